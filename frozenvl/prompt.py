@@ -1,0 +1,186 @@
+"""Everything is a prompt: a sequence of text and images.
+
+Captioning, question answering, few-shot learning and naming differ only in how their prompts are worded and
+scored. This file words them, and knows nothing of tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from string import Formatter
+from typing import TypeAlias
+
+import PIL.Image
+
+from frozenvl.errors import UserError
+
+
+class Image:
+    """A reference to an image. Nothing is read until somebody needs its pixels."""
+
+    name: str
+    """What a person calls it (a file's name); no two images of a source share one."""
+
+    def read(self) -> PIL.Image.Image:
+        """The pixels, as RGB. Raises `UserError` where they cannot be had."""
+        raise NotImplementedError
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content, as hex: equal digests, equal pixels. Keys of feature caches."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ImageFile(Image):
+    """An image file on disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.path.name
+
+    def read(self) -> PIL.Image.Image:
+        try:
+            with PIL.Image.open(self.path) as image:
+                return image.convert("RGB")
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: no such image; check data.root and the image folder") from None
+        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+            raise UserError(f"{self.path}: not a readable image ({error}); remove or replace it") from None
+
+    @cached_property
+    def digest(self) -> str:  # type: ignore[override]
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()[:32]
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror}); check the image folder") from None
+
+
+@dataclass(frozen=True)
+class BlackImage(Image):
+    """Raw pixels 0, before normalisation: what a blind model is shown (Frozen, section 4)."""
+
+    size: int = 64
+    name: str = "black"
+
+    def read(self) -> PIL.Image.Image:
+        return PIL.Image.new("RGB", (self.size, self.size))
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        return "0" * 32
+
+
+Prompt: TypeAlias = tuple["str | Image", ...]
+"""Text and images in the order in which the language model meets them."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt, what should follow it, and where it came from."""
+
+    id: str
+    prompt: Prompt
+    target: str = ""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(part for part in self.prompt if isinstance(part, Image))
+
+    def blind(self) -> Sample:
+        """The same sample with every image black."""
+        return replace(self, prompt=tuple(BlackImage() if isinstance(p, Image) else p for p in self.prompt))
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a data set says about one image or one question, not yet worded as a prompt."""
+
+    id: str
+    """Unique within its source, the same in every run."""
+    image: Image
+    image_id: str
+    """Examples about the same photograph share it: a demonstration never has its query's."""
+    references: tuple[str, ...] = ()
+    """Captions, or the annotators' answers; the first that `answer` picks is trained on."""
+    question: str = ""
+    answer: str = ""
+    """The answer trained on and shown in demonstrations (the majority's); empty for captions."""
+    kind: dict[str, str] = field(default_factory=dict)
+    """Labels to break scores down by, such as `answer_type`."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The texts that are trained on: one pair each."""
+        return (self.answer,) if self.answer else self.references
+
+
+@dataclass(frozen=True)
+class Template:
+    """How a task is worded.
+
+    Args:
+        query: the words around the image; `{image}` and `{question}` are filled in.
+        target: what follows, with `{target}`; owns the space before it, so that
+            tok(prompt) + tok(target) = tok(prompt + target).
+        separator: stands after each complete example.
+        induction: task induction: text before everything else (Frozen, section 4.1).
+        stop: a generated text ends before the first of these, at the end token, or at the length limit.
+    """
+
+    query: str = "{image}"
+    target: str = "{target}"
+    separator: str = "\n"
+    induction: str = ""
+    stop: tuple[str, ...] = ("\n",)
+
+    def __post_init__(self) -> None:
+        for name, text, known in (
+            ("query", self.query, {"image", "question"}),
+            ("target", self.target, {"target"}),
+        ):
+            try:
+                fields = {key for _, key, _, _ in Formatter().parse(text) if key is not None}
+            except ValueError as error:
+                raise UserError(f"template.{name}: {error} in {text!r}") from None
+            if not fields <= known:
+                wrong = ", ".join(sorted(fields - known))
+                raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
+        if "{target}" not in self.target:
+            raise UserError("template.target: must contain {target}")
+
+    def _words(self, example: Example) -> Iterator[str | Image]:
+        for text, key, _, _ in Formatter().parse(self.query):
+            yield text
+            if key is not None:
+                yield example.image if key == "image" else getattr(example, key)
+
+    def prompt(self, example: Example, shots: Sequence[Example] = ()) -> Prompt:
+        """Induction, then the complete `shots`, then the query: neighbouring texts joined."""
+        parts: list[str | Image] = [self.induction]
+        for shot in shots:
+            parts += [*self._words(shot), self.target.format(target=shot.targets[0]), self.separator]
+        parts += self._words(example)
+        joined: list[str | Image] = []
+        for part in parts:
+            if isinstance(part, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += part
+            elif part != "":
+                joined.append(part)
+        return tuple(joined)
+
+    def sample(self, example: Example, target: int = 0, shots: Sequence[Example] = ()) -> Sample:
+        """The training sample for the `target`-th text of an example."""
+        text = self.target.format(target=example.targets[target])
+        return Sample(f"{example.id}#{target}", self.prompt(example, shots), text)
+
+    def answer(self, generated: str) -> str:
+        """A generated text cut before the first stop marker and stripped."""
+        ends = [at for marker in self.stop if (at := generated.find(marker)) >= 0]
+        return generated[: min(ends, default=len(generated))].strip()
