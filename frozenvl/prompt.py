@@ -7,7 +7,7 @@ scored. This file words them, and knows nothing of tensors.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -93,9 +93,19 @@ class Sample:
     def images(self) -> tuple[Image, ...]:
         return tuple(part for part in self.prompt if isinstance(part, Image))
 
-    def blind(self) -> Sample:
-        """The same sample with every image black."""
-        return replace(self, prompt=tuple(BlackImage() if isinstance(p, Image) else p for p in self.prompt))
+    def with_images(self, change: Callable[[Image], Image]) -> Sample:
+        """The same sample with every image changed."""
+        return replace(self, prompt=with_images(self.prompt, change))
+
+
+def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
+    """A prompt with every image changed."""
+    return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
+
+
+def black(image: Image) -> Image:
+    """What a blind model is shown in an image's place."""
+    return BlackImage()
 
 
 @dataclass(frozen=True)

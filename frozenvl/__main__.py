@@ -1,0 +1,7 @@
+"""`python -m frozenvl`."""
+
+import sys
+
+from frozenvl.cli import main
+
+sys.exit(main())

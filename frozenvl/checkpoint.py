@@ -1,0 +1,50 @@
+"""Checkpoints on disk: written whole or not at all, read without running anything that stands in them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+
+from frozenvl.errors import UserError
+from frozenvl.files import write_atomically
+
+
+class SafeCheckpointIO(CheckpointIO):
+    """Lightning's checkpoints, a few MB each."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path, storage_options: Any | None = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(Path(path), buffer.getvalue())
+
+    def load_checkpoint(self, path, map_location: Any | None = None, weights_only: bool | None = None) -> dict:
+        return read_checkpoint(Path(path), map_location or "cpu")
+
+    def remove_checkpoint(self, path) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A checkpoint's content: tensors and plain data only.
+
+    Raises:
+        UserError: where there is none, it is damaged, was not written by frozenvl, or would run code.
+    """
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder, not a checkpoint file") from None
+    except pickle.UnpicklingError:
+        raise UserError(f"{path}: refused: not plain tensors and data, so loading it could run code") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from None
+    if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
+        raise UserError(f"{path}: not a checkpoint of frozenvl")
+    return checkpoint

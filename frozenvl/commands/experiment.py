@@ -1,0 +1,83 @@
+"""`fit`, `validate`, `test`, `predict`: Lightning's command line on a FrozenModule and FrozenData."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import ArgumentError, set_parsing_settings
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from frozenvl.checkpoint import SafeCheckpointIO
+from frozenvl.data.datamodule import FrozenData
+from frozenvl.errors import UserError
+from frozenvl.history import History
+from frozenvl.module import FrozenModule
+
+
+class SaveConfig(SaveConfigCallback):
+    """Keeps the configuration of a fit as `config.yaml` in its run's folder: it is the record of it."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+
+class FrozenCLI(LightningCLI):
+    """LightningCLI with a folder a run, checkpoints that are safe to load, and errors in one line."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--name", default="run", help="name of the run: everything goes to runs/<name>")
+        parser.add_argument("--init_from", type=Path | None, help="checkpoint whose trained weights to start from")
+        parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
+        parser.link_arguments("init_from", "model.init_from")
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        config = self._get(self.config_init, "trainer", default={})
+        root = config["default_root_dir"]
+        if config.get("logger") in (None, True):
+            kwargs["logger"] = TensorBoardLogger(root, name="", version="")
+        kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
+        kwargs["use_distributed_sampler"] = False
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.insert(0, History())
+        return trainer
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a subcommand.
+
+    Raises:
+        UserError: whatever is wrong with the arguments, in one line.
+    """
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    warnings.filterwarnings("ignore", message=".*(does not have many workers|sync_dist=True).*")
+    try:
+        FrozenCLI(
+            FrozenModule,
+            FrozenData,
+            args=arguments,
+            seed_everything_default=0,
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"overwrite": True},
+            parser_kwargs={"parser_mode": "omegaconf+"},
+        )
+    except ArgumentError as error:
+        raise UserError(one_line(str(error))) from error
+    return 0
+
+
+def one_line(message: str) -> str:
+    """The innermost of jsonargparse's nested messages, white space folded."""
+    innermost = message[message.rfind("Problem with") :] if "Problem with" in message else message
+    folded = " ".join(innermost.split())
+    return folded if len(folded) <= 400 else folded[:397] + "…"
+
+

@@ -1,0 +1,128 @@
+"""Lightning's view of the data: training batches by position, validation batches dealt whole to the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from frozenvl.data.augmentation import AugmentedImage
+from frozenvl.data.order import Permutation, seed_from
+from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
+from frozenvl.errors import UserError
+from frozenvl.prompt import Image, Sample, black
+from frozenvl.resume import StepBatches
+
+
+class FrozenData(L.LightningDataModule):
+    """The data of a run.
+
+    Args:
+        train: what is trained on: tasks by name, mixed by weight.
+        val: what is validated on: tasks by name; evaluations name the one that they use.
+        root: folder of the data, for `${data.root}` in a config.
+        batch_size: (image, text) pairs of one optimiser step, over all ranks and accumulated micro-batches.
+        eval_batch_size: prompts of one validation or generation batch.
+        workers: processes that read ahead.
+        seed: of the order and of augmentation.
+        blind: every image is black, in training and validation (Frozen's train-blind).
+        augmentation: a torchvision transform of PIL images, for training.
+        cache_features: whether a frozen encoder's features are kept on disk and computed once.
+    """
+
+    def __init__(
+        self,
+        train: dict[str, Task],
+        val: dict[str, Task],
+        root: str | None = None,
+        batch_size: int = 64,
+        eval_batch_size: int = 100,
+        workers: int = 0,
+        seed: int = 0,
+        blind: bool = False,
+        augmentation: Callable | None = None,
+        cache_features: bool = True,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or eval_batch_size < 1:
+            raise UserError("data.batch_size and data.eval_batch_size must be at least 1")
+        self.train, self.val = train, val
+        self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
+        self.workers, self.seed, self.blind = workers, seed, blind
+        self.augmentation, self.cache_features = augmentation, cache_features
+
+    def see(self, image: Image) -> Image:
+        """An image as this run sees it."""
+        return black(image) if self.blind else image
+
+    def images(self) -> Iterator[Image]:
+        """All images of the run, as it sees them."""
+        for task in (*self.train.values(), *self.val.values()):
+            for index in range(len(task.source)):
+                yield self.see(task.source[index].image)
+                if self.blind:
+                    break
+
+    def _change(self, sample: Sample, position: int, training: bool) -> Sample:
+        sample = sample.with_images(self.see)
+        if training and self.augmentation is not None:
+            seed = seed_from("augmentation", self.seed, position)
+            sample = sample.with_images(partial(AugmentedImage, transform=self.augmentation, seed=seed))
+        return sample
+
+    def train_dataloader(self) -> DataLoader:
+        stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
+        return self._loader(stream, StepBatches(self.trainer, self.batch_size, stream.order.epoch_length()))
+
+    def val_dataloader(self) -> DataLoader:
+        pairs = ValidationPairs(self.val, partial(self._change, training=False))
+        return self._loader(pairs, self._dealt(len(pairs)))
+
+    test_dataloader = val_dataloader
+
+    def predict_dataloader(self) -> DataLoader:
+        prompts = [
+            Sample(example.id, task.template.prompt(example)).with_images(self.see)
+            for task in self.val.values()
+            for example in (task.source[index] for index in range(len(task.source)))
+        ]
+        return self._loader(prompts, self._dealt(len(prompts)))
+
+    def _dealt(self, size: int) -> list[list[int]]:
+        """This rank's batches; every rank gets as many, if need be empty ones, so that none runs dry."""
+        trainer = self.trainer
+        batches = evaluation_batches(range(size), self.eval_batch_size)
+        batches += [[]] * (-len(batches) % trainer.world_size)
+        return batches[trainer.global_rank :: trainer.world_size]
+
+    def _loader(self, samples, batches: Iterable[list[int]]) -> DataLoader:
+        return DataLoader(
+            samples,
+            batch_sampler=batches,  # type: ignore[arg-type]
+            collate_fn=self.trainer.lightning_module.processor,
+            num_workers=self.workers,
+            worker_init_fn=one_thread,
+            persistent_workers=False,
+        )
+
+
+def evaluation_batches(items: Iterable, size: int) -> list[list]:
+    """Batches fixed by position, whatever the number of ranks."""
+    rows = list(items)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def mixed(examples: int) -> list[int]:
+    """A fixed mixed order of a source's examples, so that the first few are a fair sample of all."""
+    order = Permutation(examples, "evaluation")
+    return [order[position] for position in range(examples)]
+
+
+def one_thread(_worker: int) -> None:
+    """A worker reads; the arithmetic's threads belong to the training process."""
+    torch.set_num_threads(1)
+
+

@@ -1,0 +1,64 @@
+"""COCO captions, and whatever else is laid out like them (Flickr8k, Flickr30k, nocaps)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from frozenvl.data.sources.source import Source
+from frozenvl.errors import UserError
+from frozenvl.prompt import Example, ImageFile
+
+
+class CocoCaptions(Source):
+    """`captions_*.json` beside a folder of images: one example an image, with all its captions.
+
+    Args:
+        annotations: the JSON file, with `images` (id, file_name) and `annotations` (image_id, caption).
+        images: the folder that holds the image files.
+
+    Raises:
+        UserError: where a file or the folder is missing, the JSON is not of that layout, an image has no
+            caption or a caption is empty.
+    """
+
+    def __init__(self, annotations: str, images: str) -> None:
+        path, self.folder = Path(annotations), Path(images)
+        records = read_json(path)
+        if not self.folder.is_dir():
+            raise UserError(f"{self.folder}: no such image folder; check data.root")
+        try:
+            captions: dict[object, list[str]] = {image["id"]: [] for image in records["images"]}
+            for row in records["annotations"]:
+                text = " ".join(str(row["caption"]).split())
+                if not text:
+                    raise UserError(f"{path}: empty caption (annotation {row.get('id')}); remove it")
+                if row["image_id"] not in captions:
+                    raise UserError(f"{path}: a caption for image {row['image_id']}, which is not among `images`")
+                captions[row["image_id"]].append(text)
+            self.rows = [(str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]]
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: not COCO captions JSON (missing {error})") from None
+        bare = next((name for _, name, texts in self.rows if not texts), None)
+        if bare is not None:
+            raise UserError(f"{path}: image {bare} has no caption; remove it from `images`")
+        self.targets_per_example = [len(texts) for _, _, texts in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Example:
+        image_id, name, captions = self.rows[index]
+        return Example(id=image_id, image=ImageFile(self.folder / name), image_id=image_id, references=captions)
+
+
+def read_json(path: Path):
+    """The content of a JSON file, or one line on why it cannot be had."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such annotation file; check data.root") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None

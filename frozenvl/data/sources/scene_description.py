@@ -1,0 +1,186 @@
+"""What a scene holds (kinds of objects, their attributes, their places) and how one is drawn at random.
+
+Attributes are drawn independently of each other, so that knowing one (a question names the shape) says
+nothing about another (the answer): `scene_questions` rests on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+SHAPES = ("circle", "square", "triangle", "star", "heart", "ring", "cross", "diamond", "moon", "arrow")
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
+SIZES = ("small", "large")
+PATTERNS = ("plain", "shaded", "striped")
+
+Pair: TypeAlias = tuple[str, str]
+"""(colour, shape)"""
+
+# One pair of every colour and of every shape (3 and 10 are coprime): what is left stays balanced.
+HELD_OUT: tuple[Pair, ...] = tuple((colour, SHAPES[(3 * i + 7) % 10]) for i, colour in enumerate(COLOURS))
+SEEN: tuple[Pair, ...] = tuple((c, s) for c in COLOURS for s in SHAPES if (c, s) not in HELD_OUT)
+
+LAYOUTS: dict[int, tuple[tuple[str, ...], ...]] = {
+    1: (("left",), ("right",), ("top",), ("bottom",), ("middle",)),
+    2: (("left", "right"), ("top", "bottom")),
+    3: (("left", "middle", "right"), ("top", "middle", "bottom")),
+    4: (("top left", "top right", "bottom left", "bottom right"),),
+}
+"""Number of groups → the places that they may take together."""
+MAX_COUNT = {1: 4, 2: 4, 3: 2, 4: 1}
+"""Number of groups → the most objects in one of them, however large they are."""
+DIAMETER = {"small": 0.16, "large": 0.265}
+"""Of an object's bounding circle, as a share of the image's side."""
+
+_MARGIN = 0.02
+_TINTS = (
+    (178, 180, 184),
+    (190, 180, 164),
+    (164, 178, 190),
+    (168, 186, 172),
+    (188, 174, 186),
+    (196, 192, 178),
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object. Lengths are shares of the image's side, y runs downwards, the tilt is in degrees."""
+
+    x: float
+    y: float
+    diameter: float
+    tilt: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Objects of one kind that stand together."""
+
+    colour: str
+    shape: str
+    size: str
+    place: str
+    things: tuple[Thing, ...]
+
+    @property
+    def pair(self) -> Pair:
+        return self.colour, self.shape
+
+    @property
+    def count(self) -> int:
+        return len(self.things)
+
+
+@dataclass(frozen=True)
+class Background:
+    pattern: str
+    tint: tuple[int, int, int]
+    angle: int
+    """Of the stripes or the shading: 0, 45, 90 or 135 degrees."""
+    period: float
+    """From stripe to stripe, as a share of the image's side."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that determines the pixels, but for the resolution."""
+
+    groups: tuple[Group, ...]
+    """In reading order: from left to right, from top to bottom."""
+    background: Background
+    noise: int
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        return tuple(group.place for group in self.groups)
+
+    @property
+    def is_novel(self) -> bool:
+        """Whether it holds a combination that training never shows."""
+        return any(group.pair in HELD_OUT for group in self.groups)
+
+
+def draw_pairs(rng: Random, novel: bool) -> list[Pair]:
+    """The kinds of objects of one scene: 1 to 4 different ones, one of them held out if `novel`."""
+    number = rng.choices((1, 2, 3, 4), (30, 40, 20, 10))[0]
+    while True:
+        pairs = rng.sample(SEEN, number)
+        if novel:
+            pairs[rng.randrange(number)] = rng.choice(HELD_OUT)
+        colours, shapes = ({pair[i] for pair in pairs} for i in (0, 1))
+        # Two groups may share a colour or a shape; more would leave too little to ask about.
+        if len(colours) + len(shapes) >= 2 * number - 1:
+            return pairs
+
+
+def arrange(pairs: Sequence[Pair], rng: Random, max_count: int | None = None) -> Scene:
+    """A scene of these kinds of objects, everything else drawn at random.
+
+    Args:
+        pairs: 1 to 4 pairs, in reading order.
+        max_count: the most objects in a group; by default as many as fit.
+    """
+    layout = rng.choice(LAYOUTS[len(pairs)])
+    most = max_count or MAX_COUNT[len(pairs)]
+    groups = []
+    for (colour, shape), place in zip(pairs, layout, strict=True):
+        size = rng.choice(SIZES)
+        things = _place(rng, _box(layout, place), rng.randint(1, most), DIAMETER[size])
+        groups.append(Group(colour, shape, size, place, things))
+    background = Background(
+        pattern=rng.choice(PATTERNS),
+        tint=rng.choice(_TINTS),
+        angle=rng.choice((0, 45, 90, 135)),
+        period=round(rng.uniform(0.12, 0.24), 4),
+    )
+    return Scene(tuple(groups), background, rng.getrandbits(32))
+
+
+def _box(layout: tuple[str, ...], place: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The (x, y) intervals that belong to a place."""
+
+    def part(i: int, of: int) -> tuple[float, float]:
+        return i / of + _MARGIN, (i + 1) / of - _MARGIN
+
+    if len(layout) == 4:
+        return part(int("right" in place), 2), part(int("bottom" in place), 2)
+    if layout == ("middle",):
+        return (0.25 + _MARGIN, 0.75 - _MARGIN), part(0, 1)
+    parts = max(len(layout), 2)
+    across = part({"left": 0, "top": 0, "middle": 1}.get(place, parts - 1), parts)
+    return (across, part(0, 1)) if layout[0] in ("left", "right") else (part(0, 1), across)
+
+
+def _place(
+    rng: Random, box: tuple[tuple[float, float], tuple[float, float]], count: int, diameter: float
+) -> tuple[Thing, ...]:
+    """`count` objects in a zigzag along the longer side of a box; none touches another or leaves the box."""
+    (x0, x1), (y0, y1) = box
+    short, long = sorted((x1 - x0, y1 - y0))
+    diameter *= rng.uniform(0.93, 1)
+    swing = step = 0.0
+    if count > 1:
+        swing = min(short - diameter, diameter) * rng.uniform(0.95, 1)
+        apart = 1.1 * diameter
+        closest = max(apart / 2, math.sqrt(max(0.0, apart**2 - swing**2)))
+        step = rng.uniform(closest, min((long - diameter) / (count - 1), 1.3 * closest))
+    along_room = (long - diameter - step * (count - 1)) / 2
+    across_room = (short - diameter - swing) / 2
+    # Near the middle of its box: an object "on the left" shall not look as if it were "at the top".
+    along = rng.uniform(-1, 1) * min(along_room, 0.1)
+    across = rng.uniform(-1, 1) * min(across_room, 0.08)
+    side = rng.choice((-1, 1))
+    things = []
+    for i in range(count):
+        dx = across + side * (-1) ** i * swing / 2
+        dy = along + (i - (count - 1) / 2) * step
+        if x1 - x0 > y1 - y0:
+            dx, dy = dy, dx
+        x, y = (x0 + x1) / 2 + dx, (y0 + y1) / 2 + dy
+        things.append(Thing(round(x, 4), round(y, 4), round(diameter, 4), round(rng.uniform(-10, 10), 2)))
+    return tuple(things)

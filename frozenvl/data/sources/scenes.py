@@ -1,0 +1,230 @@
+"""`scenes`: images that the project renders itself, with captions, questions and episodes.
+
+The default data set. Everything is a pure function of (seed, split, index): nothing is downloaded or stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+import PIL.Image
+
+from frozenvl.data.sources.scene_captions import captions
+from frozenvl.data.sources.scene_description import HELD_OUT, Pair, Scene, arrange, draw_pairs
+from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
+from frozenvl.data.sources.scene_renderer import RENDERER_VERSION, render
+from frozenvl.data.sources.source import Source
+from frozenvl.errors import UserError
+from frozenvl.prompt import Example, Image
+
+SPLITS = ("train", "val", "novel")
+NEW_WORDS = ("dax", "blicket", "wug", "toma", "fep", "modi", "zav", "tulver", "gazzer", "kob")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UserError(f"scenes: {message}")
+
+
+def _stream(key: str, purpose: str) -> Random:
+    """The random stream of one purpose: the same on every machine (seeded by SHA-512 of the string)."""
+    return Random(f"scenes/{key}/{purpose}")
+
+
+@dataclass(frozen=True)
+class SceneImage(Image):
+    """A scene, rendered whenever it is read."""
+
+    name: str
+    scene: Scene
+    resolution: int = 224
+
+    def read(self) -> PIL.Image.Image:
+        return render(self.scene, self.resolution)
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        content = f"{RENDERER_VERSION}/{self.resolution}/{self.scene!r}"
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+class _Scenes(Source):
+    """What captions and questions share: image `i` of a split and seed is the same scene in both."""
+
+    def __init__(self, split: str, size: int, seed: int, resolution: int) -> None:
+        _require(split in SPLITS, f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+        _require(size >= 1, f"size must be at least 1, not {size}")
+        _require(resolution >= 32, f"resolution must be at least 32, not {resolution}")
+        self.split, self.size, self.seed, self.resolution = split, size, seed, resolution
+
+    def __len__(self) -> int:
+        return self.size
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self.size:
+            raise IndexError(f"scenes: index {index} is not in 0 … {self.size - 1}")
+
+    def _key(self, index: int) -> str:
+        return f"{self.seed}/{self.split}/{index}"
+
+    def _image(self, index: int) -> SceneImage:
+        rng = _stream(self._key(index), "scene")
+        scene = arrange(draw_pairs(rng, novel=self.split == "novel"), rng)
+        return SceneImage(f"scene-{self.split}-{index:06}.png", scene, self.resolution)
+
+
+class SceneCaptions(_Scenes):
+    """Scenes with five differently worded captions each.
+
+    Args:
+        split: "train"; "val": other scenes of the same combinations of colour and shape; "novel": every scene
+            holds a combination that the other two never show.
+        size: number of images.
+        seed: another seed, other scenes.
+        resolution: side of the images, in pixels.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    targets_per_example = 5
+
+    def __init__(self, split: str = "train", size: int = 20000, seed: int = 0, resolution: int = 224) -> None:
+        super().__init__(split, size, seed, resolution)
+
+    def __getitem__(self, index: int) -> Example:
+        """Example `index`, with five captions as references. Raises `IndexError` outside 0 … size - 1."""
+        self._check(index)
+        image = self._image(index)
+        return Example(
+            id=f"scenes/{self.split}/caption/{index}",
+            image=image,
+            image_id=f"scenes/{self.split}/{index}",
+            references=captions(image.scene, _stream(self._key(index), "captions"), self.targets_per_example),
+        )
+
+
+class SceneQuestions(_Scenes):
+    """Questions about scenes, with ten annotators' answers each, as in VQA v2.
+
+    Given the text of a question, its possible answers are equally frequent.
+
+    Args:
+        split: as in `SceneCaptions`; in "novel", questions are about the held-out combination wherever that
+            does not give the answer away.
+        size: number of questions.
+        seed: another seed, other scenes; with the same seed, the images are those of `SceneCaptions`.
+        resolution: side of the images, in pixels.
+        per_image: questions about one image, at most 6; each asks another kind of thing.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        size: int = 20000,
+        seed: int = 0,
+        resolution: int = 224,
+        per_image: int = 4,
+    ) -> None:
+        super().__init__(split, size, seed, resolution)
+        _require(
+            1 <= per_image <= MAX_QUESTIONS, f"per_image must be from 1 to {MAX_QUESTIONS}, not {per_image}"
+        )
+        self.per_image = per_image
+
+    def __getitem__(self, index: int) -> Example:
+        """Example `index`: a question, ten answers as references, `answer` the majority's.
+
+        `kind` has `answer_type` and `question_type`, and in "novel" `combination`: whether the question is
+        about a "held out" or a "seen" one. Raises `IndexError` outside 0 … size - 1.
+        """
+        self._check(index)
+        picture, number = divmod(index, self.per_image)
+        image = self._image(picture)
+        key = self._key(picture)
+        asked = question(image.scene, number, partial(_stream, f"{key}/question"))
+        kind = {"answer_type": asked.answer_type, "question_type": asked.question_type}
+        if self.split == "novel":
+            kind["combination"] = "held out" if asked.pair in HELD_OUT else "seen"
+        return Example(
+            id=f"scenes/{self.split}/question/{index}",
+            image=image,
+            image_id=f"scenes/{self.split}/{picture}",
+            references=annotate(asked.answer, _stream(key, f"answers/{number}")),
+            question=asked.text,
+            answer=asked.answer,
+            kind=kind,
+        )
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A task of its own: new words are bound to kinds of objects by the support, then asked for."""
+
+    id: str
+    support: tuple[tuple[Image, str], ...]
+    """(image, caption), in the order in which they are shown."""
+    query: Image
+    question: str
+    answer: str
+    choices: tuple[str, ...]
+    """The new words, one for each way; `answer` is one of them."""
+
+
+class SceneEpisodes:
+    """Episodes whose classes are held-out combinations of colour and shape under new names.
+
+    Args:
+        size: number of episodes.
+        seed: another seed, other episodes.
+        ways: classes in an episode, from 2 to 10.
+        inner_shots: different support images of each class.
+        resolution: side of the images, in pixels.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(
+        self, size: int = 1000, seed: int = 0, ways: int = 2, inner_shots: int = 1, resolution: int = 224
+    ) -> None:
+        most = min(len(HELD_OUT), len(NEW_WORDS))
+        _require(size >= 1, f"size must be at least 1, not {size}")
+        _require(2 <= ways <= most, f"ways must be from 2 to {most}, not {ways}")
+        _require(inner_shots >= 1, f"inner_shots must be at least 1, not {inner_shots}")
+        _require(resolution >= 32, f"resolution must be at least 32, not {resolution}")
+        self.size, self.seed, self.ways = size, seed, ways
+        self.inner_shots, self.resolution = inner_shots, resolution
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Episode:
+        """Episode `index`. Raises `IndexError` outside 0 … size - 1."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"scenes: index {index} is not in 0 … {self.size - 1}")
+        rng = _stream(f"{self.seed}/episode/{index}", "episode")
+        classes = dict(zip(rng.sample(NEW_WORDS, self.ways), rng.sample(HELD_OUT, self.ways), strict=True))
+        words = list(classes) * self.inner_shots
+        rng.shuffle(words)
+        answer = rng.choice(list(classes))
+        images = [self._image(index, i, classes[word], rng) for i, word in enumerate([*words, answer])]
+        return Episode(
+            id=f"scenes/episode/{index}",
+            support=tuple((image, f"This is a {word}") for image, word in zip(images, words, strict=False)),
+            query=images[-1],
+            question="This is a",
+            answer=answer,
+            choices=tuple(classes),
+        )
+
+    def _image(self, index: int, position: int, pair: Pair, rng: Random) -> SceneImage:
+        return SceneImage(
+            f"scene-episode-{index:06}-{position}.png", arrange([pair], rng, max_count=1), self.resolution
+        )

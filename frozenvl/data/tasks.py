@@ -1,0 +1,97 @@
+"""Tasks: a data set and its wording; and which sample of them stands at a position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from frozenvl.data.order import Order, Permutation
+from frozenvl.data.sources.source import Source
+from frozenvl.errors import UserError
+from frozenvl.prompt import Example, Sample, Template
+
+
+@dataclass
+class Task:
+    """A data set and how it is worded.
+
+    Args:
+        source: the data set, by class path.
+        template: how its examples are worded.
+        weight: how many of its pairs stand among as many positions as all weights add up to (training).
+    """
+
+    source: Source
+    template: Template = field(default_factory=Template)
+    weight: int = 1
+
+    def sample(self, pair: int) -> Sample:
+        """The worded (image, text) pair at an index of the source."""
+        example, target = self.source.pair(pair)
+        return self.template.sample(self.source[example], target)
+
+
+class TrainingStream:
+    """The samples of a mixture of tasks by position, without end.
+
+    Args:
+        tasks: by name.
+        seed: of the order.
+        change: applied to each sample with its position: blindness, augmentation.
+    """
+
+    def __init__(
+        self, tasks: Mapping[str, Task], seed: int, change: Callable[[Sample, int], Sample] = lambda s, _: s
+    ) -> None:
+        if not tasks:
+            raise UserError("data.train is empty; name at least one task there")
+        for name, task in tasks.items():
+            if task.weight < 1:
+                raise UserError(f"data.train.{name}.weight is {task.weight}; it must be a whole number above 0")
+            if not task.source.pairs:
+                raise UserError(f"data.train.{name}: its source is empty")
+        self.tasks = list(tasks.values())
+        self.order = Order([t.source.pairs for t in self.tasks], [t.weight for t in self.tasks], seed)
+        self.change = change
+
+    def __getitem__(self, position: int) -> Sample:
+        which, pair = self.order[position]
+        return self.change(self.tasks[which].sample(pair), position)
+
+
+class ValidationPairs:
+    """All (image, text) pairs of some tasks, each once, in one fixed mixed order: a part is a fair sample."""
+
+    def __init__(
+        self, tasks: Mapping[str, Task], change: Callable[[Sample, int], Sample] = lambda s, _: s
+    ) -> None:
+        self.where = [(task, pair) for task in tasks.values() for pair in range(task.source.pairs)]
+        self.permutation = Permutation(len(self.where), "validation")
+        self.change = change
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitem__(self, position: int) -> Sample:
+        task, pair = self.where[self.permutation[position]]
+        return self.change(task.sample(pair), position)
+
+
+def demonstrations(query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
+    """`shots` examples for a query, drawn from hash(seed, query's id): the same on any machine, none about the
+    query's own image. Draws nest: the 2 are among the 4, next to the query.
+
+    Raises:
+        UserError: where the pool holds too few.
+    """
+    chosen: list[Example] = []
+    draw = Permutation(len(pool), "demonstrations", seed, query.id)
+    for place in range(len(pool)):
+        if len(chosen) == shots:
+            break
+        candidate = pool[draw[place]]
+        if candidate.image_id != query.image_id:
+            chosen.append(candidate)
+    if len(chosen) < shots:
+        raise UserError(f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}")
+    return chosen[::-1]

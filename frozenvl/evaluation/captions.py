@@ -1,0 +1,38 @@
+"""Captioning: BLEU-1..4, CIDEr and ROUGE-L of generated captions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from frozenvl.data.tasks import Task
+from frozenvl.evaluation.evaluation import Evaluation, Record, Scores
+from frozenvl.metrics.captions import caption_scores
+from frozenvl.prompt import Example, Prompt
+
+
+class Captions(Evaluation):
+    """Captions every image of a validation task.
+
+    Args:
+        task: its name in `data.val`.
+        max_new_tokens: length limit of a caption.
+        decoding: options of transformers' `generate`, such as `num_beams`; none is greedy decoding.
+    """
+
+    def __init__(
+        self, task: str = "captions", max_new_tokens: int = 32, decoding: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(task, max_new_tokens, decoding)
+
+    def prompt(self, task: Task, example: Example) -> Prompt:
+        return task.template.prompt(example)
+
+    def score(self, records: Mapping[str, Record]) -> Scores:
+        return caption_scores(
+            {key: record["text"] for key, record in records.items()},
+            {key: record["references"] for key, record in records.items()},
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {"metrics_tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D, idf of these references"}

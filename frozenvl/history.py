@@ -1,0 +1,76 @@
+"""The run's history: one JSON line for each logged step and each validation, and a curve drawn of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from frozenvl.files import write_atomically
+
+
+class History(L.Callback):
+    """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again."""
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            path = history_path(trainer)
+            kept = [row for row in read_history(path) if row["step"] <= trainer.global_step]
+            write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        stepped = trainer.fit_loop.epoch_loop.batch_progress.is_ready and trainer.global_step
+        if stepped and trainer.global_step % trainer.log_every_n_steps == 0:
+            self._append(trainer, "train/")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._append(trainer, "")
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            draw_curve(history_path(trainer), Path(trainer.default_root_dir) / "curve.png")
+
+    def _append(self, trainer: L.Trainer, prefix: str) -> None:
+        values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        wanted = {k: v for k, v in values.items() if k.startswith("train/") == bool(prefix)}
+        if trainer.is_global_zero and wanted:
+            with history_path(trainer).open("a") as file:
+                file.write(json.dumps({"step": trainer.global_step} | wanted) + "\n")
+
+
+def history_path(trainer: L.Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "history.jsonl"
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of a history; a last line cut off by a kill is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def draw_curve(history: Path, target: Path) -> None:
+    """Losses and scores against optimiser steps, as PNG."""
+    from matplotlib.figure import Figure
+
+    rows = read_history(history)
+    keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
+    losses = [key for key in keys if key.endswith("/loss")]
+    scores = [key for key in keys if key.endswith(("/CIDEr", "/Bleu_4", "/overall"))]
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    for axes, names, title in zip(figure.subplots(1, 2), (losses, scores), ("loss (nats a token)", "scores"), strict=True):
+        for name in names:
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            scale = 0.01 if name.endswith("/overall") else 1
+            axes.plot(*zip(*((x, y * scale) for x, y in points), strict=True), label=name, marker="." if len(points) < 30 else "")
+        axes.set(xlabel="optimiser step", title=title)
+        if names:
+            axes.legend(fontsize=8)
+    figure.savefig(target, dpi=120)

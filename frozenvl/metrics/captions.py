@@ -1,0 +1,150 @@
+"""Scores of generated captions: BLEU-1..4, CIDEr and ROUGE-L, equal to pycocoevalcap's and without Java."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+
+from frozenvl.errors import UserError
+from frozenvl.metrics import bootstrap
+from frozenvl.metrics.bleu import COUNTS, bleu, bleu_counts
+from frozenvl.metrics.cider import DocumentFrequency, cider
+from frozenvl.metrics.rouge import rouge_l
+from frozenvl.metrics.tokenizer import tokenize
+
+CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
+"""What is computed here; METEOR and SPICE, which need Java, are in `java`."""
+
+
+@dataclass(frozen=True)
+class CaptionScores:
+    """Scores of a set of captions, on pycocoevalcap's scale (CIDEr 0.95, Bleu_4 0.27)."""
+
+    scores: dict[str, float]
+    """Over the whole set. BLEU comes from summed counts; CIDEr and ROUGE-L are means over images."""
+    per_image: dict[str, dict[str, float]]
+    """Image id → scores, in the order of the candidates."""
+    counts: np.ndarray = field(repr=False)
+    """(images, 10) what BLEU of any subset follows from: see `bleu`."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the numbers has to know, a line each (empty captions, a single image)."""
+
+    @property
+    def units(self) -> list[str]:
+        return list(self.per_image)
+
+    def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Every score, as (samples,), where image j counts `weights[i, j]` times in sample i.
+
+        CIDEr's idf stays that of the full reference set; BLEU comes from resampled counts.
+        """
+        drawn = {f"Bleu_{n}": values for n, values in enumerate(bleu(weights @ self.counts).T, start=1)}
+        for name in ("CIDEr", "ROUGE_L"):
+            if name in self.scores:
+                column = np.array([image[name] for image in self.per_image.values()])
+                drawn[name] = weights @ column / weights.sum(axis=1)
+        return {name: drawn[name] for name in self.scores}
+
+    def intervals(
+        self, confidence: float = 0.95, samples: int = 1000, seed: int = 0
+    ) -> dict[str, tuple[float, float]]:
+        """Bootstrap percentile intervals (low, high) of every score, resampling images."""
+        return bootstrap.intervals(self, confidence, samples, seed)
+
+
+def check_captions(
+    candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], partial: bool = False
+) -> None:
+    """Raise `UserError` unless there is one candidate for each image with references.
+
+    With `partial`, images without a candidate are allowed.
+    """
+    if not candidates:
+        raise UserError("no captions to score: the results are empty")
+    unknown = [image for image in candidates if image not in references]
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} of {len(candidates)} captions are for images without references"
+            f" (first: {unknown[0]!r}); check that results and references belong together"
+        )
+    missing = [image for image in references if image not in candidates]
+    if missing and not partial:
+        raise UserError(
+            f"{len(missing)} of {len(references)} images have no caption in the results"
+            f" (first: {missing[0]!r}); caption them, or ask for a partial score"
+        )
+    for image in candidates:
+        if isinstance(references[image], str) or not references[image]:
+            raise UserError(
+                f"image {image!r} has no list of reference captions; give it one, or leave it out"
+            )
+
+
+def caption_scores(
+    candidates: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    metrics: Iterable[str] = CAPTION_METRICS,
+    document_frequency: DocumentFrequency | None = None,
+    partial: bool = False,
+) -> CaptionScores:
+    """BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does.
+
+    Args:
+        candidates: image id → generated caption, as raw text.
+        references: image id → its human captions, as raw text, at least one each.
+        metrics: which of `CAPTION_METRICS` to compute.
+        document_frequency: CIDEr's idf, where it was computed before or is to come from another reference
+            set; by default it is computed from `references`.
+        partial: score the images that have a caption, where some of `references` have none. The idf is then
+            still that of all of `references`.
+
+    Raises:
+        UserError: unknown images, missing captions (unless `partial`), images without references, unknown
+            metrics, an empty set.
+
+    An empty caption, or one that is only punctuation, scores as pycocoevalcap scores it (0, but ROUGE-L 1
+    against an equally empty reference). With one single image the idf is 0 everywhere, and so is CIDEr. Both
+    are said in `notes`.
+    """
+    wanted = [name for name in CAPTION_METRICS if name in set(metrics)]
+    if unknown := set(metrics) - set(CAPTION_METRICS):
+        raise UserError(f"unknown caption metrics {sorted(unknown)}; there are {list(CAPTION_METRICS)}")
+    check_captions(candidates, references, partial)
+    images = list(candidates)
+    hypotheses = [tokenize(candidates[image]) for image in images]
+    tokenized = [[tokenize(text) for text in references[image]] for image in images]
+    notes = []
+    if empty := sum(not tokens for tokens in hypotheses):
+        notes.append(f"{empty} of {len(images)} captions have no words; they score 0")
+
+    columns: dict[str, np.ndarray] = {}
+    scores: dict[str, float] = {}
+    counts = np.zeros((len(images), COUNTS))
+    if wanted != ["ROUGE_L"]:
+        # pycocoevalcap splits at any white space for n-grams, and a token may hold a no-break space.
+        mine = [_words(tokens) for tokens in hypotheses]
+        theirs = [[_words(tokens) for tokens in several] for several in tokenized]
+        if document_frequency is None:
+            rest = ([_words(tokenize(t)) for t in references[i]] for i in references if i not in candidates)
+            document_frequency = DocumentFrequency.of([*theirs, *rest])
+        my_ngrams, their_ngrams = document_frequency.index.count(mine, [*chain.from_iterable(theirs)])
+        counts = bleu_counts(mine, theirs, my_ngrams, their_ngrams)
+        for n, (column, total) in enumerate(zip(bleu(counts).T, bleu(counts.sum(axis=0)), strict=True), 1):
+            columns[f"Bleu_{n}"], scores[f"Bleu_{n}"] = column, float(total)
+        columns["CIDEr"] = cider(my_ngrams, their_ngrams, [len(s) for s in theirs], document_frequency)
+        scores["CIDEr"] = float(columns["CIDEr"].mean())
+        if document_frequency.images == 1 and "CIDEr" in wanted:
+            notes.append("CIDEr is 0: its idf comes from the references of one single image")
+    if "ROUGE_L" in wanted:
+        columns["ROUGE_L"] = np.array([rouge_l(h, r) for h, r in zip(hypotheses, tokenized, strict=True)])
+        scores["ROUGE_L"] = float(columns["ROUGE_L"].mean())
+    rows = zip(*(columns[name].tolist() for name in wanted), strict=True)
+    per_image = {image: dict(zip(wanted, row, strict=True)) for image, row in zip(images, rows, strict=True)}
+    return CaptionScores({name: scores[name] for name in wanted}, per_image, counts, notes)
+
+
+def _words(tokens: list[str]) -> list[str]:
+    return " ".join(tokens).split()

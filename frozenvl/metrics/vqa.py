@@ -1,0 +1,137 @@
+"""Visual question answering: VQA v2 accuracy, exact match, soft scores, and the normalisation they share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
+
+# The rules of VQA's official evaluation (github.com/GT-Vision-Lab/VQA @ a013f00, vqaEval.py), quirks included.
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+_THOUSANDS = re.compile(r"\d,\d")
+_PERIOD = re.compile(r"\.(?!\d)")
+_MOST_PERIODS = 32  # there, a flag stands where the number of replacements belongs
+_NUMBERS = {
+    word: str(number)
+    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
+}
+_NUMBERS["none"] = "0"
+_ARTICLES = {"a", "an", "the"}
+_CONTRACTIONS = """
+    ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd
+    he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't must've
+    needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've somebody'd've
+    somebody'll somebody's someone'd someone'd've someone'll someone's something'd something'd've something'll
+    that's there'd there'd've there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've
+    we've weren't what'll what're what's what've when's where'd where's where've who'd who'd've who'll who's
+    who've why'll why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've
+    you'll you're you've
+""".split()
+
+
+def _without_one_apostrophe(word: str) -> list[str]:
+    return [word[:place] + word[place + 1 :] for place, letter in enumerate(word) if letter == "'"]
+
+
+_RESTORED = {short: word for word in _CONTRACTIONS for short in _without_one_apostrophe(word)}
+_RESTORED["somebody'd"] = "somebodyd"  # the wrong way round there, and so it is here
+
+
+def normalize_answer(answer: str) -> str:
+    """An answer as VQA's official evaluation compares it.
+
+    Lower case, no articles, number words up to ten as digits, contractions with their apostrophe. Punctuation
+    becomes a space inside a word and nothing beside a space; in an answer with a number like 1,000 it always
+    becomes nothing. Periods go unless a digit follows.
+    """
+    answer = answer.replace("\n", " ").replace("\t", " ").strip()
+    thousands = _THOUSANDS.search(answer) is not None
+    stripped = answer
+    for mark in _PUNCTUATION:
+        if mark in answer:
+            beside_space = f"{mark} " in answer or f" {mark}" in answer
+            stripped = stripped.replace(mark, "" if beside_space or thousands else " ")
+    stripped = _PERIOD.sub("", stripped, count=_MOST_PERIODS)
+    words = (_NUMBERS.get(word, word) for word in stripped.lower().split())
+    return " ".join(_RESTORED.get(word, word) for word in words if word not in _ARTICLES)
+
+
+def vqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
+    """Accuracy of one answer, in percent, as VQA v2's official evaluation has it.
+
+    Each annotator in turn is left out, and the answer scores a third for each of the others who gave it, up to
+    1; the mean over annotators counts. As there, nothing is normalised where all annotators agree to the letter,
+    so "Yes." is wrong where all ten wrote "yes".
+
+    With fewer than four annotators, who could never make up a full score, all the others suffice in place of
+    three. A single annotator's answer is matched exactly, after normalising both.
+    """
+    if len(answers) == 1:
+        return 100.0 * exact_match(prediction, answers[0])
+    prediction = prediction.replace("\n", " ").replace("\t", " ").strip()
+    answers = [answer.replace("\n", " ").replace("\t", " ").strip() for answer in answers]
+    if len(set(answers)) > 1:
+        prediction = normalize_answer(prediction)
+        answers = [normalize_answer(answer) for answer in answers]
+    total, agreed = len(answers), answers.count(prediction)
+    enough = min(3, total - 1)
+    # Those who gave this answer see one fellow less than those who did not.
+    points = agreed * min(enough, agreed - 1) + (total - agreed) * min(enough, agreed)
+    return 100.0 * points / (enough * total)
+
+
+def exact_match(prediction: str, answer: str) -> bool:
+    """Whether the two are equal after `normalize_answer`."""
+    return normalize_answer(prediction) == normalize_answer(answer)
+
+
+def soft_accuracy(prediction: str, label: Mapping[str, float]) -> float:
+    """The score in percent of the annotated answer that equals the prediction, both normalised; else 0.
+
+    `label` maps answers to scores in 0..1, as LXMERT's layout has them. Of several that become equal by
+    normalisation the highest counts.
+    """
+    normal = normalize_answer(prediction)
+    return 100.0 * max(
+        (score for answer, score in label.items() if normalize_answer(answer) == normal), default=0.0
+    )
+
+
+def vqa_scores(
+    predictions: Mapping[str, str],
+    answers: Mapping[str, Sequence[str]],
+    groups: Groups | None = None,
+    images: Mapping[str, str] | None = None,
+    partial: bool = False,
+) -> AccuracyScores:
+    """VQA v2 accuracy: `vqa_accuracy` of each question, overall and by group, in percent.
+
+    Args:
+        predictions: question id → predicted answer.
+        answers: question id → the annotators' answers, usually ten.
+        groups: question id → its groups, like {"answer_type": "yes/no", "question_type": "is the"}.
+        images: question id → image id: intervals then resample images with all their questions.
+        partial: score the questions that have a prediction, where some have none.
+
+    Raises:
+        UserError: unknown questions, missing predictions (unless `partial`), questions without answers.
+
+    The official evaluation rounds to two decimals; this does not.
+    """
+    check_answers(predictions, answers, partial)
+    per_question = {question: vqa_accuracy(text, answers[question]) for question, text in predictions.items()}
+    return accuracy_scores(per_question, groups, images)
+
+
+def soft_scores(
+    predictions: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, float]],
+    groups: Groups | None = None,
+    images: Mapping[str, str] | None = None,
+    partial: bool = False,
+) -> AccuracyScores:
+    """`soft_accuracy` of each question, overall and by group, in percent; otherwise as `vqa_scores`."""
+    check_answers(predictions, labels, partial)
+    per_question = {question: soft_accuracy(text, labels[question]) for question, text in predictions.items()}
+    return accuracy_scores(per_question, groups, images)

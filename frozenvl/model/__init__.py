@@ -1,0 +1,1 @@
+"""The model, in torch alone: prompts to tensors, images to prefixes, prefixes through a frozen language model."""

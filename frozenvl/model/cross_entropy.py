@@ -1,0 +1,49 @@
+"""Cross-entropy over a large vocabulary without keeping its logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROWS = 128
+"""Positions whose logits exist at a time."""
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """The head and its gradient run together, chunk by chunk; only the gradient at the hidden states is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+        losses, grads = [], []
+        for piece, targets in zip(hidden.split(ROWS), labels.split(ROWS), strict=True):
+            with torch.enable_grad():
+                rows = piece.detach().requires_grad_(ctx.needs_input_grad[0])
+                loss = torch.nn.functional.cross_entropy(head(rows).float(), targets, reduction="none")
+                if ctx.needs_input_grad[0]:
+                    grads += torch.autograd.grad(loss.sum(), rows)
+            losses.append(loss.detach())
+        if grads:
+            ctx.save_for_backward(torch.cat(grads))
+        return torch.cat(losses)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (saved,) = ctx.saved_tensors
+        return saved * grad[:, None].to(saved.dtype), None, None
+
+
+def target_nll(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+    """Negative log-likelihood, in nats, of each label.
+
+    Args:
+        hidden: (n, dim) last hidden states of the positions that predict.
+        labels: (n,) the tokens that they predict.
+        head: (m, dim) → (m, vocabulary) logits; frozen: no gradient reaches its weights.
+
+    Returns:
+        (n,)
+    """
+    return _ChunkedCrossEntropy.apply(hidden, labels, head)

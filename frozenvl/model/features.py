@@ -1,0 +1,139 @@
+"""Features of a frozen encoder, computed once per image and kept on disk.
+
+A cache is a folder of segments that are only ever added: a file of features with the digests of the images they
+belong to. A segment appears whole or not at all, so runs may be killed, and may share a cache while they fill it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from frozenvl.files import write_atomically
+from frozenvl.model.processor import ImageReader
+from frozenvl.prompt import Image
+from frozenvl.weights import models
+
+SEGMENT = 1024
+"""Images in a segment: what a kill can cost."""
+BATCH = 32
+"""Images that meet the encoder together."""
+
+
+class FeatureCache:
+    """Features by image content, for one encoder in one precision.
+
+    Args:
+        identity: everything that the features depend on beside the image.
+        shape: (tokens, channels) of one image.
+        dtype: in which they are kept.
+    """
+
+    def __init__(self, identity: str, shape: tuple[int, int], dtype: torch.dtype, folder: Path | None = None) -> None:
+        key = hashlib.sha256(f"{identity} {shape} {dtype}".encode()).hexdigest()[:24]
+        self.folder = (folder or models().parent / "features") / key
+        self.shape, self.dtype = shape, dtype
+        self._segments: dict[str, Tensor] = {}
+        self._where: dict[str, tuple[str, int]] = {}
+
+    def load(self) -> None:
+        """Sees the segments on disk that it has not seen, by memory map."""
+        for path in sorted(self.folder.glob("*.safetensors")):
+            if path.name not in self._segments:
+                with safe_open(path, framework="pt") as file:
+                    self._segments[path.name] = file.get_tensor("features")
+                    digests = json.loads(file.metadata()["digests"])
+                self._where.update((digest, (path.name, row)) for row, digest in enumerate(digests))
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._where
+
+    def row(self, digest: str) -> Tensor:
+        name, row = self._where[digest]
+        return self._segments[name][row]
+
+    def add(self, digests: Sequence[str], features: Tensor) -> None:
+        data = save({"features": features.contiguous()}, metadata={"digests": json.dumps(list(digests))})
+        write_atomically(self.folder / f"{uuid.uuid4().hex}.safetensors", data)
+
+    def fill(
+        self,
+        images: Iterable[Image],
+        reader: ImageReader,
+        encode: Callable[[Tensor], Tensor],
+        rank: int = 0,
+        world_size: int = 1,
+        barrier: Callable[[], None] = lambda: None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> CachedFeatures:
+        """Computes what is missing, each rank its share, and returns a reader of these images' features.
+
+        Args:
+            images: all images of a run.
+            reader: gives pixels.
+            encode: (N, 3, size, size) pixels → (N, tokens, channels).
+            progress: called with images done and images to do.
+        """
+        wanted = {image: image.digest for image in images}
+        self.load()
+        share, shares = rank, world_size
+        while True:
+            missing = {d: image for image, d in wanted.items() if d not in self}
+            mine = sorted(missing)[share::shares]
+            self._compute([(digest, missing[digest]) for digest in mine], reader, encode, progress)
+            barrier()
+            self.load()
+            if shares == 1 or all(digest in self for digest in wanted.values()):
+                return CachedFeatures(self, wanted)
+            # The ranks' folders are not shared: each computes what it lacks.
+            share, shares = 0, 1
+
+    def _compute(
+        self,
+        todo: list[tuple[str, Image]],
+        reader: ImageReader,
+        encode: Callable[[Tensor], Tensor],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        done = 0
+        with ThreadPoolExecutor(1) as ahead:
+            for segment in pieces(todo, SEGMENT):
+                batches = [[image for _, image in batch] for batch in pieces(segment, BATCH)]
+                pending = ahead.submit(reader, batches[0])
+                rows = []
+                for following in [*batches[1:], None]:
+                    pixels = pending.result()
+                    if following is not None:
+                        pending = ahead.submit(reader, following)
+                    rows.append(encode(pixels).to("cpu", self.dtype))
+                    done += len(pixels)
+                    progress(done, len(todo))
+                self.add([digest for digest, _ in segment], torch.cat(rows))
+
+
+class CachedFeatures:
+    """An image reader that finds features in place of pixels; nothing is decoded."""
+
+    encoded = True
+
+    def __init__(self, cache: FeatureCache, digest_of: dict[Image, str]) -> None:
+        self.cache, self.digest_of = cache, digest_of
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        """(N, tokens, channels)."""
+        rows = [self.cache.row(self.digest_of.get(image) or image.digest) for image in images]
+        return torch.stack(rows) if rows else torch.zeros(0, *self.cache.shape, dtype=self.cache.dtype)
+
+
+def pieces(items: list, size: int) -> Iterator[list]:
+    """Consecutive pieces of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))

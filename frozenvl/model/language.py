@@ -1,0 +1,202 @@
+"""Any Hugging Face causal language model, frozen. Every call into transformers' internals stands here."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+
+from frozenvl.errors import UserError
+from frozenvl.model.packing import NAME, Layout, packed
+from frozenvl.weights import loading
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Identity of a module's weights: names, shapes and 1,024 evenly spaced values of each tensor.
+
+    The values are rounded to bfloat16 first, so that it does not depend on the precision they are held in.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict(keep_vars=True).items()):
+        flat = value.detach().reshape(-1)
+        picked = flat[:: max(1, flat.numel() // 1024)][:1024]
+        exact = picked.to(torch.bfloat16).view(torch.int16) if picked.is_floating_point() else picked
+        digest.update(f"{name}{tuple(value.shape)}".encode() + exact.cpu().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+class FrozenLanguageModel(nn.Module):
+    """A causal language model whose weights never change; gradients flow through it to its inputs.
+
+    Args:
+        name: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
+
+    Raises:
+        UserError: where there is no such model, or its head does more than is known here.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        with loading(name) as where:
+            self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+        self.model.requires_grad_(False)
+        self.eval()
+        self.fingerprint = fingerprint(self.model)
+        self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
+        self.packs = self._can_pack()
+        self._check_head()
+
+    def train(self, mode: bool = True) -> FrozenLanguageModel:
+        """Stays in eval mode: dropout inside a frozen model would only add noise."""
+        return super().train(False)
+
+    @property
+    def dim(self) -> int:
+        """Width of the input embeddings."""
+        return self.model.get_input_embeddings().embedding_dim
+
+    @property
+    def max_positions(self) -> int | None:
+        """Longest sequence that the model was made for, where it says so."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """(…,) token ids → (…, dim) input embeddings."""
+        return self.model.get_input_embeddings()(tokens)
+
+    def hidden(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        """Last hidden states of all real positions.
+
+        Args:
+            embeddings: (B, L, dim), padded on the right, where a causal model never looks back at it.
+            lengths: (B,) positions that are not padding.
+
+        Returns:
+            (sum of lengths, dim), row by row.
+        """
+        real = torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
+        if not self.packs:
+            return self._body(inputs_embeds=embeddings)[real]
+        layout = Layout.of(lengths)
+        with packed(layout):
+            return self._body(inputs_embeds=embeddings[real][None], position_ids=layout.positions[None])[0]
+
+    def _body(self, **inputs: Tensor) -> Tensor:
+        return self.model.base_model(**inputs, use_cache=False).last_hidden_state
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """(n, dim) last hidden states → (n, vocabulary) logits."""
+        config = self.model.config
+        logits = self.model.get_output_embeddings()(hidden)
+        logits = logits * (getattr(config, "logit_scale", None) or 1) / (getattr(config, "logits_scaling", None) or 1)
+        cap = getattr(config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    @torch.no_grad()
+    def _probe(self) -> tuple[Tensor, Tensor]:
+        """Two short sequences of unequal length."""
+        tokens = torch.arange(10).view(2, 5) % self.model.config.vocab_size
+        return self.embed(tokens), torch.tensor([5, 3])
+
+    @torch.no_grad()
+    def _can_pack(self) -> bool:
+        """Whether packed sequences give what padded ones give: tried, since some architectures ignore the request."""
+        self.packs = False
+        embeddings, lengths = self._probe()
+        expected = self.hidden(embeddings, lengths)
+        if not self.has_positions:
+            return False
+        before = self.model.config._attn_implementation
+        self.model.set_attn_implementation(NAME)
+        self.packs = True
+        try:
+            agrees = torch.allclose(self.hidden(embeddings, lengths), expected, rtol=1e-3, atol=1e-4)
+        except (RuntimeError, TypeError, ValueError):
+            agrees = False
+        if not agrees:
+            self.model.set_attn_implementation(before)
+        return agrees
+
+    @torch.no_grad()
+    def _check_head(self) -> None:
+        """The head on chosen positions has to be the model's own; a new architecture may do more to its logits."""
+        embeddings, lengths = self._probe()
+        ours = self.head(self.hidden(embeddings[:1], lengths[:1]))
+        theirs = self.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
+        if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
+            raise UserError(
+                f"{self.name}: {type(self.model).__name__} changes its logits in a way that is not known here; "
+                "choose another language model"
+            )
+
+    @torch.no_grad()
+    def greedy(self, embeddings: Tensor, lengths: Tensor, max_new_tokens: int, stop: Callable[[list[int]], bool], end: int):
+        """Greedy continuation of each of `B` sequences; finished ones leave the batch.
+
+        Args:
+            embeddings: (B, L, D), padded on the right.
+            lengths: (B,) positions that are not padding.
+            stop: whether a continuation (token ids so far) has ended before the end token.
+
+        Returns:
+            B lists of token ids, without the end token.
+        """
+        embeddings, mask = left_padded(embeddings, lengths)
+        cache = DynamicCache(config=self.model.config)
+        done: list[list[int]] = [[] for _ in range(len(lengths))]
+        active = list(range(len(lengths)))
+        inputs = {"inputs_embeds": embeddings}
+        positions = (mask.long().cumsum(1) - 1).clamp(min=0)
+        for step in range(max_new_tokens):
+            if not active:
+                break
+            extra = {"position_ids": positions} if self.has_positions else {}
+            logits = self.model(
+                **inputs, **extra, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
+            ).logits[:, -1]
+            chosen = logits.argmax(-1)
+            keep = []
+            for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
+                if token == end:
+                    continue
+                done[index].append(token)
+                if step + 1 < max_new_tokens and not stop(done[index]):
+                    keep.append(row)
+            if len(keep) < len(active):
+                rows = torch.tensor(keep, dtype=torch.long, device=mask.device)
+                cache.batch_select_indices(rows)
+                mask, positions, chosen = mask[rows], positions[rows], chosen[rows]
+                active = [active[row] for row in keep]
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+            inputs = {"input_ids": chosen[:, None]}
+        return done
+
+    @torch.no_grad()
+    def sample(self, embeddings: Tensor, lengths: Tensor, end: int, **options) -> list[list[int]]:
+        """Beam search, sampling and whatever else transformers' `generate` offers, by its own option names.
+
+        Returns:
+            B lists of token ids, without the end token.
+        """
+        embeddings, mask = left_padded(embeddings, lengths)
+        out = self.model.generate(
+            inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options
+        )
+        rows = out.tolist()
+        return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+def left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Moves padding from the right to the left, where a decoder needs it; with the mask of real positions."""
+    width = embeddings.shape[1]
+    columns = torch.arange(width, device=embeddings.device)
+    shift = (width - lengths).to(embeddings.device)[:, None]
+    mask = columns[None] >= shift
+    source = (columns[None] - shift) % max(1, width)
+    return embeddings.gather(1, source[..., None].expand_as(embeddings)), mask.long()

@@ -1,0 +1,149 @@
+"""Prompts to tensors: the tokeniser, `k` places for each image, and how an image is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image as PILImage
+from PIL import ImageOps
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from frozenvl.errors import UserError
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.prompt import Image, Prompt, Sample
+from frozenvl.weights import loading, resolve
+
+
+class ImageReader(Protocol):
+    """How images become rows of a tensor: pixels, or features computed before."""
+
+    encoded: bool
+
+    def __call__(self, images: Sequence[Image]) -> Tensor: ...
+
+
+class Pixels:
+    """Pads an image with zeros to a square, then resizes it (Frozen, section 3).
+
+    Args:
+        size: side of the result, in pixels.
+    """
+
+    encoded = False
+    version = f"pad, bicubic, pillow {PIL.__version__}"
+    """What the pixels depend on, beside the file and the size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        """(N, 3, size, size) uint8."""
+        rows = [self.one(image.read()) for image in images]
+        return torch.stack(rows) if rows else torch.zeros(0, 3, self.size, self.size, dtype=torch.uint8)
+
+    def one(self, image: PILImage.Image) -> Tensor:
+        side = max(image.size)
+        if image.size != (side, side):
+            image = ImageOps.pad(image, (side, side), color=0)
+        if side != self.size:
+            image = image.resize((self.size, self.size), PILImage.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+class Processor:
+    """Makes a `Batch` of prompts. Needs names only, no weights.
+
+    Args:
+        language: Hugging Face name or local folder of the language model, for its tokeniser.
+        k: prefix vectors per image.
+        reader: how images are read; `None` for prompts without images.
+        max_target_tokens: a longer target is cut, and then not followed by the end token.
+    """
+
+    def __init__(self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64) -> None:
+        with loading(language):
+            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve(language))
+        if self.tokenizer.eos_token_id is None:
+            raise UserError(f"{language}: its tokeniser has no end token, so no text could end; choose another")
+        self.end: int = self.tokenizer.eos_token_id
+        bos = self.tokenizer.bos_token_id
+        self.start: list[int] = [bos] if bos is not None and self.tokenizer("")["input_ids"][:1] == [bos] else []
+        self.k = k
+        self.reader = reader
+        self.max_target_tokens = max_target_tokens
+
+    def __call__(self, prompts: Sequence[Sample | Prompt]) -> Batch:
+        """A batch in the order given. Samples with a target get labels; bare prompts get none."""
+        samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
+        row_of: dict[Image, int] = {}
+        rows = [self._row(sample, row_of) for sample in samples]
+        width = max((len(tokens) for tokens, _, _ in rows), default=0)
+        blank = (0, -1, IGNORE)
+        padded = torch.tensor(
+            [[column + [pad] * (width - len(column)) for column, pad in zip(row, blank, strict=True)] for row in rows],
+            dtype=torch.long,
+        ).reshape(len(rows), 3, width)
+        return Batch(
+            ids=tuple(sample.id for sample in samples),
+            tokens=padded[:, 0],
+            slots=padded[:, 1],
+            labels=padded[:, 2],
+            lengths=torch.tensor([len(tokens) for tokens, _, _ in rows], dtype=torch.long),
+            images=self.reader(list(row_of)),
+            encoded=self.reader.encoded,
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a piece of text, without special tokens added."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self.tokenizer.decode(tokens, skip_special_tokens=True)
+
+    def targets(self, text: str, target: str) -> list[int]:
+        """Token ids of a target after its prompt's last `text`, the end token included.
+
+        tok(text) + tok(target) = tok(text + target) is asserted, since the prompt alone is what the model
+        sees when it generates.
+
+        Raises:
+            UserError: where the tokeniser joins the two across their border.
+        """
+        before, whole = self.encode(text), self.encode(text + target)
+        if whole[: len(before)] != before:
+            raise UserError(
+                f"the tokeniser joins {text[-20:]!r} and {target[:20]!r} across the border of prompt and target; "
+                "let the template's target begin with the space, and its query end without one"
+            )
+        tokens = whole[len(before) :]
+        if len(tokens) > self.max_target_tokens:
+            return tokens[: self.max_target_tokens]
+        return [*tokens, self.end]
+
+    def _row(self, sample: Sample, row_of: dict[Image, int]) -> tuple[list[int], list[int], list[int]]:
+        tokens, slots = list(self.start), [-1] * len(self.start)
+        for part in sample.prompt:
+            if isinstance(part, Image):
+                first = row_of.setdefault(part, len(row_of)) * self.k
+                tokens += [0] * self.k
+                slots += range(first, first + self.k)
+            else:
+                piece = self.encode(part)
+                tokens += piece
+                slots += [-1] * len(piece)
+        labels = [IGNORE] * len(tokens)
+        if sample.target:
+            if not tokens:
+                raise UserError(f"sample {sample.id}: nothing stands before its target; give it an image or a text")
+            last = sample.prompt[-1] if sample.prompt else ""
+            target = self.targets(last if isinstance(last, str) else "", sample.target)
+            # The last target token is predicted but never fed: nothing follows it.
+            labels[-1:] = target
+            tokens += target[:-1]
+            slots += [-1] * (len(target) - 1)
+        return tokens, slots, labels

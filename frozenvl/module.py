@@ -1,0 +1,241 @@
+"""The LightningModule: training and validation steps, the optimiser, and what a checkpoint holds."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from frozenvl import __version__
+from frozenvl.checkpoint import read_checkpoint
+from frozenvl.errors import RunError, UserError
+from frozenvl.model.batch import Batch
+from frozenvl.model.features import FeatureCache
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import MLP, Mapper
+from frozenvl.model.precision import Precision, faster_precision
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import VisionEncoder
+from frozenvl.progress import progress_line
+from frozenvl.resume import seed_step
+
+
+class FrozenModule(L.LightningModule):
+    """A frozen language model and its trainable visual prefix.
+
+    Args:
+        language: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
+        vision: the image encoder, by class path.
+        mapper: the mapper, by class path.
+        k: prefix vectors per image.
+        optimizer: a torch optimiser, by class path.
+        warmup_steps: optimiser steps over which the learning rate rises from 0.
+        schedule: what follows the warm-up: the same rate to the end, or a cosine to 0 at the last step.
+        max_target_tokens: longer targets are cut, and then not followed by the end token.
+        precision: of the frozen weights and of arithmetic; trained weights are fp32 always. `auto` measures
+            which is faster on this machine; a checkpoint records the choice and a resumed run obeys it.
+        seed: of dropout; by default the run's `seed_everything`.
+        init_from: a checkpoint whose trained weights a new run starts from.
+    """
+
+    def __init__(
+        self,
+        language: str,
+        vision: VisionEncoder,
+        mapper: Callable[[int, int, int, int], Mapper] = MLP,
+        k: int = 4,
+        optimizer: Callable[[Any], torch.optim.Optimizer] = torch.optim.AdamW,
+        warmup_steps: int = 0,
+        schedule: Literal["constant", "cosine"] = "constant",
+        max_target_tokens: int = 64,
+        precision: Literal["auto", "bf16", "fp32"] = "auto",
+        seed: int = 0,
+        init_from: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = FrozenVL(FrozenLanguageModel(language), vision, mapper, k)
+        self.make_optimizer = optimizer
+        self.warmup_steps, self.schedule = warmup_steps, schedule
+        self.max_target_tokens = max_target_tokens
+        self.precision: Precision = precision
+        self.seed = seed
+        self.strict_loading = False  # a checkpoint holds the trained parts only
+        self.processor: Processor
+        self._sums = torch.zeros(2, dtype=torch.float64)
+        if init_from is not None:
+            self.load_trained(init_from)
+
+    # Getting ready
+
+    def setup(self, stage: str) -> None:
+        """Chooses the precision, and how images are read: pixels, or rows of the feature cache."""
+        self.precision = self.trainer.strategy.broadcast(self._choose_precision(stage))
+        if self.precision == "bf16":
+            self.model.hold_frozen_in_bf16()
+        language, vision = self.model.language, self.model.vision
+        reader: Any = Pixels(vision.size)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data.cache_features and not vision.trainable and data.augmentation is None:
+            reader = self._cached(data, reader)
+        self.processor = Processor(language.name, self.model.k, reader, self.max_target_tokens)
+
+    def _choose_precision(self, stage: str) -> Precision:
+        path = self.trainer.ckpt_path
+        recorded: Precision = read_checkpoint(Path(path))["frozenvl"]["precision"] if path else "auto"
+        if stage == "fit" and recorded != "auto" and self.precision not in ("auto", recorded):
+            raise UserError(f"{path}: trained in {recorded}; a resumed run goes on in it, so drop model.precision")
+        for choice in (self.precision, recorded):
+            if choice != "auto":
+                return choice
+        return faster_precision(self.trainer.strategy.root_device)
+
+    def _cached(self, data: Any, pixels: Pixels) -> Any:
+        vision, device = self.model.vision, self.trainer.strategy.root_device
+        vision.to(device)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        cache = FeatureCache(f"{vision.identity} {pixels.version}", (vision.tokens, vision.channels), dtype)
+        encode = torch.no_grad()(lambda images: self.model.encode(images.to(device)))
+        with progress_line("features", self.trainer.is_global_zero) as progress:
+            return cache.fill(
+                data.images(),
+                pixels,
+                encode,
+                self.trainer.global_rank,
+                self.trainer.world_size,
+                self.trainer.strategy.barrier,
+                progress,
+            )
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
+        total = int(self.trainer.estimated_stepping_batches)
+        if self.schedule == "cosine" and total <= self.warmup_steps:
+            raise UserError(f"warmup_steps is {self.warmup_steps}, the run has only {total} steps; lower it")
+
+        def rate(step: int) -> float:
+            if step < self.warmup_steps:
+                return (step + 1) / self.warmup_steps
+            if self.schedule == "constant":
+                return 1.0
+            return 0.5 * (1 + math.cos(math.pi * (step - self.warmup_steps) / (total - self.warmup_steps)))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    # Training
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Sum of NLL; `on_before_optimizer_step` divides by the tokens of the whole global batch."""
+        accumulate = self.trainer.accumulate_grad_batches
+        seed_step(self.seed, self.global_step, index % accumulate, self.global_rank)
+        nll, tokens = self.model.loss(batch)
+        if not torch.isfinite(nll):
+            raise RunError(
+                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids[:4])} …; "
+                "lower the learning rate or look at these samples"
+            )
+        self._sums += torch.tensor([nll.item(), tokens], dtype=torch.float64)
+        # Lightning divides by the accumulation, DDP by the ranks: both are means where a sum is due.
+        return nll * (accumulate * self.trainer.world_size)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        nll, tokens = self._all_sum(self._sums).tolist()
+        self._sums.zero_()
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.div_(max(tokens, 1))
+        self.log("train/loss", nll / max(tokens, 1), prog_bar=True)
+        self.log("train/lr", optimizer.param_groups[0]["lr"])
+
+    def _all_sum(self, values: Tensor) -> Tensor:
+        return self.trainer.strategy.reduce(values.to(self.device, torch.float64), reduce_op="sum").cpu()
+
+    # Validation
+
+    def on_validation_epoch_start(self) -> None:
+        self._nll = torch.zeros(2, dtype=torch.float64)
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        nll, tokens = self.model.loss(batch)
+        self._nll += torch.tensor([nll.item(), tokens], dtype=torch.float64)
+
+    def on_validation_epoch_end(self) -> None:
+        """Perplexity = exp(Σ NLL ÷ Σ target tokens), the end token included, over all ranks."""
+        nll, tokens = self._all_sum(self._nll).tolist()
+        loss = nll / max(tokens, 1)
+        self.log("val/loss", loss, prog_bar=True)
+        self.log("val/perplexity", math.exp(min(loss, 700)))
+
+    on_test_epoch_start = on_validation_epoch_start
+    test_step = validation_step
+    on_test_epoch_end = on_validation_epoch_end
+
+    def predict_step(self, batch: Batch, _index: int) -> list[dict[str, str]]:
+        """Greedy continuations: one {id, text} a prompt."""
+        texts = self.model.generate(batch, self.processor, self.max_target_tokens, ("\n",))
+        return [{"id": i, "text": text.split("\n")[0].strip()} for i, text in zip(batch.ids, texts, strict=True)]
+
+    # Checkpoints
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The trained parts only: their weights, and their buffers, which may have moved."""
+        kept = tuple(f"model.{name}." for name in self.model.trainable)
+        return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key.startswith(kept)}
+
+    def identity(self) -> dict[str, Any]:
+        """What the frozen parts and the shape of the prefix are: a checkpoint fits no other."""
+        vision = self.model.vision
+        return {
+            "language": self.model.language.name,
+            "language_weights": self.model.language.fingerprint,
+            "k": self.model.k,
+            "vision": f"{getattr(vision, 'name', type(vision).__name__)}",
+        } | ({} if vision.trainable else {"vision_weights": vision.identity})
+
+    def trained_fingerprint(self) -> str:
+        """Identity of the trained weights."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode() + value.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["frozenvl"] = {
+            "version": __version__,
+            "identity": self.identity(),
+            "precision": self.precision,
+        }
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        self._check(checkpoint, "the checkpoint")
+
+    def _check(self, checkpoint: Mapping[str, Any], what: str) -> None:
+        theirs, ours = checkpoint["frozenvl"]["identity"], self.identity()
+        for key, value in ours.items():
+            if theirs.get(key) != value:
+                raise UserError(
+                    f"{what} was trained with {key} = {theirs.get(key)}, this model has {value}; "
+                    "use the configuration that it was trained with"
+                )
+
+    def load_trained(self, path: Path) -> None:
+        """Loads a checkpoint's trained weights, and nothing else of it."""
+        checkpoint = read_checkpoint(path)
+        self._check(checkpoint, str(path))
+        missing = set(self.state_dict()) ^ set(checkpoint["state_dict"])
+        if missing:
+            raise UserError(f"{path}: its trained weights are not this model's (differs in {min(missing)})")
+        try:
+            self.load_state_dict(checkpoint["state_dict"], strict=False)
+        except RuntimeError as error:
+            line = str(error).splitlines()[-1].strip()
+            raise UserError(f"{path}: its trained weights do not fit this model: {line}") from None
+

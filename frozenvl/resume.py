@@ -1,0 +1,54 @@
+"""Exact resume. All that knows Lightning's counters stands here; lightning's minor version is pinned for it.
+
+Lightning restores its counters in the middle of an epoch and then iterates the loader afresh, without skipping
+what was trained on. So the batches themselves begin where the counter of optimiser steps says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import lightning as L
+import torch
+
+from frozenvl.data.order import rank_slice, seed_from
+from frozenvl.errors import UserError
+
+
+class StepBatches:
+    """This rank's batches of positions, one for each micro-batch of the current epoch that is still to come.
+
+    Optimiser step s takes positions s·b … (s+1)·b of the endless order. Lightning's epoch is the whole number of
+    steps nearest to one pass; batches run across its end, so no pair is dropped or repeated.
+
+    Args:
+        trainer: tells the step, the rank and the accumulation.
+        batch_size: b, over all ranks and accumulated micro-batches.
+        epoch_length: pairs of one pass.
+    """
+
+    def __init__(self, trainer: L.Trainer, batch_size: int, epoch_length: int) -> None:
+        self.trainer, self.batch_size = trainer, batch_size
+        self.steps = max(1, round(epoch_length / batch_size))
+        parts = trainer.accumulate_grad_batches * trainer.world_size
+        if batch_size < parts:
+            raise UserError(
+                f"data.batch_size is {batch_size}, the pairs of a whole optimiser step, but it is divided among "
+                f"{trainer.world_size} ranks × {trainer.accumulate_grad_batches} accumulated batches; raise it"
+            )
+
+    def __len__(self) -> int:
+        return self.steps * self.trainer.accumulate_grad_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        accumulate, first = self.trainer.accumulate_grad_batches, self.trainer.global_step
+        for step in range(first, (first // self.steps + 1) * self.steps):
+            start = step * self.batch_size
+            for micro in range(accumulate):
+                part = rank_slice(start, start + self.batch_size, micro, accumulate)
+                yield list(rank_slice(part.start, part.stop, self.trainer.global_rank, self.trainer.world_size))
+
+
+def seed_step(seed: int, step: int, micro: int, rank: int) -> None:
+    """Seeds torch for one micro-batch, so that dropout after a resume is what it would have been."""
+    torch.manual_seed(seed_from("step", seed, step, micro, rank))
