@@ -14,16 +14,19 @@ from frozenvl.files import write_atomically
 class History(L.Callback):
     """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again."""
 
+    _last = 0
+
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._last = trainer.global_step
         if trainer.is_global_zero:
             path = history_path(trainer)
             kept = [row for row in read_history(path) if row["step"] <= trainer.global_step]
             write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        stepped = trainer.fit_loop.epoch_loop.batch_progress.is_ready and trainer.global_step
-        if stepped and trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step > self._last and trainer.global_step % trainer.log_every_n_steps == 0:
             self._append(trainer, "train/")
+        self._last = trainer.global_step
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking and trainer.state.fn == "fit":

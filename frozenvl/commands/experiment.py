@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.errors import UserError
@@ -57,6 +58,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: whatever is wrong with the arguments, in one line.
     """
+    keep_freed_memory()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     warnings.filterwarnings("ignore", message=".*(does not have many workers|sync_dist=True).*")
     try:

@@ -21,7 +21,7 @@ from torch import Tensor
 from frozenvl.files import write_atomically
 from frozenvl.model.processor import ImageReader
 from frozenvl.prompt import Image
-from frozenvl.weights import models
+from frozenvl.weights import home
 
 SEGMENT = 1024
 """Images in a segment: what a kill can cost."""
@@ -40,7 +40,7 @@ class FeatureCache:
 
     def __init__(self, identity: str, shape: tuple[int, int], dtype: torch.dtype, folder: Path | None = None) -> None:
         key = hashlib.sha256(f"{identity} {shape} {dtype}".encode()).hexdigest()[:24]
-        self.folder = (folder or models().parent / "features") / key
+        self.folder = (folder or home() / "features") / key
         self.shape, self.dtype = shape, dtype
         self._segments: dict[str, Tensor] = {}
         self._where: dict[str, tuple[str, int]] = {}

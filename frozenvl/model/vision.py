@@ -35,7 +35,8 @@ class VisionEncoder(nn.Module):
         raise NotImplementedError
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.features((pixels / 255 - self.mean) / self.std)
+        normal = (pixels / 255 - self.mean) / self.std
+        return self.features(normal.contiguous(memory_format=torch.channels_last))
 
     def train(self, mode: bool = True) -> VisionEncoder:
         """A frozen encoder stays in eval mode."""
@@ -75,6 +76,8 @@ class TimmEncoder(VisionEncoder):
         self.size = size or config["input_size"][-1]
         self.channels = self.model.num_features
         self.tokens = grid * grid
+        # Convolutions of small images run nearly twice as fast with channels last.
+        self.model.to(memory_format=torch.channels_last)
         self.requires_grad_(trainable)
         self.train()
         for key in ("mean", "std"):
