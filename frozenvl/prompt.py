@@ -194,3 +194,9 @@ class Template:
         """A generated text cut before the first stop marker and stripped."""
         ends = [at for marker in self.stop if (at := generated.find(marker)) >= 0]
         return generated[: min(ends, default=len(generated))].strip()
+
+
+VQA = Template(
+    query="{image}Question: {question} Answer:", target=" {target}", separator="\n", stop=("\n", "Question:")
+)
+"""The wording of visual question answering, where a run names none."""

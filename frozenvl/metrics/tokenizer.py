@@ -25,36 +25,50 @@ def cased(words, *cases):
     return "|".join(sorted({case(word) for word in words for case in cases}, key=len, reverse=True))
 
 
-NUM = r"(?:[0-9]*(?:[.,:\u066b\u066c][0-9]+)+|[0-9]+)"
-APOS = rf"(?:[dlnoDLNOJ]{Q}[{L}{M}][{L}{M}0-9\xad]+|[A-Za-z]+[{V}]{Q}[aeiouA-Z][A-Za-z]*|[nN]e{Q}er|e{Q}er|[Ee]v{Q}ry|[Ll]i{Q}l|[oO]{Q}[oO])"
+NUM = r"(?:[0-9]*(?:[.,:\xad\u066b\u066c][0-9]+)+|[0-9]+)"
+DNUM = r"(?:[0-9]+(?:[.,:\xad\u066b\u066c][0-9]+)*)"
+UQ = "[\x92\u2019]"
+NT = "[nN]['`\x91\x92\u2018\u2019\u201b][tT]"
+LL = "(?:[lL]{2}|[rR][eE]|[vV][eE])"
+A = "A-Za-z"
+APOS = rf"(?:(?:[A-HJ-XZn]{Q}[{A}]|[dlo]{Q}[{A}])[{A}]+|[{A}]+[{V}]{Q}[aeiouA-Z][{A}]*|[nN]?[eE]{Q}[eE][rR]|[Ee][vV]{Q}[rR][yY]|[Ll][iI]{Q}[lL]|[oO]{Q}[oO])"
 PH = rf"[0-9]{{3,4}}[- \xa0]?[0-9]{{3,5}}"
 U = r"[^\s\"<>|(){}]"
 UE = r"[^\s\"<>|.!?,(){}\-]"
 EYES = r"[-=<>^~'x]"
 ABB = f"(?:{cased(ABBREVIATIONS, str.lower, str.capitalize, str.upper)}|{cased(CAPITAL_ABBREVIATIONS, str.capitalize, str.upper)})"
-ACR = r"(?:[A-Za-z]\.(?:[A-Za-z]\.)*)"
+ACR = rf"(?:[{A}]\.(?:[{A}]\.)*)"
+EXT = "(?:bat|bmp|c|cgi|class|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)"
+TAG = "[A-Za-z][A-Za-z0-9_:.-]*"
 RULES = [
     (rf"{W}", None),
-    (rf"({W})[nN]['`\x91\x92\u2018\u2019\u201b][tT]", None),
-    (rf"({W}|{APOS}){Q}(?:[sSdDmM](?:[^A-Za-z]|$)|(?:ll|LL|re|RE|ve|VE)[^A-Za-z])", None),
-    (rf"[nN]['`\x91\x92\u2018\u2019\u201b][tT]", "n't"),
-    (rf"({Q}(?:[sSdDmM]))(?:[^A-Za-z]|$)", "'"),
-    (rf"({Q}(?:ll|LL|re|RE|ve|VE))[^A-Za-z]", "'"),
-    (rf"({Q}[tT])(?:[iI][sS]|[wW][aA][sS])", None),
-    (rf"{Q}(?:em|EM|[0-9]0[sS]?|[nN]{Q}|cause|[nN](?=\s|$)|till?)", None),
+    (rf"([{A}][{A}0-9]*?){NT}", None),
+    (rf"({W}|{APOS}){Q}[sSdDmM](?:[^{A}]|$)", None),
+    (rf"({W}|{APOS}){UQ}(?:[sSdDmM]|{LL})", None),
+    (rf"({W}|{APOS}){Q}{LL}[^{A}]", None),
+    (NT, "n't"),
+    (rf"({Q}(?:[sSdDmM]))(?:[^{A}]|$)", "'"),
+    (rf"({Q}{LL})[^{A}]", "'"),
+    (rf"({UQ}(?:[sSdDmM]|{LL}))", "'"),
+    (rf"('[tT])(?:[iI][sS]|[wW][aA][sS])", None),
+    (rf"{Q}(?:[eE][mM]|[0-9]0[sS]|[nN]{Q}|[cC][aA][uU][sS][eE]|[tT][iI][lL][lL]?)", None),
+    (rf"{UQ}[nN]", None),
+    (rf"('[nN])(?:\s|$)", None),
+    (rf"({Q}[0-9][0-9])\s", None),
     (rf"([dDjJlL]{Q})", None),
     (rf"([yY]{Q})[A-Za-z]", None),
-    (rf"[oO]l{Q}", None),
+    (rf"[oO][lL]{Q}", None),
     (APOS, None),
-    (rf"(?:{AN}|{APOS}|{ACR}|{NUM})(?:[{HY}](?:{ACR}|{APOS}|{AN}))*", None),
-    (rf"{AN}(?:/{AN}){{1,2}}", None),
+    (rf"(?:{ACR}|{APOS}|{DNUM}|{AN})(?:[{HY}](?:{ACR}|{APOS}|{AN}))*", None),
+    (rf"(?:{APOS}|{AN})(?:[{HY}](?:{ACR}|{APOS}|{AN}))*", None),
+    (rf"[{A}0-9]+(?:/[{A}0-9]+){{1,2}}", None),
     (rf"{W}(?:[.!?]{W})+", None),
     (rf"[-+]?{NUM}", None),
     (ACR, None),
     (rf"{ABB}\.", None),
     (rf"((?:{cased(NUMBER_ABBREVIATIONS, str.lower, str.capitalize, str.upper)})\.){SP}?[0-9]", None),
-    (rf"((?:{AN}|{APOS})(?:[{HY}]{AN})*\.)[,;:]", None),
-    (r"[A-Z]+(?:(?:&|&amp;)[A-Z]+)+", None),
+    (rf"((?:{APOS}|{AN})(?:[{HY}](?:{APOS}|{AN}))*\.)[,;:]", None),
+    (r"[A-Z]+(?:(?:[&+]|&[aA][mM][pP];)[A-Z]+)+", None),
     (rf"[A-Z]*\$", None),
     (r"[\x80\u20ac\xa4\u20a0]", "$"),
     (r"\xa3", "#"), (r"\xa2", "cents"),
@@ -64,23 +78,25 @@ RULES = [
     (rf"{EYES}_{EYES}|\({EYES}[_.]?{EYES}\)", None),
     (rf"https?://{U}+{UE}", None), (rf"HTTPS?://{U}+{UE}", None),
     (rf"(?:[wW]{{3}}\.(?:{UE}+\.)+[A-Za-z]{{2,4}}|(?:{UE}+\.)+(?:com|net|org|edu))(?:/{U}+{UE})?", None),
-    (rf"<?[A-Za-z0-9][^\s\"<>|(){{}}.]*(?:\.[^\s\"<>|(){{}}.]+)*@[^\s\"<>|(){{}}.]+(?:\.[^\s\"<>|(){{}}.]+)*>?", None),
+    (rf"<?[A-Za-z0-9][^\s\"<>|(){{}}]*@[^\s\"<>|(){{}}.]+(?:\.[^\s\"<>|(){{}}.]+)*>?", None),
+    (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{EXT}))[\s.,?!]", None),
     (r"@[A-Za-z_][A-Za-z0-9_]*", None),
     (rf"#[{L}]+", None),
     (r"[cC]\+\+|[cCfF]#", None),
     (r"\(", "-lrb-"), (r"\)", "-rrb-"), (r"\[", "-lsb-"), (r"\]", "-rsb-"), (r"\{", "-lcb-"), (r"\}", "-rcb-"),
     (rf"[{character_class(SYMBOLS)}]", None),
-    (r"\*+|<<|>>|#+|_+|\\\*|[!?]+|[@\\%^~|=/+&<>\u2044]", None),
-    (r"&(?:amp|AMP);?", "&"), (r"&(?:lt|LT);?", "<"), (r"&(?:gt|GT);?", ">"),
-    (r"&(?:mdash|ndash|MD);?", "--"), (r"&(?:quot|apos|nbsp);?", ""),
-    (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|frac[0-9]+);", None),
+    (r"\*+|<<|>>|#+|_+|\\\*|[!?]+|@+|[\\%^~|=/+&<>\u2044]", None),
+    (r"&[aA][mM][pP];", "&"), (r"&[lL][tT];", "<"), (r"&[gG][tT];", ">"),
+    (r"&(?:[mM][dD][aA][sS][hH]|[nN][dD][aA][sS][hH]|MD|quot|apos|(?i:nbsp));", ""),
+    (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|(?i:[aeiou](?:acute|grave|uml)|quot));", None),
     ("\xbc", "1/4"), ("\xbd", "1/2"), ("\xbe", "3/4"), ("\u2153", "1/3"), ("\u2154", "2/3"),
-    (r"</?[A-Za-z!?][A-Za-z0-9:._?-]*(?:\s+[A-Za-z][A-Za-z0-9:.-]*(?:=(?:\"[^\"]*\"|'[^']*'))?)*\s*/?>|<!--[^>]*-->", None),
-    (r"[\u2018\u201b\u2039\x91]+", None),
-    (r"[.,:;'`\"-]|[\u2013-\u2015\x96\x97\u201c\u201d\u2026\xab\xbb\u203a\x92-\x94\u2019]", ""),
+    (rf"<{TAG}(?:\s+{TAG}(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'))?)*\s*/?>|</{TAG}\s*>|<[!?][A-Za-z-][^>\r\n]*>", None),
+    (r"[\x91-\x94\u2018-\u201f\u2039\u203a\xab\xbb]+", "quotes"),
+    (r"[.,:;'`\"-]|-+|\.\.\.+|''?|``?|[\u2013-\u2015\x96\x97\u2026]", ""),
 ]
 RULES = [(re.compile(p), a) for p, a in RULES]
-_EMOT = str.maketrans({"(": "-lrb-", ")": "-rrb-", "[": "[", "]": "]", " ": "\xa0", "\xad": None})
+_EMOT = str.maketrans({"(": "-lrb-", ")": "-rrb-", " ": "\xa0", "\xad": None})
+_QUOTES = {c: "`" for c in "\x91\u2018\u201b\u2039"} | {c: "'" for c in "\x92\u2019\u203a"} | {c: "``" for c in "\x93\u201c\xab"} | {c: "''" for c in "\x94\u201d\xbb"}
 
 
 def scan(text, at):
@@ -91,6 +107,8 @@ def scan(text, at):
             best = m.end()
             end = m.end(1) if rule.groups else best
             token = text[at:end] if action is None else ("'" + text[at + 1 : end] if action == "'" else action)
+            if action == "quotes":
+                token = "".join(_QUOTES.get(c, c) for c in text[at:end])
     return end, token
 
 

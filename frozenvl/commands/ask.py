@@ -1,0 +1,43 @@
+"""Asks a trained checkpoint about an image, after examples if there are any."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    parser.add_argument("image", type=Path, help="the image asked about")
+    parser.add_argument("question")
+    parser.add_argument(
+        "--example",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("IMAGE", "QUESTION", "ANSWER"),
+        help="a complete example that stands before the question; may be given several times",
+    )
+    parser.add_argument("--induction", default=None, help="text before everything else")
+    parser.add_argument("--max_new_tokens", type=int, default=10, help="length limit (default: 10)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the answer."""
+    from dataclasses import replace
+
+    from frozenvl.prompt import Example, ImageFile
+    from frozenvl.trained import load_trained
+
+    def example(path: str | Path, question: str, answer: str = "") -> Example:
+        image = ImageFile(Path(path))
+        image.read()  # a bad image is said before the model is loaded
+        return Example(image.name, image, image.name, question=question, answer=answer)
+
+    query, shots = example(args.image, args.question), [example(*three) for three in args.example]
+    trained = load_trained(args.checkpoint)
+    template = trained.answering
+    if args.induction is not None:
+        template = replace(template, induction=args.induction)
+    print(trained.generate([template.prompt(query, shots)], template, args.max_new_tokens)[0])
+    return 0

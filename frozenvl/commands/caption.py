@@ -1,0 +1,33 @@
+"""Captions images with a trained checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files")
+    parser.add_argument("--max_new_tokens", type=int, default=32, help="length limit (default: 32)")
+    parser.add_argument("--gallery", type=Path, help="also draw images and captions into this PNG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints one line an image: its path, a tab, its caption."""
+    from frozenvl.evaluation.gallery import draw_gallery
+    from frozenvl.prompt import Example, ImageFile
+    from frozenvl.trained import load_trained
+
+    images = [ImageFile(path) for path in args.images]
+    pixels = [image.read() for image in images]
+    trained = load_trained(args.checkpoint)
+    template = trained.captioning
+    prompts = [template.prompt(Example(id=image.name, image=image, image_id=image.name)) for image in images]
+    captions = trained.generate(prompts, template, args.max_new_tokens)
+    for path, caption in zip(args.images, captions, strict=True):
+        print(f"{path}\t{caption}")
+    if args.gallery:
+        records = [{"text": caption, "references": [path.name]} for path, caption in zip(args.images, captions, strict=True)]
+        draw_gallery(list(zip(pixels, records, strict=True))).save(args.gallery)
+    return 0

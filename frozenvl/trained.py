@@ -1,0 +1,77 @@
+"""A trained run taken off the shelf: the model that its `config.yaml` describes, with a checkpoint's weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from frozenvl.checkpoint import read_checkpoint
+from frozenvl.errors import UserError
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.module import FrozenModule
+from frozenvl.prompt import VQA, Prompt, Template
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model ready to generate, without Lightning's Trainer."""
+
+    module: FrozenModule
+    processor: Processor
+    templates: dict[str, Template]
+    """The run's validation tasks, by name."""
+
+    @property
+    def captioning(self) -> Template:
+        """How the run words captions."""
+        return next((t for t in self.templates.values() if "{question}" not in t.query), Template())
+
+    @property
+    def answering(self) -> Template:
+        """How the run words questions."""
+        return next((t for t in self.templates.values() if "{question}" in t.query), VQA)
+
+    def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
+        """What the model says to each prompt, cut at the template's end."""
+        batch = self.processor(prompts).to(self.module.device)
+        texts = self.module.model.generate(batch, self.processor, max_new_tokens, template.stop)
+        return [template.answer(text) for text in texts]
+
+
+def load_trained(path: Path) -> Trained:
+    """The run that a checkpoint belongs to, or a run's folder with its last checkpoint.
+
+    Raises:
+        UserError: where there is no checkpoint or no `config.yaml` beside it, or they do not fit.
+    """
+    checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    recorded = read_checkpoint(checkpoint)["frozenvl"]
+    file = checkpoint.absolute().parent.parent / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder")
+    config: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(FrozenModule, "model")
+    model = {**config["model"], "precision": recorded["precision"], "init_from": None}
+    try:
+        module: FrozenModule = parser.instantiate_classes(parser.parse_object({"model": model})).model
+    except ArgumentError as error:
+        raise UserError(f"{file}: {' '.join(str(error).split())[:300]}") from error
+    module.load_trained(checkpoint)
+    if recorded["precision"] == "bf16":
+        module.model.hold_frozen_in_bf16()
+    module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    processor = Processor(module.model.language.name, module.model.k, Pixels(module.model.vision.size))
+    templates = {name: as_template(task.get("template")) for name, task in config["data"]["val"].items()}
+    return Trained(module, processor, templates)
+
+
+def as_template(fields: dict[str, Any] | None) -> Template:
+    """A template from its YAML."""
+    fields = dict(fields or {})
+    return Template(**fields | ({"stop": tuple(fields["stop"])} if "stop" in fields else {}))
