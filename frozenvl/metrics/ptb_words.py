@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-ABBREVIATIONS = """
-    adj adm adv al ala alex apr ariz assn asst atty aug ave bhd bldg blvd brig bros calif capt cf cie cmdr co col
-    colo conn corp cos cpl ct dak dec dept det dr drs elec ens esq est etc ext feb fla fri ft ga gen gov govs hon
-    inc ind insp intl invt jan jos jr jul jun kan kans ky lt ltd maj mar md messrs mfg mich minn mlle mme mo mon
-    mont mr mrs ms msgr mt mtg natl neb nev nov oct okla penn pfc ph plc ppte ppty pres prof pte ptes pty ptys pvt
-    rd rep reps rev rt sen sens sep sept seq sfc sgt spc sq sr st ste supt sys tel tenn thu thurs tue tues univ va
-    vs vt wed wis wisc wm wyo
+TITLES = """
+    adj adm adv alex asst atty ave brig capt cf cie cmdr col cpl dept det dr drs elec ens ft gen gov govs hon insp
+    invt jos lt maj messrs mlle mme mr mrs ms msgr mt natl pfc ph pres prof pvt rep reps rev sen sens sfc sgt spc
+    st ste supt vs wm
 """.split()
-"""Keep their period wherever they stand."""
+"""Abbreviations, in any case, after which a sentence hardly ends."""
+
+ABBREVIATIONS = """
+    al ala apr ariz assn aug bhd bldg blvd bros calif co colo conn corp cos ct dak dec ed.d esq est etc ext feb fla
+    fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont neb nev nov oct okla penn ph.d
+    plc rd rt sep sept seq sq sr sys tel tenn thu thurs tue tues univ va vt wed wis wisc wyo
+""".split()
+"""Abbreviations, in any case, that may end a sentence."""
 
 CAPITAL_ABBREVIATIONS = "ark az del ill la mass miss ore pa tex wash".split()
-"""Keep it only with a capital letter."""
+"""The like, but only with a capital first letter."""
 
 NUMBER_ABBREVIATIONS = "art ca fig figs no nos op p pp prop".split()
-"""Keep it only before a number."""
+"""Abbreviations, in any case, only before a number."""
+
+STARTERS = """
+    A About After An As At But He Her Here However If In It Last Many More Now Once One Other Our She Since So Some
+    Such That The Their Then There These They This We What When While Yet You
+""".split()
+"""Words that begin a sentence, so that a single letter and a period before them are two tokens."""
+
+FILE_EXTENSIONS = """
+    bat bmp c cgi class cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov mp3 pdf php pl png ppt ps py sql
+    tar txt wav x xml zip
+""".split()
 
 SPLIT = {
-    whole: [whole[:cut], whole[cut:]]
-    for whole, cut in {"cannot": 3, "gonna": 3, "gotta": 3, "wanna": 3, "lemme": 3, "gimme": 3}.items()
+    "cannot": ["can", "not"],
+    "gonna": ["gon", "na"],
+    "gotta": ["got", "ta"],
+    "wanna": ["wan", "na"],
+    "lemme": ["lem", "me"],
+    "gimme": ["gim", "me"],
 }
 """Words that become two tokens."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from frozenvl.metrics.ptb_characters import LETTERS, MARKS, SYMBOLS, character_class
-from frozenvl.metrics.ptb_words import ABBREVIATIONS, CAPITAL_ABBREVIATIONS, NUMBER_ABBREVIATIONS, SPLIT
+from frozenvl.metrics.ptb_words import (
+    ABBREVIATIONS,
+    CAPITAL_ABBREVIATIONS,
+    FILE_EXTENSIONS,
+    NUMBER_ABBREVIATIONS,
+    SPLIT,
+    STARTERS,
+    TITLES,
+)
 
 PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
@@ -21,32 +29,35 @@ V = "aeiouyAEIOUY"
 SP = "[ \t\xa0]"
 
 
-def cased(words, *cases):
-    return "|".join(sorted({case(word) for word in words for case in cases}, key=len, reverse=True))
+def either(words):
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
 
 
 NUM = r"(?:[0-9]*(?:[.,:\xad\u066b\u066c][0-9]+)+|[0-9]+)"
 DNUM = r"(?:[0-9]+(?:[.,:\xad\u066b\u066c][0-9]+)*)"
 UQ = "[\x92\u2019]"
-NT = "[nN]['`\x91\x92\u2018\u2019\u201b][tT]"
+AQ = "['`\x91\x92\u2018\u2019\u201b]"
+NT = f"[nN]{AQ}[tT]"
 LL = "(?:[lL]{2}|[rR][eE]|[vV][eE])"
 A = "A-Za-z"
-APOS = rf"(?:(?:[A-HJ-XZn]{Q}[{A}]|[dlo]{Q}[{A}])[{A}]+|[{A}]+[{V}]{Q}[aeiouA-Z][{A}]*|[nN]?[eE]{Q}[eE][rR]|[Ee][vV]{Q}[rR][yY]|[Ll][iI]{Q}[lL]|[oO]{Q}[oO])"
+APOS = rf"(?:(?:[A-HJ-XZn]|[dlo]){AQ}(?!{LL}(?![{L}{M}0-9]))[{L}{M}0-9][{L}{M}0-9\xad]+|[{L}]+[{V}]{AQ}[aeiouA-Z][{L}]*|[nN]?[eE]{AQ}[eE][rR]|[Ee][vV]{AQ}[rR][yY]|[Ll][iI]{AQ}[lL]|[oO]{AQ}[oO])"
 PH = rf"[0-9]{{3,4}}[- \xa0]?[0-9]{{3,5}}"
 U = r"[^\s\"<>|(){}]"
 UE = r"[^\s\"<>|.!?,(){}\-]"
 EYES = r"[-=<>^~'x]"
-ABB = f"(?:{cased(ABBREVIATIONS, str.lower, str.capitalize, str.upper)}|{cased(CAPITAL_ABBREVIATIONS, str.capitalize, str.upper)})"
+MAY_END = rf"(?i:{either(ABBREVIATIONS)})|[A-Z](?i:{either(w[1:] for w in CAPITAL_ABBREVIATIONS)})".replace("[A-Z](?i:", "(?:") if 0 else "(?:(?i:" + either(ABBREVIATIONS) + ")|" + "|".join(f"{w[0].upper()}(?i:{w[1:]})" for w in CAPITAL_ABBREVIATIONS) + "|(?i:pp?t)[ey](?i:s?))"
+TITLE = f"(?:(?i:{either(TITLES)})|[mM][ft][gG])"
 ACR = rf"(?:[{A}]\.(?:[{A}]\.)*)"
-EXT = "(?:bat|bmp|c|cgi|class|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)"
+ACR2 = rf"(?:[{A}]\.(?:[{A}]\.)+)"
 TAG = "[A-Za-z][A-Za-z0-9_:.-]*"
+SEG = f"[{A}0-9]+(?:-[{A}]+)*"
 RULES = [
     (rf"{W}", None),
-    (rf"([{A}][{A}0-9]*?){NT}", None),
+    (rf"([{A}]*[A-MO-Za-mo-z]){NT}", None),
     (rf"({W}|{APOS}){Q}[sSdDmM](?:[^{A}]|$)", None),
     (rf"({W}|{APOS}){UQ}(?:[sSdDmM]|{LL})", None),
     (rf"({W}|{APOS}){Q}{LL}[^{A}]", None),
-    (NT, "n't"),
+    (NT, "quotes"),
     (rf"({Q}(?:[sSdDmM]))(?:[^{A}]|$)", "'"),
     (rf"({Q}{LL})[^{A}]", "'"),
     (rf"({UQ}(?:[sSdDmM]|{LL}))", "'"),
@@ -59,27 +70,30 @@ RULES = [
     (rf"([yY]{Q})[A-Za-z]", None),
     (rf"[oO][lL]{Q}", None),
     (APOS, None),
-    (rf"(?:{ACR}|{APOS}|{DNUM}|{AN})(?:[{HY}](?:{ACR}|{APOS}|{AN}))*", None),
-    (rf"(?:{APOS}|{AN})(?:[{HY}](?:{ACR}|{APOS}|{AN}))*", None),
-    (rf"[{A}0-9]+(?:/[{A}0-9]+){{1,2}}", None),
     (rf"{W}(?:[.!?]{W})+", None),
+    (rf"({MAY_END}\.)(?s:..)", None),
+    (rf"(?:{APOS}|{DNUM}|{AN})(?:[{HY}](?:{ACR2}|{APOS}|{AN}))*", None),
+    (rf"(?:{APOS}|{AN})(?:[{HY}](?:{ACR2}|{APOS}|{AN}))*", None),
+    (rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:{ACR2}|[{A}0-9\xad]+))+", None),
+    (rf"{SEG}(?:/{SEG}){{1,2}}", None),
     (rf"[-+]?{NUM}", None),
     (ACR, None),
-    (rf"{ABB}\.", None),
-    (rf"((?:{cased(NUMBER_ABBREVIATIONS, str.lower, str.capitalize, str.upper)})\.){SP}?[0-9]", None),
+    (rf"([A-Za-z])\.\s+(?:{either(STARTERS)}|{either(w.upper() for w in STARTERS)})\s", None),
+    (rf"(?:{MAY_END}|{TITLE})\.", None),
+    (rf"((?i:{either(NUMBER_ABBREVIATIONS)})\.){SP}?[0-9]", None),
     (rf"((?:{APOS}|{AN})(?:[{HY}](?:{APOS}|{AN}))*\.)[,;:]", None),
     (r"[A-Z]+(?:(?:[&+]|&[aA][mM][pP];)[A-Z]+)+", None),
     (rf"[A-Z]*\$", None),
     (r"[\x80\u20ac\xa4\u20a0]", "$"),
     (r"\xa3", "#"), (r"\xa2", "cents"),
     (rf"(?:\([0-9]{{2,3}}\)[ \xa0]?|\+{{0,2}}(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]){PH}", None),
-    (rf"[0-9]{{1,4}}(?:[ \xa0][0-9]{{1,4}})?[/\u2044][0-9]{{1,4}}", None),
+    (rf"[0-9]{{1,4}}(?:[- \xa0][0-9]{{1,4}})?[/\u2044][0-9]{{1,4}}", None),
     (rf"([<>]?[:;=][-o*']?[()\[\]{{|\\@DdPpO])[^A-Za-z0-9]", None),
     (rf"{EYES}_{EYES}|\({EYES}[_.]?{EYES}\)", None),
     (rf"https?://{U}+{UE}", None), (rf"HTTPS?://{U}+{UE}", None),
-    (rf"(?:[wW]{{3}}\.(?:{UE}+\.)+[A-Za-z]{{2,4}}|(?:{UE}+\.)+(?:com|net|org|edu))(?:/{U}+{UE})?", None),
+    (rf"(?:[wW]{{3}}\.(?:{UE}+\.)+[A-Za-z]{{2,4}}|(?:[{A}0-9]+\.)+(?:com|net|org|edu))/{U}+{UE}", None),
     (rf"<?[A-Za-z0-9][^\s\"<>|(){{}}]*@[^\s\"<>|(){{}}.]+(?:\.[^\s\"<>|(){{}}.]+)*>?", None),
-    (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{EXT}))[\s.,?!]", None),
+    (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{either(FILE_EXTENSIONS)}))[\s.,?!]", None),
     (r"@[A-Za-z_][A-Za-z0-9_]*", None),
     (rf"#[{L}]+", None),
     (r"[cC]\+\+|[cCfF]#", None),
@@ -91,8 +105,8 @@ RULES = [
     (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|(?i:[aeiou](?:acute|grave|uml)|quot));", None),
     ("\xbc", "1/4"), ("\xbd", "1/2"), ("\xbe", "3/4"), ("\u2153", "1/3"), ("\u2154", "2/3"),
     (rf"<{TAG}(?:\s+{TAG}(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'))?)*\s*/?>|</{TAG}\s*>|<[!?][A-Za-z-][^>\r\n]*>", None),
-    (r"[\x91-\x94\u2018-\u201f\u2039\u203a\xab\xbb]+", "quotes"),
-    (r"[.,:;'`\"-]|-+|\.\.\.+|''?|``?|[\u2013-\u2015\x96\x97\u2026]", ""),
+    (r"[`\x91-\x94\u2018-\u201f\u2039\u203a\xab\xbb]+", "quotes"),
+    (r"-+|\.\.\.+|''?|``?|[.,:;'`\"-]|[\u2013-\u2015\x96\x97\u2026]", ""),
 ]
 RULES = [(re.compile(p), a) for p, a in RULES]
 _EMOT = str.maketrans({"(": "-lrb-", ")": "-rrb-", " ": "\xa0", "\xad": None})

@@ -1,0 +1,38 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: help install demo test lint clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install: .venv/.installed  ## everything into .venv
+
+.venv/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	touch $@
+
+demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (about 10 minutes)
+	$(BIN)/frozenvl fetch
+	$(BIN)/frozenvl fit --config configs/demo.yaml
+	$(BIN)/frozenvl fit --config configs/demo.yaml --name demo-blind --data.blind true
+	@$(BIN)/frozenvl report runs/demo runs/demo-blind
+	@echo
+	@echo "Next:"
+	@echo "  $(BIN)/frozenvl caption runs/demo IMAGE.jpg                      caption an image of yours"
+	@echo "  $(BIN)/frozenvl ask runs/demo IMAGE.jpg 'what color is the star?'"
+	@echo "  $(BIN)/frozenvl fit --config configs/demo.yaml --name k8 --model.k 8"
+	@echo "  $(BIN)/tensorboard --logdir runs"
+
+test: install  ## lint, types and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/frozenvl fetch
+	$(BIN)/python -m pytest
+
+clean:  ## removes the environment, not the runs
+	rm -rf .venv
