@@ -1,13 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files read with clear errors, and written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
-from frozenvl.errors import RunError
+from frozenvl.errors import RunError, UserError
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -34,3 +36,23 @@ def cannot_write(path: Path, error: OSError) -> RunError:
     """The line for a failed write."""
     advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder"
     return RunError(f"{path}: cannot be written ({error.strerror}); {advice}")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, or of a JSON Lines file as a list.
+
+    Raises:
+        UserError: no such file, or not JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    try:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ class History(L.Callback):
 
     _last = 0
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._last = trainer.global_step
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._last = trainer.global_step  # a checkpoint's by now; not yet in `on_fit_start`
         if trainer.is_global_zero:
             path = history_path(trainer)
             kept = [row for row in read_history(path) if row["step"] <= trainer.global_step]
@@ -76,4 +77,6 @@ def draw_curve(history: Path, target: Path) -> None:
         axes.set(xlabel="optimiser step", title=title)
         if names:
             axes.legend(fontsize=8)
-    figure.savefig(target, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120)
+    write_atomically(target, picture.getvalue())

@@ -24,7 +24,7 @@ from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.progress import progress_line
-from frozenvl.resume import seed_step
+from frozenvl.resume import recount, seed_step
 
 
 class FrozenModule(L.LightningModule):
@@ -68,6 +68,8 @@ class FrozenModule(L.LightningModule):
         self.seed = seed
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.processor: Processor
+        self.trained_steps = 0
+        """Optimiser steps behind the weights."""
         self._sums = torch.zeros(2, dtype=torch.float64)
         if init_from is not None:
             self.load_trained(init_from)
@@ -178,10 +180,14 @@ class FrozenModule(L.LightningModule):
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
 
-    def predict_step(self, batch: Batch, _index: int) -> list[dict[str, str]]:
-        """Greedy continuations: one {id, text} a prompt."""
-        texts = self.model.generate(batch, self.processor, self.max_target_tokens, ("\n",))
-        return [{"id": i, "text": text.split("\n")[0].strip()} for i, text in zip(batch.ids, texts, strict=True)]
+    def predict_step(self, batch: Batch, _index: int, dataloader_idx: int = 0) -> list[dict[str, str]]:
+        """Greedy continuations: one {task, id, text} a prompt. Each task of `data.val` has its own loader."""
+        name, task = list(self.trainer.datamodule.val.items())[dataloader_idx]  # type: ignore[attr-defined]
+        texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stop)
+        return [
+            {"task": name, "id": key, "text": task.template.answer(text)}
+            for key, text in zip(batch.ids, texts, strict=True)
+        ]
 
     # Checkpoints
 
@@ -214,8 +220,10 @@ class FrozenModule(L.LightningModule):
             "precision": self.precision,
         }
 
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check(checkpoint, "the checkpoint")
+        self.trained_steps = checkpoint["global_step"]
+        recount(checkpoint, self.trainer.accumulate_grad_batches)
 
     def _check(self, checkpoint: Mapping[str, Any], what: str) -> None:
         theirs, ours = checkpoint["frozenvl"]["identity"], self.identity()
@@ -225,17 +233,23 @@ class FrozenModule(L.LightningModule):
                     f"{what} was trained with {key} = {theirs.get(key)}, this model has {value}; "
                     "use the configuration that it was trained with"
                 )
+        weights, mine = checkpoint["state_dict"], self.state_dict()
+        differing = [key for key in mine.keys() | weights.keys() if shape(mine, key) != shape(weights, key)]
+        if differing:
+            key = min(differing)
+            raise UserError(
+                f"{what}: {key} is {shape(weights, key)} there, {shape(mine, key)} in this model; "
+                "use the configuration that it was trained with"
+            )
 
     def load_trained(self, path: Path) -> None:
         """Loads a checkpoint's trained weights, and nothing else of it."""
         checkpoint = read_checkpoint(path)
         self._check(checkpoint, str(path))
-        missing = set(self.state_dict()) ^ set(checkpoint["state_dict"])
-        if missing:
-            raise UserError(f"{path}: its trained weights are not this model's (differs in {min(missing)})")
-        try:
-            self.load_state_dict(checkpoint["state_dict"], strict=False)
-        except RuntimeError as error:
-            line = str(error).splitlines()[-1].strip()
-            raise UserError(f"{path}: its trained weights do not fit this model: {line}") from None
+        self.load_state_dict(checkpoint["state_dict"], strict=False)
+
+
+def shape(weights: Mapping[str, Tensor], key: str) -> str:
+    """A tensor's size in words."""
+    return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"
 

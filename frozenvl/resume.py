@@ -7,6 +7,7 @@ what was trained on. So the batches themselves begin where the counter of optimi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import lightning as L
 import torch
@@ -36,6 +37,14 @@ class StepBatches:
                 f"data.batch_size is {batch_size}, the pairs of a whole optimiser step, but it is divided among "
                 f"{trainer.world_size} ranks × {trainer.accumulate_grad_batches} accumulated batches; raise it"
             )
+        every = trainer.val_check_interval
+        if isinstance(every, float):
+            every = max(1, int(len(self) * every))
+        if isinstance(every, int) and every % trainer.accumulate_grad_batches:
+            raise UserError(
+                f"trainer.val_check_interval is {every} batches, which ends in the middle of an optimiser step of "
+                f"{trainer.accumulate_grad_batches} accumulated batches; make it a multiple of that"
+            )
 
     def __len__(self) -> int:
         return self.steps * self.trainer.accumulate_grad_batches
@@ -47,6 +56,15 @@ class StepBatches:
             for micro in range(accumulate):
                 part = rank_slice(start, start + self.batch_size, micro, accumulate)
                 yield list(rank_slice(part.start, part.stop, self.trainer.global_rank, self.trainer.world_size))
+
+
+def recount(checkpoint: dict[str, Any], accumulate: int) -> None:
+    """Restates Lightning's count of batches in a checkpoint for a run that accumulates another number of them."""
+    steps = checkpoint["global_step"]
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    done = progress["total"]["ready"]
+    for counts in (progress["total"], progress["current"]):
+        counts.update({key: count * steps * accumulate // max(done, 1) for key, count in counts.items()})
 
 
 def seed_step(seed: int, step: int, micro: int, rank: int) -> None:

@@ -11,10 +11,11 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.checkpoint import read_checkpoint
+from frozenvl.data.datamodule import FrozenData
 from frozenvl.errors import UserError
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.module import FrozenModule
-from frozenvl.prompt import VQA, Prompt, Template
+from frozenvl.prompt import VQA, Image, Prompt, Template
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,41 @@ def load_trained(path: Path) -> Trained:
     """
     checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     recorded = read_checkpoint(checkpoint)["frozenvl"]
-    file = checkpoint.absolute().parent.parent / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder")
-    config: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(FrozenModule, "model")
-    model = {**config["model"], "precision": recorded["precision"], "init_from": None}
-    try:
-        module: FrozenModule = parser.instantiate_classes(parser.parse_object({"model": model})).model
-    except ArgumentError as error:
-        raise UserError(f"{file}: {' '.join(str(error).split())[:300]}") from error
+    run = checkpoint.absolute().parent.parent
+    settings = {"precision": recorded["precision"], "init_from": None}
+    module: FrozenModule = from_config(run, "model", FrozenModule, settings)
     module.load_trained(checkpoint)
     if recorded["precision"] == "bf16":
         module.model.hold_frozen_in_bf16()
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     processor = Processor(module.model.language.name, module.model.k, Pixels(module.model.vision.size))
-    templates = {name: as_template(task.get("template")) for name, task in config["data"]["val"].items()}
+    templates = {name: as_template(task.get("template")) for name, task in read_config(run)["data"]["val"].items()}
     return Trained(module, processor, templates)
+
+
+def images_of(run: Path) -> dict[str, Image]:
+    """The images of a run's validation queries, by query id, from the data that its configuration names."""
+    data: FrozenData = from_config(run, "data", FrozenData, {})
+    sources = [task.source for task in data.val.values()]
+    return {example.id: example.image for source in sources for example in (source[i] for i in range(len(source)))}
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The configuration of a run, from its folder."""
+    file = run / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder")
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def from_config(run: Path, key: str, kind: type, settings: dict[str, Any]) -> Any:
+    """An object that the configuration of a run describes, with some settings replaced."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, key)
+    try:
+        return parser.instantiate_classes(parser.parse_object({key: read_config(run)[key] | settings}))[key]
+    except ArgumentError as error:
+        raise UserError(f"{run / 'config.yaml'}: {' '.join(str(error).split())[:300]}") from error
 
 
 def as_template(fields: dict[str, Any] | None) -> Template:

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints one line an image: its path, a tab, its caption."""
-    from frozenvl.evaluation.gallery import draw_gallery
+    from frozenvl.evaluation.gallery import Tile, draw_gallery
     from frozenvl.prompt import Example, ImageFile
     from frozenvl.trained import load_trained
 
@@ -28,6 +28,6 @@ def run(args: argparse.Namespace) -> int:
     for path, caption in zip(args.images, captions, strict=True):
         print(f"{path}\t{caption}")
     if args.gallery:
-        records = [{"text": caption, "references": [path.name]} for path, caption in zip(args.images, captions, strict=True)]
-        draw_gallery(list(zip(pixels, records, strict=True))).save(args.gallery)
+        tiles = [Tile(image, [caption]) for image, caption in zip(pixels, captions, strict=True)]
+        draw_gallery(tiles).save(args.gallery)
     return 0

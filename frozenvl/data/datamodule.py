@@ -83,13 +83,14 @@ class FrozenData(L.LightningDataModule):
 
     test_dataloader = val_dataloader
 
-    def predict_dataloader(self) -> DataLoader:
-        prompts = [
-            Sample(example.id, task.template.prompt(example)).with_images(self.see)
-            for task in self.val.values()
-            for example in (task.source[index] for index in range(len(task.source)))
-        ]
-        return self._loader(prompts, self._dealt(len(prompts)))
+    def predict_dataloader(self) -> list[DataLoader]:
+        """One for each validation task: its prompts in the order of its source."""
+        loaders = []
+        for task in self.val.values():
+            examples = [task.source[index] for index in range(len(task.source))]
+            prompts = [Sample(e.id, task.template.prompt(e)).with_images(self.see) for e in examples]
+            loaders.append(self._loader(prompts, self._dealt(len(prompts))))
+        return loaders
 
     def _dealt(self, size: int) -> list[list[int]]:
         """This rank's batches; every rank gets as many, if need be empty ones, so that none runs dry."""

@@ -19,7 +19,7 @@ from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
 from frozenvl.evaluation.circumstances import circumstances
-from frozenvl.evaluation.gallery import draw_gallery
+from frozenvl.evaluation.gallery import Tile, as_png, draw_gallery
 from frozenvl.files import write_atomically
 from frozenvl.module import FrozenModule
 from frozenvl.progress import progress_line
@@ -143,7 +143,7 @@ class Evaluation(L.Callback, ABC):
             "samples": len(records),
             "of": len(task.source),
             "partial": len(records) < len(task.source),
-            "step": trained_steps(trainer),
+            "step": trainer.global_step or module.trained_steps,
             "circumstances": circumstances(module, data, task, self.max_new_tokens, self.decoding, records)
             | self.settings(),
         }
@@ -151,8 +151,13 @@ class Evaluation(L.Callback, ABC):
         write_atomically(folder / "predictions.jsonl", lines)
         write_atomically(folder / "score.json", json.dumps(score, indent=2, ensure_ascii=False) + "\n")
         shown = [task.source[index] for index in mixed(len(task.source))[:GALLERY]]
-        picture = draw_gallery([(e.image.read(), records[e.id]) for e in shown if e.id in records])
-        picture.save(folder / "gallery.png")
+        tiles = [
+            Tile(e.image.read(), [f"→ {records[e.id]['text']}"], e.question, e.references)
+            for e in shown
+            if e.id in records
+        ]
+        picture = draw_gallery(tiles)
+        write_atomically(folder / "gallery.png", as_png(picture))
         for logger in trainer.loggers:
             if isinstance(logger, L.pytorch.loggers.TensorBoardLogger):
                 pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
@@ -164,11 +169,6 @@ def limit(trainer: L.Trainer, batches: int) -> int:
     """How many batches `limit_val_batches` (or `limit_test_batches`, `fast_dev_run`) leaves."""
     wanted = trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches
     return min(batches, wanted) if isinstance(wanted, int) else int(batches * wanted)
-
-
-def trained_steps(trainer: L.Trainer) -> int:
-    """Optimiser steps behind the weights, also where a checkpoint brought them."""
-    return trainer.global_step
 
 
 def gather(mine: Any) -> list[Any]:

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-TILE, MARGIN, COLUMNS = 224, 12, 4
+SIDE, MARGIN, COLUMNS = 224, 12, 4
 TEXT_HEIGHT, LINE = 150, 15
 WIDTH = 34
 """Characters in a line of text."""
 
 
-def draw_gallery(items: Sequence[tuple[Image.Image, Mapping[str, Any]]]) -> Image.Image:
-    """A sheet of tiles: image, question if there is one, the generated text, and references in grey.
+@dataclass(frozen=True)
+class Tile:
+    """An image and what is written below it."""
 
-    Args:
-        items: images and their records (question, text, references).
-    """
-    rows = -(-max(1, len(items)) // COLUMNS)
-    tile = (TILE + 2 * MARGIN, TILE + TEXT_HEIGHT + 2 * MARGIN)
-    sheet = Image.new("RGB", (COLUMNS * tile[0], rows * tile[1]), "white")
+    image: Image.Image
+    texts: Sequence[str]
+    """What models said."""
+    question: str = ""
+    references: Sequence[str] = ()
+
+
+def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
+    """A sheet of tiles: image, question if there is one, what models said in blue, references in grey."""
+    rows = -(-max(1, len(tiles)) // COLUMNS)
+    size = (SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN)
+    sheet = Image.new("RGB", (COLUMNS * size[0], rows * size[1]), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=12)
-    for place, (image, record) in enumerate(items):
+    for place, tile in enumerate(tiles):
         row, column = divmod(place, COLUMNS)
-        x, y = column * tile[0] + MARGIN, row * tile[1] + MARGIN
-        sheet.paste(ImageOps.pad(image, (TILE, TILE), color="#eeeeee"), (x, y))
-        y += TILE + 6
-        lines = [(line, "black") for line in wrap(record.get("question", ""), 2)]
-        lines += [(line, "#0b5394") for line in wrap(f"→ {record['text'] or '(nothing)'}", 3)]
-        for reference in dict.fromkeys(record["references"]):
-            lines += [(line, "#777777") for line in wrap(reference, 2)]
+        x, y = column * size[0] + MARGIN, row * size[1] + MARGIN
+        sheet.paste(ImageOps.pad(tile.image, (SIDE, SIDE), color="#eeeeee"), (x, y))
+        lines = [(line, "black") for line in wrap(tile.question, 2)]
+        lines += [(line, "#0b5394") for text in tile.texts for line in wrap(text or "(nothing)", 3)]
+        lines += [(line, "#777777") for text in dict.fromkeys(tile.references) for line in wrap(text, 2)]
         for number, (line, colour) in enumerate(lines[: TEXT_HEIGHT // LINE]):
-            draw.text((x, y + number * LINE), line, fill=colour, font=font)
+            draw.text((x, y + SIDE + 6 + number * LINE), line, fill=colour, font=font)
     return sheet
 
 

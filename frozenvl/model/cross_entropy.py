@@ -21,7 +21,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for piece, targets in zip(hidden.split(ROWS), labels.split(ROWS), strict=True):
             with torch.enable_grad():
                 rows = piece.detach().requires_grad_(ctx.needs_input_grad[0])
-                loss = torch.nn.functional.cross_entropy(head(rows).float(), targets, reduction="none")
+                logits = head(rows)
+                logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+                loss = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
                 if ctx.needs_input_grad[0]:
                     grads += torch.autograd.grad(loss.sum(), rows)
             losses.append(loss.detach())

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers import AttentionInterface, PreTrainedConfig
+from transformers.masking_utils import AttentionMaskInterface
 
 NAME = "frozenvl_packed"
-"""The attention's name among transformers' own; without a layout it is their `sdpa`."""
+"""The attention's name among transformers' own."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class _Deal(torch.autograd.Function):
 
 
 class _Packing:
-    """The layout of the forward pass under way; kept until the next, for recomputation in the backward pass."""
+    """The layout of the forward pass under way."""
 
-    layout: Layout | None = None
+    layout: Layout
 
 
 def packed_attention(
@@ -74,13 +73,12 @@ def packed_attention(
 
     Args:
         query: (1, heads, T, width); key and value may have fewer heads, shared by groups.
+        attention_mask: what `packed_mask` made.
 
     Returns:
         (1, T, heads, width)
     """
     layout = _Packing.layout
-    if layout is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     b, w, shared = layout.rows, layout.width, key.shape[1]
 
     def rows(x: Tensor) -> Tensor:
@@ -89,21 +87,22 @@ def packed_attention(
     q, k, v = rows(query), rows(key), rows(value)
     scaling = options.get("scaling")
     q = q.reshape(b, shared, -1, q.shape[-1]) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
-    scores = (q @ k.transpose(2, 3)).float().view(b, -1, w, w)
+    scores = (q @ k.transpose(2, 3)).view(b, -1, w, w)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if options.get("softcap") is not None:
         scores = options["softcap"] * torch.tanh(scores / options["softcap"])
     distance = torch.arange(w, device=scores.device)[:, None] - torch.arange(w, device=scores.device)[None]
     hidden = distance < 0
-    if options.get("sliding_window") is not None:
-        hidden = hidden | (distance >= options["sliding_window"])
+    if attention_mask is not None:
+        hidden = hidden | (distance >= attention_mask)
     weights = scores.masked_fill(hidden, float("-inf")).softmax(-1).to(v.dtype)
     out = (weights.view(b, shared, -1, w) @ v).view(b, -1, w, v.shape[-1])
     return out.transpose(1, 2).flatten(0, 1)[layout.collect][None], None
 
 
-def packed_mask(*args: Any, **options: Any) -> Tensor | None:
-    """No mask while packed: the attention keeps sequences apart by itself."""
-    return None if _Packing.layout is not None else sdpa_mask(*args, **options)
+def packed_mask(*args: Any, local_size: int | None = None, **options: Any) -> Tensor | None:
+    """Stands where a mask would: the width of a sliding window is all that the attention has to be told."""
+    return None if local_size is None else torch.tensor(local_size)
 
 
 AttentionInterface.register(NAME, packed_attention)
@@ -111,13 +110,14 @@ AttentionMaskInterface.register(NAME, packed_mask)
 
 
 class packed:  # noqa: N801 - a context manager
-    """Within it, models with the attention `NAME` take (1, T) packed sequences of the given layout."""
+    """Within it, the model of that configuration takes (1, T) packed sequences of the given layout."""
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, config: PreTrainedConfig, layout: Layout) -> None:
+        self.config, self.layout, self.own = config, layout, config._attn_implementation
 
     def __enter__(self) -> None:
         _Packing.layout = self.layout
+        self.config._attn_implementation = NAME
 
     def __exit__(self, *_: object) -> None:
-        _Packing.layout = None
+        self.config._attn_implementation = self.own

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from frozenvl.data.sources.source import Source
 from frozenvl.errors import UserError
+from frozenvl.files import read_json
 from frozenvl.prompt import Example, ImageFile
 
 
@@ -51,14 +51,3 @@ class CocoCaptions(Source):
         image_id, name, captions = self.rows[index]
         return Example(id=image_id, image=ImageFile(self.folder / name), image_id=image_id, references=captions)
 
-
-def read_json(path: Path):
-    """The content of a JSON file, or one line on why it cannot be had."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such annotation file; check data.root") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None

@@ -1,0 +1,30 @@
+"""What `predict` says, kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from frozenvl.evaluation.evaluation import gather
+from frozenvl.files import write_atomically
+
+
+class Predictions(L.Callback):
+    """Writes the predictions of all ranks to `predictions.jsonl` in the run's folder, in the order of the data."""
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._batches: list[list[dict[str, str]]] = []
+
+    def on_predict_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
+        self._batches.append(outputs)
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Batches are dealt to the ranks like cards, and every rank has as many.
+        rows = [row for batches in zip(*gather(self._batches), strict=True) for batch in batches for row in batch]
+        if trainer.is_global_zero:
+            path = Path(trainer.default_root_dir) / "predictions.jsonl"
+            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            print(f"{len(rows)} predictions in {path}")

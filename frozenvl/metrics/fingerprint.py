@@ -1,0 +1,13 @@
+"""Identity of what a score was computed against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+
+def digest(references: Mapping[str, Sequence[str]]) -> str:
+    """Of references by id, whatever their order."""
+    rows = json.dumps(sorted((key, list(texts)) for key, texts in references.items()), ensure_ascii=False)
+    return hashlib.sha256(rows.encode()).hexdigest()[:16]

@@ -1,0 +1,93 @@
+"""METEOR and SPICE, which exist only as Java programs: through pycocoevalcap, where there is a Java to run them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frozenvl.errors import UserError
+from frozenvl.metrics.captions import check_captions
+from frozenvl.metrics.tokenizer import tokenize
+
+JAVA_METRICS = ("METEOR", "SPICE")
+
+_SPICE_JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+
+
+@dataclass(frozen=True)
+class JavaScores:
+    """What could be computed, and why the rest was not."""
+
+    scores: dict[str, float]
+    per_image: dict[str, dict[str, float]]
+    """Image id → scores, in the order of the candidates; empty where nothing was computed."""
+    not_computed: dict[str, str]
+    """Metric → the reason, for a person to read."""
+
+
+def why_not(metric: str) -> str | None:
+    """Why a metric of `JAVA_METRICS` cannot be computed here; None where it can."""
+    if metric not in JAVA_METRICS:
+        raise UserError(f"unknown metric {metric!r}; those that need Java are {list(JAVA_METRICS)}")
+    if shutil.which("java") is None:
+        return "no java on PATH"
+    package = importlib.util.find_spec("pycocoevalcap")
+    if package is None or package.origin is None and not package.submodule_search_locations:
+        return "pycocoevalcap is not installed"
+    folder = Path(next(iter(package.submodule_search_locations or ())))
+    if metric == "METEOR":
+        return None if (folder / "meteor/meteor-1.5.jar").is_file() else "pycocoevalcap has no meteor-1.5.jar"
+    missing = [name for name in _SPICE_JARS if not (folder / "spice/lib" / name).is_file()]
+    # pycocoevalcap would fetch them by itself, 400 MB, in the middle of an evaluation.
+    return f"pycocoevalcap's spice/lib has no {' and no '.join(missing)}" if missing else None
+
+
+def java_scores(
+    candidates: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    metrics: Iterable[str] = JAVA_METRICS,
+    partial: bool = False,
+) -> JavaScores:
+    """METEOR and SPICE of one caption per image, tokenised like the other metrics.
+
+    Arguments and errors as for `captions.caption_scores`. A metric that cannot be computed stands in
+    `not_computed` with the reason; it is never 0 instead, and never fetched for.
+    """
+    check_captions(candidates, references, partial)
+    images = list(candidates)
+    result = {image: [" ".join(tokenize(candidates[image]))] for image in images}
+    truth = {image: [" ".join(tokenize(text)) for text in references[image]] for image in images}
+    scores: dict[str, float] = {}
+    per_image: dict[str, dict[str, float]] = {image: {} for image in images}
+    not_computed: dict[str, str] = {}
+    for metric in metrics:
+        if reason := why_not(metric):
+            not_computed[metric] = reason
+            continue
+        try:
+            scores[metric], values = _meteor(truth, result) if metric == "METEOR" else _spice(truth, result)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            not_computed[metric] = f"its Java program failed: {error}"
+            continue
+        for image, value in zip(images, values, strict=True):
+            per_image[image][metric] = value
+    return JavaScores(scores, per_image if scores else {}, not_computed)
+
+
+def _meteor(truth: dict[str, list[str]], result: dict[str, list[str]]) -> tuple[float, list[float]]:
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    score, values = Meteor().compute_score(truth, result)
+    return float(score), [float(value) for value in values]
+
+
+def _spice(truth: dict[str, list[str]], result: dict[str, list[str]]) -> tuple[float, list[float]]:
+    from pycocoevalcap.spice.spice import Spice
+
+    score, details = Spice().compute_score(truth, result)
+    in_order = dict(zip(sorted(truth), (float(detail["All"]["f"]) for detail in details), strict=True))
+    return float(score), [in_order[image] for image in truth]

@@ -1,0 +1,180 @@
+"""The token patterns of the Stanford PTB tokeniser of pycocoevalcap, found by watching what it does.
+
+Written from the Penn Treebank's published conventions and from the tokeniser's output on exhaustively listed short
+strings, with the options that pycocoevalcap gives it. A rule is a pattern and what becomes of the match: `KEEP` it,
+`QUOTE` it, or write another token. Where a pattern has a group, the group is the token and the rest is context:
+it counts when the longest match is chosen (the first of several equally long wins), but is read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from frozenvl.metrics.ptb_characters import LETTERS, MARKS, SYMBOLS, character_class
+from frozenvl.metrics.ptb_words import (
+    ABBREVIATIONS,
+    CAPITAL_ABBREVIATIONS,
+    FILE_EXTENSIONS,
+    NUMBER_ABBREVIATIONS,
+    STARTERS,
+    TITLES,
+)
+
+KEEP = None
+QUOTE = "quote"
+
+
+def _either(words: Iterable[str]) -> str:
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+
+
+A = "A-Za-z"
+L = A + character_class(LETTERS)
+M = character_class(MARKS)
+SPACE = "[ \t\xa0\u3000\u2000-\u200a]"
+
+# Words. A soft hyphen may stand anywhere in one, and is dropped in the end.
+WORD = f"[{L}{M}\xad][{L}{M}0-9\xad]*"
+PIECE = f"[{L}0-9]+"
+JOINED = rf"[\-_\u058a\u2010\u2011]"  # hyphens and the underscore
+
+# Words with an apostrophe inside: O'Neil, d'Artagnan, ma'am, s'mores.
+APOSTROPHE = "['`\x91\x92\u2018\u2019\u201b]"
+RIGHT = "['\x92\u2019]"
+CURLY = "[\x92\u2019]"
+LONG_SUFFIX = "(?:[lL]{2}|[rR][eE]|[vV][eE])"
+NOT = f"[nN]{APOSTROPHE}[tT]"
+PREFIXED = f"[dloDLO]{APOSTROPHE}(?!{LONG_SUFFIX}(?![{L}0-9]))[{L}0-9]{{2,}}"
+APOSTROPHE_WORD = (
+    f"(?:{PREFIXED}|[A-HJ-XZn]{APOSTROPHE}(?!{LONG_SUFFIX}(?![{L}]))[{L}]{{2,}}"
+    f"|[{L}]+[aeiouyAEIOUY]{APOSTROPHE}[aeiouA-Z][{L}]*|[nN]?[eE]{APOSTROPHE}[eE][rR]"
+    f"|(?i:ev{APOSTROPHE}ry|li{APOSTROPHE}l|o{APOSTROPHE}o|s{APOSTROPHE}mores|cap{APOSTROPHE}n|nat{APOSTROPHE}l))"
+)
+COMPOUND = rf"(?:{PREFIXED}|{PIECE})(?:-(?:[{A}]\.){{2,}}|{JOINED}(?:{PREFIXED}|{PIECE}))*"
+
+# Abbreviations.
+ACRONYM = rf"[{A}]\.(?:[{A}]\.)*"
+MAY_END = (
+    f"(?:(?i:{_either(ABBREVIATIONS)})|(?i:pp?t)[ey](?i:s?)|"
+    + "|".join(f"{word[0].upper()}(?i:{word[1:]})" for word in CAPITAL_ABBREVIATIONS)
+    + ")"
+)
+TITLE = f"(?:(?i:{_either(TITLES)})|[mM][ft][gG])"
+TAG_NAME = f"[{A}][{A}0-9_:.-]*"
+TAG = rf"<{TAG_NAME}(?: +{TAG_NAME}(?: *= *(?:\"[^\"]*\"|'[^']*'))?)* */?>|</{TAG_NAME} *>|<[!?][{A}-][^>]*>"
+STARTER = f"(?:{_either(f'{word[0]}(?i:{word[1:]})' for word in ()) or _either(STARTERS)})"
+
+# Numbers.
+NUMBER = "(?:[0-9\xad]*(?:[.,:\u066b\u066c][0-9\xad]*[0-9])+|[0-9][0-9\xad]*)"
+PHONE_END = r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}"
+
+# Addresses.
+URL = r"[^ \t\x85\u2028\"<>|(){}]"
+URL_END = r"[^ \t\x85\u2028\"<>|.!?,(){}\-]"
+PATH = rf"/[^ \t\x85\u2028\"<>|()]+{URL_END}"
+SITE = r"[^ \t\x85\u2028\"'`<>|.!?,(){}\-0-9A-Z$/:;=@\[\]\\^_]+"
+MAIL = r"[^ \t\xa0\x85\u2028\"<>|(){}.]"
+EYE = "[-=<>^~'x]"
+
+_LETTER_RULES: list[tuple[str, str | None]] = [
+    (WORD, KEEP),
+    (f"([{A}]*[A-MO-Za-mo-z]){NOT}", KEEP),
+    (f"((?:{WORD})(?:[.!?](?:{WORD}))*|{APOSTROPHE_WORD}){RIGHT}[sSdDmM](?:[^{A}]|$)", KEEP),
+    (f"((?:{WORD})(?:[.!?](?:{WORD}))*|{APOSTROPHE_WORD}){RIGHT}{LONG_SUFFIX}[^{A}]", KEEP),
+    (f"({WORD}|{APOSTROPHE_WORD}){CURLY}(?:[sSdDmM]|{LONG_SUFFIX})", KEEP),
+    (NOT, QUOTE),
+    (f"[dDjJlL]{RIGHT}", KEEP),
+    (f"([yY]{RIGHT})[{A}]", KEEP),
+    (f"[oO][lL]{RIGHT}", KEEP),
+    (APOSTROPHE_WORD, KEEP),
+    (f"(?:{WORD})(?:[.!?](?:{WORD}))+", KEEP),
+    (ACRONYM, KEEP),
+    (rf"([{A}])\.{SPACE}+(?:(?:{STARTER}){SPACE}|{TAG}{SPACE})", KEEP),
+    (rf"({MAY_END}\.)(?s:..)", KEEP),
+    (rf"(?:{MAY_END}|{TITLE})\.", KEEP),
+    (rf"((?i:{_either(NUMBER_ABBREVIATIONS)})\.){SPACE}?[0-9]", KEEP),
+    (r"[A-Z]+(?:(?:[&+]|&(?i:amp);)[A-Z]+)+", KEEP),
+    (r"[A-Z]+\$", KEEP),
+    (r"[cC]\+\+|[cCfF]#", KEEP),
+    (rf"(?:https?|HTTPS?)://{URL}+{URL_END}", KEEP),
+    (rf"[wW]{{3}}\.(?:{URL_END}+\.)+[{A}]{{2,4}}(?:{PATH})?", KEEP),
+]
+
+_NUMBER_RULES: list[tuple[str, str | None]] = [
+    (rf"[0-9]{{1,4}}(?:[- \xa0][0-9]{{1,4}})?(?:\\?/|\u2044)[0-9]{{1,4}}", KEEP),
+    (rf"(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]{PHONE_END}", KEEP),
+    (NUMBER, KEEP),
+]
+
+_LETTER_OR_NUMBER_RULES: list[tuple[str, str | None]] = [
+    (rf"[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*>?", KEEP),
+    (COMPOUND, KEEP),
+    (rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:(?:[{A}]\.){{2,}}|[{A}0-9\xad]+))+", KEEP),
+    (rf"[{A}0-9]+(?:-[{A}]+)*(?:\\?/[{A}0-9]+(?:-[{A}]+)*){{1,2}}", KEEP),
+    (rf"((?:(?:{WORD})(?:[.!?](?:{WORD}))*|{COMPOUND})\.)[,;:]", KEEP),
+    (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{_either(FILE_EXTENSIONS)}))(?:{SPACE}|[.,?!])", KEEP),
+]
+
+_SITE_RULES: list[tuple[str, str | None]] = [
+    (rf"(?:{SITE}\.)+(?:com|net|org|edu)(?:{PATH})?", KEEP),
+]
+
+_OTHER_RULES: list[tuple[str, str | None]] = [
+    (rf"[-+]{NUMBER}|{NUMBER}", KEEP),
+    (
+        rf"(?:\([0-9]{{2,3}}\)[ \xa0]?|\+{{1,2}}(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]){PHONE_END}",
+        KEEP,
+    ),
+    (f"({RIGHT}[sSdDmM])(?:[^{A}]|$)", QUOTE),
+    (f"({RIGHT}{LONG_SUFFIX})[^{A}]", QUOTE),
+    (f"{CURLY}(?:[sSdDmM]|{LONG_SUFFIX})", QUOTE),
+    ("('[tT])(?i:is|was)", KEEP),
+    (rf"{RIGHT}(?:[eE][mM]|[0-9]0[sS]|[nN]{RIGHT}|(?i:cause|till?))", KEEP),
+    (f"{CURLY}[nN]", KEEP),
+    ("('[nN])(?:[ \t\xa0]|$)", KEEP),
+    (f"({RIGHT}[0-9][0-9]){SPACE}", KEEP),
+    (rf"<[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*>?", KEEP),
+    (TAG, KEEP),
+    (rf"@[{A}_][{A}0-9_]*", KEEP),
+    (rf"#[{L}{M}\xad]+", KEEP),
+    (r"&(?i:amp);", "&"),
+    (r"&(?i:lt);", "<"),
+    (r"&(?i:gt);", ">"),
+    (r"&(?:(?i:mdash|ndash|nbsp)|MD|quot|apos);", "."),
+    (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|(?i:[aeiou](?:acute|grave|uml)|quot));", KEEP),
+    (r"([<>]?[:;=][-o*']?[()\[\]{|\\@DdPpO])[^A-Za-z0-9]", KEEP),
+    (rf"{EYE}_{EYE}|\({EYE}[_.]?{EYE}\)", KEEP),
+    (r"\(", "-lrb-"),
+    (r"\)", "-rrb-"),
+    (r"\[", "-lsb-"),
+    (r"\]", "-rsb-"),
+    (r"\{", "-lcb-"),
+    (r"\}", "-rcb-"),
+    (r"[$\x80\u20ac\xa4\u20a0]", "$"),
+    ("\xa3", "#"),
+    ("\xa2", "cents"),
+    ("\xbc", "1/4"),
+    ("\xbd", "1/2"),
+    ("\xbe", "3/4"),
+    ("\u2153", "1/3"),
+    ("\u2154", "2/3"),
+    (r"''|[`\x91-\x94\u2018-\u201f\u2039\u203a\xab\xbb]{1,2}", QUOTE),
+    (r"-{5,}|\*+|(?:\\\*)+|<<|>>|#+|_+|[!?]+|@+|[\xb2\xb3\xb9]+", KEEP),
+    (rf"[{character_class(SYMBOLS)}\\%^~|=/+&<>\u2044]", KEEP),
+    (r"-{2,4}|\.{3,4}|\.[ \xa0]\.[ \xa0]\.|[-.,:;'\"\u2013-\u2015\x96\x97\u2026\x85]", "."),
+]
+
+
+def _compiled(rules: list[tuple[str, str | None]]) -> list[tuple[re.Pattern[str], str | None]]:
+    return [(re.compile(pattern), replacement) for pattern, replacement in rules]
+
+
+LETTER_RULES = _compiled(_LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
+"""For a token that begins with an ASCII letter."""
+NUMBER_RULES = _compiled(_NUMBER_RULES + _LETTER_OR_NUMBER_RULES)
+"""For a token that begins with an ASCII digit."""
+OTHER_RULES = _compiled(
+    _LETTER_RULES[:5] + _LETTER_RULES[9:11] + _LETTER_OR_NUMBER_RULES[1:] + _OTHER_RULES + _SITE_RULES
+)
+"""For a token that begins with anything else, letters outside ASCII included."""
