@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 
 from frozenvl import __version__
@@ -21,6 +22,8 @@ SMALL = {
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
     "report": "print the scores of runs side by side",
+    "score": "score captions or answers in files, without Java",
+    "compare": "compare two runs: difference, interval, p, and where they differ most",
 }
 
 
@@ -88,6 +91,10 @@ def explain(error: Exception) -> tuple[str, int]:
         if isinstance(cause, OSError) and cause.strerror:
             where = f"{cause.filename}: " if cause.filename else ""
             return f"{where}{cause.strerror}", 1
+        if type(cause).__name__ == "InterpolationKeyError":
+            missing = re.search(r"Interpolation key '\.*(.+?)' not found.*full_key: \w+\.(\S+)", str(cause), re.DOTALL)
+            if missing:
+                return f"{missing[2]} refers to ${{{missing[1]}}}, which is not in the configuration", 2
         if type(cause).__name__ in ("MisconfigurationException", "InterpolationKeyError"):
             return " ".join(str(cause).split()), 2
         cause = cause.__cause__ or cause.__context__

@@ -156,14 +156,17 @@ class Template:
             ("target", self.target, {"target"}),
         ):
             try:
-                fields = {key for _, key, _, _ in Formatter().parse(text) if key is not None}
+                parsed = list(Formatter().parse(text))
             except ValueError as error:
                 raise UserError(f"template.{name}: {error} in {text!r}") from None
-            if not fields <= known:
-                wrong = ", ".join(sorted(fields - known))
-                raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
+            for _, key, spec, conversion in parsed:
+                if key is not None and (key not in known or spec or conversion):
+                    wrong = key + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                    raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
         if "{target}" not in self.target:
             raise UserError("template.target: must contain {target}")
+        if "" in self.stop:
+            raise UserError("template.stop: a marker must not be empty")
 
     def _words(self, example: Example) -> Iterator[str | Image]:
         for text, key, _, _ in Formatter().parse(self.query):

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints one line an image: its path, a tab, its caption."""
-    from frozenvl.evaluation.gallery import Tile, draw_gallery
+    from frozenvl.evaluation.gallery import Tile, as_png, draw_gallery
+    from frozenvl.files import write_atomically
     from frozenvl.prompt import Example, ImageFile
     from frozenvl.trained import load_trained
 
@@ -29,5 +30,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"{path}\t{caption}")
     if args.gallery:
         tiles = [Tile(image, [caption]) for image, caption in zip(pixels, captions, strict=True)]
-        draw_gallery(tiles).save(args.gallery)
+        write_atomically(args.gallery, as_png(draw_gallery(tiles)))
     return 0

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             table.add_row(
                 f"{name} {key}".strip(),
                 *(f"{number:.{digits}f}" for number in numbers),
-                f"[{change.low:.{digits}f}, {change.high:.{digits}f}]".replace("[", r"\["),
+                f"[{change.low:.{digits}f}, {change.high:.{digits}f}]",
                 f"{change.p:.3f}",
             )
         draw(args, name or "predictions", result)

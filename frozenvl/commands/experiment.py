@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,20 @@ from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.errors import UserError
+from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
 from frozenvl.module import FrozenModule
+
+
+BESIDE_THE_POINT = (
+    "does not have many workers",
+    "sync_dist=True",
+    "LightningCLI's args parameter",
+    "module.s. in eval mode at the start",  # the frozen ones
+    "your dataloader is not resumable",  # it is: frozenvl.resume
+    "isinstance.treespec, LeafSpec",
+)
+"""Warnings of Lightning's that say nothing to the user of this command."""
 
 
 class SaveConfig(SaveConfigCallback):
@@ -48,8 +61,17 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.insert(0, History())
+        trainer.callbacks[:0] = [History(), Predictions()]
+        for callback in trainer.checkpoint_callbacks:
+            # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
+            callback._enable_version_counter = False  # type: ignore[attr-defined]
         return trainer
+
+    def before_validate(self) -> None:
+        if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):
+            print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)
+
+    before_test = before_predict = before_validate
 
 
 def run(arguments: list[str]) -> int:
@@ -60,7 +82,8 @@ def run(arguments: list[str]) -> int:
     """
     keep_freed_memory()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    warnings.filterwarnings("ignore", message=".*(does not have many workers|sync_dist=True).*")
+    for message in BESIDE_THE_POINT:
+        warnings.filterwarnings("ignore", message=f".*{message}")
     try:
         FrozenCLI(
             FrozenModule,

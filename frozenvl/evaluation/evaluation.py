@@ -16,6 +16,7 @@ import lightning as L
 import torch
 
 from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
+from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
 from frozenvl.evaluation.circumstances import circumstances
@@ -60,8 +61,8 @@ class Evaluation(L.Callback, ABC):
         """The prompt of a query."""
 
     @abstractmethod
-    def score(self, records: Mapping[str, Record]) -> Scores:
-        """Scores of the gathered records, by query id."""
+    def score(self, records: Mapping[str, Record], source: Source) -> Scores:
+        """Scores of the gathered records, by query id; they may be a part of the source."""
 
     def settings(self) -> dict[str, Any]:
         """What else the score depends on."""
@@ -102,7 +103,7 @@ class Evaluation(L.Callback, ABC):
                 progress(done, len(wanted[:: trainer.world_size]))
         records = {example: record for part in gather(mine) for example, record in part.items()}
         records = {example: records[example] for example in sorted(records)}
-        result = self.score(records)
+        result = self.score(records, source)
         for key, value in result.scores.items():
             module.log(f"{name}/{key}", value)
         if trainer.is_global_zero:

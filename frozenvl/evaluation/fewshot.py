@@ -64,7 +64,7 @@ class FewShotVQA(Evaluation):
     def prompt(self, task: Task, example: Example) -> Prompt:
         return task.template.prompt(example, demonstrations(example, self._pool, self._now, self.seed))
 
-    def score(self, records: Mapping[str, Record]) -> Scores:
+    def score(self, records: Mapping[str, Record], source: Source) -> Scores:
         return vqa_scores(
             {key: record["text"] for key, record in records.items()},
             {key: record["references"] for key, record in records.items()},

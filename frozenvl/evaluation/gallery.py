@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 SIDE, MARGIN, COLUMNS = 224, 12, 4
@@ -31,7 +34,8 @@ def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
     size = (SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN)
     sheet = Image.new("RGB", (COLUMNS * size[0], rows * size[1]), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=12)
+    # Pillow's own font has neither arrows nor most alphabets; matplotlib brings one that has.
+    font = ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size=11)
     for place, tile in enumerate(tiles):
         row, column = divmod(place, COLUMNS)
         x, y = column * size[0] + MARGIN, row * size[1] + MARGIN
@@ -42,6 +46,13 @@ def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
         for number, (line, colour) in enumerate(lines[: TEXT_HEIGHT // LINE]):
             draw.text((x, y + SIDE + 6 + number * LINE), line, fill=colour, font=font)
     return sheet
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """The content of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def wrap(text: str, most: int) -> list[str]:

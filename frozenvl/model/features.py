@@ -84,26 +84,25 @@ class FeatureCache:
             progress: called with images done and images to do.
         """
         wanted = {image: image.digest for image in images}
+        distinct = sorted({digest: image for image, digest in wanted.items()}.items(), key=lambda item: item[0])
         self.load()
-        share, shares = rank, world_size
-        while True:
-            missing = {d: image for image, d in wanted.items() if d not in self}
-            mine = sorted(missing)[share::shares]
-            self._compute([(digest, missing[digest]) for digest in mine], reader, encode, progress)
-            barrier()
-            self.load()
-            if shares == 1 or all(digest in self for digest in wanted.values()):
-                return CachedFeatures(self, wanted)
-            # The ranks' folders are not shared: each computes what it lacks.
-            share, shares = 0, 1
+        # A share does not depend on what a rank sees: another may have added to the folder already.
+        self._compute(distinct[rank::world_size], reader, encode, progress)
+        barrier()
+        self.load()
+        # Where the ranks share no folder, each computes the others' shares too.
+        self._compute(distinct, reader, encode, progress)
+        self.load()
+        return CachedFeatures(self, wanted)
 
     def _compute(
         self,
-        todo: list[tuple[str, Image]],
+        wanted: list[tuple[str, Image]],
         reader: ImageReader,
         encode: Callable[[Tensor], Tensor],
         progress: Callable[[int, int], None],
     ) -> None:
+        todo = [(digest, image) for digest, image in wanted if digest not in self]
         done = 0
         with ThreadPoolExecutor(1) as ahead:
             for segment in pieces(todo, SEGMENT):

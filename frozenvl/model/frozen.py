@@ -64,7 +64,8 @@ class FrozenVL(nn.Module):
     def hold_frozen_in_bf16(self) -> None:
         """Frozen weights in bfloat16, arithmetic of the trained parts under autocast; those stay fp32."""
         self.low_precision = True
-        self.language.to(torch.bfloat16)
+        for weight in self.language.parameters():  # not its buffers: rotary frequencies need their digits
+            weight.data = weight.data.to(torch.bfloat16)
         if not self.vision.trainable:
             self.vision.model.to(torch.bfloat16)
 
@@ -104,6 +105,7 @@ class FrozenVL(nn.Module):
 
         A batch without images or targets still has a loss, of 0, that reaches every trained parameter.
         """
+        self._check_lengths(batch)
         prefix = self.prefix(batch)
         # Touches every trained parameter, whatever stands in the batch: no rank of DDP waits for its gradient.
         nll = sum((p.sum() * 0.0 for part in self.trainable.values() for p in part.parameters()), prefix.sum() * 0.0)
@@ -113,9 +115,19 @@ class FrozenVL(nn.Module):
                 nll = nll + self._target_nll(chunk, prefix).sum()
         return Loss(nll, tokens)
 
+    def _check_lengths(self, batch: Batch, more: int = 0) -> None:
+        longest, limit = max(batch.lengths.tolist(), default=0) + more, self.language.max_positions
+        if limit is not None and longest > limit:
+            raise UserError(
+                f"a prompt with its {'continuation' if more else 'target'} has {longest} positions, "
+                f"{self.language.name} only {limit}; use fewer shots, a smaller k or "
+                f"a smaller {'max_new_tokens' if more else 'max_target_tokens'}"
+            )
+
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
         """(B,) log-probability, in nats, of each prompt's target (its end token included, unless cut)."""
+        self._check_lengths(batch)
         prefix = self.prefix(batch)
         scores = torch.zeros(len(batch), device=prefix.device)
         for chunk in batch.chunks(PASS):
@@ -142,16 +154,11 @@ class FrozenVL(nn.Module):
             options: `num_beams`, `do_sample`, `temperature`, `top_p` …
 
         Raises:
-            UserError: where a prompt and its continuation have more positions than the model.
+            UserError: where a prompt with its continuation has more positions than the model.
         """
         if not len(batch):
             return []
-        longest, limit = int(batch.lengths.max()) + max_new_tokens, self.language.max_positions
-        if limit is not None and longest > limit:
-            raise UserError(
-                f"a prompt with its continuation has {longest} positions, {self.language.name} only {limit}; "
-                "use fewer shots, a smaller k or a smaller max_new_tokens"
-            )
+        self._check_lengths(batch, max_new_tokens)
         inputs = self.embeddings(batch, self.prefix(batch))
         if options:
             tokens = self.language.sample(

@@ -61,7 +61,7 @@ class Processor:
     Args:
         language: Hugging Face name or local folder of the language model, for its tokeniser.
         k: prefix vectors per image.
-        reader: how images are read; `None` for prompts without images.
+        reader: how images are read.
         max_target_tokens: a longer target is cut, and then not followed by the end token.
     """
 
@@ -75,6 +75,8 @@ class Processor:
         self.start: list[int] = [bos] if bos is not None and self.tokenizer("")["input_ids"][:1] == [bos] else []
         self.k = k
         self.reader = reader
+        if max_target_tokens < 1:
+            raise UserError(f"max_target_tokens is {max_target_tokens}; a target needs at least one token")
         self.max_target_tokens = max_target_tokens
 
     def __call__(self, prompts: Sequence[Sample | Prompt]) -> Batch:
@@ -136,10 +138,10 @@ class Processor:
                 piece = self.encode(part)
                 tokens += piece
                 slots += [-1] * len(piece)
+        if not tokens:
+            raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [IGNORE] * len(tokens)
         if sample.target:
-            if not tokens:
-                raise UserError(f"sample {sample.id}: nothing stands before its target; give it an image or a text")
             last = sample.prompt[-1] if sample.prompt else ""
             target = self.targets(last if isinstance(last, str) else "", sample.target)
             # The last target token is predicted but never fed: nothing follows it.

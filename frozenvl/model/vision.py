@@ -87,6 +87,6 @@ class TimmEncoder(VisionEncoder):
 
     def features(self, pixels: Tensor) -> Tensor:
         maps = self.model.forward_features(pixels)
-        if maps.ndim != 4:
+        if maps.ndim != 4 or maps.shape[1] != self.channels:
             raise UserError(f"vision encoder {self.name!r} has no feature map; choose a convolutional timm model")
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)
