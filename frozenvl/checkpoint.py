@@ -22,7 +22,9 @@ class SafeCheckpointIO(CheckpointIO):
         torch.save(checkpoint, buffer)
         write_atomically(Path(path), buffer.getvalue())
 
-    def load_checkpoint(self, path, map_location: Any | None = None, weights_only: bool | None = None) -> dict:
+    def load_checkpoint(
+        self, path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict:
         return read_checkpoint(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path) -> None:
@@ -42,7 +44,9 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not a checkpoint file") from None
     except pickle.UnpicklingError:
-        raise UserError(f"{path}: refused: not plain tensors and data, so loading it could run code") from None
+        raise UserError(
+            f"{path}: refused: not plain tensors and data, so loading it could run code"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from None
     if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:

@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Callable
 
 from frozenvl import __version__
 from frozenvl.errors import UserError
@@ -80,6 +81,28 @@ def dispatch(command: str, rest: list[str]) -> int:
     raise UserError(f"no command {command!r}; there are {', '.join(EXPERIMENT | SMALL)}")
 
 
+def bad_reference(message: str) -> tuple[str, int]:
+    """OmegaConf's error for a `${...}` that leads nowhere."""
+    found = re.search(r"Interpolation key '\.*(.+?)' not found.*full_key: \w+\.(\S+)", message, re.DOTALL)
+    if not found:
+        return " ".join(message.split()), 2
+    return f"{found[2]} refers to ${{{found[1]}}}, which is not in the configuration", 2
+
+
+def failed_rank(message: str) -> tuple[str, int]:
+    """The last line of a traceback that came from a forked rank."""
+    kind, _, line = message.strip().splitlines()[-1].partition(": ")
+    return line, 2 if kind.endswith("UserError") else 1
+
+
+READABLE: dict[str, Callable[[str], tuple[str, int]]] = {
+    "InterpolationKeyError": bad_reference,
+    "ProcessRaisedException": failed_rank,
+    "MisconfigurationException": lambda message: (" ".join(message.split()), 2),
+}
+"""Errors of libraries, by name since they are not imported here, that concern what a person wrote."""
+
+
 def explain(error: Exception) -> tuple[str, int]:
     """One line for a person, and the exit status."""
     cause: BaseException | None = error
@@ -91,12 +114,8 @@ def explain(error: Exception) -> tuple[str, int]:
         if isinstance(cause, OSError) and cause.strerror:
             where = f"{cause.filename}: " if cause.filename else ""
             return f"{where}{cause.strerror}", 1
-        if type(cause).__name__ == "InterpolationKeyError":
-            missing = re.search(r"Interpolation key '\.*(.+?)' not found.*full_key: \w+\.(\S+)", str(cause), re.DOTALL)
-            if missing:
-                return f"{missing[2]} refers to ${{{missing[1]}}}, which is not in the configuration", 2
-        if type(cause).__name__ in ("MisconfigurationException", "InterpolationKeyError"):
-            return " ".join(str(cause).split()), 2
+        if type(cause).__name__ in READABLE:
+            return READABLE[type(cause).__name__](str(cause))
         cause = cause.__cause__ or cause.__context__
     line = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {line} (run again with --debug for the traceback)", 1

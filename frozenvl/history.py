@@ -25,7 +25,7 @@ class History(L.Callback):
             write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.global_step > self._last and trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step > self._last and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._append(trainer, "train/")
         self._last = trainer.global_step
 
@@ -69,11 +69,17 @@ def draw_curve(history: Path, target: Path) -> None:
     losses = [key for key in keys if key.endswith("/loss")]
     scores = [key for key in keys if key.endswith(("/CIDEr", "/Bleu_4", "/overall"))]
     figure = Figure(figsize=(10, 3.5), layout="constrained")
-    for axes, names, title in zip(figure.subplots(1, 2), (losses, scores), ("loss (nats a token)", "scores"), strict=True):
+    for axes, names, title in zip(
+        figure.subplots(1, 2), (losses, scores), ("loss (nats a token)", "scores"), strict=True
+    ):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
             scale = 0.01 if name.endswith("/overall") else 1
-            axes.plot(*zip(*((x, y * scale) for x, y in points), strict=True), label=name, marker="." if len(points) < 30 else "")
+            axes.plot(
+                *zip(*((x, y * scale) for x, y in points), strict=True),
+                label=name,
+                marker="." if len(points) < 30 else "",
+            )
         axes.set(xlabel="optimiser step", title=title)
         if names:
             axes.legend(fontsize=8)

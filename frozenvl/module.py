@@ -92,7 +92,9 @@ class FrozenModule(L.LightningModule):
         path = self.trainer.ckpt_path
         recorded: Precision = read_checkpoint(Path(path))["frozenvl"]["precision"] if path else "auto"
         if stage == "fit" and recorded != "auto" and self.precision not in ("auto", recorded):
-            raise UserError(f"{path}: trained in {recorded}; a resumed run goes on in it, so drop model.precision")
+            raise UserError(
+                f"{path}: trained in {recorded}; a resumed run goes on in it, so drop model.precision"
+            )
         for choice in (self.precision, recorded):
             if choice != "auto":
                 return choice
@@ -194,7 +196,9 @@ class FrozenModule(L.LightningModule):
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The trained parts only: their weights, and their buffers, which may have moved."""
         kept = tuple(f"model.{name}." for name in self.model.trainable)
-        return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key.startswith(kept)}
+        return {
+            key: value for key, value in super().state_dict(*args, **kwargs).items() if key.startswith(kept)
+        }
 
     def identity(self) -> dict[str, Any]:
         """What the frozen parts and the shape of the prefix are: a checkpoint fits no other."""
@@ -252,4 +256,3 @@ class FrozenModule(L.LightningModule):
 def shape(weights: Mapping[str, Tensor], key: str) -> str:
     """A tensor's size in words."""
     return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"
-

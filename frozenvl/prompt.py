@@ -59,7 +59,9 @@ class ImageFile(Image):
         try:
             return hashlib.sha256(self.path.read_bytes()).hexdigest()[:32]
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be read ({error.strerror}); check the image folder") from None
+            raise UserError(
+                f"{self.path}: cannot be read ({error.strerror}); check the image folder"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ class StepBatches:
             start = step * self.batch_size
             for micro in range(accumulate):
                 part = rank_slice(start, start + self.batch_size, micro, accumulate)
-                yield list(rank_slice(part.start, part.stop, self.trainer.global_rank, self.trainer.world_size))
+                yield list(
+                    rank_slice(part.start, part.stop, self.trainer.global_rank, self.trainer.world_size)
+                )
 
 
 def recount(checkpoint: dict[str, Any], accumulate: int) -> None:

@@ -60,7 +60,9 @@ def load_trained(path: Path) -> Trained:
         module.model.hold_frozen_in_bf16()
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     processor = Processor(module.model.language.name, module.model.k, Pixels(module.model.vision.size))
-    templates = {name: as_template(task.get("template")) for name, task in read_config(run)["data"]["val"].items()}
+    templates = {
+        name: as_template(task.get("template")) for name, task in read_config(run)["data"]["val"].items()
+    }
     return Trained(module, processor, templates)
 
 
@@ -68,14 +70,18 @@ def images_of(run: Path) -> dict[str, Image]:
     """The images of a run's validation queries, by query id, from the data that its configuration names."""
     data: FrozenData = from_config(run, "data", FrozenData, {})
     sources = [task.source for task in data.val.values()]
-    return {example.id: example.image for source in sources for example in (source[i] for i in range(len(source)))}
+    return {
+        example.id: example.image for source in sources for example in (source[i] for i in range(len(source)))
+    }
 
 
 def read_config(run: Path) -> dict[str, Any]:
     """The configuration of a run, from its folder."""
     file = run / "config.yaml"
     if not file.is_file():
-        raise UserError(f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder")
+        raise UserError(
+            f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder"
+        )
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 

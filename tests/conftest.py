@@ -37,3 +37,31 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("FROZENVL_DATA names no folder of real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def feature_home(tmp_path_factory):
+    """A feature cache that the runs of a session share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FROZENVL_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture
+def frozenvl(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
+    """The command, in an empty folder: `frozenvl("fit", "--model.k", 3, name="x", ranks=2)`."""
+    from runs import Runs
+
+    monkeypatch.chdir(tmp_path)
+    return Runs(tiny_language, tiny_vision)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
+    """The folder of a finished run; to be read only."""
+    from runs import Runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("tiny_run"))
+        assert Runs(tiny_language, tiny_vision)("fit") == 0
+        return Path("runs/tiny").absolute()

@@ -13,7 +13,9 @@ SHOWN = 12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="a run's folder, or a predictions.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="another")
-    parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder of the galleries (comparison)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("comparison"), help="folder of the galleries (comparison)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,13 +62,19 @@ def draw(args: argparse.Namespace, name: str, result) -> None:
 
     images = next((images_of(run) for run in (args.a, args.b) if (run / "config.yaml").is_file()), None)
     if images is None:
-        print(f"frozenvl: {name}: no gallery, since neither is a run's folder with its config.yaml", file=sys.stderr)
+        print(
+            f"frozenvl: {name}: no gallery, since neither is a run's folder with its config.yaml",
+            file=sys.stderr,
+        )
         return
     first, second = result.records
     tiles = [
         Tile(
             images[key].read(),
-            [f"{label} {score:.2f}: {row[key]['text']}" for label, score, row in zip("AB", result.per_query[key], (first, second), strict=True)],
+            [
+                f"{label} {score:.2f}: {row[key]['text']}"
+                for label, score, row in zip("AB", result.per_query[key], (first, second), strict=True)
+            ],
             first[key].get("question", ""),
             first[key]["references"],
         )

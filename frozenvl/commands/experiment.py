@@ -20,13 +20,13 @@ from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
 from frozenvl.module import FrozenModule
 
-
 BESIDE_THE_POINT = (
     "does not have many workers",
     "sync_dist=True",
     "LightningCLI's args parameter",
     "module.s. in eval mode at the start",  # the frozen ones
     "your dataloader is not resumable",  # it is: frozenvl.resume
+    "You are using a custom batch sampler",
     "isinstance.treespec, LeafSpec",
 )
 """Warnings of Lightning's that say nothing to the user of this command."""
@@ -48,7 +48,9 @@ class FrozenCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", default="run", help="name of the run: everything goes to runs/<name>")
-        parser.add_argument("--init_from", type=Path | None, help="checkpoint whose trained weights to start from")
+        parser.add_argument(
+            "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
+        )
         parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
         parser.link_arguments("init_from", "model.init_from")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
@@ -61,7 +63,7 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:0] = [History(), Predictions()]
+        trainer.callbacks[:0] = [History(), Predictions()]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]
@@ -104,5 +106,3 @@ def one_line(message: str) -> str:
     innermost = message[message.rfind("Problem with") :] if "Problem with" in message else message
     folded = " ".join(innermost.split())
     return folded if len(folded) <= 400 else folded[:397] + "…"
-
-

@@ -48,7 +48,9 @@ def read_scores(run: Path) -> dict[str, Any]:
     """
     files = sorted(run.glob("evaluation/*/score.json"))
     if not files:
-        raise UserError(f"{run}: no scores there (looked for {run}/evaluation/*/score.json); validate it first")
+        raise UserError(
+            f"{run}: no scores there (looked for {run}/evaluation/*/score.json); validate it first"
+        )
     return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 

@@ -14,8 +14,12 @@ from frozenvl.files import write_atomically
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="captions|vqa")
     captions = what.add_parser("captions", help="BLEU, CIDEr, ROUGE-L, METEOR, SPICE")
-    captions.add_argument("--references", type=Path, required=True, help="COCO captions JSON, or predictions.jsonl")
-    captions.add_argument("--results", type=Path, required=True, help="COCO results JSON, or predictions.jsonl")
+    captions.add_argument(
+        "--references", type=Path, required=True, help="COCO captions JSON, or predictions.jsonl"
+    )
+    captions.add_argument(
+        "--results", type=Path, required=True, help="COCO results JSON, or predictions.jsonl"
+    )
     captions.add_argument("--metrics", nargs="+", metavar="METRIC", help="only these (default: all)")
     captions.add_argument("--per-image", action="store_true", help="scores of each image, too")
     vqa = what.add_parser("vqa", help="VQA v2 accuracy")
@@ -31,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints or writes one JSON object with `scores` and `intervals`."""
     result = score_captions(args) if args.what == "captions" else score_vqa(args)
-    result["fingerprint"] |= {"frozenvl": version("frozenvl"), "intervals": "95 % bootstrap over images, 1000 draws"}
+    result["fingerprint"] |= {
+        "frozenvl": version("frozenvl"),
+        "intervals": "95 % bootstrap over images, 1000 draws",
+    }
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     if args.out:
         write_atomically(args.out, text)
@@ -60,7 +67,11 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(candidates),
         "of": len(references),
         "notes": scored.notes,
-        "fingerprint": {"references": digest(references), "tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D"},
+        "fingerprint": {
+            "references": digest(references),
+            "tokenizer": "PTB, as pycocoevalcap's",
+            "CIDEr": "CIDEr-D",
+        },
     }
     if args.per_image:
         result["per_image"] = scored.per_image

@@ -33,6 +33,8 @@ class FrozenData(L.LightningDataModule):
         cache_features: whether a frozen encoder's features are kept on disk and computed once.
     """
 
+    trainer: L.Trainer  # type: ignore[assignment]
+
     def __init__(
         self,
         train: dict[str, Task],
@@ -92,22 +94,26 @@ class FrozenData(L.LightningDataModule):
             loaders.append(self._loader(prompts, self._dealt(len(prompts))))
         return loaders
 
-    def _dealt(self, size: int) -> list[list[int]]:
+    def _dealt(self, size: int) -> Batches:
         """This rank's batches; every rank gets as many, if need be empty ones, so that none runs dry."""
         trainer = self.trainer
         batches = evaluation_batches(range(size), self.eval_batch_size)
         batches += [[]] * (-len(batches) % trainer.world_size)
-        return batches[trainer.global_rank :: trainer.world_size]
+        return Batches(batches[trainer.global_rank :: trainer.world_size])
 
     def _loader(self, samples, batches: Iterable[list[int]]) -> DataLoader:
         return DataLoader(
             samples,
             batch_sampler=batches,  # type: ignore[arg-type]
-            collate_fn=self.trainer.lightning_module.processor,
+            collate_fn=self.trainer.lightning_module.processor,  # type: ignore[arg-type]
             num_workers=self.workers,
             worker_init_fn=one_thread,
             persistent_workers=False,
         )
+
+
+class Batches(list[list[int]]):
+    """Positions, batch by batch: a list with a `__dict__`, which Lightning's predict loop looks for."""
 
 
 def evaluation_batches(items: Iterable, size: int) -> list[list]:
@@ -125,5 +131,3 @@ def mixed(examples: int) -> list[int]:
 def one_thread(_worker: int) -> None:
     """A worker reads; the arithmetic's threads belong to the training process."""
     torch.set_num_threads(1)
-
-

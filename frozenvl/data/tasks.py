@@ -47,7 +47,9 @@ class TrainingStream:
             raise UserError("data.train is empty; name at least one task there")
         for name, task in tasks.items():
             if task.weight < 1:
-                raise UserError(f"data.train.{name}.weight is {task.weight}; it must be a whole number above 0")
+                raise UserError(
+                    f"data.train.{name}.weight is {task.weight}; it must be a whole number above 0"
+                )
             if not task.source.pairs:
                 raise UserError(f"data.train.{name}: its source is empty")
         self.tasks = list(tasks.values())
@@ -93,5 +95,7 @@ def demonstrations(query: Example, pool: Source, shots: int, seed: int) -> list[
         if candidate.image_id != query.image_id:
             chosen.append(candidate)
     if len(chosen) < shots:
-        raise UserError(f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}")
+        raise UserError(
+            f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}"
+        )
     return chosen[::-1]

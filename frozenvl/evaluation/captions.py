@@ -32,7 +32,12 @@ class Captions(Evaluation):
     def score(self, records: Mapping[str, Record], source: Source) -> Scores:
         """CIDEr's idf is that of all references, also where only a part was captioned."""
         references = {example.id: example.references for example in (source[i] for i in range(len(source)))}
-        return caption_scores({key: record["text"] for key, record in records.items()}, references, partial=True)
+        return caption_scores(
+            {key: record["text"] for key, record in records.items()}, references, partial=True
+        )
 
     def settings(self) -> dict[str, Any]:
-        return {"metrics_tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D, idf of all references of the task"}
+        return {
+            "metrics_tokenizer": "PTB, as pycocoevalcap's",
+            "CIDEr": "CIDEr-D, idf of all references of the task",
+        }

@@ -63,7 +63,9 @@ def compare(a: Path, b: Path) -> Comparison:
     first, second = read_predictions(a), read_predictions(b)
     if first.keys() != second.keys():
         only = sorted(first.keys() ^ second.keys())
-        raise UserError(f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like")
+        raise UserError(
+            f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
+        )
     if any(row.get("question") for row in first.values()):
         scored = [_answers(rows) for rows in (first, second)]
         each = [result.per_question for result in scored]
@@ -72,10 +74,7 @@ def compare(a: Path, b: Path) -> Comparison:
         each = [{key: row["CIDEr"] for key, row in result.per_image.items()} for result in scored]
     per_query = {key: (each[0][key], each[1][key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
-    warnings = [
-        f"{key} differs: {one!r} and {other!r}"
-        for key, one, other in _differing(a.with_name("score.json"), b.with_name("score.json"))
-    ]
+    warnings = _warnings(a.with_name("score.json"), b.with_name("score.json"))
     differences = paired_bootstrap(scored[0], scored[1])
     return Comparison(differences, scored[0].scores, changed, per_query, (first, second), warnings)
 
@@ -95,9 +94,14 @@ def _answers(rows: dict[str, Any]) -> Any:
     )
 
 
-def _differing(a: Path, b: Path) -> list[tuple[str, Any, Any]]:
+def _warnings(a: Path, b: Path) -> list[str]:
+    """What makes this more, or less, than a comparison of two models."""
     if not (a.is_file() and b.is_file()):
-        return [("score.json", *("there" if path.is_file() else "missing" for path in (a, b)))] if a != b else []
+        return [
+            f"no {path}: how these predictions came about is not known"
+            for path in (a, b)
+            if not path.is_file()
+        ]
     one, other = (json.loads(path.read_text(encoding="utf-8"))["circumstances"] for path in (a, b))
-    keys = [key for key in dict.fromkeys([*one, *other]) if key not in OWN]
-    return [(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+    keys = [key for key in dict.fromkeys([*one, *other]) if key not in OWN and one.get(key) != other.get(key)]
+    return [f"{key} differs: {one.get(key)!r} and {other.get(key)!r}" for key in keys]

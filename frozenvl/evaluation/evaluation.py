@@ -84,7 +84,9 @@ class Evaluation(L.Callback, ABC):
             raise UserError(f"{type(self).__name__} evaluates a FrozenModule on FrozenData")
         if self.task_name not in data.val:
             known = ", ".join(data.val) or "none"
-            raise UserError(f"{type(self).__name__}: no task {self.task_name!r} in data.val (there are: {known})")
+            raise UserError(
+                f"{type(self).__name__}: no task {self.task_name!r} in data.val (there are: {known})"
+            )
 
     def run(self, trainer: L.Trainer, module: Any) -> None:
         self.evaluate(trainer, module, self.task_name)

@@ -55,10 +55,13 @@ class FewShotVQA(Evaluation):
             )
         self._pool = train[self.pool_name].source
         if max(self.shots, default=0) > len(self._pool):
-            raise UserError(f"FewShotVQA: {max(self.shots)} shots, but the pool has only {len(self._pool)} examples")
+            raise UserError(
+                f"FewShotVQA: {max(self.shots)} shots, but the pool has only {len(self._pool)} examples"
+            )
 
     def run(self, trainer: L.Trainer, module: Any) -> None:
-        for self._now in self.shots:
+        for shots in self.shots:
+            self._now = shots
             self.evaluate(trainer, module, f"{self.task_name}-{self._now}shot")
 
     def prompt(self, task: Task, example: Example) -> Prompt:

@@ -18,12 +18,16 @@ class Predictions(L.Callback):
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._batches: list[list[dict[str, str]]] = []
 
-    def on_predict_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
         self._batches.append(outputs)
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # Batches are dealt to the ranks like cards, and every rank has as many.
-        rows = [row for batches in zip(*gather(self._batches), strict=True) for batch in batches for row in batch]
+        rows = [
+            row for batches in zip(*gather(self._batches), strict=True) for batch in batches for row in batch
+        ]
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "predictions.jsonl"
             write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -11,7 +11,7 @@ from frozenvl.errors import UserError
 from frozenvl.metrics import bootstrap
 
 Groups = Mapping[str, Mapping[str, str]]
-"""Question id → kind of group → its group: {"262148000": {"answer_type": "other", "question_type": "what"}}."""
+"""Question id → kind of group → its group: {"262148000": {"answer_type": "other"}}."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class AccuracyScores:
     def intervals(
         self, confidence: float = 0.95, samples: int = 1000, seed: int = 0
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap percentile intervals (low, high) of every score, resampling images with their questions."""
+        """Bootstrap percentile intervals (low, high) of every score, over images with their questions."""
         return bootstrap.intervals(self, confidence, samples, seed)
 
 

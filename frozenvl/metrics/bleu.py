@@ -43,7 +43,7 @@ def bleu_counts(
 
 
 def _matched(candidate: Counts, reference: Counts, image_of: np.ndarray, images: int) -> np.ndarray:
-    """(images,) n-grams of the candidate that a reference has, each at most as often as one reference has it."""
+    """(images,) n-grams of the candidate, each at most as often as one of the references has it."""
     pairs = image_of[reference.sentence] << 32 | reference.ngram
     order = np.argsort(pairs, kind="stable")
     distinct, first = np.unique(pairs[order], return_index=True)

@@ -1,4 +1,4 @@
-"""How sure a score is: bootstrap intervals (Efron 1979), and the paired bootstrap between two sets of outputs."""
+"""How sure a score is: bootstrap intervals (Efron 1979), and paired between two sets of outputs."""
 
 from __future__ import annotations
 

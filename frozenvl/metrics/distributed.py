@@ -30,7 +30,9 @@ class ById(Metric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state("seen", torch.tensor(0), dist_reduce_fx="sum")  # lets torchmetrics see that there is a state
+        self.add_state(
+            "seen", torch.tensor(0), dist_reduce_fx="sum"
+        )  # lets torchmetrics see that there is a state
         self.predictions: dict[str, Any] = {}
         self._own: dict[str, Any] | None = None
 

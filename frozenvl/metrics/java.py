@@ -36,7 +36,7 @@ def why_not(metric: str) -> str | None:
     if shutil.which("java") is None:
         return "no java on PATH"
     package = importlib.util.find_spec("pycocoevalcap")
-    if package is None or package.origin is None and not package.submodule_search_locations:
+    if package is None or (package.origin is None and not package.submodule_search_locations):
         return "pycocoevalcap is not installed"
     folder = Path(next(iter(package.submodule_search_locations or ())))
     if metric == "METEOR":

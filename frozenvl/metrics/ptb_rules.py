@@ -1,9 +1,10 @@
 """The token patterns of the Stanford PTB tokeniser of pycocoevalcap, found by watching what it does.
 
-Written from the Penn Treebank's published conventions and from the tokeniser's output on exhaustively listed short
-strings, with the options that pycocoevalcap gives it. A rule is a pattern and what becomes of the match: `KEEP` it,
-`QUOTE` it, or write another token. Where a pattern has a group, the group is the token and the rest is context:
-it counts when the longest match is chosen (the first of several equally long wins), but is read again.
+Written from the Penn Treebank's published conventions and from the tokeniser's output on exhaustively listed
+short strings, with the options that pycocoevalcap gives it. A rule is a pattern and what becomes of its match:
+`KEEP` (without soft hyphens), `VERBATIM`, `QUOTE`, `ADD_PERIOD`, or another token. Where a pattern has a group,
+the group is the token and the rest is context: it counts when the longest match is chosen (of several equally
+long the first), but is read again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from frozenvl.metrics.ptb_words import (
 
 KEEP = None
 QUOTE = "quote"
+VERBATIM = "verbatim"
+ADD_PERIOD = "add period"
 
 
 def _either(words: Iterable[str]) -> str:
@@ -35,9 +38,9 @@ M = character_class(MARKS)
 SPACE = "[ \t\xa0\u3000\u2000-\u200a]"
 
 # Words. A soft hyphen may stand anywhere in one, and is dropped in the end.
-WORD = f"[{L}{M}\xad][{L}{M}0-9\xad]*"
+WORD = rf"(?!\d)[{L}{M}\xad][{L}{M}0-9\xad]*"
 PIECE = f"[{L}0-9]+"
-JOINED = rf"[\-_\u058a\u2010\u2011]"  # hyphens and the underscore
+JOINED = r"[\-_\u058a\u2010\u2011]"  # hyphens and the underscore
 
 # Words with an apostrophe inside: O'Neil, d'Artagnan, ma'am, s'mores.
 APOSTROPHE = "['`\x91\x92\u2018\u2019\u201b]"
@@ -55,6 +58,7 @@ COMPOUND = rf"(?:{PREFIXED}|{PIECE})(?:-(?:[{A}]\.){{2,}}|{JOINED}(?:{PREFIXED}|
 
 # Abbreviations.
 ACRONYM = rf"[{A}]\.(?:[{A}]\.)*"
+CAPITALS = r"[A-Z]+(?:(?:[&+]|&(?i:amp);)[A-Z]+)+"
 MAY_END = (
     f"(?:(?i:{_either(ABBREVIATIONS)})|(?i:pp?t)[ey](?i:s?)|"
     + "|".join(f"{word[0].upper()}(?i:{word[1:]})" for word in CAPITAL_ABBREVIATIONS)
@@ -63,10 +67,10 @@ MAY_END = (
 TITLE = f"(?:(?i:{_either(TITLES)})|[mM][ft][gG])"
 TAG_NAME = f"[{A}][{A}0-9_:.-]*"
 TAG = rf"<{TAG_NAME}(?: +{TAG_NAME}(?: *= *(?:\"[^\"]*\"|'[^']*'))?)* */?>|</{TAG_NAME} *>|<[!?][{A}-][^>]*>"
-STARTER = f"(?:{_either(f'{word[0]}(?i:{word[1:]})' for word in ()) or _either(STARTERS)})"
+STARTER = f"(?:{_either({*STARTERS, *map(str.upper, STARTERS)})})"
 
 # Numbers.
-NUMBER = "(?:[0-9\xad]*(?:[.,:\u066b\u066c][0-9\xad]*[0-9])+|[0-9][0-9\xad]*)"
+NUMBER = "(?:[0-9\xad]*(?:[.,:\u066b\u066c][0-9][0-9\xad]*)+|\xad*[0-9][0-9\xad]*)"
 PHONE_END = r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}"
 
 # Addresses.
@@ -75,6 +79,7 @@ URL_END = r"[^ \t\x85\u2028\"<>|.!?,(){}\-]"
 PATH = rf"/[^ \t\x85\u2028\"<>|()]+{URL_END}"
 SITE = r"[^ \t\x85\u2028\"'`<>|.!?,(){}\-0-9A-Z$/:;=@\[\]\\^_]+"
 MAIL = r"[^ \t\xa0\x85\u2028\"<>|(){}.]"
+ADDRESS = rf"[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*(?:>|&gt;)?"
 EYE = "[-=<>^~'x]"
 
 _LETTER_RULES: list[tuple[str, str | None]] = [
@@ -91,24 +96,27 @@ _LETTER_RULES: list[tuple[str, str | None]] = [
     (f"(?:{WORD})(?:[.!?](?:{WORD}))+", KEEP),
     (ACRONYM, KEEP),
     (rf"([{A}])\.{SPACE}+(?:(?:{STARTER}){SPACE}|{TAG}{SPACE})", KEEP),
+    (rf"({MAY_END})\.[0-9]$", ADD_PERIOD),  # the period is read again, as part of the number
     (rf"({MAY_END}\.)(?s:..)", KEEP),
     (rf"(?:{MAY_END}|{TITLE})\.", KEEP),
     (rf"((?i:{_either(NUMBER_ABBREVIATIONS)})\.){SPACE}?[0-9]", KEEP),
-    (r"[A-Z]+(?:(?:[&+]|&(?i:amp);)[A-Z]+)+", KEEP),
+    (CAPITALS, KEEP),
+    (rf"({CAPITALS}\.)[,;:]", KEEP),
     (r"[A-Z]+\$", KEEP),
     (r"[cC]\+\+|[cCfF]#", KEEP),
-    (rf"(?:https?|HTTPS?)://{URL}+{URL_END}", KEEP),
-    (rf"[wW]{{3}}\.(?:{URL_END}+\.)+[{A}]{{2,4}}(?:{PATH})?", KEEP),
+    (rf"(?:https?|HTTPS?)://{URL}+{URL_END}", VERBATIM),
+    (rf"[wW]{{3}}\.(?:{URL_END}+\.)+[{A}]{{2,4}}(?:{PATH})?", VERBATIM),
 ]
 
+_ADDRESS_RULES: list[tuple[str, str | None]] = [(ADDRESS, VERBATIM)]
+
 _NUMBER_RULES: list[tuple[str, str | None]] = [
-    (rf"[0-9]{{1,4}}(?:[- \xa0][0-9]{{1,4}})?(?:\\?/|\u2044)[0-9]{{1,4}}", KEEP),
+    (r"[0-9]{1,4}(?:[- \xa0][0-9]{1,4})?(?:\\?/|\u2044)[0-9]{1,4}", KEEP),
     (rf"(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]{PHONE_END}", KEEP),
     (NUMBER, KEEP),
 ]
 
 _LETTER_OR_NUMBER_RULES: list[tuple[str, str | None]] = [
-    (rf"[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*>?", KEEP),
     (COMPOUND, KEEP),
     (rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:(?:[{A}]\.){{2,}}|[{A}0-9\xad]+))+", KEEP),
     (rf"[{A}0-9]+(?:-[{A}]+)*(?:\\?/[{A}0-9]+(?:-[{A}]+)*){{1,2}}", KEEP),
@@ -117,7 +125,7 @@ _LETTER_OR_NUMBER_RULES: list[tuple[str, str | None]] = [
 ]
 
 _SITE_RULES: list[tuple[str, str | None]] = [
-    (rf"(?:{SITE}\.)+(?:com|net|org|edu)(?:{PATH})?", KEEP),
+    (rf"(?:{SITE}\.)+(?:com|net|org|edu)(?:{PATH})?", VERBATIM),
 ]
 
 _OTHER_RULES: list[tuple[str, str | None]] = [
@@ -134,10 +142,10 @@ _OTHER_RULES: list[tuple[str, str | None]] = [
     (f"{CURLY}[nN]", KEEP),
     ("('[nN])(?:[ \t\xa0]|$)", KEEP),
     (f"({RIGHT}[0-9][0-9]){SPACE}", KEEP),
-    (rf"<[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*>?", KEEP),
+    (rf"(?:<|&lt;){ADDRESS}", VERBATIM),
     (TAG, KEEP),
     (rf"@[{A}_][{A}0-9_]*", KEEP),
-    (rf"#[{L}{M}\xad]+", KEEP),
+    (rf"#[{L}{M}\xad]+", VERBATIM),
     (r"&(?i:amp);", "&"),
     (r"&(?i:lt);", "<"),
     (r"&(?i:gt);", ">"),
@@ -170,11 +178,11 @@ def _compiled(rules: list[tuple[str, str | None]]) -> list[tuple[re.Pattern[str]
     return [(re.compile(pattern), replacement) for pattern, replacement in rules]
 
 
-LETTER_RULES = _compiled(_LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
+LETTER_RULES = _compiled(_ADDRESS_RULES + _LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
 """For a token that begins with an ASCII letter."""
-NUMBER_RULES = _compiled(_NUMBER_RULES + _LETTER_OR_NUMBER_RULES)
+NUMBER_RULES = _compiled(_ADDRESS_RULES + _NUMBER_RULES + _LETTER_OR_NUMBER_RULES)
 """For a token that begins with an ASCII digit."""
 OTHER_RULES = _compiled(
-    _LETTER_RULES[:5] + _LETTER_RULES[9:11] + _LETTER_OR_NUMBER_RULES[1:] + _OTHER_RULES + _SITE_RULES
+    _LETTER_RULES[:5] + _LETTER_RULES[9:11] + _LETTER_OR_NUMBER_RULES + _OTHER_RULES + _SITE_RULES
 )
 """For a token that begins with anything else, letters outside ASCII included."""

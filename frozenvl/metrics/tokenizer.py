@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from frozenvl.metrics.ptb_rules import LETTER_RULES, NUMBER_RULES, OTHER_RULES, QUOTE
+from frozenvl.metrics.ptb_rules import (
+    ADD_PERIOD,
+    KEEP,
+    LETTER_RULES,
+    NUMBER_RULES,
+    OTHER_RULES,
+    QUOTE,
+    VERBATIM,
+)
 from frozenvl.metrics.ptb_words import SPLIT
 
 PUNCTUATION = frozenset(
@@ -15,8 +23,8 @@ PUNCTUATION = frozenset(
 
 _LINE_ENDS = re.compile("[\n\r\v\f\u2028\u2029]")
 
-# An ordinary word, up to the space behind it. What it becomes does not depend on what stands further on, except
-# for an abbreviation before a number ("No. 5").
+# An ordinary word, up to the space behind it. What it becomes does not depend on what stands further on,
+# except for an abbreviation before a number ("No. 5").
 _ORDINARY = re.compile(r"(?:[A-Za-z]+['-])*(?:[A-Za-z]{2,}\.(?![ ]+[0-9])|[A-Za-z]+[,;:!?]?)(?:[ ]+|$)")
 
 _QUOTES = str.maketrans(
@@ -25,7 +33,7 @@ _QUOTES = str.maketrans(
     | dict.fromkeys("\x93\u201c\xab", "``")
     | dict.fromkeys("\x94\u201d\xbb", "''")
 )
-_ESCAPES = str.maketrans({"(": "-lrb-", ")": "-rrb-", " ": "\xa0", "\xad": None})
+_ESCAPES = str.maketrans({"(": "-lrb-", ")": "-rrb-", " ": "\xa0"})
 
 
 def tokenize(caption: str) -> list[str]:
@@ -77,10 +85,15 @@ def _next_token(text: str, at: int) -> tuple[str, int]:
         if match and match.end() > longest:
             longest = match.end()
             end = match.end(1) if pattern.groups else longest
-            if replacement is None:
-                token = text[at:end].lower().translate(_ESCAPES)
-            elif replacement == QUOTE:
-                token = text[at:end].lower().translate(_QUOTES)
-            else:
-                token = replacement
+            token = _written(text[at:end].lower(), replacement)
     return token, end
+
+
+def _written(matched: str, replacement: str | None) -> str:
+    if replacement is KEEP:
+        return matched.translate(_ESCAPES).replace("\xad", "").replace("&amp;", "&")
+    if replacement == VERBATIM:
+        return matched.translate(_ESCAPES)
+    if replacement == QUOTE:
+        return matched.translate(_QUOTES)
+    return f"{matched}." if replacement == ADD_PERIOD else replacement

@@ -7,27 +7,31 @@ from collections.abc import Mapping, Sequence
 
 from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
 
-# The rules of VQA's official evaluation (github.com/GT-Vision-Lab/VQA @ a013f00, vqaEval.py), quirks included.
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+# The rules of VQA's official evaluation (GT-Vision-Lab/VQA @ a013f00, vqaEval.py), quirks included.
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _THOUSANDS = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")
 _MOST_PERIODS = 32  # there, a flag stands where the number of replacements belongs
 _NUMBERS = {
     word: str(number)
-    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
-}
-_NUMBERS["none"] = "0"
+    for number, word in enumerate(_words("zero one two three four five six seven eight nine ten"))
+} | {"none": "0"}
 _ARTICLES = {"a", "an", "the"}
-_CONTRACTIONS = """
+_CONTRACTIONS = _words("""
     ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd
-    he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't must've
-    needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've somebody'd've
-    somebody'll somebody's someone'd someone'd've someone'll someone's something'd something'd've something'll
-    that's there'd there'd've there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've
-    we've weren't what'll what're what's what've when's where'd where's where've who'd who'd've who'll who's
-    who've why'll why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've
-    you'll you're you've
-""".split()
+    he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't
+    must've needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've
+    somebody'd've somebody'll somebody's someone'd someone'd've someone'll someone's something'd something'd've
+    something'll that's there'd there'd've there're there's they'd they'd've they'll they're they've 'twas
+    wasn't we'd've we've weren't what'll what're what's what've when's where'd where's where've who'd who'd've
+    who'll who's who've why'll why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd
+    you'd've you'll you're you've
+""")
 
 
 def _without_one_apostrophe(word: str) -> list[str]:
@@ -60,9 +64,9 @@ def normalize_answer(answer: str) -> str:
 def vqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
     """Accuracy of one answer, in percent, as VQA v2's official evaluation has it.
 
-    Each annotator in turn is left out, and the answer scores a third for each of the others who gave it, up to
-    1; the mean over annotators counts. As there, nothing is normalised where all annotators agree to the letter,
-    so "Yes." is wrong where all ten wrote "yes".
+    Each annotator in turn is left out, and the answer scores a third for each of the others who gave it, up
+    to 1; the mean over annotators counts. As there, nothing is normalised where all annotators agree to the
+    letter, so "Yes." is wrong where all ten wrote "yes".
 
     With fewer than four annotators, who could never make up a full score, all the others suffice in place of
     three. A single annotator's answer is matched exactly, after normalising both.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class Batch:
     lengths: Tensor
     images: Tensor
     encoded: bool = False
-    index: Tensor | None = None
+    index: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     """(B,) of a chunk: which rows of its batch these are."""
 
     def __len__(self) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+from transformers import AutoModelForCausalLM, DynamicCache
 
 from frozenvl.errors import UserError
 from frozenvl.model.packing import Layout, packed
@@ -43,7 +44,7 @@ class FrozenLanguageModel(nn.Module):
         super().__init__()
         self.name = name
         with loading(name) as where:
-            self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+            self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
         if getattr(self.model.config, "attn_logit_softcapping", None):
             self.model.set_attn_implementation("eager")  # the fused kernel knows no soft cap
         self.model.requires_grad_(False)
@@ -96,7 +97,11 @@ class FrozenLanguageModel(nn.Module):
         """(n, dim) last hidden states → (n, vocabulary) logits."""
         config = self.model.config
         logits = self.model.get_output_embeddings()(hidden)
-        logits = logits * (getattr(config, "logit_scale", None) or 1) / (getattr(config, "logits_scaling", None) or 1)
+        logits = (
+            logits
+            * (getattr(config, "logit_scale", None) or 1)
+            / (getattr(config, "logits_scaling", None) or 1)
+        )
         cap = getattr(config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -132,7 +137,14 @@ class FrozenLanguageModel(nn.Module):
             )
 
     @torch.no_grad()
-    def greedy(self, embeddings: Tensor, lengths: Tensor, max_new_tokens: int, stop: Callable[[list[int]], bool], end: int):
+    def greedy(
+        self,
+        embeddings: Tensor,
+        lengths: Tensor,
+        max_new_tokens: int,
+        stop: Callable[[list[int]], bool],
+        end: int,
+    ):
         """Greedy continuation of each of `B` sequences; finished ones leave the batch.
 
         Args:
@@ -154,7 +166,12 @@ class FrozenLanguageModel(nn.Module):
                 break
             extra = {"position_ids": positions} if self.has_positions else {}
             logits = self.model(
-                **inputs, **extra, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
+                **inputs,
+                **extra,
+                attention_mask=mask,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
             ).logits[:, -1]
             chosen = logits.argmax(-1)
             keep = []

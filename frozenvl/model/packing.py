@@ -109,7 +109,7 @@ AttentionInterface.register(NAME, packed_attention)
 AttentionMaskInterface.register(NAME, packed_mask)
 
 
-class packed:  # noqa: N801 - a context manager
+class packed:
     """Within it, the model of that configuration takes (1, T) packed sequences of the given layout."""
 
     def __init__(self, config: PreTrainedConfig, layout: Layout) -> None:

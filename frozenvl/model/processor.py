@@ -104,8 +104,8 @@ class Processor:
         """Token ids of a piece of text, without special tokens added."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        return self.tokenizer.decode(tokens, skip_special_tokens=True)
+    def decode(self, tokens: list[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
     def targets(self, text: str, target: str) -> list[int]:
         """Token ids of a target after its prompt's last `text`, the end token included.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -28,6 +29,7 @@ class VisionEncoder(nn.Module):
     identity: str
     """What the features depend on: weights, size, pooling."""
 
+    model: Any
     mean: Tensor
     std: Tensor
 

@@ -34,9 +34,13 @@ class CocoCaptions(Source):
                 if not text:
                     raise UserError(f"{path}: empty caption (annotation {row.get('id')}); remove it")
                 if row["image_id"] not in captions:
-                    raise UserError(f"{path}: a caption for image {row['image_id']}, which is not among `images`")
+                    raise UserError(
+                        f"{path}: a caption for image {row['image_id']}, which is not among `images`"
+                    )
                 captions[row["image_id"]].append(text)
-            self.rows = [(str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]]
+            self.rows = [
+                (str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]
+            ]
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: not COCO captions JSON (missing {error})") from None
         bare = next((name for _, name, texts in self.rows if not texts), None)
@@ -49,5 +53,6 @@ class CocoCaptions(Source):
 
     def __getitem__(self, index: int) -> Example:
         image_id, name, captions = self.rows[index]
-        return Example(id=image_id, image=ImageFile(self.folder / name), image_id=image_id, references=captions)
-
+        return Example(
+            id=image_id, image=ImageFile(self.folder / name), image_id=image_id, references=captions
+        )

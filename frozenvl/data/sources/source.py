@@ -25,7 +25,11 @@ class Source(ABC):
 
     @cached_property
     def _ends(self) -> list[int]:
-        return list(accumulate(self.targets_per_example)) if not isinstance(self.targets_per_example, int) else []
+        return (
+            list(accumulate(self.targets_per_example))
+            if not isinstance(self.targets_per_example, int)
+            else []
+        )
 
     @property
     def pairs(self) -> int:

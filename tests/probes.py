@@ -1,0 +1,78 @@
+"""Callbacks that look into a run, or end it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from frozenvl.errors import RunError
+
+
+class StopAt(L.Callback):
+    """Breaks a run off right after an optimiser step, before that step's checkpoint."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        if trainer.global_step == self.step:
+            raise RunError("broken off")
+
+
+class Seen(L.Callback):
+    """Writes which samples each optimiser step trained on, a file a rank."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_batch_start(self, trainer, module, batch, index) -> None:
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / str(trainer.global_rank)).open("a") as file:
+            file.write(json.dumps([trainer.global_step, batch.ids]) + "\n")
+
+
+def seen(folder: str) -> dict[int, list[str]]:
+    """The samples of each step, over all ranks."""
+    steps: dict[int, list[str]] = {}
+    for file in sorted(Path(folder).iterdir()):
+        for line in file.read_text().splitlines():
+            step, ids = json.loads(line)
+            steps.setdefault(step, []).extend(ids)
+    return {step: sorted(ids) for step, ids in sorted(steps.items())}
+
+
+class Gradients(L.Callback):
+    """Saves the gradients of the first optimiser step."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def on_train_batch_end(self, trainer, module, *_) -> None:
+        if trainer.global_step == 1 and trainer.is_global_zero:
+            torch.save({n: p.grad for n, p in module.named_parameters() if p.grad is not None}, self.file)
+
+
+class LanguageModelUntouched(L.Callback):
+    """Fails a run that changed a bit of the language model, or left its eval mode."""
+
+    def on_fit_start(self, trainer, module) -> None:
+        self.before = {k: v.clone() for k, v in module.model.language.state_dict().items()}
+
+    def on_train_batch_start(self, trainer, module, *_) -> None:
+        assert not any(part.training for part in module.model.language.modules())
+
+    def on_fit_end(self, trainer, module) -> None:
+        after = module.model.language.state_dict()
+        assert all(torch.equal(value, after[key]) for key, value in self.before.items())
+
+
+class AllBlack(L.Callback):
+    """Fails a run that sees anything but black images."""
+
+    def on_train_batch_start(self, trainer, module, batch, index) -> None:
+        assert batch.images.numel() and not batch.images.any()
+
+    on_validation_batch_start = lambda self, trainer, module, batch, *_: self.on_train_batch_start(0, 0, batch, 0)

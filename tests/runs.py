@@ -1,0 +1,61 @@
+"""Whole runs on tiny models, through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frozenvl.cli import main
+
+CONFIG = Path(__file__).with_name("tiny.yaml")
+
+
+class Runs:
+    """Calls the command in the current folder; `name`s runs there.
+
+    Args:
+        language: folder of the language model.
+        vision: folder of the image encoder.
+    """
+
+    def __init__(self, language: Path, vision: Path) -> None:
+        self.models = ["--model.language", str(language), "--model.vision.init_args.name", str(vision)]
+
+    def __call__(self, command: str, *options: object, name: str = "tiny", ranks: int = 1) -> int:
+        """The exit status. More than one rank are forked processes."""
+        where = ["--trainer.devices", str(ranks), "--trainer.strategy", "ddp_fork" if ranks > 1 else "auto"]
+        return main([command, "--config", str(CONFIG), *self.models, *where, "--name", name, *map(str, options)])
+
+
+def add(callback: str, **settings: object) -> list[str]:
+    """Options that add a callback to those of the configuration."""
+    options = [f"--trainer.callbacks+={callback}"]
+    return options + [x for key, value in settings.items() for x in (f"--trainer.callbacks.{key}", str(value))]
+
+
+def history(run: str | Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (Path("runs") / run / "history.jsonl").read_text().splitlines()]
+
+
+def checkpoint(run: str | Path, file: str = "last.ckpt") -> dict[str, Any]:
+    return torch.load(Path("runs") / run / "checkpoints" / file, weights_only=True)
+
+
+def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    one, other = one["state_dict"], other["state_dict"]
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def score(run: str | Path, evaluation: str) -> dict[str, Any]:
+    return json.loads((Path("runs") / run / "evaluation" / evaluation / "score.json").read_text())
+
+
+def one_line(stderr: str) -> str:
+    """What the command said went wrong; fails where that is not one line, or a traceback stands beside it."""
+    assert "Traceback" not in stderr
+    lines = [line for line in stderr.splitlines() if line.startswith("frozenvl: error: ")]
+    assert len(lines) == 1 and stderr.rstrip().endswith(lines[0])
+    return lines[0].removeprefix("frozenvl: error: ")
