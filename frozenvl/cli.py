@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from frozenvl import __version__
 from frozenvl.errors import UserError
@@ -66,6 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
         return status
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (`{self.prog} --help` tells its options)")
+
+
 def dispatch(command: str, rest: list[str]) -> int:
     """Imports the command and runs it."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork of workers
@@ -73,9 +81,7 @@ def dispatch(command: str, rest: list[str]) -> int:
         return importlib.import_module("frozenvl.commands.experiment").run([command, *rest])
     if command in SMALL:
         module = importlib.import_module(f"frozenvl.commands.{command}")
-        parser = argparse.ArgumentParser(
-            f"frozenvl {command}", description=module.__doc__, allow_abbrev=False, exit_on_error=False
-        )
+        parser = OneLineParser(f"frozenvl {command}", description=module.__doc__, allow_abbrev=False)
         module.add_arguments(parser)
         return module.run(parser.parse_args(rest))
     raise UserError(f"no command {command!r}; there are {', '.join(EXPERIMENT | SMALL)}")

@@ -165,7 +165,7 @@ class Template:
                 if key is not None and (key not in known or spec or conversion):
                     wrong = key + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
                     raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
-        if "{target}" not in self.target:
+        if "target" not in {key for _, key, _, _ in Formatter().parse(self.target)}:
             raise UserError("template.target: must contain {target}")
         if "" in self.stop:
             raise UserError("template.stop: a marker must not be empty")

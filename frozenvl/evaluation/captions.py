@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
-from frozenvl.evaluation.evaluation import Evaluation, Record, Scores
-from frozenvl.metrics.captions import caption_scores
+from frozenvl.evaluation.evaluation import Evaluation
+from frozenvl.metrics.distributed import CaptionMetric
 from frozenvl.prompt import Example, Prompt
 
 
@@ -29,12 +28,10 @@ class Captions(Evaluation):
     def prompt(self, task: Task, example: Example) -> Prompt:
         return task.template.prompt(example)
 
-    def score(self, records: Mapping[str, Record], source: Source) -> Scores:
+    def metric(self, source: Source) -> CaptionMetric:
         """CIDEr's idf is that of all references, also where only a part was captioned."""
         references = {example.id: example.references for example in (source[i] for i in range(len(source)))}
-        return caption_scores(
-            {key: record["text"] for key, record in records.items()}, references, partial=True
-        )
+        return CaptionMetric(references, partial=True)
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -22,6 +22,7 @@ from frozenvl.errors import UserError
 from frozenvl.evaluation.circumstances import circumstances
 from frozenvl.evaluation.gallery import Tile, as_png, draw_gallery
 from frozenvl.files import write_atomically
+from frozenvl.metrics.distributed import ById
 from frozenvl.module import FrozenModule
 from frozenvl.progress import progress_line
 from frozenvl.prompt import Example, Prompt, with_images
@@ -61,8 +62,8 @@ class Evaluation(L.Callback, ABC):
         """The prompt of a query."""
 
     @abstractmethod
-    def score(self, records: Mapping[str, Record], source: Source) -> Scores:
-        """Scores of the gathered records, by query id; they may be a part of the source."""
+    def metric(self, source: Source) -> ById:
+        """The metric of texts by query id; they may be a part of the source's."""
 
     def settings(self) -> dict[str, Any]:
         """What else the score depends on."""
@@ -103,9 +104,11 @@ class Evaluation(L.Callback, ABC):
             for done, batch in enumerate(wanted[trainer.global_rank :: trainer.world_size], start=1):
                 mine |= self._answer(module, data, task, [source[index] for index in batch])
                 progress(done, len(wanted[:: trainer.world_size]))
-        records = {example: record for part in gather(mine) for example, record in part.items()}
-        records = {example: records[example] for example in sorted(records)}
-        result = self.score(records, source)
+        metric = self.metric(source)
+        metric.update({key: record["text"] for key, record in mine.items()})
+        result: Scores = metric.compute()
+        records = {key: record for part in gather(mine) for key, record in part.items()}
+        records = {key: records[key] for key in sorted(records)}
         for key, value in result.scores.items():
             module.log(f"{name}/{key}", value)
         if trainer.is_global_zero:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -10,8 +10,8 @@ import lightning as L
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task, demonstrations
 from frozenvl.errors import UserError
-from frozenvl.evaluation.evaluation import Evaluation, Record, Scores
-from frozenvl.metrics.vqa import vqa_scores
+from frozenvl.evaluation.evaluation import Evaluation
+from frozenvl.metrics.distributed import VQAMetric
 from frozenvl.prompt import Example, Prompt
 
 
@@ -67,12 +67,13 @@ class FewShotVQA(Evaluation):
     def prompt(self, task: Task, example: Example) -> Prompt:
         return task.template.prompt(example, demonstrations(example, self._pool, self._now, self.seed))
 
-    def score(self, records: Mapping[str, Record], source: Source) -> Scores:
-        return vqa_scores(
-            {key: record["text"] for key, record in records.items()},
-            {key: record["references"] for key, record in records.items()},
-            {key: record.get("kind", {}) for key, record in records.items()},
-            {key: record["image_id"] for key, record in records.items()},
+    def metric(self, source: Source) -> VQAMetric:
+        examples = [source[index] for index in range(len(source))]
+        return VQAMetric(
+            answers={example.id: example.references for example in examples},
+            groups={example.id: example.kind for example in examples},
+            images={example.id: example.image_id for example in examples},
+            partial=True,
         )
 
     def settings(self) -> dict[str, Any]:

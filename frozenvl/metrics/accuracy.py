@@ -14,7 +14,7 @@ Groups = Mapping[str, Mapping[str, str]]
 """Question id → kind of group → its group: {"262148000": {"answer_type": "other"}}."""
 
 
-@dataclass(frozen=True)
+@dataclass  # torchmetrics copies what `compute` returns, and refuses frozen ones
 class AccuracyScores:
     """Accuracies in percent."""
 

@@ -19,7 +19,7 @@ CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
 """What is computed here; METEOR and SPICE, which need Java, are in `java`."""
 
 
-@dataclass(frozen=True)
+@dataclass  # torchmetrics copies what `compute` returns, and refuses frozen ones
 class CaptionScores:
     """Scores of a set of captions, on pycocoevalcap's scale (CIDEr 0.95, Bleu_4 0.27)."""
 

@@ -22,8 +22,8 @@ class ById(Metric):
     """Keeps what was predicted for each sample, and gathers it from all ranks before `compute`.
 
     torchmetrics gathers tensors only, so strings are gathered here as objects. A sample that several ranks or
-    several updates bring counts once; two different outputs for one sample are an error. Samples are scored in
-    the order of their ids, so that the number of ranks does not change even the last digit.
+    several updates bring counts once; two different outputs for one sample are an error. Samples are scored
+    in the order of their ids, so that the number of ranks does not change even the last digit.
     """
 
     full_state_update = False

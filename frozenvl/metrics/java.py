@@ -1,4 +1,4 @@
-"""METEOR and SPICE, which exist only as Java programs: through pycocoevalcap, where there is a Java to run them."""
+"""METEOR and SPICE, which exist only as Java programs: through pycocoevalcap, where there is a Java."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Naming an image (open-ended miniImageNet and its kin): Frozen's strict rule, and a lenient one beside it."""
+"""Naming an image (open-ended miniImageNet and its kin): Frozen's strict rule, and a lenient one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def strict_match(output: str, name: str, ended: bool) -> bool:
 def first_phrase_match(output: str, name: str) -> bool:
     """Whether the output's first phrase is the name, whatever follows.
 
-    The name has to be followed by the end, a new line or a mark of punctuation. Case, a trailing period of the
-    name and white space in front do not count.
+    The name has to be followed by the end, a new line or a mark of punctuation. Case, a trailing period of
+    the name and white space in front do not count.
     """
     text, name = output.lstrip().lower(), _without_period(name).lower()
     return text.startswith(name) and _PHRASE_END.match(text, len(name)) is not None

@@ -2,9 +2,8 @@
 
 Every character of the Basic Multilingual Plane was put into its tokeniser in five places (alone, at either
 end of a word, inside a word, inside a number) and sorted by what came out. Code points in hexadecimal, ranges
-inclusive. A character in none of these tables, and not among the quotes, dashes, fractions and currencies that
-`tokenizer` names, is left out of the tokens and ends the word before it (emoji, private use, scripts newer than
-Unicode 6).
+inclusive. A character in none of these tables, and not named in `ptb_rules`, is left out of the tokens and ends
+the word before it (emoji, private use, scripts newer than Unicode 6).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from frozenvl.metrics.ptb_words import (
     CAPITAL_ABBREVIATIONS,
     FILE_EXTENSIONS,
     NUMBER_ABBREVIATIONS,
+    SPLIT,
     STARTERS,
     TITLES,
 )
@@ -39,6 +40,7 @@ SPACE = "[ \t\xa0\u3000\u2000-\u200a]"
 
 # Words. A soft hyphen may stand anywhere in one, and is dropped in the end.
 WORD = rf"(?!\d)[{L}{M}\xad][{L}{M}0-9\xad]*"
+SENTENCE = rf"(?:{WORD})(?:[.!?](?:{WORD}))*"  # foo.bar, and sentences without a space between
 PIECE = f"[{L}0-9]+"
 JOINED = r"[\-_\u058a\u2010\u2011]"  # hyphens and the underscore
 
@@ -66,7 +68,10 @@ MAY_END = (
 )
 TITLE = f"(?:(?i:{_either(TITLES)})|[mM][ft][gG])"
 TAG_NAME = f"[{A}][{A}0-9_:.-]*"
-TAG = rf"<{TAG_NAME}(?: +{TAG_NAME}(?: *= *(?:\"[^\"]*\"|'[^']*'))?)* */?>|</{TAG_NAME} *>|<[!?][{A}-][^>]*>"
+TAG = (
+    rf"(?:<{TAG_NAME}(?: +{TAG_NAME}(?: *= *(?:\"[^\"]*\"|'[^']*'))?)* */?>|</{TAG_NAME} *>"
+    rf"|<[!?][{A}-][^>]*>)"
+)
 STARTER = f"(?:{_either({*STARTERS, *map(str.upper, STARTERS)})})"
 
 # Numbers.
@@ -82,18 +87,22 @@ MAIL = r"[^ \t\xa0\x85\u2028\"<>|(){}.]"
 ADDRESS = rf"[{A}0-9]{MAIL[:-2]}]*@{MAIL}+(?:\.{MAIL}+)*(?:>|&gt;)?"
 EYE = "[-=<>^~'x]"
 
-_LETTER_RULES: list[tuple[str, str | None]] = [
+Rules = list[tuple[str, str | None]]
+
+_WORD_RULES: Rules = [
+    *((f"((?i:{first}))(?i:{second})", KEEP) for first, second in SPLIT.values()),
     (WORD, KEEP),
     (f"([{A}]*[A-MO-Za-mo-z]){NOT}", KEEP),
-    (f"((?:{WORD})(?:[.!?](?:{WORD}))*|{APOSTROPHE_WORD}){RIGHT}[sSdDmM](?:[^{A}]|$)", KEEP),
-    (f"((?:{WORD})(?:[.!?](?:{WORD}))*|{APOSTROPHE_WORD}){RIGHT}{LONG_SUFFIX}[^{A}]", KEEP),
-    (f"({WORD}|{APOSTROPHE_WORD}){CURLY}(?:[sSdDmM]|{LONG_SUFFIX})", KEEP),
+    (f"({SENTENCE}|{APOSTROPHE_WORD}){RIGHT}(?:[sSdDmM]|{LONG_SUFFIX})", KEEP),
+    (APOSTROPHE_WORD, KEEP),
+    (SENTENCE, KEEP),
+]
+
+_LETTER_RULES: Rules = [
     (NOT, QUOTE),
     (f"[dDjJlL]{RIGHT}", KEEP),
     (f"([yY]{RIGHT})[{A}]", KEEP),
     (f"[oO][lL]{RIGHT}", KEEP),
-    (APOSTROPHE_WORD, KEEP),
-    (f"(?:{WORD})(?:[.!?](?:{WORD}))+", KEEP),
     (ACRONYM, KEEP),
     (rf"([{A}])\.{SPACE}+(?:(?:{STARTER}){SPACE}|{TAG}{SPACE})", KEEP),
     (rf"({MAY_END})\.[0-9]$", ADD_PERIOD),  # the period is read again, as part of the number
@@ -108,27 +117,27 @@ _LETTER_RULES: list[tuple[str, str | None]] = [
     (rf"[wW]{{3}}\.(?:{URL_END}+\.)+[{A}]{{2,4}}(?:{PATH})?", VERBATIM),
 ]
 
-_ADDRESS_RULES: list[tuple[str, str | None]] = [(ADDRESS, VERBATIM)]
+_ADDRESS_RULES: Rules = [(ADDRESS, VERBATIM)]
 
-_NUMBER_RULES: list[tuple[str, str | None]] = [
+_NUMBER_RULES: Rules = [
     (r"[0-9]{1,4}(?:[- \xa0][0-9]{1,4})?(?:\\?/|\u2044)[0-9]{1,4}", KEEP),
     (rf"(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]{PHONE_END}", KEEP),
     (NUMBER, KEEP),
 ]
 
-_LETTER_OR_NUMBER_RULES: list[tuple[str, str | None]] = [
+_LETTER_OR_NUMBER_RULES: Rules = [
     (COMPOUND, KEEP),
     (rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:(?:[{A}]\.){{2,}}|[{A}0-9\xad]+))+", KEEP),
     (rf"[{A}0-9]+(?:-[{A}]+)*(?:\\?/[{A}0-9]+(?:-[{A}]+)*){{1,2}}", KEEP),
-    (rf"((?:(?:{WORD})(?:[.!?](?:{WORD}))*|{COMPOUND})\.)[,;:]", KEEP),
+    (rf"((?:{SENTENCE}|{COMPOUND})\.)[,;:]", KEEP),
     (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{_either(FILE_EXTENSIONS)}))(?:{SPACE}|[.,?!])", KEEP),
 ]
 
-_SITE_RULES: list[tuple[str, str | None]] = [
+_SITE_RULES: Rules = [
     (rf"(?:{SITE}\.)+(?:com|net|org|edu)(?:{PATH})?", VERBATIM),
 ]
 
-_OTHER_RULES: list[tuple[str, str | None]] = [
+_OTHER_RULES: Rules = [
     (rf"[-+]{NUMBER}|{NUMBER}", KEEP),
     (
         rf"(?:\([0-9]{{2,3}}\)[ \xa0]?|\+{{1,2}}(?:[0-9]{{2,4}}[- \xa0])?[0-9]{{2,4}}[- \xa0]){PHONE_END}",
@@ -145,7 +154,7 @@ _OTHER_RULES: list[tuple[str, str | None]] = [
     (rf"(?:<|&lt;){ADDRESS}", VERBATIM),
     (TAG, KEEP),
     (rf"@[{A}_][{A}0-9_]*", KEEP),
-    (rf"#[{L}{M}\xad]+", VERBATIM),
+    (rf"#(?:(?!\d)[{L}{M}\xad])+", VERBATIM),
     (r"&(?i:amp);", "&"),
     (r"&(?i:lt);", "<"),
     (r"&(?i:gt);", ">"),
@@ -174,15 +183,13 @@ _OTHER_RULES: list[tuple[str, str | None]] = [
 ]
 
 
-def _compiled(rules: list[tuple[str, str | None]]) -> list[tuple[re.Pattern[str], str | None]]:
+def _compiled(rules: Rules) -> list[tuple[re.Pattern[str], str | None]]:
     return [(re.compile(pattern), replacement) for pattern, replacement in rules]
 
 
-LETTER_RULES = _compiled(_ADDRESS_RULES + _LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
+LETTER_RULES = _compiled(_ADDRESS_RULES + _WORD_RULES + _LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
 """For a token that begins with an ASCII letter."""
 NUMBER_RULES = _compiled(_ADDRESS_RULES + _NUMBER_RULES + _LETTER_OR_NUMBER_RULES)
 """For a token that begins with an ASCII digit."""
-OTHER_RULES = _compiled(
-    _LETTER_RULES[:5] + _LETTER_RULES[9:11] + _LETTER_OR_NUMBER_RULES + _OTHER_RULES + _SITE_RULES
-)
+OTHER_RULES = _compiled(_WORD_RULES + _LETTER_OR_NUMBER_RULES + _OTHER_RULES + _SITE_RULES)
 """For a token that begins with anything else, letters outside ASCII included."""

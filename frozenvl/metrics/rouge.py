@@ -1,4 +1,4 @@
-"""ROUGE-L (Lin 2004) as pycocoevalcap computes it: the best recall and the best precision, each of any reference."""
+"""ROUGE-L (Lin 2004) as pycocoevalcap has it: the best recall and the best precision of any reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rouge_l(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> fl
 
 
 def _common_subsequence(masks: dict[str, int], length: int, tokens: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a whole row of the usual table at a time as bits of an integer.
+    """Length of the longest common subsequence, a row of the usual table at a time as bits of an integer.
 
     `masks` gives for each token the places where the first sequence, of `length`, has it (Hyyrö 2004).
     """

@@ -24,8 +24,8 @@ PUNCTUATION = frozenset(
 _LINE_ENDS = re.compile("[\n\r\v\f\u2028\u2029]")
 
 # An ordinary word, up to the space behind it. What it becomes does not depend on what stands further on,
-# except for an abbreviation before a number ("No. 5").
-_ORDINARY = re.compile(r"(?:[A-Za-z]+['-])*(?:[A-Za-z]{2,}\.(?![ ]+[0-9])|[A-Za-z]+[,;:!?]?)(?:[ ]+|$)")
+# except for a period before a number or another period ("No. 5", ". . .").
+_ORDINARY = re.compile(r"(?:[A-Za-z]+['-])*(?:[A-Za-z]{2,}\.(?![ ]+[0-9.])|[A-Za-z]+[,;:!?]?)(?:[ ]+|$)")
 
 _QUOTES = str.maketrans(
     dict.fromkeys("\x91\u2018\u201b\u2039", "`")
@@ -53,22 +53,22 @@ def tokenize(caption: str) -> list[str]:
         else:
             token, at = _next_token(text, at)
             if token and token not in PUNCTUATION:
-                tokens += SPLIT.get(token, (token,))
+                tokens.append(token)
     return tokens
 
 
 @lru_cache(maxsize=1 << 16)
-def _ordinary_tokens(text: str) -> tuple[str, ...]:
-    if text.rstrip(" ").isalpha():
-        word = text.rstrip(" ").lower()
-        return tuple(SPLIT.get(word, (word,)))
+def _ordinary_tokens(text: str) -> list[str]:
+    word = text.rstrip(" ").lower()
+    if word.isalpha():
+        return SPLIT.get(word, [word])
     tokens: list[str] = []
     at = 0
     while at < len(text):
         token, at = _next_token(text, at)
         if token and token not in PUNCTUATION:
-            tokens += SPLIT.get(token, (token,))
-    return tuple(tokens)
+            tokens.append(token)
+    return tokens
 
 
 def _next_token(text: str, at: int) -> tuple[str, int]:

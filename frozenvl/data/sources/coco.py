@@ -24,9 +24,11 @@ class CocoCaptions(Source):
 
     def __init__(self, annotations: str, images: str) -> None:
         path, self.folder = Path(annotations), Path(images)
+        if not path.is_file():
+            raise UserError(f"{path}: no such annotation file; name the data's folder with --data.root")
         records = read_json(path)
         if not self.folder.is_dir():
-            raise UserError(f"{self.folder}: no such image folder; check data.root")
+            raise UserError(f"{self.folder}: no such image folder; name the data's folder with --data.root")
         try:
             captions: dict[object, list[str]] = {image["id"]: [] for image in records["images"]}
             for row in records["annotations"]:

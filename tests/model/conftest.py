@@ -1,0 +1,56 @@
+"""Models that the tests of the model share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+import torch
+from architectures import causal_lm
+
+from frozenvl.errors import UserError
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import MLP
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.weights import resolve
+
+
+@pytest.fixture(scope="session")
+def language(tmp_path_factory) -> Callable[[str], FrozenLanguageModel]:
+    """A frozen language model by its architecture's name; not to be changed."""
+    return cache(lambda kind: FrozenLanguageModel(str(causal_lm(tmp_path_factory.mktemp(kind), kind))))
+
+
+@pytest.fixture(scope="session")
+def build(language, tiny_vision) -> Callable[..., FrozenVL]:
+    """A model of its own: same arguments, same weights."""
+
+    def make(kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False) -> FrozenVL:
+        torch.manual_seed(1)
+        vision = TimmEncoder(str(tiny_vision), grid=grid, trainable=trainable)
+        return FrozenVL(copy.deepcopy(language(kind)), vision, partial(MLP, hidden=16), k)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def processor_of() -> Callable[[FrozenVL], Processor]:
+    return lambda model: Processor(model.language.name, model.k, Pixels(model.vision.size))
+
+
+@pytest.fixture(scope="session")
+def fetched() -> Callable[[str], Path]:
+    """The folder of a fetched model."""
+
+    def find(name: str) -> Path:
+        try:
+            return Path(resolve(name))
+        except UserError as error:
+            pytest.skip(str(error))
+
+    return find

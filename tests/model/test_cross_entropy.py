@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from frozenvl.model import cross_entropy
+from frozenvl.model.cross_entropy import target_nll
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 128, 300])
+@pytest.mark.parametrize("bias", [False, True])
+def test_is_torchs_own_with_gradient(n, bias):
+    torch.manual_seed(0)
+    head = torch.nn.Linear(16, 50, bias=bias, dtype=torch.float64).requires_grad_(False)
+    hidden = torch.randn(n, 16, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(50, (n,))
+    upstream = torch.randn(n, dtype=torch.float64)  # not 1, and of each row its own
+
+    ours = target_nll(hidden, labels, head)
+    (ours_grad,) = torch.autograd.grad((ours * upstream).sum(), hidden)
+    theirs = torch.nn.functional.cross_entropy(head(hidden), labels, reduction="none")
+    (theirs_grad,) = torch.autograd.grad((theirs * upstream).sum(), hidden)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(ours_grad, theirs_grad, rtol=1e-12, atol=1e-12)
+
+
+def test_logits_exist_a_few_rows_at_a_time_and_sum_in_fp32():
+    head = torch.nn.Linear(16, 50, dtype=torch.bfloat16).requires_grad_(False)
+    seen = []
+    hidden = torch.randn(300, 16, dtype=torch.bfloat16)
+    nll = target_nll(hidden, torch.zeros(300, dtype=torch.long), lambda rows: (seen.append(len(rows)), head(rows))[1])
+    assert sum(seen) == 300 and max(seen) == cross_entropy.ROWS
+    assert nll.dtype == torch.float32
+
+
+def test_no_gradient_is_computed_where_none_is_wanted():
+    head = torch.nn.Linear(4, 5)
+    with torch.no_grad():
+        assert not target_nll(torch.randn(3, 4), torch.zeros(3, dtype=torch.long), head).requires_grad

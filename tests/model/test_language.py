@@ -1,0 +1,188 @@
+import copy
+
+import pytest
+import torch
+from architectures import FP32_SOFTMAX, PACKED, PADDED, causal_lm
+
+from frozenvl.errors import UserError
+from frozenvl.model.cross_entropy import target_nll
+from frozenvl.model.language import FrozenLanguageModel, fingerprint, left_padded
+
+LENGTHS = torch.tensor([13, 1, 7, 10])
+KINDS = [*PACKED, *PADDED]
+
+
+def rows(model, dtype=torch.float32):
+    """Embeddings and labels of sequences of unequal length."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(len(LENGTHS), int(LENGTHS.max()), model.dim, generator=generator, dtype=torch.float64)
+    labels = torch.randint(model.model.config.vocab_size, (int(LENGTHS.sum()),), generator=generator)
+    return embeddings.to(dtype), labels
+
+
+def loss_and_gradient(model, dtype):
+    embeddings, labels = rows(model, dtype)
+    embeddings.requires_grad_()
+    nll = target_nll(model.hidden(embeddings, LENGTHS), labels, model.head)
+    nll.sum().backward()
+    return nll.detach(), embeddings.grad
+
+
+def loss_and_gradient_by_hand(model, dtype):
+    """Each sequence alone through transformers' own model and torch's own loss."""
+    embeddings, labels = rows(model, dtype)
+    embeddings.requires_grad_()
+    logits = [model.model(inputs_embeds=e[None, :n]).logits[0] for e, n in zip(embeddings, LENGTHS, strict=True)]
+    nll = torch.nn.functional.cross_entropy(torch.cat(logits), labels, reduction="none")
+    nll.sum().backward()
+    return nll.detach(), embeddings.grad
+
+
+def assert_close(ours, theirs, tolerance):
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one - other).abs().max() <= tolerance * other.abs().max()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_packed_is_padded_is_one_by_one(language, kind, dtype):
+    """Losses and gradients at the inputs."""
+    model = copy.deepcopy(language(kind)).to(dtype)
+    exact = 1e-6 if kind in FP32_SOFTMAX else 1e-10
+    tolerance = 1e-5 if dtype == torch.float32 else exact
+    theirs = loss_and_gradient_by_hand(model, dtype)
+    assert model.packs == (kind in PACKED)
+    assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
+    model.packs = False
+    assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+def test_packing_leaves_the_model_as_it_was(language, kind):
+    model = language(kind)
+    before = model.model.config._attn_implementation
+    model.hidden(*(rows(model)[0], LENGTHS))
+    assert model.model.config._attn_implementation == before != "frozenvl_packed"
+    with pytest.raises(RuntimeError):
+        model.hidden(rows(model)[0][..., :-1], LENGTHS)
+    assert model.model.config._attn_implementation == before
+
+
+def test_packed_sequences_do_not_see_each_other(language):
+    model = language("llama")
+    embeddings, _ = rows(model)
+    before = model.hidden(embeddings, LENGTHS)
+    embeddings[0] += 1
+    after = model.hidden(embeddings, LENGTHS)
+    assert after[13:].equal(before[13:]) and not after[:13].isclose(before[:13]).all(1).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("llama", {}),
+        ("llama", {"tie_word_embeddings": True}),
+        ("phi", {}),
+        ("gemma2", {}),
+        ("cohere", {}),
+        ("granite", {}),
+    ],
+)
+def test_head_is_the_models_own(tmp_path, kind, changes):
+    model = FrozenLanguageModel(str(causal_lm(tmp_path, kind, **changes)))
+    embeddings, _ = rows(model)
+    theirs = model.model(inputs_embeds=embeddings[:1]).logits[0]
+    ours = model.head(model.hidden(embeddings[:1], LENGTHS[:1]))
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    plain = torch.nn.functional.linear(model.hidden(embeddings[:1], LENGTHS[:1]), model.model.lm_head.weight)
+    assert ours.isclose(plain).all() == (kind == "llama")
+
+
+def test_logits_changed_in_an_unknown_way_are_refused(tmp_path, monkeypatch):
+    from transformers import LlamaForCausalLM
+
+    forward = LlamaForCausalLM.forward
+
+    def twice(*args, **inputs):
+        out = forward(*args, **inputs)
+        out.logits = 2 * out.logits
+        return out
+
+    folder = causal_lm(tmp_path, "llama")
+    monkeypatch.setattr(LlamaForCausalLM, "forward", twice)
+    with pytest.raises(UserError, match="LlamaForCausalLM changes its logits") as caught:
+        FrozenLanguageModel(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_is_transformers_own(language, kind):
+    """Token for token, batched with left padding against each alone; rows end at different times."""
+    model = language(kind)
+    embeddings, _ = rows(model)
+    unending = model.greedy(embeddings, LENGTHS, 8, lambda ids: False, -1)
+    assert [len(row) for row in unending] == [8] * 4
+    end = unending[2][3]
+    ours = model.greedy(embeddings, LENGTHS, 8, lambda ids: False, end)
+    assert len(ours[2]) <= 3 and len({len(row) for row in ours}) > 1
+    for row, (one, length) in enumerate(zip(embeddings, LENGTHS, strict=True)):
+        out = model.model.generate(
+            inputs_embeds=one[None, :length],
+            attention_mask=torch.ones(1, int(length), dtype=torch.long),
+            max_new_tokens=8,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=end,
+            pad_token_id=end,
+        )[0].tolist()
+        assert ours[row] == (out[: out.index(end)] if end in out else out)
+
+
+def test_greedy_stops_a_row_alone(language):
+    model = language("llama")
+    embeddings, _ = rows(model)
+    free = model.greedy(embeddings, LENGTHS, 6, lambda ids: False, -1)
+    first = free[1][0]
+    stopped = model.greedy(embeddings, LENGTHS, 6, lambda ids: ids[0] == first and len(ids) == 2, -1)
+    assert stopped == [row[:2] if row[0] == first else row for row in free] and stopped != free
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "opt", "llama", "mistral"])
+def test_generate_options_reach_transformers(language, kind):
+    model = language(kind)
+    embeddings, _ = rows(model)
+    end = model.model.config.eos_token_id
+    greedy = model.greedy(embeddings, LENGTHS, 5, lambda ids: False, end)
+    assert model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True, top_k=1) == greedy
+    beams = model.sample(embeddings, LENGTHS, end, max_new_tokens=5, num_beams=3)
+    alone = [
+        model.sample(one[None, :n], n[None], end, max_new_tokens=5, num_beams=3)[0]
+        for one, n in zip(embeddings, LENGTHS, strict=True)
+    ]
+    assert beams == alone != greedy
+    torch.manual_seed(0)
+    sampled = model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True)
+    torch.manual_seed(0)
+    assert model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True) == sampled != greedy
+
+
+def test_left_padding():
+    moved, mask = left_padded(torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [4.0], [5.0]]]), torch.tensor([2, 3]))
+    assert moved[..., 0][mask.bool()].tolist() == [1, 2, 3, 4, 5]
+    assert mask.tolist() == [[0, 1, 1], [1, 1, 1]]
+
+
+def test_fingerprint_follows_the_weights_alone(language):
+    one = copy.deepcopy(language("llama"))
+    assert fingerprint(one.model) == one.fingerprint
+    assert fingerprint(copy.deepcopy(one.model).to(torch.bfloat16)) == one.fingerprint
+    with torch.no_grad():
+        one.model.lm_head.weight.mul_(1.1)
+    assert fingerprint(one.model) != one.fingerprint
+
+
+def test_weights_stay_frozen(language):
+    model = copy.deepcopy(language("gpt2"))
+    model.train()
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
