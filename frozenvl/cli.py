@@ -124,6 +124,8 @@ def explain(error: Exception) -> tuple[str, int]:
             return READABLE[type(cause).__name__](str(cause))
         cause = cause.__cause__ or cause.__context__
     line = " ".join(str(error).split())[:300]
+    if "Connection closed by peer" in line:
+        return "another rank stopped; its own line says why", 1
     return f"{type(error).__name__}: {line} (run again with --debug for the traceback)", 1
 
 

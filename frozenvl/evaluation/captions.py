@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
 from frozenvl.evaluation.evaluation import Evaluation
 from frozenvl.metrics.distributed import CaptionMetric
+from frozenvl.metrics.layouts import caption_results
 from frozenvl.prompt import Example, Prompt
 
 
@@ -32,6 +34,9 @@ class Captions(Evaluation):
         """CIDEr's idf is that of all references, also where only a part was captioned."""
         references = {example.id: example.references for example in (source[i] for i in range(len(source)))}
         return CaptionMetric(references, partial=True)
+
+    def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        return caption_results(texts)
 
     def settings(self) -> dict[str, Any]:
         return {

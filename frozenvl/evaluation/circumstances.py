@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,6 +9,7 @@ from typing import Any
 
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import Task
+from frozenvl.metrics.fingerprint import digest
 from frozenvl.module import FrozenModule
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
@@ -25,12 +24,11 @@ def circumstances(
     records: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Wording, decoding, stop rule, references, model and versions."""
-    references = json.dumps([[key, record["references"]] for key, record in records.items()])
     return {
         "template": asdict(task.template),
         "decoding": dict(decoding) or "greedy",
         "ends": f"at the end token, at one of {list(task.template.stop)!r}, or after {max_new_tokens} tokens",
-        "references": hashlib.sha256(references.encode()).hexdigest()[:16],
+        "references": digest({key: record["references"] for key, record in records.items()}),
         "blind": data.blind,
         "model": module.identity(),
         "trained_weights": module.trained_fingerprint(),

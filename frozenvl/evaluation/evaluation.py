@@ -65,6 +65,10 @@ class Evaluation(L.Callback, ABC):
     def metric(self, source: Source) -> ById:
         """The metric of texts by query id; they may be a part of the source's."""
 
+    @abstractmethod
+    def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Texts by query id in the results layout of the task's own evaluation server."""
+
     def settings(self) -> dict[str, Any]:
         """What else the score depends on."""
         return {}
@@ -155,6 +159,8 @@ class Evaluation(L.Callback, ABC):
         }
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records.values())
         write_atomically(folder / "predictions.jsonl", lines)
+        results = self.official({key: record["text"] for key, record in records.items()})
+        write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
         write_atomically(folder / "score.json", json.dumps(score, indent=2, ensure_ascii=False) + "\n")
         shown = [task.source[index] for index in mixed(len(task.source))[:GALLERY]]
         tiles = [

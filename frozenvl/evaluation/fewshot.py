@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -12,6 +12,7 @@ from frozenvl.data.tasks import Task, demonstrations
 from frozenvl.errors import UserError
 from frozenvl.evaluation.evaluation import Evaluation
 from frozenvl.metrics.distributed import VQAMetric
+from frozenvl.metrics.layouts import vqa_results
 from frozenvl.prompt import Example, Prompt
 
 
@@ -75,6 +76,9 @@ class FewShotVQA(Evaluation):
             images={example.id: example.image_id for example in examples},
             partial=True,
         )
+
+    def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        return vqa_results(texts)
 
     def settings(self) -> dict[str, Any]:
         return {

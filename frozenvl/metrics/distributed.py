@@ -30,9 +30,8 @@ class ById(Metric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state(
-            "seen", torch.tensor(0), dist_reduce_fx="sum"
-        )  # lets torchmetrics see that there is a state
+        # A state of torchmetrics' own kind: how many samples this rank has.
+        self.add_state("seen", torch.tensor(0), dist_reduce_fx="sum")
         self.predictions: dict[str, Any] = {}
         self._own: dict[str, Any] | None = None
 
@@ -42,6 +41,7 @@ class ById(Metric):
         self.seen: Tensor = torch.tensor(len(self.predictions), device=self.seen.device)
 
     def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
+        process_group = process_group or self.process_group
         world = torch.distributed.get_world_size(process_group)
         gathered: list[dict[str, Any] | None] = [None] * world
         all_gather_object(gathered, self.predictions, group=process_group)

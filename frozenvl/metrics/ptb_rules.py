@@ -56,7 +56,8 @@ APOSTROPHE_WORD = (
     f"|[{L}]+[aeiouyAEIOUY]{APOSTROPHE}[aeiouA-Z][{L}]*|[nN]?[eE]{APOSTROPHE}[eE][rR]"
     f"|(?i:ev{APOSTROPHE}ry|li{APOSTROPHE}l|o{APOSTROPHE}o|s{APOSTROPHE}mores|cap{APOSTROPHE}n|nat{APOSTROPHE}l))"
 )
-COMPOUND = rf"(?:{PREFIXED}|{PIECE})(?:-(?:[{A}]\.){{2,}}|{JOINED}(?:{PREFIXED}|{PIECE}))*"
+COMPOUND = f"(?:{PREFIXED}|{PIECE})(?:{JOINED}(?:{PREFIXED}|{PIECE}))*"
+ASCII_COMPOUND = rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:(?:[{A}]\.){{2,}}|[{A}0-9\xad]+))+"
 
 # Abbreviations.
 ACRONYM = rf"[{A}]\.(?:[{A}]\.)*"
@@ -127,9 +128,9 @@ _NUMBER_RULES: Rules = [
 
 _LETTER_OR_NUMBER_RULES: Rules = [
     (COMPOUND, KEEP),
-    (rf"[{A}0-9][{A}0-9.,\xad]*(?:-(?:(?:[{A}]\.){{2,}}|[{A}0-9\xad]+))+", KEEP),
+    (ASCII_COMPOUND, KEEP),
     (rf"[{A}0-9]+(?:-[{A}]+)*(?:\\?/[{A}0-9]+(?:-[{A}]+)*){{1,2}}", KEEP),
-    (rf"((?:{SENTENCE}|{COMPOUND})\.)[,;:]", KEEP),
+    (rf"((?:{SENTENCE}|{COMPOUND}|{ASCII_COMPOUND})\.)[,;:]", KEEP),
     (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{_either(FILE_EXTENSIONS)}))(?:{SPACE}|[.,?!])", KEEP),
 ]
 

@@ -38,7 +38,9 @@ class FeatureCache:
         dtype: in which they are kept.
     """
 
-    def __init__(self, identity: str, shape: tuple[int, int], dtype: torch.dtype, folder: Path | None = None) -> None:
+    def __init__(
+        self, identity: str, shape: tuple[int, int], dtype: torch.dtype, folder: Path | None = None
+    ) -> None:
         key = hashlib.sha256(f"{identity} {shape} {dtype}".encode()).hexdigest()[:24]
         self.folder = (folder or home() / "features") / key
         self.shape, self.dtype = shape, dtype
@@ -84,7 +86,9 @@ class FeatureCache:
             progress: called with images done and images to do.
         """
         wanted = {image: image.digest for image in images}
-        distinct = sorted({digest: image for image, digest in wanted.items()}.items(), key=lambda item: item[0])
+        distinct = sorted(
+            {digest: image for image, digest in wanted.items()}.items(), key=lambda item: item[0]
+        )
         self.load()
         # A share does not depend on what a rank sees: another may have added to the folder already.
         self._compute(distinct[rank::world_size], reader, encode, progress)

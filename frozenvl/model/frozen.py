@@ -108,7 +108,9 @@ class FrozenVL(nn.Module):
         self._check_lengths(batch)
         prefix = self.prefix(batch)
         # Touches every trained parameter, whatever stands in the batch: no rank of DDP waits for its gradient.
-        nll = sum((p.sum() * 0.0 for part in self.trainable.values() for p in part.parameters()), prefix.sum() * 0.0)
+        nll = sum(
+            (p.sum() * 0.0 for part in self.trainable.values() for p in part.parameters()), prefix.sum() * 0.0
+        )
         tokens = int((batch.labels != IGNORE).sum())
         if tokens:
             for chunk in batch.chunks(PASS):

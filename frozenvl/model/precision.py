@@ -16,7 +16,10 @@ def faster_precision(device: torch.device) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
-        a, b = torch.ones(1024, 576, dtype=dtype, device=device), torch.ones(576, 1536, dtype=dtype, device=device)
+        a, b = (
+            torch.ones(1024, 576, dtype=dtype, device=device),
+            torch.ones(576, 1536, dtype=dtype, device=device),
+        )
         a @ b
         start = time.perf_counter()
         for _ in range(3):

@@ -69,10 +69,14 @@ class Processor:
         with loading(language):
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve(language))
         if self.tokenizer.eos_token_id is None:
-            raise UserError(f"{language}: its tokeniser has no end token, so no text could end; choose another")
+            raise UserError(
+                f"{language}: its tokeniser has no end token, so no text could end; choose another"
+            )
         self.end: int = self.tokenizer.eos_token_id
         bos = self.tokenizer.bos_token_id
-        self.start: list[int] = [bos] if bos is not None and self.tokenizer("")["input_ids"][:1] == [bos] else []
+        self.start: list[int] = (
+            [bos] if bos is not None and self.tokenizer("")["input_ids"][:1] == [bos] else []
+        )
         self.k = k
         self.reader = reader
         if max_target_tokens < 1:
@@ -87,7 +91,10 @@ class Processor:
         width = max((len(tokens) for tokens, _, _ in rows), default=0)
         blank = (0, -1, IGNORE)
         padded = torch.tensor(
-            [[column + [pad] * (width - len(column)) for column, pad in zip(row, blank, strict=True)] for row in rows],
+            [
+                [column + [pad] * (width - len(column)) for column, pad in zip(row, blank, strict=True)]
+                for row in rows
+            ],
             dtype=torch.long,
         ).reshape(len(rows), 3, width)
         return Batch(

@@ -57,14 +57,21 @@ class TimmEncoder(VisionEncoder):
     """
 
     def __init__(
-        self, name: str, grid: int = 1, trainable: bool = False, pretrained: bool = True, size: int | None = None
+        self,
+        name: str,
+        grid: int = 1,
+        trainable: bool = False,
+        pretrained: bool = True,
+        size: int | None = None,
     ) -> None:
         super().__init__()
         where = resolve(name)
         with loading(name):
             try:
                 self.model = timm.create_model(
-                    f"local-dir:{where}" if isinstance(where, Path) else where, pretrained=pretrained, num_classes=0
+                    f"local-dir:{where}" if isinstance(where, Path) else where,
+                    pretrained=pretrained,
+                    num_classes=0,
                 )
             except RuntimeError as error:
                 if "Unknown model" not in str(error):
@@ -90,5 +97,7 @@ class TimmEncoder(VisionEncoder):
     def features(self, pixels: Tensor) -> Tensor:
         maps = self.model.forward_features(pixels)
         if maps.ndim != 4 or maps.shape[1] != self.channels:
-            raise UserError(f"vision encoder {self.name!r} has no feature map; choose a convolutional timm model")
+            raise UserError(
+                f"vision encoder {self.name!r} has no feature map; choose a convolutional timm model"
+            )
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)

@@ -19,7 +19,12 @@ SIZES = {
 }
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "initializer_range": 0.3}
 GROUPED = {**SIZES, "num_key_value_heads": 2}
-GEMMA = {**GROUPED, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+GEMMA = {
+    **GROUPED,
+    "head_dim": 8,
+    "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
 
 PACKED = {
     "llama": lambda: hf.LlamaConfig(**GROUPED),

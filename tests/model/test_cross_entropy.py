@@ -26,7 +26,9 @@ def test_logits_exist_a_few_rows_at_a_time_and_sum_in_fp32():
     head = torch.nn.Linear(16, 50, dtype=torch.bfloat16).requires_grad_(False)
     seen = []
     hidden = torch.randn(300, 16, dtype=torch.bfloat16)
-    nll = target_nll(hidden, torch.zeros(300, dtype=torch.long), lambda rows: (seen.append(len(rows)), head(rows))[1])
+    nll = target_nll(
+        hidden, torch.zeros(300, dtype=torch.long), lambda rows: (seen.append(len(rows)), head(rows))[1]
+    )
     assert sum(seen) == 300 and max(seen) == cross_entropy.ROWS
     assert nll.dtype == torch.float32
 

@@ -15,7 +15,9 @@ KINDS = [*PACKED, *PADDED]
 def rows(model, dtype=torch.float32):
     """Embeddings and labels of sequences of unequal length."""
     generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(len(LENGTHS), int(LENGTHS.max()), model.dim, generator=generator, dtype=torch.float64)
+    embeddings = torch.randn(
+        len(LENGTHS), int(LENGTHS.max()), model.dim, generator=generator, dtype=torch.float64
+    )
     labels = torch.randint(model.model.config.vocab_size, (int(LENGTHS.sum()),), generator=generator)
     return embeddings.to(dtype), labels
 
@@ -32,7 +34,9 @@ def loss_and_gradient_by_hand(model, dtype):
     """Each sequence alone through transformers' own model and torch's own loss."""
     embeddings, labels = rows(model, dtype)
     embeddings.requires_grad_()
-    logits = [model.model(inputs_embeds=e[None, :n]).logits[0] for e, n in zip(embeddings, LENGTHS, strict=True)]
+    logits = [
+        model.model(inputs_embeds=e[None, :n]).logits[0] for e, n in zip(embeddings, LENGTHS, strict=True)
+    ]
     nll = torch.nn.functional.cross_entropy(torch.cat(logits), labels, reduction="none")
     nll.sum().backward()
     return nll.detach(), embeddings.grad
@@ -167,7 +171,9 @@ def test_generate_options_reach_transformers(language, kind):
 
 
 def test_left_padding():
-    moved, mask = left_padded(torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [4.0], [5.0]]]), torch.tensor([2, 3]))
+    moved, mask = left_padded(
+        torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [4.0], [5.0]]]), torch.tensor([2, 3])
+    )
     assert moved[..., 0][mask.bool()].tolist() == [1, 2, 3, 4, 5]
     assert mask.tolist() == [[0, 1, 1], [1, 1, 1]]
 

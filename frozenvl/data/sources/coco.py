@@ -30,9 +30,13 @@ class CocoCaptions(Source):
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such image folder; name the data's folder with --data.root")
         try:
-            captions: dict[object, list[str]] = {image["id"]: [] for image in records["images"]}
+            captions: dict[object, list[str]] = {}
+            for image in records["images"]:
+                if image["id"] in captions:
+                    raise UserError(f"{path}: image {image['id']} stands twice among `images`; remove one")
+                captions[image["id"]] = []
             for row in records["annotations"]:
-                text = " ".join(str(row["caption"]).split())
+                text = " ".join((row["caption"] or "").split())
                 if not text:
                     raise UserError(f"{path}: empty caption (annotation {row.get('id')}); remove it")
                 if row["image_id"] not in captions:
@@ -43,8 +47,12 @@ class CocoCaptions(Source):
             self.rows = [
                 (str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]
             ]
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise UserError(f"{path}: not COCO captions JSON (missing {error})") from None
+        except (TypeError, AttributeError) as error:
+            raise UserError(f"{path}: not COCO captions JSON ({error})") from None
+        if not self.rows:
+            raise UserError(f"{path}: lists no images")
         bare = next((name for _, name, texts in self.rows if not texts), None)
         if bare is not None:
             raise UserError(f"{path}: image {bare} has no caption; remove it from `images`")

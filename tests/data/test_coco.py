@@ -1,0 +1,107 @@
+"""COCO captions: what is read, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from frozenvl.data.sources.coco import CocoCaptions
+from frozenvl.errors import UserError
+
+GOOD = {
+    "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
+    "annotations": [
+        {"id": 1, "image_id": 7, "caption": " A dog\nruns . "},
+        {"id": 2, "image_id": 3, "caption": "A cat"},
+        {"id": 3, "image_id": 7, "caption": "A brown dog"},
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "captions.json").write_text(json.dumps(GOOD))
+    return tmp_path
+
+
+def read(folder: Path) -> CocoCaptions:
+    return CocoCaptions(str(folder / "captions.json"), str(folder / "images"))
+
+
+def test_one_example_an_image_with_all_its_captions(folder):
+    source = read(folder)
+    assert [(e.id, e.image.name, e.references) for e in (source[0], source[1])] == [
+        ("7", "a.jpg", ("A dog runs .", "A brown dog")),
+        ("3", "b.jpg", ("A cat",)),
+    ]
+    assert (len(source), source.pairs) == (2, 3)
+
+
+def changed(key: str, row: int, **fields) -> str:
+    content = json.loads(json.dumps(GOOD))
+    content[key][row] |= fields
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "not COCO captions JSON"),
+        ("3", "not COCO captions JSON"),
+        ('{"images": []}', "not COCO captions JSON .missing 'annotations'"),
+        ('{"images": 3, "annotations": []}', "not COCO captions JSON"),
+        ('{"images": [], "annotations": []}', "no images"),
+        (changed("annotations", 1, caption=" \n"), r"empty caption .annotation 2."),
+        (changed("annotations", 1, caption=None), r"empty caption .annotation 2."),
+        (changed("annotations", 1, image_id=4), "a caption for image 4, which is not among"),
+        (changed("annotations", 1, image_id=7), "image b.jpg has no caption"),
+        (changed("images", 1, id=7), "image 7 stands twice"),
+    ],
+)
+def test_a_bad_annotation_file_is_said_in_one_line(folder, content, message):
+    (folder / "captions.json").write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        read(folder)
+    assert str(error.value).startswith(str(folder / "captions.json"))
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text(folder):
+    (folder / "captions.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"captions.json: not "):
+        read(folder)
+
+
+@pytest.mark.parametrize("missing", ["captions.json", "images"])
+def test_a_missing_file_or_folder_is_named(folder, missing):
+    (folder / missing).rename(folder / "elsewhere")
+    with pytest.raises(UserError, match=rf"{missing}: no such .*--data.root"):
+        read(folder)
+
+
+@pytest.mark.parametrize("kind", ["text", "truncated", "empty", "missing", "folder"])
+def test_an_image_that_is_none_is_named(folder, kind):
+    path = folder / "images" / "a.jpg"
+    Image.radial_gradient("L").save(path)
+    whole = path.read_bytes()
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind != "missing":
+        path.write_bytes({"text": b"hello", "truncated": whole[: len(whole) // 2], "empty": b""}[kind])
+    with pytest.raises(UserError, match="a.jpg: (no such image|not a readable image)") as error:
+        read(folder)[0].image.read()
+    assert "\n" not in str(error.value)
+
+
+def test_grey_palette_and_transparent_images_become_rgb(folder):
+    for mode in ("L", "P", "RGBA", "CMYK", "1"):
+        path = folder / f"x.{'jpg' if mode == 'CMYK' else 'png'}"
+        Image.new(mode, (5, 4)).save(path)
+        path.replace(folder / "images" / "a.jpg")
+        assert read(folder)[0].image.read().mode == "RGB"

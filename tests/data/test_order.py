@@ -1,0 +1,91 @@
+"""Order is a pure function of (seed, epoch, position)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from frozenvl.data.order import Order, Permutation, rank_slice, seed_from
+
+SEED = 4906551112405970991
+TEN = [4, 8, 7, 9, 3, 6, 0, 5, 2, 1]
+MIXED = [(1, 4), (0, 4), (1, 3), (1, 2), (0, 2), (1, 1), (1, 6), (0, 0), (1, 5), (1, 0), (0, 3), (1, 3)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 16, 17, 1000, 65537])
+def test_a_permutation_is_a_bijection(n):
+    assert sorted(Permutation(n, "seed")) == list(range(n))
+
+
+def test_a_permutation_is_pure_and_depends_on_seed_and_epoch():
+    first = list(Permutation(1000, 0, 0))
+    backwards = Permutation(1000, 0, 0)
+    assert [backwards[i] for i in reversed(range(1000))][::-1] == first
+    for other in ((0, 1), (1, 0)):
+        assert sum(a == b for a, b in zip(first, Permutation(1000, *other), strict=True)) < 20
+
+
+def test_a_permutation_mixes():
+    drawn = list(Permutation(1000, "mixes"))
+    assert sum(abs(a - b) for a, b in zip(drawn, drawn[1:], strict=False)) / 999 == pytest.approx(1000 / 3, rel=0.1)
+
+
+def test_outside_a_permutation_is_an_error():
+    for position in (-1, 5):
+        with pytest.raises(IndexError):
+            Permutation(5, 0)[position]
+
+
+def test_the_sequence_never_changes():
+    """Old runs have to resume, and old demonstrations to be drawn again."""
+    assert seed_from("step", 0, 1) == SEED
+    assert list(Permutation(10, 7, 0)) == TEN
+    assert [Order([5, 7], [1, 2], seed=3)[p] for p in range(12)] == MIXED
+
+
+def test_an_epoch_holds_every_pair_once():
+    order = Order([12], [1], seed=0)
+    assert order.epoch_length() == 12
+    epochs = [[order[epoch * 12 + p][1] for p in range(12)] for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert len(set(map(tuple, epochs))) == 3
+
+
+def test_a_mixture_keeps_its_weights_and_each_set_its_own_epochs():
+    sizes, weights = [10, 7, 30], [1, 3, 4]
+    order = Order(sizes, weights, seed=0)
+    drawn = [order[p] for p in range(8 * 60)]
+    for start in range(0, len(drawn), 8):
+        assert Counter(which for which, _ in drawn[start : start + 8]) == {0: 1, 1: 3, 2: 4}
+    for which, size in enumerate(sizes):
+        mine = [index for source, index in drawn if source == which]
+        for start in range(0, len(mine) - size + 1, size):
+            assert sorted(mine[start : start + size]) == list(range(size))
+
+
+def test_a_mixture_is_spread_evenly():
+    drawn = [Order([100, 100], [1, 3], seed=0)[p][0] for p in range(400)]
+    places = [p for p, which in enumerate(drawn) if which == 0]
+    assert {b - a for a, b in zip(places, places[1:], strict=False)} == {4}
+
+
+def test_an_epoch_of_a_mixture_sees_every_set_whole():
+    order = Order([5, 40], [1, 2], seed=0)
+    drawn = {order[p] for p in range(order.epoch_length())}
+    assert drawn == {(0, i) for i in range(5)} | {(1, i) for i in range(40)}
+    assert (1, order[order.epoch_length() - 1][1]) not in {order[p] for p in range(order.epoch_length() - 1)}
+
+
+def test_going_back_gives_the_same():
+    order = Order([5, 7], [1, 2], seed=3)
+    there = [order[p] for p in range(100)]
+    assert [order[p] for p in reversed(range(100))][::-1] == there
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+def test_ranks_cover_a_global_batch_exactly(ranks):
+    for start, stop in ((0, 64), (64, 128), (7, 18)):
+        slices = [rank_slice(start, stop, rank, ranks) for rank in range(ranks)]
+        assert [position for part in slices for position in part] == list(range(start, stop))
+        assert max(map(len, slices)) - min(map(len, slices)) <= 1

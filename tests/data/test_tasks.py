@@ -1,0 +1,92 @@
+"""Tasks, their mixture, and demonstrations."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
+from frozenvl.data.sources.source import Source
+from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs, demonstrations
+from frozenvl.errors import UserError
+from frozenvl.prompt import VQA, BlackImage, Example
+
+CAPTIONS = Task(SceneCaptions(size=4, resolution=64))
+QUESTIONS = Task(SceneQuestions(size=9, resolution=64), VQA, weight=3)
+
+
+class Uneven(Source):
+    """Three images with one, three and two texts."""
+
+    targets_per_example = (1, 3, 2)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Example:
+        texts = tuple(f"text {index}{n}" for n in range(self.targets_per_example[index]))
+        return Example(str(index), BlackImage(), str(index), texts)
+
+
+def test_pairs_of_a_source_with_uneven_numbers_of_texts():
+    source = Uneven()
+    assert [source.pair(i) for i in range(source.pairs)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert [Task(source).sample(i).target for i in range(6)] == [
+        "text 00", "text 10", "text 11", "text 12", "text 20", "text 21",
+    ]  # fmt: skip
+
+
+def test_a_stream_mixes_by_weight_and_words_each_task_its_own_way():
+    stream = TrainingStream({"captions": CAPTIONS, "vqa": QUESTIONS}, seed=0)
+    samples = [stream[p] for p in range(20 * 4)]
+    kinds = Counter(sample.id.split("/")[2] for sample in samples)
+    assert kinds == {"caption": 20, "question": 60}
+    assert {s.id for s in samples if "caption" in s.id} == {
+        f"scenes/train/caption/{i}#{n}" for i in range(4) for n in range(5)
+    }
+    assert all(("Question:" in str(s.prompt)) == ("question" in s.id) for s in samples)
+
+
+def test_validation_pairs_hold_each_pair_once():
+    pairs = ValidationPairs({"captions": CAPTIONS, "vqa": QUESTIONS})
+    ids = [pairs[p].id for p in range(len(pairs))]
+    assert len(pairs) == len(set(ids)) == 4 * 5 + 9
+    assert ids != sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ({}, "data.train is empty"),
+        ({"a": Task(Uneven(), weight=0)}, r"data.train.a.weight is 0"),
+    ],
+)
+def test_a_mixture_that_cannot_be(tasks, message):
+    with pytest.raises(UserError, match=message):
+        TrainingStream(tasks, seed=0)
+
+
+POOL = SceneQuestions(size=40, resolution=64)
+
+
+def test_demonstrations_never_share_an_image_with_their_query():
+    for query in (POOL[i] for i in range(len(POOL))):
+        shots = demonstrations(query, POOL, 8, seed=0)
+        assert len({shot.id for shot in shots}) == 8
+        assert query.image_id not in {shot.image_id for shot in shots}
+
+
+def test_demonstrations_nest_beside_the_query_and_are_drawn_alike_again():
+    query = SceneQuestions("val", 1, resolution=64)[0]
+    four = [shot.id for shot in demonstrations(query, POOL, 4, seed=0)]
+    assert [shot.id for shot in demonstrations(query, POOL, 2, seed=0)] == four[2:]
+    assert [shot.id for shot in demonstrations(query, POOL, 4, seed=0)] == four
+    assert [shot.id for shot in demonstrations(query, POOL, 4, seed=1)] != four
+    assert demonstrations(query, POOL, 0, seed=0) == []
+
+
+def test_too_small_a_pool_is_said():
+    few = SceneQuestions(size=4, resolution=64)
+    with pytest.raises(UserError, match="4 shots asked for, but the pool has only"):
+        demonstrations(few[0], few, 4, seed=0)

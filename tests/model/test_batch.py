@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from frozenvl.model.processor import Pixels, Processor
+
+
+@pytest.fixture
+def batch(tiny_language):
+    prompts = ["a", "Question: what color is the circle?", "red", "a large red circle", "no"]
+    return Processor(str(tiny_language), 2, Pixels(8))([(text,) for text in prompts])
+
+
+@pytest.mark.parametrize("positions", [1, 12, 40, 10_000])
+def test_chunks_hold_every_row_once_within_the_limit(batch, positions):
+    chunks = list(batch.chunks(positions))
+    assert sorted(torch.cat([chunk.index for chunk in chunks]).tolist()) == list(range(len(batch)))
+    for chunk in chunks:
+        assert chunk.tokens.numel() <= positions or len(chunk) == 1
+        assert chunk.tokens.shape == chunk.slots.shape == chunk.labels.shape
+        assert chunk.tokens.shape[1] == chunk.lengths.max()
+        assert chunk.ids == tuple(batch.ids[i] for i in chunk.index)
+        for row, i in enumerate(chunk.index):
+            length = int(batch.lengths[i])
+            assert chunk.tokens[row, :length].equal(batch.tokens[i, :length]) and chunk.lengths[row] == length
+
+
+def test_real_positions(batch):
+    assert batch.real().sum(1).equal(batch.lengths) and not batch.real()[0, batch.lengths[0] :].any()

@@ -1,0 +1,207 @@
+import errno
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import torch
+from painted import Painted
+
+from frozenvl.errors import RunError
+from frozenvl.model import features
+from frozenvl.model.features import FeatureCache
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.prompt import BlackImage, Sample
+
+COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold", "navy", "teal", "olive"]
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(features, "SEGMENT", 4)
+    monkeypatch.setattr(features, "BATCH", 3)
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_vision):
+    return TimmEncoder(str(tiny_vision), grid=2)
+
+
+@pytest.fixture
+def images():
+    return [Painted(colour) for colour in COLOURS]
+
+
+@pytest.fixture
+def encode(encoder):
+    """The encoder, with a count of the images that it met."""
+
+    def run(pixels):
+        run.images += len(pixels)
+        return encoder(pixels)
+
+    run.images = 0
+    return run
+
+
+@pytest.fixture
+def new(encoder, tmp_path):
+    """A cache as a process of its own would make it."""
+    shape = (encoder.tokens, encoder.channels)
+    return lambda folder=tmp_path: FeatureCache(encoder.identity, shape, torch.float32, folder)
+
+
+PIXELS = Pixels(64)
+
+
+def test_cached_is_computed(new, encode, encoder, images):
+    read = new().fill(images, PIXELS, encode)
+    backwards = images[::-1]
+    assert read.encoded
+    assert read(backwards).equal(torch.cat([encoder(PIXELS([image])) for image in backwards]))
+    assert read([]).shape == (0, encoder.tokens, encoder.channels)
+    assert encode.images == len(images)
+
+
+def test_features_and_pixels_give_the_same_loss(new, encode, build, images):
+    model = build(grid=2)
+    samples = [Sample(image.name, (image, "color:"), " red") for image in images]
+    losses = [
+        model.loss(Processor(model.language.name, model.k, reader)(samples)).nll
+        for reader in (PIXELS, new().fill(images, PIXELS, encode))
+    ]
+    assert losses[0].equal(losses[1])
+
+
+def test_nothing_is_read_or_computed_twice(new, encode, images):
+    new().fill(images, PIXELS, encode)
+    new().fill([*images, Painted("black")], PIXELS, encode)
+    assert encode.images == len(images) + 1 and {image.reads for image in images} == {1}
+
+
+def test_duplicates_are_computed_once(new, encode, images):
+    read = new().fill([*images, Painted("red"), BlackImage(4), BlackImage(9)], PIXELS, encode)
+    assert encode.images == len(images) + 1
+    again = read([images[0], Painted("red"), BlackImage(4), BlackImage(64)])
+    assert again[0].equal(again[1]) and again[2].equal(again[3])
+    assert again[2].equal(encode(PIXELS([BlackImage()]))[0])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"identity": "other weights"},
+        {"shape": (1, 9)},
+        {"dtype": torch.bfloat16},
+    ],
+)
+def test_key(tmp_path, changed):
+    arguments = {"identity": "weights", "shape": (1, 8), "dtype": torch.float32, "folder": tmp_path}
+    assert FeatureCache(**arguments).folder == FeatureCache(**arguments).folder
+    assert FeatureCache(**arguments | changed).folder != FeatureCache(**arguments).folder
+
+
+def test_precision_of_the_cache(encoder, encode, images, tmp_path):
+    shape = (encoder.tokens, encoder.channels)
+    read = FeatureCache("x", shape, torch.bfloat16, tmp_path).fill(images, PIXELS, encode)
+    assert read(images).dtype == read([]).dtype == torch.bfloat16
+
+
+def test_a_killed_fill_goes_on(new, encode, images):
+    def killed(pixels):
+        if encode.images >= 6:
+            raise KeyboardInterrupt
+        return encode(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        new().fill(images, PIXELS, killed)
+    begun = new()
+    begun.load()
+    assert sum(image.digest in begun for image in images) == 4, "one whole segment"
+    encode.images = 0
+    read = new().fill(images, PIXELS, encode)
+    assert encode.images == len(images) - 4
+    assert read(images).equal(encode(PIXELS(images)))
+
+
+def test_a_failed_write_leaves_nothing(new, encode, images, monkeypatch):
+    def full(_file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    cache = new()
+    with pytest.raises(RunError, match="No space left"):
+        cache.fill(images, PIXELS, encode)
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_a_segment_is_never_half_visible(new, encode, images, monkeypatch):
+    """What another process sees while a segment is being written."""
+    seen, fsync = [], os.fsync
+
+    def look(file):
+        other = new()
+        other.load()
+        seen.append(sum(image.digest in other for image in images))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", look)
+    new().fill(images, PIXELS, encode)
+    assert seen == [0, 4, 8]
+
+
+def ranks(count, folder_of, fill):
+    """Runs `fill(cache, rank)` for each rank at once."""
+    barrier = threading.Barrier(count, timeout=20)
+    with ThreadPoolExecutor(count) as pool:
+        futures = [
+            pool.submit(
+                partial(folder_of(rank).fill, rank=rank, world_size=count, barrier=barrier.wait), *fill(rank)
+            )
+            for rank in range(count)
+        ]
+        return [future.result() for future in futures]
+
+
+def counted(encoder):
+    def run(pixels):
+        run.images += len(pixels)
+        return encoder(pixels)
+
+    run.images = 0
+    return run
+
+
+def test_ranks_that_share_a_folder_share_the_work(new, encoder, images):
+    encoders = [counted(encoder) for _ in range(3)]
+    readers = ranks(3, lambda rank: new(), lambda rank: (images, PIXELS, encoders[rank]))
+    assert sorted(run.images for run in encoders) == [3, 3, 4]
+    assert readers[0](images).equal(readers[1](images)) and readers[0](images).equal(encoder(PIXELS(images)))
+
+
+def test_ranks_that_share_none_each_compute_all(new, encoder, images, tmp_path):
+    """One of them has a full cache already."""
+    folders = [tmp_path / "0", tmp_path / "1"]
+    new(folders[1]).fill(images, PIXELS, encoder)
+    encoders = [counted(encoder) for _ in range(2)]
+    readers = ranks(2, lambda rank: new(folders[rank]), lambda rank: (images, PIXELS, encoders[rank]))
+    assert [run.images for run in encoders] == [len(images), 0]
+    assert readers[0](images).equal(readers[1](images))
+
+
+def test_two_runs_may_fill_one_folder_at_once(new, encoder, images):
+    """Neither knows of the other."""
+    with ThreadPoolExecutor(2) as pool:
+        readers = list(pool.map(lambda cache: cache.fill(images, PIXELS, encoder), [new(), new()]))
+    assert readers[0](images).equal(readers[1](images))
+    whole = new()
+    whole.load()
+    assert all(image.digest in whole for image in images)
+
+
+def test_progress(new, encode, images):
+    seen = []
+    new().fill(images, PIXELS, encode, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(3, 10), (4, 10), (7, 10), (8, 10), (10, 10)]

@@ -1,0 +1,193 @@
+import copy
+
+import pytest
+import torch
+from painted import Painted
+
+from frozenvl.errors import UserError
+from frozenvl.model import frozen
+from frozenvl.prompt import Sample
+
+RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
+SAMPLES = [
+    Sample("caption", (RED,), "a large red circle"),
+    Sample("question", (BLUE, "Question: what color is the circle? Answer:"), " blue"),
+    Sample("middle", ("This is", WIDE, "a dax."), " yes"),
+    Sample("two images", (RED, "a\n", BLUE, "This"), " is a dax."),
+    Sample("no image", ("How many",), " squares are there? 3"),
+]
+KINDS = ["llama", "gpt2", "opt", "mistral", "bloom"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batched_is_single(build, processor_of, kind):
+    """Loss, score and generation under padding."""
+    model = build(kind)
+    processor = processor_of(model)
+    batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
+
+    loss, losses = model.loss(batch), [model.loss(one) for one in single]
+    assert loss.tokens == sum(one.tokens for one in losses) == int((batch.labels >= 0).sum())
+    torch.testing.assert_close(loss.nll, sum(one.nll for one in losses), rtol=1e-5, atol=0)
+
+    scores = model.score(batch)
+    torch.testing.assert_close(scores, torch.cat([model.score(one) for one in single]), rtol=1e-5, atol=0)
+    torch.testing.assert_close(scores.sum(), -loss.nll.detach(), rtol=1e-5, atol=0)
+
+    prompts = processor([sample.prompt for sample in SAMPLES])
+    texts = model.generate(prompts, processor, 6)
+    alone = [model.generate(processor([sample.prompt]), processor, 6)[0] for sample in SAMPLES]
+    assert texts == alone and len(set(texts)) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
+    """By hand: embeddings laid end to end, full logits of transformers' own model."""
+    model = build(kind)
+    processor = processor_of(model)
+    scores = model.score(processor(SAMPLES))
+    embed = model.language.model.get_input_embeddings()
+    for sample, score in zip(SAMPLES, scores, strict=True):
+        parts = []
+        for part in sample.prompt:
+            if isinstance(part, Painted):
+                parts.append(model.mapper(model.vision(processor.reader([part])))[0])
+            else:
+                parts.append(embed(torch.tensor(processor.encode(part))))
+        last = sample.prompt[-1] if isinstance(sample.prompt[-1], str) else ""
+        target = torch.tensor([*processor.targets(last, sample.target)])
+        inputs = torch.cat([*parts, embed(target)])[None]
+        logits = model.language.model(inputs_embeds=inputs).logits[0]
+        predicting = logits[-len(target) - 1 : -1].log_softmax(-1)
+        torch.testing.assert_close(score, predicting[range(len(target)), target].sum(), rtol=1e-5, atol=0)
+
+
+def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    whole, scores = model.loss(batch).nll, model.score(batch)
+    monkeypatch.setattr(frozen, "PASS", 30)
+    assert len(list(batch.chunks(30))) > 2
+    torch.testing.assert_close(model.loss(batch).nll, whole, rtol=1e-5, atol=0)
+    torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_only_what_is_trained_changes(build, processor_of, kind, trainable):
+    """Gradients reach the mapper, and a trainable encoder; the language model stays as it is, bit by bit."""
+    model = build(kind, trainable=trainable).train()
+    batch = processor_of(model)(SAMPLES)
+    before = copy.deepcopy(model.state_dict())
+    trained = {f"{part}.{name}" for part, m in model.trainable.items() for name, _ in m.named_parameters()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model.loss(batch).nll.backward()
+        for name, parameter in model.named_parameters():
+            assert (parameter.grad is not None) == (name in trained), name
+            assert name not in trained or parameter.grad.isfinite().all()
+        assert model.mapper.net[-1].weight.grad.any()
+        optimizer.step()
+        assert not any(module.training for module in model.language.modules())
+    after = model.state_dict()
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert set(model.trainable) == ({"mapper", "vision"} if trainable else {"mapper"})
+    assert {name.split(".")[0] for name in changed} == set(model.trainable)
+    assert all(name.startswith("language") or name in changed for name in trained if name.endswith("weight"))
+
+
+def test_loss_does_not_depend_on_the_language_models_dropout(build, processor_of):
+    model = build("gpt2")
+    batch = processor_of(model)(SAMPLES)
+    assert model.language.model.config.resid_pdrop > 0
+    assert model.eval().loss(batch).nll.equal(model.train().loss(batch).nll)
+
+
+@pytest.mark.parametrize("samples", [[], SAMPLES[-1:], [("text",)], [(RED, "text")]])
+@pytest.mark.parametrize("trainable", [False, True])
+def test_a_batch_without_images_or_targets_takes_part(build, processor_of, samples, trainable):
+    model = build(trainable=trainable).train()
+    before = copy.deepcopy(model.state_dict())
+    batch = processor_of(model)(samples)
+    loss = model.loss(batch)
+    loss.nll.backward()
+    assert (loss.tokens > 0) == (loss.nll > 0) == (samples == SAMPLES[-1:])
+    for part in model.trainable.values():
+        for parameter in part.parameters():
+            assert parameter.grad is not None and not parameter.grad.any()
+    if not batch.images.shape[0]:
+        assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+    assert model.score(batch).shape == (len(samples),)
+
+
+def test_generate_nothing(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    assert model.generate(processor([]), processor) == []
+
+
+def test_stop_markers_end_each_text_alone(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    batch = processor([sample.prompt for sample in SAMPLES])
+    inputs = model.embeddings(batch, model.prefix(batch))
+    ids = model.language.greedy(inputs, batch.lengths, 10, lambda ids: False, processor.end)
+    full = [processor.decode(row) for row in ids]
+    marker = processor.decode(ids[0][3:4])
+    assert marker.isprintable()
+    stopped = model.generate(batch, processor, 10, stop=("no such text", marker))
+    for row, text in zip(ids, stopped, strict=True):
+        starts = [processor.decode(row[: n + 1]) for n in range(len(row))]
+        assert text == next((start for start in starts if marker in start), starts[-1])
+    assert stopped[0] != full[0] and full[0].startswith(stopped[0])
+
+
+def test_beam_search_and_sampling(build, processor_of):
+    model = build("gpt2")
+    processor = processor_of(model)
+    batch = processor([sample.prompt for sample in SAMPLES])
+    greedy = model.generate(batch, processor, 6)
+    beams = model.generate(batch, processor, 6, num_beams=4)
+    sampled = model.generate(batch, processor, 6, do_sample=True, top_k=1)
+    assert sampled == greedy != beams
+    alone = [model.generate(processor([sample.prompt]), processor, 6, num_beams=4)[0] for sample in SAMPLES]
+    assert beams == alone
+
+
+def test_too_many_positions(build, processor_of):
+    model = build("gpt2")
+    processor = processor_of(model)
+    prompt = (RED, "circle " * 40)
+    used = int(processor([prompt]).lengths[0])
+    assert model.language.max_positions == 128 > used
+    model.generate(processor([prompt]), processor, 128 - used)
+    with pytest.raises(UserError, match=f"{used + 3 + 128 - used - 2} positions.*only 128.*max_new_tokens"):
+        model.generate(processor([prompt]), processor, 129 - used)
+    long = processor([Sample("1", (RED, "circle " * 200), "a")])
+    for call in (model.loss, model.score):
+        with pytest.raises(UserError, match=r"with its target has \d+ positions.*only 128"):
+            call(long)
+
+
+def test_k_is_at_least_one(build):
+    with pytest.raises(UserError, match="k is 0"):
+        build(k=0)
+
+
+def test_bf16_holds_frozen_weights_and_trains_in_fp32(build, processor_of):
+    model = build(grid=2)
+    batch = processor_of(model)(SAMPLES)
+    exact = model.loss(batch).nll
+    frequencies = {name: value.clone() for name, value in model.language.named_buffers()}
+    assert any("inv_freq" in name for name in frequencies)
+    model.hold_frozen_in_bf16()
+    frozen = [*model.language.parameters(), *model.vision.parameters()]
+    assert {parameter.dtype for parameter in frozen} == {torch.bfloat16}
+    assert all(value.equal(frequencies[name]) for name, value in model.language.named_buffers())
+    nll = model.loss(batch).nll
+    nll.backward()
+    assert nll.dtype == torch.float32 and {p.grad.dtype for p in model.mapper.parameters()} == {torch.float32}
+    torch.testing.assert_close(nll, exact, rtol=0.05, atol=0)
+    assert model.score(batch).dtype == torch.float32
+    assert model.generate(batch, processor_of(model), 3)

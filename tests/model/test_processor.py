@@ -1,0 +1,221 @@
+import numpy as np
+import PIL.Image
+import pytest
+import tiny
+import torch
+from painted import Painted
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from frozenvl.errors import UserError
+from frozenvl.model.batch import IGNORE
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.prompt import Example, Sample, Template
+
+
+def byte_level(folder):
+    tiny.tokenizer(folder)
+
+
+def metaspace(folder, scheme="always"):
+    """Like SentencePiece's: a space is a letter, and one is put before every text."""
+    core = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    core.decoder = decoders.Metaspace(prepend_scheme=scheme)
+    core.train_from_iterator(
+        tiny.SENTENCES, trainers.BpeTrainer(vocab_size=300, special_tokens=["<unk>", "<s>", "</s>"])
+    )
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    words.save_pretrained(folder)
+
+
+def byte_level_with_start(folder):
+    core = tiny.tokenizer(folder).backend_tokenizer
+    core.add_special_tokens(["<s>"])
+    start = core.token_to_id("<s>")
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", start)])
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", eos_token="<end>", pad_token="<end>"
+    )
+    words.save_pretrained(folder)
+
+
+TOKENISERS = {
+    "byte_level": byte_level,
+    "byte_level_with_start": byte_level_with_start,
+    "metaspace": metaspace,
+    "metaspace_first": lambda folder: metaspace(folder, "first"),
+}
+WITH_START = [name for name in TOKENISERS if name != "byte_level"]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    folders = {name: tmp_path_factory.mktemp(name) for name in TOKENISERS}
+    for name, folder in folders.items():
+        TOKENISERS[name](folder)
+    return lambda name="byte_level", k=2, **options: Processor(str(folders[name]), k, Pixels(8), **options)
+
+
+@pytest.fixture
+def red():
+    return Painted("red")
+
+
+def labels_of(batch, row=0):
+    return [label for label in batch.labels[row].tolist() if label != IGNORE]
+
+
+TEMPLATES = [
+    Template(query="A photo of", target=" {target}"),
+    Template(query="{question} Answer:", target=" {target}"),
+    Template(query="{question}\n", target="{target}"),
+    Template(
+        query="Question: {question}\nShort answer:", target=" {target}.", induction="Say what you see.\n"
+    ),
+]
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+@pytest.mark.parametrize("template", TEMPLATES, ids=range(len(TEMPLATES)))
+@pytest.mark.parametrize("answer", ["red", "a large red circle", "3"])
+def test_prompt_and_target_are_the_tokens_of_the_whole(make, name, template, answer):
+    processor = make(name)
+    if name.startswith("metaspace") and template.query.endswith("\n"):
+        pytest.skip("a space before every word: this template breaks it")
+    sample = template.sample(
+        Example("1", Painted("red"), "1", (answer,), "what color is the circle?", answer)
+    )
+    (text,) = sample.prompt
+    trained, generated = processor([sample]), processor([sample.prompt])
+    prompt = generated.tokens[0].tolist()
+    assert prompt == processor.tokenizer(text)["input_ids"]
+    assert prompt + labels_of(trained) == [
+        *processor.tokenizer(text + sample.target)["input_ids"],
+        processor.end,
+    ]
+    assert trained.tokens[0].tolist() == (prompt + labels_of(trained))[:-1], (
+        "the last target token is not fed"
+    )
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+def test_template_that_lets_the_tokeniser_join_across_the_border(make, name):
+    with pytest.raises(UserError, match="across the border of prompt and target") as caught:
+        make(name)([Sample("1", ("the answer is a ",), "large red circle")])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_first_target_is_predicted_from_the_last_prefix_position(make, red, k):
+    processor = make(k=k)
+    batch = processor(
+        [Sample("1", (red,), "a large"), Sample("2", ("red", red), "a"), Sample("3", (red, "is"), "a")]
+    )
+    targets = [*processor.encode("a large"), processor.end]
+    assert batch.labels[0, : k - 1].eq(IGNORE).all()
+    assert batch.labels[0, k - 1 : k - 1 + len(targets)].tolist() == targets
+    assert batch.slots[0, :k].tolist() == list(range(k)) and batch.slots[0, k] == -1
+    lead = len(processor.encode("red"))
+    assert batch.labels[1, lead + k - 1] == processor.encode("a")[0]
+    tail = k + len(processor.encode("is"))
+    assert labels_of(batch, 2) == batch.labels[2, tail - 1 : tail + 1].tolist()
+
+
+def test_labels_go_by_position(make):
+    """The pad token is the end token here: it is a label at the end of a target, and nowhere in padding."""
+    processor = make()
+    assert processor.tokenizer.pad_token_id == processor.end
+    batch = processor([Sample("1", ("a",), " red"), Sample("2", ("a",), " large red circle to the left")])
+    assert labels_of(batch)[-1] == processor.end
+    assert batch.labels[0, batch.lengths[0] :].eq(IGNORE).all() and batch.lengths[0] < batch.lengths[1]
+    assert batch.tokens[0, batch.lengths[0] :].eq(0).all() and batch.slots[0].eq(-1).all()
+
+
+def test_truncated_target_has_no_end_token(make):
+    words = make().encode(" large red circle to the left")
+    for limit in (1, len(words) - 1, len(words), 100):
+        processor = make(max_target_tokens=limit)
+        labels = labels_of(processor([Sample("1", ("a",), " large red circle to the left")]))
+        assert labels == (words[:limit] if limit < len(words) else [*words, processor.end])
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+def test_start_token_stands_once_at_the_start(make, red, name):
+    processor = make(name)
+    batch = processor([Sample("1", (red, "what", red, "color"), " red"), ("what",)])
+    start = processor.tokenizer.bos_token_id
+    assert len(processor.start) == (name in WITH_START)
+    for row in range(2):
+        tokens = batch.tokens[row, : batch.lengths[row]].tolist()
+        assert tokens.count(start) == (name in WITH_START)
+        assert name not in WITH_START or tokens[0] == start
+        assert start not in labels_of(batch, row)
+
+
+def test_an_image_is_read_once(make, red):
+    blue = Painted("blue")
+    batch = make()([(red, "a", blue, red), (blue,), (red,)])
+    assert red.reads == blue.reads == 1 and len(batch.images) == 2
+    assert batch.slots[0].tolist() == [0, 1, -1, 2, 3, 0, 1]
+    assert batch.slots[1, :2].tolist() == [2, 3] and batch.slots[2, :2].tolist() == [0, 1]
+    assert (batch.images[0, 0] > batch.images[0, 2]).any() and not (
+        batch.images[1, 0] > batch.images[1, 2]
+    ).any()
+
+
+def test_empty_batch(make):
+    batch = make()([])
+    assert len(batch) == 0 and batch.tokens.shape == (0, 0) and batch.images.shape == (0, 3, 8, 8)
+    assert list(batch.chunks(10)) == [] and batch.real().shape == (0, 0)
+
+
+def test_bare_prompts_have_no_labels(make, red):
+    batch = make()([(red, "a"), ("what color",)])
+    assert batch.labels.eq(IGNORE).all() and batch.ids == ("0", "1")
+
+
+def test_what_cannot_be_used(make, tmp_path):
+    with pytest.raises(UserError, match="sample 7: its prompt is empty"):
+        make()([Sample("7", (), "a")])
+    with pytest.raises(UserError, match="prompt is empty"):
+        make()([()])
+    with pytest.raises(UserError, match="max_target_tokens is 0"):
+        make(max_target_tokens=0)
+    core = tiny.tokenizer(tmp_path).backend_tokenizer
+    PreTrainedTokenizerFast(tokenizer_object=core).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="no end token"):
+        Processor(str(tmp_path), 1, Pixels(8))
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+def test_decode_gives_the_text_back(make, name):
+    processor = make(name)
+    text = "a large red circle to the left of two small blue stars"
+    assert processor.decode([*processor.start, *processor.encode(text), processor.end]) == text
+
+
+def test_wide_images_get_black_bars():
+    noise = np.random.default_rng(0).integers(1, 256, (4, 8, 3), dtype=np.uint8)
+    pixels = Pixels(8).one(PIL.Image.fromarray(noise))
+    assert pixels.shape == (3, 8, 8) and pixels.dtype == torch.uint8
+    assert not pixels[:, :2].any() and not pixels[:, 6:].any()
+    assert pixels[:, 2:6].permute(1, 2, 0).numpy().tolist() == noise.tolist()
+    tall = Pixels(8).one(PIL.Image.fromarray(noise.transpose(1, 0, 2)))
+    assert tall.equal(pixels.transpose(1, 2))
+
+
+def test_square_first_then_the_size():
+    noise = np.random.default_rng(0).integers(1, 256, (30, 50, 3), dtype=np.uint8)
+    square = np.pad(noise, ((10, 10), (0, 0), (0, 0)))
+    expected = PIL.Image.fromarray(square).resize((8, 8), PIL.Image.Resampling.BICUBIC)
+    pixels = Pixels(8)([Painted("red", (8, 8)), Painted("red", (5, 9))])
+    assert (
+        Pixels(8).one(PIL.Image.fromarray(noise)).permute(1, 2, 0).numpy().tolist()
+        == np.array(expected).tolist()
+    )
+    assert pixels.shape == (2, 3, 8, 8)
+    assert pixels[0].amin((1, 2)).tolist() == [255, 0, 0]

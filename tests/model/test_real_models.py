@@ -1,0 +1,73 @@
+"""Small real models: what random weights cannot show."""
+
+import copy
+
+import pytest
+import torch
+from painted import Painted
+
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import Linear
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.prompt import Sample
+
+pytestmark = pytest.mark.real
+
+CAPTIONS = [
+    "A child in a pink dress is climbing up a set of stairs in an entry way.",
+    "Two dogs.",
+    "A black dog and a spotted dog are fighting over a stick near the water.",
+]
+
+
+@pytest.fixture(scope="module")
+def model(fetched):
+    fetched("SmolLM2-135M-Instruct")
+    fetched("EfficientNet-Lite0")
+    torch.manual_seed(0)
+    return FrozenVL(
+        FrozenLanguageModel("SmolLM2-135M-Instruct"), TimmEncoder("EfficientNet-Lite0"), Linear, 2
+    )
+
+
+@pytest.fixture(scope="module")
+def processor(model):
+    return Processor("SmolLM2-135M-Instruct", model.k, Pixels(model.vision.size))
+
+
+@pytest.fixture(scope="module")
+def batch(processor):
+    colours = ["pink", "black", "gray"]
+    return processor([Sample(c, (Painted(colour),), c) for c, colour in zip(CAPTIONS, colours, strict=True)])
+
+
+def padded(model, batch):
+    model.language.packs = False
+    try:
+        return model.loss(batch).nll.item()
+    finally:
+        model.language.packs = True
+
+
+def test_packed_is_padded(model, batch):
+    assert model.language.packs
+    packed = model.loss(batch).nll.item()
+    assert packed == pytest.approx(padded(model, batch), rel=1e-5)
+    half = copy.deepcopy(model)
+    half.hold_frozen_in_bf16()
+    assert half.loss(batch).nll.item() == pytest.approx(padded(half, batch), rel=0.03)
+    assert half.loss(batch).nll.item() == pytest.approx(packed, rel=0.03)
+
+
+def test_greedy_is_transformers_own(model, processor):
+    """From token ids, where ours starts from embeddings."""
+    texts = ["The capital of France is", "Question: What color is the sky? Answer:"]
+    ours = model.generate(processor([(text,) for text in texts]), processor, 6)
+    for text, answer in zip(texts, ours, strict=True):
+        tokens = processor.tokenizer(text, return_tensors="pt")
+        out = model.language.model.generate(**tokens, max_new_tokens=6, do_sample=False, num_beams=1)[0]
+        new = out[tokens["input_ids"].shape[1] :].tolist()
+        assert answer == processor.decode(new)
+    assert ours[0].startswith(" Paris")

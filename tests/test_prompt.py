@@ -1,0 +1,123 @@
+import PIL.Image
+import pytest
+
+from frozenvl.errors import UserError
+from frozenvl.prompt import VQA, BlackImage, Example, ImageFile, Sample, Template, black, with_images
+
+ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
+
+
+def asked(image, question="What?", answer="red"):
+    return Example(image.name, image, image.name, (answer,), question, answer)
+
+
+def captioned(image, *captions):
+    return Example(image.name, image, image.name, captions)
+
+
+def test_caption():
+    sample = Template().sample(captioned(ONE, "a dog", "a cat"), target=1)
+    assert sample == Sample("1#1", (ONE,), "a cat")
+
+
+def test_question():
+    assert VQA.sample(asked(ONE)) == Sample("1#0", (ONE, "Question: What? Answer:"), " red")
+
+
+def test_few_shots_are_complete_and_neighbouring_texts_are_joined():
+    template = Template(VQA.query, VQA.target, separator="\n", induction="Answer in one word.\n")
+    assert template.prompt(asked(ONE, "How many?"), [asked(TWO, answer="two"), asked(THREE)]) == (
+        "Answer in one word.\n",
+        TWO,
+        "Question: What? Answer: two\n",
+        THREE,
+        "Question: What? Answer: red\n",
+        ONE,
+        "Question: How many? Answer:",
+    )
+
+
+def test_image_stands_where_the_template_says():
+    template = Template(query="Q: {question} {image} A {{x}}:", induction="Look. ")
+    assert template.prompt(asked(ONE), [asked(TWO)]) == (
+        "Look. Q: What? ",
+        TWO,
+        " A {x}:red\nLook. Q: What? ".replace("Look. ", ""),
+        ONE,
+        " A {x}:",
+    )
+
+
+def test_shots_of_captions_show_the_first():
+    assert Template().prompt(captioned(ONE, "x"), [captioned(TWO, "a {dog}", "y")]) == (TWO, "a {dog}\n", ONE)
+
+
+@pytest.mark.parametrize(
+    ("generated", "answer"),
+    [
+        (" red\nblue", "red"),
+        (" red Question: x\n", "red"),
+        (" red ", "red"),
+        ("\n red", ""),
+        ("", ""),
+    ],
+)
+def test_answer_ends_at_the_first_marker(generated, answer):
+    assert VQA.answer(generated) == answer
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"query": "{image}{quesiton}"}, r"template.query: unknown field \{quesiton\}.*image.*question"),
+        ({"query": "{}"}, r"unknown field \{\}"),
+        ({"query": "{image.name}"}, r"unknown field \{image.name\}"),
+        ({"query": "{image"}, "template.query: expected '}'"),
+        ({"target": "{answer}"}, r"template.target: unknown field \{answer\}"),
+        ({"target": "{target:{width}}"}, r"unknown field \{target:\{width\}\}"),
+        ({"target": "{target!x}"}, r"unknown field \{target!x\}"),
+        ({"target": "none"}, r"must contain \{target\}"),
+        ({"target": "{{target}}"}, r"must contain \{target\}"),
+        ({"stop": ("\n", "")}, "template.stop"),
+    ],
+)
+def test_bad_templates(fields, message):
+    with pytest.raises(UserError, match=message) as caught:
+        Template(**fields)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_are_changed_and_text_is_not():
+    sample = Sample("s", (ONE, "text", TWO), "target")
+    assert sample.images == (ONE, TWO)
+    assert sample.with_images(lambda image: THREE) == Sample("s", (THREE, "text", THREE), "target")
+    assert with_images(("a", ONE), black) == ("a", BlackImage())
+
+
+def test_black():
+    image = black(ONE)
+    assert image.read().mode == "RGB" and image.read().getextrema() == ((0, 0),) * 3
+    assert image.digest == ONE.digest
+
+
+def test_image_file(tmp_path):
+    PIL.Image.new("L", (2, 3), 7).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    image = ImageFile(tmp_path / "a.png")
+    assert image.read().getpixel((0, 0)) == (7, 7, 7) and image.name == "a.png"
+    assert image.digest == ImageFile(tmp_path / "b.png").digest
+    PIL.Image.new("L", (2, 3), 8).save(tmp_path / "b.png")
+    assert image.digest != ImageFile(tmp_path / "b.png").digest
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", "cut"])
+def test_unreadable_image(tmp_path, content):
+    path = tmp_path / "x.png"
+    if content == "cut":
+        PIL.Image.effect_noise((64, 64), 50).save(path)
+        content = path.read_bytes()[:1000]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.png") as caught:
+        ImageFile(path).read()
+    assert "\n" not in str(caught.value)
