@@ -25,30 +25,38 @@ class SafeCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict:
-        return read_checkpoint(Path(path), map_location or "cpu")
+        # Not `read_checkpoint`: a forked run brings its weights home in a file that holds nothing else.
+        return read_plain(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path) -> None:
         Path(path).unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """A checkpoint's content: tensors and plain data only.
+    """The content of a checkpoint that frozenvl wrote.
 
     Raises:
-        UserError: where there is none, it is damaged, was not written by frozenvl, or would run code.
+        UserError: where it is none, or as `read_plain` does.
+    """
+    checkpoint = read_plain(path, map_location)
+    if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
+        raise UserError(f"{path}: not a checkpoint of frozenvl")
+    return checkpoint
+
+
+def read_plain(path: Path, map_location: Any = "cpu") -> Any:
+    """What torch saved in a file: tensors and plain data only.
+
+    Raises:
+        UserError: where there is no such file, it is damaged, or would run code.
     """
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        return torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not a checkpoint file") from None
     except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: refused: not plain tensors and data, so loading it could run code"
-        ) from None
+        raise UserError(f"{path}: refused: not plain tensors and data, so loading it could run code") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from None
-    if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
-        raise UserError(f"{path}: not a checkpoint of frozenvl")
-    return checkpoint

@@ -12,6 +12,7 @@ from frozenvl.errors import UserError
 from frozenvl.metrics import bootstrap
 from frozenvl.metrics.bleu import COUNTS, bleu, bleu_counts
 from frozenvl.metrics.cider import DocumentFrequency, cider
+from frozenvl.metrics.ngrams import NGramIndex
 from frozenvl.metrics.rouge import rouge_l
 from frozenvl.metrics.tokenizer import tokenize
 
@@ -58,7 +59,7 @@ class CaptionScores:
 def check_captions(
     candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], partial: bool = False
 ) -> None:
-    """Raise `UserError` unless there is one candidate for each image with references.
+    """Raise `UserError` unless there is one caption, as text, for each image with references.
 
     With `partial`, images without a candidate are allowed.
     """
@@ -76,7 +77,9 @@ def check_captions(
             f"{len(missing)} of {len(references)} images have no caption in the results"
             f" (first: {missing[0]!r}); caption them, or ask for a partial score"
         )
-    for image in candidates:
+    for image, caption in candidates.items():
+        if not isinstance(caption, str):
+            raise UserError(f"the caption of image {image!r} is not text; give each image one caption")
         if isinstance(references[image], str) or not references[image]:
             raise UserError(
                 f"image {image!r} has no list of reference captions; give it one, or leave it out"
@@ -127,14 +130,21 @@ def caption_scores(
         # pycocoevalcap splits at any white space for n-grams, and a token may hold a no-break space.
         mine = [_words(tokens) for tokens in hypotheses]
         theirs = [[_words(tokens) for tokens in several] for several in tokenized]
+        flat = [*chain.from_iterable(theirs)]
+        references_of = [len(several) for several in theirs]
         if document_frequency is None:
-            rest = ([_words(tokenize(t)) for t in references[i]] for i in references if i not in candidates)
-            document_frequency = DocumentFrequency.of([*theirs, *rest])
-        my_ngrams, their_ngrams = document_frequency.index.count(mine, [*chain.from_iterable(theirs)])
+            others = [[_words(tokenize(t)) for t in references[i]] for i in references if i not in candidates]
+            rest = [*chain.from_iterable(others)]
+            index, (my_ngrams, all_ngrams) = NGramIndex.of(mine, [*flat, *rest])
+            their_ngrams = [counts.first(len(flat)) for counts in all_ngrams]
+            everywhere = references_of + [len(several) for several in others]
+            document_frequency = DocumentFrequency.counted(index, all_ngrams, everywhere)
+        else:
+            my_ngrams, their_ngrams = document_frequency.index.count(mine, flat)
         counts = bleu_counts(mine, theirs, my_ngrams, their_ngrams)
         for n, (column, total) in enumerate(zip(bleu(counts).T, bleu(counts.sum(axis=0)), strict=True), 1):
             columns[f"Bleu_{n}"], scores[f"Bleu_{n}"] = column, float(total)
-        columns["CIDEr"] = cider(my_ngrams, their_ngrams, [len(s) for s in theirs], document_frequency)
+        columns["CIDEr"] = cider(my_ngrams, their_ngrams, references_of, document_frequency)
         scores["CIDEr"] = float(columns["CIDEr"].mean())
         if document_frequency.images == 1 and "CIDEr" in wanted:
             notes.append("CIDEr is 0: its idf comes from the references of one single image")

@@ -30,16 +30,23 @@ class DocumentFrequency:
     @classmethod
     def of(cls, references: Sequence[Sequence[Sequence[str]]]) -> DocumentFrequency:
         """Count over a reference set: for each image, the words of each of its captions."""
-        if not references:
+        index, (counts,) = NGramIndex.of([words for several in references for words in several])
+        return cls.counted(index, counts, [len(several) for several in references])
+
+    @classmethod
+    def counted(
+        cls, index: NGramIndex, counts: Sequence[Counts], references_of: Sequence[int]
+    ) -> DocumentFrequency:
+        """The like from n-grams that are already counted, of all references end to end."""
+        if not len(references_of):
             raise UserError("CIDEr's idf needs reference captions, and there are none; give it some")
-        sentences = [words for several in references for words in several]
-        index = NGramIndex.of(sentences)
-        image_of = np.repeat(np.arange(len(references)), [len(several) for several in references])
+        image_of = np.repeat(np.arange(len(references_of)), references_of)
         frequency = []
-        for counts in index.count(sentences)[0]:
-            pairs = np.unique(image_of[counts.sentence] << 32 | counts.ngram)
-            frequency.append(np.bincount(pairs & 0xFFFFFFFF))
-        return cls(index, len(references), frequency)
+        for n, entries in enumerate(counts):
+            pairs = np.unique(image_of[entries.sentence] << 32 | entries.ngram)
+            known = len(index.keys[n - 1]) if n else len(index.vocabulary)
+            frequency.append(np.bincount(pairs & 0xFFFFFFFF, minlength=known))
+        return cls(index, len(references_of), frequency)
 
     def weights(self, counts: Sequence[Counts]) -> list[np.ndarray]:
         """For n = 1..4 the tf-idf of each entry of `counts`. An n-gram from outside counts as seen once."""

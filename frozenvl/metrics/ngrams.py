@@ -25,6 +25,11 @@ class Counts:
     count: np.ndarray
     """(entries,) how often it stands there."""
 
+    def first(self, sentences: int) -> Counts:
+        """Those of the first sentences only."""
+        stop = np.searchsorted(self.sentence, sentences)
+        return Counts(self.sentence[:stop], self.ngram[:stop], self.count[:stop])
+
 
 @dataclass(frozen=True)
 class NGramIndex:
@@ -39,8 +44,8 @@ class NGramIndex:
     """
 
     @classmethod
-    def of(cls, sentences: Sequence[Sequence[str]]) -> NGramIndex:
-        """Number all n-grams of these sentences (lists of words)."""
+    def of(cls, *sets: Sequence[Sequence[str]]) -> tuple[NGramIndex, list[list[Counts]]]:
+        """Number all n-grams of these sets of sentences (lists of words), and count them as `count` does."""
         vocabulary: dict[str, int] = {}
         keys: list[np.ndarray] = []
 
@@ -49,9 +54,8 @@ class NGramIndex:
             keys.append(distinct)
             return numbers
 
-        for _ in _ngrams(*_encode(sentences, vocabulary), number):
-            pass
-        return cls(vocabulary, keys)
+        counted = _count(sets, vocabulary, number)
+        return cls(vocabulary, keys), counted
 
     def count(self, *sets: Sequence[Sequence[str]]) -> list[list[Counts]]:
         """For each set of sentences, for n = 1..4: how often each n-gram stands in each sentence.
@@ -61,20 +65,12 @@ class NGramIndex:
 
         def number(n: int, key: np.ndarray) -> np.ndarray:
             known = self.keys[n - 2]
-            numbers = np.searchsorted(known, key)
-            new = find(known, key) < 0
+            numbers = find(known, key)
+            new = numbers < 0
             numbers[new] = len(known) + np.unique(key[new], return_inverse=True)[1]
             return numbers
 
-        counted: list[list[Counts]] = [[] for _ in sets]
-        bounds = np.cumsum([0, *map(len, sets)])
-        for sentence, ngram in _ngrams(*_encode([*chain(*sets)], dict(self.vocabulary)), number):
-            pairs, count = np.unique(sentence << _SHIFT | ngram, return_counts=True)
-            cuts = np.searchsorted(pairs, bounds << _SHIFT)
-            for counts, first, start, stop in zip(counted, bounds, cuts, cuts[1:], strict=False):
-                part = pairs[start:stop]
-                counts.append(Counts((part >> _SHIFT) - first, part & 0xFFFFFFFF, count[start:stop]))
-        return counted
+        return _count(sets, dict(self.vocabulary), number)
 
 
 def find(where: np.ndarray, what: np.ndarray) -> np.ndarray:
@@ -83,6 +79,22 @@ def find(where: np.ndarray, what: np.ndarray) -> np.ndarray:
         return np.full(len(what), -1)
     position = np.searchsorted(where, what).clip(max=len(where) - 1)
     return np.where(where[position] == what, position, -1)
+
+
+def _count(
+    sets: Sequence[Sequence[Sequence[str]]],
+    vocabulary: dict[str, int],
+    number: Callable[[int, np.ndarray], np.ndarray],
+) -> list[list[Counts]]:
+    counted: list[list[Counts]] = [[] for _ in sets]
+    bounds = np.cumsum([0, *map(len, sets)])
+    for sentence, ngram in _ngrams(*_encode([*chain(*sets)], vocabulary), number):
+        pairs, count = np.unique(sentence << _SHIFT | ngram, return_counts=True)
+        cuts = np.searchsorted(pairs, bounds << _SHIFT)
+        for counts, first, start, stop in zip(counted, bounds, cuts, cuts[1:], strict=False):
+            part = pairs[start:stop]
+            counts.append(Counts((part >> _SHIFT) - first, part & 0xFFFFFFFF, count[start:stop]))
+    return counted
 
 
 def _encode(sentences: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:

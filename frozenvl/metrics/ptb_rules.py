@@ -39,7 +39,8 @@ M = character_class(MARKS)
 SPACE = "[ \t\xa0\u3000\u2000-\u200a]"
 
 # Words. A soft hyphen may stand anywhere in one, and is dropped in the end.
-WORD = rf"(?!\d)[{L}{M}\xad][{L}{M}0-9\xad]*"
+ACCENTED = "&(?i:[aeiou](?:acute|grave|uml));"
+WORD = rf"(?!\d)(?:[{L}{M}\xad]|{ACCENTED})(?:[{L}{M}0-9\xad]|{ACCENTED})*"
 SENTENCE = rf"(?:{WORD})(?:[.!?](?:{WORD}))*"  # foo.bar, and sentences without a space between
 PIECE = f"[{L}0-9]+"
 JOINED = r"[\-_\u058a\u2010\u2011]"  # hyphens and the underscore
@@ -76,7 +77,8 @@ TAG = (
 STARTER = f"(?:{_either({*STARTERS, *map(str.upper, STARTERS)})})"
 
 # Numbers.
-NUMBER = "(?:[0-9\xad]*(?:[.,:\u066b\u066c][0-9][0-9\xad]*)+|\xad*[0-9][0-9\xad]*)"
+DIGITS = "[0-9](?:[0-9\xad]*[0-9])?"
+NUMBER = f"(?:\xad*(?:{DIGITS})?(?:[.,:\u066b\u066c]{DIGITS})+|\xad*{DIGITS})"
 PHONE_END = r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}"
 
 # Addresses.
@@ -131,11 +133,11 @@ _LETTER_OR_NUMBER_RULES: Rules = [
     (ASCII_COMPOUND, KEEP),
     (rf"[{A}0-9]+(?:-[{A}]+)*(?:\\?/[{A}0-9]+(?:-[{A}]+)*){{1,2}}", KEEP),
     (rf"((?:{SENTENCE}|{COMPOUND}|{ASCII_COMPOUND})\.)[,;:]", KEEP),
-    (rf"([{L}0-9]+(?:\.[{L}0-9]+)*\.(?i:{_either(FILE_EXTENSIONS)}))(?:{SPACE}|[.,?!])", KEEP),
+    (rf"([{L}0-9\xad]+(?:\.[{L}0-9\xad]+)*\.(?i:{_either(FILE_EXTENSIONS)}))(?:{SPACE}|[.,?!])", VERBATIM),
 ]
 
 _SITE_RULES: Rules = [
-    (rf"(?:{SITE}\.)+(?:com|net|org|edu)(?:{PATH})?", VERBATIM),
+    (rf"(?:{SITE}\.)+(?i:com|net|org|edu)(?:{PATH})?", VERBATIM),
 ]
 
 _OTHER_RULES: Rules = [
@@ -160,7 +162,7 @@ _OTHER_RULES: Rules = [
     (r"&(?i:lt);", "<"),
     (r"&(?i:gt);", ">"),
     (r"&(?:(?i:mdash|ndash|nbsp)|MD|quot|apos);", "."),
-    (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|(?i:[aeiou](?:acute|grave|uml)|quot));", KEEP),
+    (r"&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+|(?i:quot));", KEEP),
     (r"([<>]?[:;=][-o*']?[()\[\]{|\\@DdPpO])[^A-Za-z0-9]", KEEP),
     (rf"{EYE}_{EYE}|\({EYE}[_.]?{EYE}\)", KEEP),
     (r"\(", "-lrb-"),

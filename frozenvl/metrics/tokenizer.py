@@ -23,6 +23,9 @@ PUNCTUATION = frozenset(
 
 _LINE_ENDS = re.compile("[\n\r\v\f\u2028\u2029]")
 
+# Words that are tokens as they stand, but for those in `SPLIT`.
+_PLAIN = re.compile("(?:[A-Za-z]+ +)+")
+
 # An ordinary word, up to the space behind it. What it becomes does not depend on what stands further on,
 # except for a period before a number or another period ("No. 5", ". . .").
 _ORDINARY = re.compile(r"(?:[A-Za-z]+['-])*(?:[A-Za-z]{2,}\.(?![ ]+[0-9.])|[A-Za-z]+[,;:!?]?)(?:[ ]+|$)")
@@ -47,13 +50,21 @@ def tokenize(caption: str) -> list[str]:
     tokens: list[str] = []
     at = 0
     while at < len(text):
-        if ordinary := _ORDINARY.match(text, at):
+        if plain := _PLAIN.match(text, at):
+            words = plain.group().lower().split()
+            if not SPLIT.keys().isdisjoint(words):
+                words = [token for word in words for token in SPLIT.get(word, (word,))]
+            tokens += words
+            at = plain.end()
+        elif ordinary := _ORDINARY.match(text, at):
             tokens += _ordinary_tokens(ordinary.group())
             at = ordinary.end()
         else:
             token, at = _next_token(text, at)
             if token and token not in PUNCTUATION:
                 tokens.append(token)
+    if tokens and tokens[-1][-1].isspace():  # a no-break space at the end of an address
+        tokens[-1] = tokens[-1].rstrip()
     return tokens
 
 

@@ -37,6 +37,8 @@ class VisionEncoder(nn.Module):
         raise NotImplementedError
 
     def forward(self, pixels: Tensor) -> Tensor:
+        if not len(pixels):  # batch statistics of nothing would move
+            return self.mean.new_zeros(0, self.tokens, self.channels)
         normal = (pixels / 255 - self.mean) / self.std
         return self.features(normal.contiguous(memory_format=torch.channels_last))
 

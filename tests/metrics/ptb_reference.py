@@ -18,24 +18,45 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-PUNCTUATION = "'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split(" ")
+PUNCTUATION = [
+    "''",
+    "'",
+    "``",
+    "`",
+    "-LRB-",
+    "-RRB-",
+    "-LCB-",
+    "-RCB-",
+    ".",
+    "?",
+    "!",
+    ",",
+    ":",
+    "-",
+    "--",
+    "...",
+    ";",
+]
 BATCH = 5000
 
-WORDS = """
-a the A The I man dog cat's dogs' don't can't won't isn't I'm he'll they've we'd you're cannot gonna gotta wanna lemme
-gimme 'tis 'twas 'em 'n' 'cause o'clock ma'am rock'n'roll y'all d'Artagnan l'eau O'Neil Jack-o'-lantern ain't
-Mr. Mrs. Dr. St. Jr. Sr. Inc. Co. Corp. Ltd. etc. e.g. i.e. vs. U.S. U.K. U.S.A. a.m. p.m. A.M. Ph.D. No. no. Nos.
-fig. p. pp. Jan. Sept. Ave. Blvd. ft. in. lb. oz. approx. D. J.P. x. Calif. Fla. Gen. Sen. Prof. Rev.
-AT&T R&B C++ C# .NET 3D 4x4 1st 2nd 3rd 21st 90s '90s '05 1990's 1,000 1,000,000.50 3.14 .5 -5 +5 5% $5 $5.00 US$20
-5$ £5 €5 ¥5 5¢ 10:30 10:30pm 10pm 1/2 1 1/2 3/4" 10/12/2010 2010-10-12 5'10" 6ft 100m 5th #1 No 5 555-1234
-(555) 555-123-4567 +1-800-555-1234 +44 20 7946 0958 http://a.com/b?c=d&e=f https://x.org. www.flickr.com/photos/xy
-example.com a@b.com first.last@mail.co.uk @user #tag image.jpg a.b.c and/or w/o he/she x-ray T-shirt well-known
-mother-in-law anti-U.S. twenty-one :) :-( ;-) :D =) <3 ^_^ -_- o_O (-_-) <b> </b> <a href="x"> <br/> <!--x--> &amp;
-&lt; &gt; &quot; &#39; &eacute; ½ ¼ ⅔ 3½ 1⁄2 café naïve Straße Ångström ñ é é ё 日本語 漢字 한국어 العربية हिन्दी ไทย
-😀 👍🏽 ❤️ 👨‍👩‍👧 ™ © ® ° 5°C × ÷ ± ≤ ∞ • · … – — ― ‘hi’ “hi” «hi» it’s don’t ’em ’90s ‘90s dogs’ rock ’n’ roll
-... .... . . . !! ?! ??? -- --- ----- * ** *** _ __ a_b ~ ^ | \\ / // + = == ( ) [ ] { } < > " ' ` '' `` , . ; : ! ?
-supercalifragilisticexpialidocious Hello WORLD iPhone mp3 McDonald's hello.world Yes.No What?Yes
-""".split()
+WORDS = re.split(
+    r"\s+",
+    """\
+a the A The I man dog cat's dogs' don't can't won't isn't I'm he'll they've we'd you're cannot gonna gotta
+wanna lemme gimme 'tis 'twas 'em 'n' 'cause o'clock ma'am rock'n'roll y'all d'Artagnan l'eau O'Neil
+Jack-o'-lantern ain't Mr. Mrs. Dr. St. Jr. Sr. Inc. Co. Corp. Ltd. etc. e.g. i.e. vs. U.S. U.K. U.S.A. a.m.
+p.m. A.M. Ph.D. No. no. Nos. fig. p. pp. Jan. Sept. Ave. Blvd. ft. in. lb. oz. approx. D. J.P. x. Calif.
+Fla. Gen. Sen. Prof. Rev. AT&T R&B C++ C# .NET 3D 4x4 1st 2nd 3rd 21st 90s '90s '05 1990's 1,000
+1,000,000.50 3.14 .5 -5 +5 5% $5 $5.00 US$20 5$ £5 €5 ¥5 5¢ 10:30 10:30pm 10pm 1/2 1 1/2 3/4" 10/12/2010
+2010-10-12 5'10" 6ft 100m 5th #1 No 5 555-1234 (555) 555-123-4567 +1-800-555-1234 +44 20 7946 0958
+http://a.com/b?c=d&e=f https://x.org. www.flickr.com/photos/xy example.com a@b.com first.last@mail.co.uk
+@user #tag image.jpg a.b.c and/or w/o he/she x-ray T-shirt well-known mother-in-law anti-U.S. twenty-one :)
+:-( ;-) :D =) <3 ^_^ -_- o_O (-_-) <b> </b> <a href="x"> <br/> <!--x--> &amp; &lt; &gt; &quot; &#39;
+&eacute; ½ ¼ ⅔ 3½ 1⁄2 café naïve Straße Ångström ñ é é ё 日本語 漢字 한국어 العربية हिन्दी ไทย 😀 👍🏽 ❤️ 👨‍👩‍👧 ™ © ® °
+5°C × ÷ ± ≤ ∞ • · … – — ― ‘hi’ “hi” «hi» it’s don’t ’em ’90s ‘90s dogs’ rock ’n’ roll ... .... . . . !! ?!
+??? -- --- ----- * ** *** _ __ a_b ~ ^ | \\ / // + = == ( ) [ ] { } < > " ' ` '' `` , . ; : ! ?
+supercalifragilisticexpialidocious Hello WORLD iPhone mp3 McDonald's hello.world Yes.No What?Yes""",
+)
 MARKS = list("'\"`.,;:!?-()[]{}<>/\\|@#$%^&*_+=~") + list("‘’“”«»–—…€£¥¢½·•\u0301\xa0\xad\u200b\u200d²")
 LETTERS = "aeinostABITUé語ß019"
 
@@ -43,7 +64,20 @@ LETTERS = "aeinostABITUé語ß019"
 def nasty(count: int, seed: int = 0) -> list[str]:
     """That many sentences, always the same for a seed: of words, of words stuck together, of single characters."""
     draw = random.Random(seed)
-    made = ["", " ", ".", "...", "''", "-", "\t", "\xa0", "a" * 5000, "'" * 50, "( ) [ ]", "A\vB\fC\u2028D\rE"]
+    made = [
+        "",
+        " ",
+        ".",
+        "...",
+        "''",
+        "-",
+        "\t",
+        "\xa0",
+        "a" * 5000,
+        "'" * 50,
+        "( ) [ ]",
+        "A\vB\fC\u2028D\rE",
+    ]
     while len(made) < count:
         kind = draw.random()
         if kind < 0.4:
@@ -84,7 +118,13 @@ def java_tokens(sentences: list[str]) -> list[str]:
                 (folder / str(index)).write_bytes(text.encode())
             pairs = "".join(f"{folder / str(i)}\t{folder / f'{i}.out'}\n" for i in range(len(batch)))
             (folder / "list").write_text(pairs)
-            command = ["java", "-Dfile.encoding=UTF-8", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer"]
+            command = [
+                "java",
+                "-Dfile.encoding=UTF-8",
+                "-cp",
+                str(jar),
+                "edu.stanford.nlp.process.PTBTokenizer",
+            ]
             command += ["-preserveLines", "-lowerCase", "-ioFileList", str(folder / "list")]
             subprocess.run(command, check=True, capture_output=True)
             lines += [(folder / f"{index}.out").read_bytes().decode() for index in range(len(batch))]
@@ -111,7 +151,9 @@ def main() -> None:
             print(f"  {sentence!r}\n    java {tokens!r}\n    here {' '.join(tokenize(sentence))!r}")
         if asked.write and name.startswith("nasty"):
             unequal = {sentence for sentence, _ in differ}
-            short = [(s, e) for s, e in zip(sentences, expected, strict=True) if len(s) < 200 and s not in unequal]
+            short = [
+                (s, e) for s, e in zip(sentences, expected, strict=True) if len(s) < 200 and s not in unequal
+            ]
             target = Path(__file__).with_name("ptb_cases.json")
             target.write_text(json.dumps(dict(short[: asked.write]), ensure_ascii=True, indent=0) + "\n")
 

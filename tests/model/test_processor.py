@@ -5,7 +5,7 @@ import tiny
 import torch
 from painted import Painted
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from frozenvl.errors import UserError
 from frozenvl.model.batch import IGNORE
@@ -57,6 +57,7 @@ def make(tmp_path_factory):
     folders = {name: tmp_path_factory.mktemp(name) for name in TOKENISERS}
     for name, folder in folders.items():
         TOKENISERS[name](folder)
+        PreTrainedConfig().save_pretrained(folder)
     return lambda name="byte_level", k=2, **options: Processor(str(folders[name]), k, Pixels(8), **options)
 
 
@@ -84,8 +85,6 @@ TEMPLATES = [
 @pytest.mark.parametrize("answer", ["red", "a large red circle", "3"])
 def test_prompt_and_target_are_the_tokens_of_the_whole(make, name, template, answer):
     processor = make(name)
-    if name.startswith("metaspace") and template.query.endswith("\n"):
-        pytest.skip("a space before every word: this template breaks it")
     sample = template.sample(
         Example("1", Painted("red"), "1", (answer,), "what color is the circle?", answer)
     )
@@ -187,6 +186,7 @@ def test_what_cannot_be_used(make, tmp_path):
         make(max_target_tokens=0)
     core = tiny.tokenizer(tmp_path).backend_tokenizer
     PreTrainedTokenizerFast(tokenizer_object=core).save_pretrained(tmp_path)
+    PreTrainedConfig().save_pretrained(tmp_path)
     with pytest.raises(UserError, match="no end token"):
         Processor(str(tmp_path), 1, Pixels(8))
 

@@ -1,0 +1,96 @@
+"""Batches: what they hold, and how validation is dealt to the ranks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torchvision.transforms import RandomRotation
+
+from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
+from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.data.tasks import Task
+from frozenvl.errors import UserError
+
+
+def data(rank: int = 0, ranks: int = 1, processor=list, **options) -> FrozenData:
+    """Data with a Trainer's numbers; a batch is the list of its samples."""
+    made = FrozenData(
+        train={"captions": Task(SceneCaptions("train", 4, resolution=64))},
+        val={"captions": Task(SceneCaptions("val", 5, resolution=64))},
+        **{"batch_size": 4, "eval_batch_size": 3} | options,
+    )
+    made.trainer = SimpleNamespace(  # type: ignore[assignment]
+        global_rank=rank,
+        world_size=ranks,
+        global_step=0,
+        accumulate_grad_batches=1,
+        val_check_interval=1.0,
+        lightning_module=SimpleNamespace(processor=processor),
+    )
+    return made
+
+
+def ids(loader) -> list[list[str]]:
+    return [[sample.id for sample in batch] for batch in loader]
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 5, 12])
+def test_ranks_validate_the_same_batches_and_equally_many(ranks):
+    alone = ids(data().val_dataloader())
+    dealt = [ids(data(rank, ranks).val_dataloader()) for rank in range(ranks)]
+    assert len({len(batches) for batches in dealt}) == 1
+    together = [batch for turn in zip(*dealt, strict=True) for batch in turn]
+    assert together[: len(alone)] == alone and not any(together[len(alone) :])
+
+
+def test_predictions_go_through_each_task_in_its_order():
+    (loader,) = data().predict_dataloader()
+    assert ids(loader) == evaluation_batches([f"scenes/val/caption/{i}" for i in range(5)], 3)
+
+
+def test_workers_change_nothing():
+    assert ids(data(workers=2).train_dataloader()) == ids(data().train_dataloader())
+
+
+def test_evaluation_has_one_mixed_order():
+    assert sorted(mixed(100)) == list(range(100)) != mixed(100)
+    assert mixed(100) == mixed(100)
+
+
+def test_a_blind_run_has_one_image_and_it_is_black():
+    blind = data(blind=True)
+    assert {image.digest for image in blind.images()} == {"0" * 32}
+    for loader in (blind.train_dataloader(), blind.val_dataloader(), *blind.predict_dataloader()):
+        assert all(not any(image.read().tobytes()) for batch in loader for s in batch for image in s.images)
+
+
+def test_all_images_are_those_of_training_and_validation():
+    assert len({image.name for image in data().images()}) == 4 + 5
+
+
+def test_augmentation_is_for_training_only_and_the_same_when_read_again():
+    augmented = data(augmentation=RandomRotation(180))
+
+    def pixels(loader) -> list[bytes]:
+        return [image.read().tobytes() for batch in loader for sample in batch for image in sample.images]
+
+    first = pixels(augmented.train_dataloader())
+    torch.rand(3)
+    assert pixels(augmented.train_dataloader()) == first != pixels(data().train_dataloader())
+    assert pixels(augmented.val_dataloader()) == pixels(data().val_dataloader())
+    assert pixels(data(augmentation=RandomRotation(180), seed=1).train_dataloader()) != first
+
+
+def test_reading_an_augmented_image_leaves_the_random_state_alone():
+    image = next(iter(data(augmentation=RandomRotation(180)).train_dataloader()))[0].images[0]
+    before = torch.random.get_rng_state()
+    image.read()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("option", ["batch_size", "eval_batch_size"])
+def test_a_batch_of_nothing_is_refused(option):
+    with pytest.raises(UserError, match="must be at least 1"):
+        data(**{option: 0})

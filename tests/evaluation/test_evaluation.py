@@ -1,0 +1,139 @@
+"""Evaluation in the loop: the same on any number of ranks, and complete about its circumstances."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from runs import CONFIG, add, checkpoint, history, score
+
+EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
+
+
+def kept(run: str | Path) -> dict[str, bytes]:
+    """What the evaluations of a run wrote."""
+    folder = Path("runs") / run / "evaluation"
+    return {f"{e}/{f}": (folder / e / f).read_bytes() for e in EVALUATIONS for f in ("score.json", "predictions.jsonl")}
+
+
+def test_the_number_of_ranks_changes_no_byte(frozenvl, tiny_run):
+    """Five images in batches of 3: on three ranks one has no image to caption."""
+    at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
+    for ranks in (1, 2, 3):
+        assert frozenvl("validate", *at, name=f"on{ranks}", ranks=ranks) == 0
+    assert kept("on1") == kept("on2") == kept("on3") == kept(tiny_run)
+
+
+def test_two_devices_from_the_shell(tiny_run, tiny_language, tiny_vision, tmp_path, feature_home):
+    """As a user starts it: Lightning starts the command a second time."""
+    models = ["--model.language", tiny_language, "--model.vision.init_args.name", tiny_vision]
+    at = ["--name", "shell", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", "--trainer.devices", 2]
+    command = [sys.executable, "-m", "frozenvl", "validate", "--config", CONFIG, *models, *at]
+    done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert kept(tmp_path / "runs" / "shell") == kept(tiny_run)
+
+
+def test_a_score_carries_its_circumstances(tiny_run):
+    captions, vqa = score(tiny_run, "captions"), score(tiny_run, "vqa-2shot")
+    assert captions["samples"] == captions["of"] == 5 and captions["partial"] is False
+    assert captions["step"] == 6
+    assert set(captions["scores"]) == {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L"}
+    assert set(captions["intervals"]) <= set(captions["scores"])
+    around = captions["circumstances"]
+    assert around["template"]["query"] == "{image}" and around["decoding"] == "greedy"
+    assert "after 5 tokens" in around["ends"] and "PTB" in around["metrics_tokenizer"]
+    assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
+    assert vqa["circumstances"]["template"]["query"] == "{image}Question: {question} Answer:"
+    assert vqa["circumstances"]["shots"] == 2 and vqa["circumstances"]["demonstrations"]["seed"] == 0
+
+
+def test_predictions_hold_what_was_asked_said_and_expected(tiny_run):
+    lines = (tiny_run / "evaluation" / "vqa-0shot" / "predictions.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["id"] for row in rows] == [f"scenes/val/question/{i}" for i in range(7)]
+    assert all(row["question"] and len(row["references"]) == 10 for row in rows)
+    assert all("\n" not in row["text"] and row["generated"].strip().startswith(row["text"]) for row in rows)
+
+
+def test_galleries_are_drawn_and_tensorboard_has_all(tiny_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tiny_run))
+    events.Reload()
+    for name in EVALUATIONS:
+        with Image.open(tiny_run / "evaluation" / name / "gallery.png") as picture:
+            assert picture.width > 900 and len(picture.getcolors(1 << 20)) > 50
+        assert [image.step for image in events.Images(f"{name}/gallery")] == [3, 6]
+    for key in ("train/loss", "val/loss", "val/perplexity", "captions/CIDEr", "vqa-0shot/overall"):
+        assert [point.step for point in events.Scalars(key)], key
+
+
+def test_the_sanity_check_evaluates_nothing_and_a_part_is_marked(frozenvl):
+    part = ("--trainer.num_sanity_val_steps", 2, "--trainer.limit_val_batches", 1, "--trainer.max_steps", 3)
+    assert frozenvl("fit", *part) == 0
+    assert [row["step"] for row in history("tiny") if "captions/CIDEr" in row] == [3]
+    captions, vqa = score("tiny", "captions"), score("tiny", "vqa-0shot")
+    assert (captions["samples"], captions["of"], captions["partial"]) == (3, 5, True)
+    assert (vqa["samples"], vqa["of"], vqa["partial"]) == (3, 7, True)
+
+
+def test_a_part_is_the_same_on_three_ranks(frozenvl, tiny_run):
+    """One batch for three ranks: two have no query at all."""
+    at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", "--trainer.limit_val_batches", 1)
+    assert frozenvl("validate", *at, name="on1") == 0
+    assert frozenvl("validate", *at, name="on3", ranks=3) == 0
+    assert kept("on1") == kept("on3")
+
+
+def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl):
+    best = add("lightning.pytorch.callbacks.ModelCheckpoint", monitor="captions/CIDEr", mode="max", filename="best")
+    stop = add("lightning.pytorch.callbacks.EarlyStopping", monitor="captions/CIDEr", mode="max", patience=1)
+    never_better = ("--model.optimizer.lr", 0.0, "--trainer.val_check_interval", 1)
+    assert frozenvl("fit", *best, *stop, *never_better) == 0
+    assert checkpoint("tiny", "best.ckpt")["global_step"] == 1
+    assert history("tiny")[-1]["step"] == 2
+
+
+def test_a_blind_run_sees_black_images_only(frozenvl):
+    blind = ("--data.blind", "true", "--data.cache_features", "false", *add("probes.AllBlack"))
+    assert frozenvl("fit", *blind) == 0
+    assert score("tiny", "captions")["circumstances"]["blind"] is True
+    lines = (Path("runs/tiny/evaluation/captions/predictions.jsonl")).read_text().splitlines()
+    assert len({json.loads(line)["text"] for line in lines}) == 1
+
+
+def test_the_test_loop_scores_alike(frozenvl, tiny_run):
+    assert frozenvl("test", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt") == 0
+    assert kept("tiny") == kept(tiny_run)
+
+
+def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
+    """Reading pixels in place of cached features changes nothing in fp32."""
+    at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
+    assert frozenvl("validate", *at, "--data.cache_features", "false") == 0
+    assert kept("tiny") == kept(tiny_run)
+    beams = add("frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}')
+    assert frozenvl("validate", *at, *beams) == 0
+    assert score("tiny", "captions")["circumstances"]["decoding"] == {"num_beams": 2}
+
+
+@pytest.mark.parametrize(
+    ("callback", "settings", "message"),
+    [
+        ("Captions", {"task": "nowhere"}, "Captions: no task 'nowhere' in data.val .there are: captions, vqa."),
+        ("FewShotVQA", {"demonstrations": "nowhere"}, "no task 'nowhere' in data.train"),
+        ("FewShotVQA", {"shots": "[0,99]"}, "99 shots, but the pool has only 16 examples"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_is_said_before_the_run(frozenvl, capfd, callback, settings, message):
+    import re
+
+    from runs import one_line
+
+    assert frozenvl("fit", *add(f"frozenvl.evaluation.{callback}", **settings)) == 2
+    assert re.search(message, one_line(capfd.readouterr().err))

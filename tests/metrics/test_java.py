@@ -1,0 +1,68 @@
+"""METEOR and SPICE: computed where they can be, and never silently absent."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from frozenvl.errors import UserError
+from frozenvl.metrics import java
+from frozenvl.metrics.java import java_scores, why_not
+
+CAPTIONS = {"1": "a dog runs on the grass", "2": "two cats"}
+REFERENCES = {"1": ["a dog is running on grass", "the dog runs"], "2": ["two cats sleep"]}
+
+
+def test_without_java(monkeypatch):
+    monkeypatch.setattr(java.shutil, "which", lambda name: None)
+    found = java_scores(CAPTIONS, REFERENCES)
+    assert found.scores == {} and found.per_image == {}
+    assert found.not_computed == dict.fromkeys(["METEOR", "SPICE"], "no java on PATH")
+
+
+def test_without_pycocoevalcap(monkeypatch):
+    monkeypatch.setattr(java.shutil, "which", lambda name: "/usr/bin/java")
+    monkeypatch.setattr(java.importlib.util, "find_spec", lambda name: None)
+    assert why_not("METEOR") == "pycocoevalcap is not installed"
+
+
+def test_a_java_that_fails(monkeypatch):
+    monkeypatch.setattr(java, "why_not", lambda metric: None)
+
+    def broken(truth, result):
+        raise subprocess.CalledProcessError(1, "java")
+
+    monkeypatch.setattr(java, "_meteor", broken)
+    monkeypatch.setattr(java, "_spice", broken)
+    found = java_scores(CAPTIONS, REFERENCES)
+    assert found.scores == {} and all("failed" in reason for reason in found.not_computed.values())
+
+
+def test_unknown_metric():
+    with pytest.raises(UserError, match="BERTScore"):
+        java_scores(CAPTIONS, REFERENCES, metrics=["BERTScore"])
+
+
+@pytest.mark.data
+@pytest.mark.skipif(why_not("METEOR") is not None, reason=str(why_not("METEOR")))
+def test_official_meteor(data):
+    folder = data / "metrics/coco_fakecap_126"
+    references: dict[str, list[str]] = {}
+    for entry in json.loads((folder / "references.json").read_text())["annotations"]:
+        references.setdefault(str(entry["image_id"]), []).append(entry["caption"])
+    results = json.loads((folder / "results.json").read_text())
+    found = java_scores(
+        {str(entry["image_id"]): entry["caption"] for entry in results}, references, metrics=["METEOR"]
+    )
+    expected = json.loads((folder / "expected_scores.json").read_text())["scores"]["METEOR"]
+    assert found.scores["METEOR"] == pytest.approx(expected, abs=1e-9)
+    assert len(found.per_image) == 126
+
+
+def test_cores_import_neither_torch_nor_torchmetrics():
+    code = (
+        "import sys; from frozenvl.metrics import bootstrap, captions, java, naming, vqa; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchmetrics', 'transformers')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,113 @@
+"""Training steps: one loss however a batch is cut, the schedule, and what stays frozen."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from runs import add, history, one_line
+
+from frozenvl.data.datamodule import FrozenData
+from frozenvl.data.tasks import TrainingStream
+from frozenvl.trained import from_config, load_trained
+
+NO_VALIDATION = ("--trainer.limit_val_batches", 0)
+PLAIN = ("--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant")
+
+
+class Reference(NamedTuple):
+    loss: float
+    gradients: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def first_batch(tiny_run) -> Reference:
+    """Loss and gradients of the first global batch, computed sample by sample from the tiny run's weights."""
+    trained = load_trained(tiny_run)
+    stream = TrainingStream(from_config(tiny_run, "data", FrozenData, {}).train, seed=0)
+    module = trained.module
+    module.zero_grad()
+    parts = [module.model.loss(trained.processor([stream[position]])) for position in range(24)]
+    tokens = sum(part.tokens for part in parts)
+    assert len({part.tokens for part in parts}) > 3  # so that a mean of means is another number
+    loss = sum(part.nll for part in parts) / tokens
+    loss.backward()
+    return Reference(loss.item(), {n: p.grad for n, p in module.named_parameters() if p.grad is not None})
+
+
+@pytest.mark.parametrize(("ranks", "accumulate"), [(1, 1), (1, 4), (2, 1), (2, 4), (3, 1), (3, 4)])
+def test_one_loss_and_one_gradient_however_a_batch_is_cut(frozenvl, tiny_run, first_batch, ranks, accumulate):
+    start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 1)
+    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
+    probe = add("probes.Gradients", file="gradients.pt")
+    assert frozenvl("fit", *PLAIN, *NO_VALIDATION, *start, *cut, *probe, ranks=ranks) == 0
+    gradients = torch.load("gradients.pt")
+    assert gradients.keys() == first_batch.gradients.keys()
+    for name, expected in first_batch.gradients.items():
+        assert (gradients[name] - expected).norm() <= 1e-6 * expected.norm(), name
+    assert history("tiny")[0]["train/loss"] == pytest.approx(first_batch.loss, rel=1e-6)
+
+
+def test_clipping_sees_the_gradient_of_the_whole_batch(frozenvl, tiny_run, first_batch):
+    start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 1)
+    probe = add("probes.Gradients", file="gradients.pt")
+    assert frozenvl("fit", *PLAIN, *NO_VALIDATION, *start, "--trainer.gradient_clip_val", 0.01, *probe) == 0
+    norm = torch.stack([g.norm() for g in torch.load("gradients.pt").values()]).norm().item()
+    assert torch.stack([g.norm() for g in first_batch.gradients.values()]).norm() > 0.02
+    assert norm == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_language_model_stays_as_it_was(frozenvl):
+    assert frozenvl("fit", *add("probes.LanguageModelUntouched")) == 0
+
+
+def rates(run: str = "tiny") -> list[float]:
+    return [row["train/lr"] for row in history(run) if "train/lr" in row]
+
+
+def test_schedules(frozenvl):
+    assert frozenvl("fit", *NO_VALIDATION, "--model.warmup_steps", 2) == 0
+    cosine = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
+    assert rates() == pytest.approx([0.005, 0.01] + [0.01 * factor for factor in cosine])
+    assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4) == 0
+    assert rates() == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+
+
+def test_a_cosine_over_epochs_ends_with_them(frozenvl):
+    """Without `max_steps`: 2 epochs of 4 steps of 2 micro-batches."""
+    epochs = ("--trainer.max_steps", -1, "--trainer.max_epochs", 2, "--trainer.val_check_interval", 2)
+    cut = ("--trainer.accumulate_grad_batches", 2, "--data.batch_size", 30)
+    assert frozenvl("fit", *NO_VALIDATION, *epochs, *cut) == 0
+    assert rates() == pytest.approx([0.005 * (1 + math.cos(math.pi * step / 8)) for step in range(8)])
+
+
+def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd):
+    assert frozenvl("fit", "--model.warmup_steps", 6) == 2
+    assert one_line(capfd.readouterr().err) == "warmup_steps is 6, the run has only 6 steps; lower it"
+
+
+def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
+    explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
+    assert frozenvl("fit", *NO_VALIDATION, *explode) == 1
+    message = one_line(capfd.readouterr().err)
+    assert "loss is nan at step 1, samples scenes/train/" in message and "learning rate" in message
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_perplexity_is_over_all_tokens_of_all_ranks(frozenvl, tiny_run, ranks):
+    """32 pairs in batches of 3: the last is smaller, and some ranks have one more than others."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert frozenvl("validate", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", ranks=ranks) == 0
+    trained = load_trained(tiny_run)
+    tasks = from_config(tiny_run, "data", FrozenData, {}).val.values()
+    samples = [task.sample(pair) for task in tasks for pair in range(task.source.pairs)]
+    with torch.no_grad():
+        parts = [trained.module.model.loss(trained.processor([sample])) for sample in samples]
+    expected = math.exp(sum(part.nll.item() for part in parts) / sum(part.tokens for part in parts))
+    events = EventAccumulator(str(Path("runs/tiny")))
+    events.Reload()
+    assert events.Scalars("val/perplexity")[-1].value == pytest.approx(expected, rel=1e-5)

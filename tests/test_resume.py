@@ -1,0 +1,125 @@
+"""Exact resume, and global batches that do not depend on how they are cut."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from probes import seen
+from runs import add, checkpoint, history, same_weights
+
+from frozenvl.errors import UserError
+from frozenvl.resume import StepBatches
+
+
+def batches(rank=0, ranks=1, accumulate=1, step=0, size=24, epoch=60, interval=1.0) -> list[list[int]]:
+    trainer = SimpleNamespace(
+        global_rank=rank,
+        world_size=ranks,
+        accumulate_grad_batches=accumulate,
+        global_step=step,
+        val_check_interval=interval,
+    )
+    made = StepBatches(trainer, size, epoch)  # type: ignore[arg-type]
+    rows = list(made)
+    assert len(rows) == len(made) - step % made.steps * accumulate
+    return rows
+
+
+@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3, 8), (1, 3)))
+def test_global_batches_are_the_same_however_they_are_cut(ranks, accumulate):
+    cut = [batches(rank, ranks, accumulate) for rank in range(ranks)]
+    for step in range(2):
+        micro = range(step * accumulate, (step + 1) * accumulate)
+        together = sorted(position for rows in cut for m in micro for position in rows[m])
+        assert together == list(range(step * 24, (step + 1) * 24))
+
+
+def test_batches_run_across_the_end_of_an_epoch():
+    first, second = batches(epoch=60, step=0), batches(epoch=60, step=2)
+    assert [p for batch in first + second for p in batch] == list(range(4 * 24))
+
+
+def test_a_resumed_run_goes_on_at_its_step():
+    whole = batches(epoch=24 * 5)
+    for step in range(1, 5):
+        assert batches(epoch=24 * 5, step=step) == whole[step:]
+
+
+def test_a_batch_smaller_than_its_parts_is_refused():
+    with pytest.raises(UserError, match=r"data.batch_size is 5, .* 3 ranks × 2 accumulated batches; raise it"):
+        batches(ranks=3, accumulate=2, size=5)
+
+
+def test_validation_in_the_middle_of_a_step_is_refused():
+    with pytest.raises(UserError, match=r"trainer.val_check_interval is 3 batches, .* make it a multiple"):
+        batches(accumulate=2, interval=3)
+    assert batches(accumulate=2, interval=4) == batches(accumulate=2, interval=0.5)
+
+
+# Whole runs: 4 steps an epoch, 8 steps, a checkpoint after each second one.
+
+SETTINGS = ("--data.batch_size", 30, "--trainer.max_steps", 8, "--trainer.val_check_interval", 6)
+
+
+def broken_off(frozenvl, after: int, *options, ranks: int = 1) -> None:
+    """A run with its last checkpoint `after` so many steps, and a history that is one step ahead of it."""
+    assert frozenvl("fit", *SETTINGS, *options, *add("probes.StopAt", step=after + 1), name="cut", ranks=ranks) == 1
+    assert checkpoint("cut")["global_step"] == after
+    assert history("cut")[-1]["step"] == after + 1
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_language, tiny_vision, feature_home):
+    """An uninterrupted run."""
+    from runs import Runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        assert Runs(tiny_language, tiny_vision)("fit", *SETTINGS, name="whole") == 0
+        return checkpoint("whole"), history("whole")
+
+
+@pytest.mark.parametrize(("after", "workers"), [(2, 0), (2, 2), (4, 0), (6, 0)])
+def test_a_resumed_run_is_bit_identical(frozenvl, whole, after, workers):
+    """Dropout, AdamW and a cosine; broken off within the first epoch, at its end, within the second."""
+    broken_off(frozenvl, after, "--data.workers", workers)
+    assert frozenvl("fit", *SETTINGS, "--data.workers", workers, "--ckpt_path", "last", name="cut") == 0
+    assert checkpoint("cut")["global_step"] == 8
+    assert same_weights(checkpoint("cut"), whole[0])
+    assert history("cut") == whole[1]
+
+
+def test_a_resumed_run_with_accumulation_is_bit_identical(frozenvl):
+    accumulate = ("--trainer.accumulate_grad_batches", 2, "--trainer.limit_val_batches", 0)
+    assert frozenvl("fit", *SETTINGS, *accumulate) == 0
+    broken_off(frozenvl, 2, *accumulate)
+    assert frozenvl("fit", *SETTINGS, *accumulate, "--ckpt_path", "last", name="cut") == 0
+    assert same_weights(checkpoint("cut"), checkpoint("tiny"))
+    assert history("cut") == history("tiny")
+
+
+def test_other_ranks_and_accumulation_resume_with_the_same_samples(frozenvl):
+    settings = ("--model.mapper.init_args.dropout", 0, "--trainer.limit_val_batches", 0)
+    probe = add("probes.Seen", folder="seen")
+    assert frozenvl("fit", *SETTINGS, *settings, *probe) == 0
+    expected, losses = seen("seen"), [row["train/loss"] for row in history("tiny")]
+    shutil.rmtree("seen")
+    broken_off(frozenvl, 2, *settings, *probe, "--trainer.accumulate_grad_batches", 3)
+    file = Path("seen/0")
+    done_again = "[2,"
+    file.write_text("".join(line for line in file.open() if not line.startswith(done_again)))
+    assert frozenvl("fit", *SETTINGS, *settings, *probe, "--ckpt_path", "last", name="cut", ranks=2) == 0
+    assert seen("seen") == expected
+    assert [row["step"] for row in history("cut")] == list(range(1, 9))
+    assert [row["train/loss"] for row in history("cut")] == pytest.approx(losses, rel=1e-5)
+
+
+def test_a_second_fit_under_a_name_replaces_the_first(frozenvl):
+    assert frozenvl("fit") == 0
+    assert frozenvl("fit", "--trainer.max_steps", 2) == 0
+    assert checkpoint("tiny")["global_step"] == 2
+    assert [row["step"] for row in history("tiny") if "train/loss" in row] == [1, 2]
