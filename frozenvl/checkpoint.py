@@ -59,4 +59,5 @@ def read_plain(path: Path, map_location: Any = "cpu") -> Any:
     except pickle.UnpicklingError:
         raise UserError(f"{path}: refused: not plain tensors and data, so loading it could run code") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from None
+        reason = next(iter(str(error).splitlines()), "cut off")
+        raise UserError(f"{path}: not a readable checkpoint ({reason})") from None

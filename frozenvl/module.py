@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +68,6 @@ class FrozenModule(L.LightningModule):
         self.precision: Precision = precision
         self.seed = seed
         self.strict_loading = False  # a checkpoint holds the trained parts only
-        self.processor: Processor
         self.trained_steps = 0
         """Optimiser steps behind the weights."""
         self._sums = torch.zeros(2, dtype=torch.float64)
@@ -77,8 +77,17 @@ class FrozenModule(L.LightningModule):
     # Getting ready
 
     def setup(self, stage: str) -> None:
-        """Chooses the precision, and how images are read: pixels, or rows of the feature cache."""
-        self.precision = self.trainer.strategy.broadcast(self._choose_precision(stage))
+        self.__dict__.pop("processor", None)  # another stage may bring other images
+
+    @cached_property
+    def processor(self) -> Processor:
+        """Makes batches: of pixels, or of rows of the feature cache. Chooses the precision first.
+
+        Made when a data loader asks for it: only then has Lightning read the checkpoint.
+        """
+        strategy = self.trainer.strategy
+        if self.precision == "auto":
+            self.precision = strategy.broadcast(faster_precision(strategy.root_device))
         if self.precision == "bf16":
             self.model.hold_frozen_in_bf16()
         language, vision = self.model.language, self.model.vision
@@ -86,19 +95,7 @@ class FrozenModule(L.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if data.cache_features and not vision.trainable and data.augmentation is None:
             reader = self._cached(data, reader)
-        self.processor = Processor(language.name, self.model.k, reader, self.max_target_tokens)
-
-    def _choose_precision(self, stage: str) -> Precision:
-        path = self.trainer.ckpt_path
-        recorded: Precision = read_checkpoint(Path(path))["frozenvl"]["precision"] if path else "auto"
-        if stage == "fit" and recorded != "auto" and self.precision not in ("auto", recorded):
-            raise UserError(
-                f"{path}: trained in {recorded}; a resumed run goes on in it, so drop model.precision"
-            )
-        for choice in (self.precision, recorded):
-            if choice != "auto":
-                return choice
-        return faster_precision(self.trainer.strategy.root_device)
+        return Processor(language.name, self.model.k, reader, self.max_target_tokens)
 
     def _cached(self, data: Any, pixels: Pixels) -> Any:
         vision, device = self.model.vision, self.trainer.strategy.root_device
@@ -226,15 +223,24 @@ class FrozenModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check(checkpoint, "the checkpoint")
+        recorded: Precision = checkpoint["frozenvl"]["precision"]
+        if self.trainer.training and self.precision not in ("auto", recorded):
+            raise UserError(
+                f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; drop model.precision"
+            )
+        if self.precision == "auto":
+            self.precision = recorded
         self.trained_steps = checkpoint["global_step"]
         recount(checkpoint, self.trainer.accumulate_grad_batches)
 
     def _check(self, checkpoint: Mapping[str, Any], what: str) -> None:
         theirs, ours = checkpoint["frozenvl"]["identity"], self.identity()
-        for key, value in ours.items():
-            if theirs.get(key) != value:
+        for key in ("language_weights", "k", "vision_weights"):
+            if key in ours and theirs.get(key) != ours[key]:
+                name = key.removesuffix("_weights")
+                told = [" ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)]
                 raise UserError(
-                    f"{what} was trained with {key} = {theirs.get(key)}, this model has {value}; "
+                    f"{what} was trained with {name} = {told[0]}, this model has {told[1]}; "
                     "use the configuration that it was trained with"
                 )
         weights, mine = checkpoint["state_dict"], self.state_dict()

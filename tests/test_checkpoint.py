@@ -74,11 +74,16 @@ def test_another_model_is_refused_in_one_line(frozenvl, last, tmp_path, capfd, h
     options, said = {
         "language": (("--model.language", language_model(tmp_path / "other", seed=1)), "language"),
         "k": (("--model.k", 3), "trained with k = 2, this model has 3"),
-        "mapper": (("--model.mapper.init_args.hidden", 17), "16 × 512 there, 17 × 512 in this model"),
+        "mapper": (("--model.mapper.init_args.hidden", 17), "model.mapper.net.1.bias is 16 there, 17 in this model"),
     }[other]
     command, where = how.split()
     assert frozenvl(command, where, last, *options) == 2
     assert said in one_line(capfd.readouterr().err)
+
+
+def test_a_model_that_moved_to_another_folder_is_the_same(frozenvl, last, tiny_language, tmp_path):
+    moved = shutil.copytree(tiny_language, tmp_path / "moved")
+    assert frozenvl("validate", "--ckpt_path", last, "--model.language", moved, *NO_VALIDATION) == 0
 
 
 def test_init_from_takes_the_weights_alone(frozenvl, last):
@@ -99,7 +104,7 @@ def test_a_resumed_run_obeys_the_recorded_precision(frozenvl, capfd):
     assert all(value.dtype != torch.bfloat16 for value in checkpoint("tiny")["state_dict"].values())
     more = (*NO_VALIDATION, "--ckpt_path", "last", "--trainer.max_steps", 4)
     assert frozenvl("fit", *more, "--model.precision", "fp32") == 2
-    assert "trained in bf16" in one_line(capfd.readouterr().err)
+    assert "was trained in bf16" in one_line(capfd.readouterr().err)
     assert frozenvl("fit", *more, "--model.precision", "auto") == 0
     assert checkpoint("tiny")["global_step"] == 4
     assert checkpoint("tiny")["frozenvl"]["precision"] == "bf16"

@@ -77,7 +77,7 @@ class FrozenCLI(LightningCLI):
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a subcommand.
+    """Runs a subcommand; returns the exit status.
 
     Raises:
         UserError: whatever is wrong with the arguments, in one line.
@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> int:
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     try:
-        FrozenCLI(
+        cli = FrozenCLI(
             FrozenModule,
             FrozenData,
             args=arguments,
@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> int:
         )
     except ArgumentError as error:
         raise UserError(one_line(str(error))) from error
-    return 0
+    return 143 if cli.trainer.received_sigterm else 0  # as a shell counts a SIGTERM; Lightning would end with 0
 
 
 def one_line(message: str) -> str:

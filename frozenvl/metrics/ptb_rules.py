@@ -77,7 +77,7 @@ TAG = (
 STARTER = f"(?:{_either({*STARTERS, *map(str.upper, STARTERS)})})"
 
 # Numbers.
-DIGITS = "[0-9](?:[0-9\xad]*[0-9])?"
+DIGITS = r"\d(?:[\d\xad]*\d)?"
 NUMBER = f"(?:\xad*(?:{DIGITS})?(?:[.,:\u066b\u066c]{DIGITS})+|\xad*{DIGITS})"
 PHONE_END = r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}"
 
@@ -95,7 +95,7 @@ Rules = list[tuple[str, str | None]]
 _WORD_RULES: Rules = [
     *((f"((?i:{first}))(?i:{second})", KEEP) for first, second in SPLIT.values()),
     (WORD, KEEP),
-    (f"([{A}]*[A-MO-Za-mo-z]){NOT}", KEEP),
+    (f"([{A}\xad]*[A-MO-Za-mo-z]\xad?){NOT}", KEEP),
     (f"({SENTENCE}|{APOSTROPHE_WORD}){RIGHT}(?:[sSdDmM]|{LONG_SUFFIX})", KEEP),
     (APOSTROPHE_WORD, KEEP),
     (SENTENCE, KEEP),
@@ -104,7 +104,7 @@ _WORD_RULES: Rules = [
 _LETTER_RULES: Rules = [
     (NOT, QUOTE),
     (f"[dDjJlL]{RIGHT}", KEEP),
-    (f"([yY]{RIGHT})[{A}]", KEEP),
+    (f"([yY]{RIGHT})[{L}]", KEEP),
     (f"[oO][lL]{RIGHT}", KEEP),
     (ACRONYM, KEEP),
     (rf"([{A}])\.{SPACE}+(?:(?:{STARTER}){SPACE}|{TAG}{SPACE})", KEEP),
