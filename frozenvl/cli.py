@@ -89,7 +89,7 @@ def dispatch(command: str, rest: list[str]) -> int:
 
 def bad_reference(message: str) -> tuple[str, int]:
     """OmegaConf's error for a `${...}` that leads nowhere."""
-    found = re.search(r"Interpolation key '\.*(.+?)' not found.*full_key: \w+\.(\S+)", message, re.DOTALL)
+    found = re.search(r"resolved to '\w+\.(.+?)'.*full_key: \w+\.(\S+)", message, re.DOTALL)
     if not found:
         return " ".join(message.split()), 2
     return f"{found[2]} refers to ${{{found[1]}}}, which is not in the configuration", 2

@@ -42,6 +42,8 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def feature_home(tmp_path_factory):
     """A feature cache that the runs of a session share."""
+    import lightning  # noqa: F401 - here, since its log would keep to the captured stderr of whichever test is first
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FROZENVL_HOME", str(tmp_path_factory.mktemp("home")))
         yield

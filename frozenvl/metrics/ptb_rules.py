@@ -77,7 +77,8 @@ TAG = (
 STARTER = f"(?:{_either({*STARTERS, *map(str.upper, STARTERS)})})"
 
 # Numbers.
-DIGITS = r"\d(?:[\d\xad]*\d)?"
+DIGIT = rf"(?:[0-9]|(?=[{L}])\d)"
+DIGITS = f"{DIGIT}(?:(?:{DIGIT}|\xad)*{DIGIT})?"
 NUMBER = f"(?:\xad*(?:{DIGITS})?(?:[.,:\u066b\u066c]{DIGITS})+|\xad*{DIGITS})"
 PHONE_END = r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}"
 
@@ -157,7 +158,7 @@ _OTHER_RULES: Rules = [
     (rf"(?:<|&lt;){ADDRESS}", VERBATIM),
     (TAG, KEEP),
     (rf"@[{A}_][{A}0-9_]*", KEEP),
-    (rf"#(?:(?!\d)[{L}{M}\xad])+", VERBATIM),
+    (rf"#(?:(?!\d)[{L}{M}\xad]|{ACCENTED})+", VERBATIM),
     (r"&(?i:amp);", "&"),
     (r"&(?i:lt);", "<"),
     (r"&(?i:gt);", ">"),

@@ -93,7 +93,9 @@ class TimmEncoder(VisionEncoder):
         self.train()
         for key in ("mean", "std"):
             self.register_buffer(key, torch.tensor(config[key]).view(1, 3, 1, 1), persistent=False)
-        facts = f"{fingerprint(self.model)} size={self.size} grid={grid} mean={config['mean']} std={config['std']}"
+        # Beside the weights: tf_efficientnet_lite0 and efficientnet_lite0 share them and pad differently.
+        facts = f"{config['architecture']} {fingerprint(self.model)} size={self.size} grid={grid}"
+        facts += f" mean={config['mean']} std={config['std']}"
         self.identity = hashlib.sha256(facts.encode()).hexdigest()[:32]
 
     def features(self, pixels: Tensor) -> Tensor:
