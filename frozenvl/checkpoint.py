@@ -57,7 +57,9 @@ def read_plain(path: Path, map_location: Any = "cpu") -> Any:
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not a checkpoint file") from None
     except pickle.UnpicklingError:
-        raise UserError(f"{path}: refused: not plain tensors and data, so loading it could run code") from None
+        raise UserError(
+            f"{path}: refused: not plain tensors and data, so loading it could run code"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = next(iter(str(error).splitlines()), "cut off")
         raise UserError(f"{path}: not a readable checkpoint ({reason})") from None

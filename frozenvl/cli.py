@@ -95,15 +95,15 @@ def bad_reference(message: str) -> tuple[str, int]:
     return f"{found[2]} refers to ${{{found[1]}}}, which is not in the configuration", 2
 
 
-def failed_rank(message: str) -> tuple[str, int]:
-    """The last line of a traceback that came from a forked rank."""
+def last_line(message: str) -> tuple[str, int]:
+    """What a traceback from another process ends with."""
     kind, _, line = message.strip().splitlines()[-1].partition(": ")
     return line, 2 if kind.endswith("UserError") else 1
 
 
 READABLE: dict[str, Callable[[str], tuple[str, int]]] = {
     "InterpolationKeyError": bad_reference,
-    "ProcessRaisedException": failed_rank,
+    "ProcessRaisedException": last_line,
     "MisconfigurationException": lambda message: (" ".join(message.split()), 2),
 }
 """Errors of libraries, by name since they are not imported here, that concern what a person wrote."""
@@ -114,6 +114,8 @@ def explain(error: Exception) -> tuple[str, int]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
+            if "Original Traceback" in str(cause):  # torch's, of a worker that reads ahead
+                return last_line(str(cause))
             return str(cause), getattr(cause, "status", 2)
         if isinstance(cause, argparse.ArgumentError):
             return str(cause), 2

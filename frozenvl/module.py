@@ -238,7 +238,9 @@ class FrozenModule(L.LightningModule):
         for key in ("language_weights", "k", "vision_weights"):
             if key in ours and theirs.get(key) != ours[key]:
                 name = key.removesuffix("_weights")
-                told = [" ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)]
+                told = [
+                    " ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)
+                ]
                 raise UserError(
                     f"{what} was trained with {name} = {told[0]}, this model has {told[1]}; "
                     "use the configuration that it was trained with"

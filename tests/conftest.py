@@ -52,7 +52,7 @@ def feature_home(tmp_path_factory):
 @pytest.fixture
 def frozenvl(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
     """The command, in an empty folder: `frozenvl("fit", "--model.k", 3, name="x", ranks=2)`."""
-    from runs import Runs
+    from running import Runs
 
     monkeypatch.chdir(tmp_path)
     return Runs(tiny_language, tiny_vision)
@@ -61,7 +61,7 @@ def frozenvl(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
     """The folder of a finished run; to be read only."""
-    from runs import Runs
+    from running import Runs
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("tiny_run"))

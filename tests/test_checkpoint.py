@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import add, checkpoint, history, one_line, same_weights
+from running import add, checkpoint, history, one_line, same_weights
 
 from frozenvl.checkpoint import SafeCheckpointIO, read_checkpoint
 from frozenvl.errors import RunError, UserError
@@ -74,7 +74,10 @@ def test_another_model_is_refused_in_one_line(frozenvl, last, tmp_path, capfd, h
     options, said = {
         "language": (("--model.language", language_model(tmp_path / "other", seed=1)), "language"),
         "k": (("--model.k", 3), "trained with k = 2, this model has 3"),
-        "mapper": (("--model.mapper.init_args.hidden", 17), "model.mapper.net.1.bias is 16 there, 17 in this model"),
+        "mapper": (
+            ("--model.mapper.init_args.hidden", 17),
+            "model.mapper.net.1.bias is 16 there, 17 in this model",
+        ),
     }[other]
     command, where = how.split()
     assert frozenvl(command, where, last, *options) == 2
@@ -117,7 +120,9 @@ def full_disk(*_) -> None:
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(last, tmp_path, monkeypatch):
     path = Path(shutil.copy(last, tmp_path / "last.ckpt"))
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(RunError, match=r"last.ckpt: cannot be written .No space left on device.; free some space"):
+    with pytest.raises(
+        RunError, match=r"last.ckpt: cannot be written .No space left on device.; free some space"
+    ):
         SafeCheckpointIO().save_checkpoint({"frozenvl": {}}, path)
     assert path.read_bytes() == last.read_bytes()
     assert list(tmp_path.iterdir()) == [path]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs import checkpoint, history, one_line
+from running import add, checkpoint, history, one_line
 
 from frozenvl import cli
 from frozenvl.errors import UserError
@@ -48,7 +48,6 @@ def config(text: str) -> tuple[str, Path]:
     return "--config", path
 
 
-CALLBACKS = {"frozenvl.evaluation.Captions": "--trainer.callbacks+=frozenvl.evaluation.Captions"}
 COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions", "init_args": %s}}}'
 
 
@@ -63,14 +62,17 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
         (["--model.mapper.class_path", "nopackage.Nope"], "nopackage"),
         (["--model.mapper.init_args.hiden", 3], "'hiden'"),
         (["--model.optimizer", "torch.optim.Adamm"], "Adamm"),
-        ([CALLBACKS["frozenvl.evaluation.Captions"], "--trainer.callbacks.tusk", "x"], "tusk"),
+        (add("frozenvl.evaluation.Captions", tusk="x"), "tusk"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         ("model: {kk: 3}", "model.kk"),
         ("model: [1,\n b: }", "line 2"),
         ("model: {k: '${nowhere.k}'}", "model.k refers to ${nowhere.k}, which is not in the configuration"),
         ("data: {batch_size: '${data.batchsize}'}", "data.batchsize"),
         ("data: {train: {vqa: {template: {query: '{imag}'}}}}", "unknown field {imag}"),
-        (["--data.train", COCO % '{"annotations": "no/c.json", "images": "."}'], "no/c.json: no such annotation"),
+        (
+            ["--data.train", COCO % '{"annotations": "no/c.json", "images": "."}'],
+            "no/c.json: no such annotation",
+        ),
         (["--data.batch_size", 0], "data.batch_size"),
         (["--trainer.accumulate_grad_batches", 9, "--trainer.val_check_interval", 9], "data.batch_size is 8"),
         (["--model.language", "no/such-model"], "no/such-model: "),
@@ -87,7 +89,9 @@ def test_bad_input_is_said_in_one_line(frozenvl, capfd, monkeypatch, options, sa
     assert frozenvl("fit", *options) == 2
     message = one_line(capfd.readouterr().err)
     assert said in message and len(message) < 450
-    assert not [path for path in Path("runs").rglob("*") if path.suffix in (".ckpt", ".json", ".jsonl", ".tmp")]
+    assert not [
+        path for path in Path("runs").rglob("*") if path.suffix in (".ckpt", ".json", ".jsonl", ".tmp")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,9 @@ def test_an_image_that_breaks_a_run_is_named(frozenvl, capfd, tmp_path):
 
 def test_validate_without_a_checkpoint_says_so_and_leaves_the_run_alone(frozenvl, tiny_run, capfd):
     assert frozenvl("fit", "--trainer.limit_val_batches", 0) == 0
-    before = {path: path.read_bytes() for path in (Path("runs/tiny/config.yaml"), Path("runs/tiny/history.jsonl"))}
+    before = {
+        path: path.read_bytes() for path in (Path("runs/tiny/config.yaml"), Path("runs/tiny/history.jsonl"))
+    }
     capfd.readouterr()
     assert frozenvl("validate", "--data.eval_batch_size", 5) == 0
     assert "no --ckpt_path: " in capfd.readouterr().err

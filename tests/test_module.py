@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from runs import add, history, one_line
+from running import add, history, one_line
 
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import TrainingStream

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from probes import seen
-from runs import add, checkpoint, history, same_weights
+from running import add, checkpoint, history, same_weights
 
 from frozenvl.errors import UserError
 from frozenvl.resume import StepBatches
@@ -50,7 +50,9 @@ def test_a_resumed_run_goes_on_at_its_step():
 
 
 def test_a_batch_smaller_than_its_parts_is_refused():
-    with pytest.raises(UserError, match=r"data.batch_size is 5, .* 3 ranks × 2 accumulated batches; raise it"):
+    with pytest.raises(
+        UserError, match=r"data.batch_size is 5, .* 3 ranks × 2 accumulated batches; raise it"
+    ):
         batches(ranks=3, accumulate=2, size=5)
 
 
@@ -67,7 +69,10 @@ SETTINGS = ("--data.batch_size", 30, "--trainer.max_steps", 8, "--trainer.val_ch
 
 def broken_off(frozenvl, after: int, *options, ranks: int = 1) -> None:
     """A run with its last checkpoint `after` so many steps, and a history that is one step ahead of it."""
-    assert frozenvl("fit", *SETTINGS, *options, *add("probes.StopAt", step=after + 1), name="cut", ranks=ranks) == 1
+    assert (
+        frozenvl("fit", *SETTINGS, *options, *add("probes.StopAt", step=after + 1), name="cut", ranks=ranks)
+        == 1
+    )
     assert checkpoint("cut")["global_step"] == after
     assert history("cut")[-1]["step"] == after + 1
 
@@ -75,7 +80,7 @@ def broken_off(frozenvl, after: int, *options, ranks: int = 1) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tiny_language, tiny_vision, feature_home):
     """An uninterrupted run."""
-    from runs import Runs
+    from running import Runs
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("whole"))

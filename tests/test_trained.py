@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from runs import one_line
+from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
@@ -37,7 +37,10 @@ def test_caption_says_what_the_evaluation_said(tiny_run, pictures, capsys):
 
 def test_ask_words_questions_as_the_run_did_and_puts_examples_first(tiny_run, pictures, capsys):
     def ask(*options: str) -> str:
-        assert main(["ask", str(tiny_run), pictures[0], "Is the cross blue?", "--max_new_tokens", "4", *options]) == 0
+        assert (
+            main(["ask", str(tiny_run), pictures[0], "Is the cross blue?", "--max_new_tokens", "4", *options])
+            == 0
+        )
         return capsys.readouterr().out
 
     lines = (tiny_run / "evaluation" / "vqa-0shot" / "predictions.jsonl").read_text().split("\n")

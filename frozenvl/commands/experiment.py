@@ -27,6 +27,7 @@ BESIDE_THE_POINT = (
     "module.s. in eval mode at the start",  # the frozen ones
     "your dataloader is not resumable",  # it is: frozenvl.resume
     "You are using a custom batch sampler",
+    "The dirpath has changed",  # a checkpoint scored under another name
     "isinstance.treespec, LeafSpec",
 )
 """Warnings of Lightning's that say nothing to the user of this command."""

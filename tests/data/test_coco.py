@@ -94,7 +94,7 @@ def test_an_image_that_is_none_is_named(folder, kind):
         path.mkdir()
     elif kind != "missing":
         path.write_bytes({"text": b"hello", "truncated": whole[: len(whole) // 2], "empty": b""}[kind])
-    with pytest.raises(UserError, match="a.jpg: (no such image|not a readable image)") as error:
+    with pytest.raises(UserError, match=r"a.jpg: (no such image|not a readable image)") as error:
         read(folder)[0].image.read()
     assert "\n" not in str(error.value)
 

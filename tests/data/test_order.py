@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -28,7 +29,8 @@ def test_a_permutation_is_pure_and_depends_on_seed_and_epoch():
 
 def test_a_permutation_mixes():
     drawn = list(Permutation(1000, "mixes"))
-    assert sum(abs(a - b) for a, b in zip(drawn, drawn[1:], strict=False)) / 999 == pytest.approx(1000 / 3, rel=0.1)
+    steps = [abs(a - b) for a, b in pairwise(drawn)]
+    assert sum(steps) / len(steps) == pytest.approx(1000 / 3, rel=0.1)
 
 
 def test_outside_a_permutation_is_an_error():
@@ -67,7 +69,7 @@ def test_a_mixture_keeps_its_weights_and_each_set_its_own_epochs():
 def test_a_mixture_is_spread_evenly():
     drawn = [Order([100, 100], [1, 3], seed=0)[p][0] for p in range(400)]
     places = [p for p, which in enumerate(drawn) if which == 0]
-    assert {b - a for a, b in zip(places, places[1:], strict=False)} == {4}
+    assert {b - a for a, b in pairwise(places)} == {4}
 
 
 def test_an_epoch_of_a_mixture_sees_every_set_whole():

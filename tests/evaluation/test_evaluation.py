@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from runs import CONFIG, add, checkpoint, history, score
+from running import CONFIG, add, checkpoint, history, one_line, score
 
 EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 
@@ -17,7 +18,11 @@ EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 def kept(run: str | Path) -> dict[str, bytes]:
     """What the evaluations of a run wrote."""
     folder = Path("runs") / run / "evaluation"
-    return {f"{e}/{f}": (folder / e / f).read_bytes() for e in EVALUATIONS for f in ("score.json", "predictions.jsonl")}
+    return {
+        f"{e}/{f}": (folder / e / f).read_bytes()
+        for e in EVALUATIONS
+        for f in ("score.json", "predictions.jsonl")
+    }
 
 
 def test_the_number_of_ranks_changes_no_byte(frozenvl, tiny_run):
@@ -91,7 +96,9 @@ def test_a_part_is_the_same_on_three_ranks(frozenvl, tiny_run):
 
 
 def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl):
-    best = add("lightning.pytorch.callbacks.ModelCheckpoint", monitor="captions/CIDEr", mode="max", filename="best")
+    best = add(
+        "lightning.pytorch.callbacks.ModelCheckpoint", monitor="captions/CIDEr", mode="max", filename="best"
+    )
     stop = add("lightning.pytorch.callbacks.EarlyStopping", monitor="captions/CIDEr", mode="max", patience=1)
     never_better = ("--model.optimizer.lr", 0.0, "--trainer.val_check_interval", 1)
     assert frozenvl("fit", *best, *stop, *never_better) == 0
@@ -125,15 +132,15 @@ def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
 @pytest.mark.parametrize(
     ("callback", "settings", "message"),
     [
-        ("Captions", {"task": "nowhere"}, "Captions: no task 'nowhere' in data.val .there are: captions, vqa."),
+        (
+            "Captions",
+            {"task": "nowhere"},
+            "Captions: no task 'nowhere' in data.val .there are: captions, vqa.",
+        ),
         ("FewShotVQA", {"demonstrations": "nowhere"}, "no task 'nowhere' in data.train"),
         ("FewShotVQA", {"shots": "[0,99]"}, "99 shots, but the pool has only 16 examples"),
     ],
 )
 def test_an_evaluation_that_cannot_be_is_said_before_the_run(frozenvl, capfd, callback, settings, message):
-    import re
-
-    from runs import one_line
-
     assert frozenvl("fit", *add(f"frozenvl.evaluation.{callback}", **settings)) == 2
     assert re.search(message, one_line(capfd.readouterr().err))

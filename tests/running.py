@@ -27,13 +27,17 @@ class Runs:
     def __call__(self, command: str, *options: object, name: str = "tiny", ranks: int = 1) -> int:
         """The exit status. More than one rank are forked processes."""
         where = ["--trainer.devices", str(ranks), "--trainer.strategy", "ddp_fork" if ranks > 1 else "auto"]
-        return main([command, "--config", str(CONFIG), *self.models, *where, "--name", name, *map(str, options)])
+        return main(
+            [command, "--config", str(CONFIG), *self.models, *where, "--name", name, *map(str, options)]
+        )
 
 
 def add(callback: str, **settings: object) -> list[str]:
     """Options that add a callback to those of the configuration."""
     options = [f"--trainer.callbacks+={callback}"]
-    return options + [x for key, value in settings.items() for x in (f"--trainer.callbacks.{key}", str(value))]
+    return options + [
+        x for key, value in settings.items() for x in (f"--trainer.callbacks.{key}", str(value))
+    ]
 
 
 def history(run: str | Path) -> list[dict[str, float]]:
