@@ -59,7 +59,9 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     scored = caption_scores(
         candidates, references, [name for name in wanted if name not in JAVA_METRICS], partial=args.partial
     )
-    java = java_scores(candidates, references, [name for name in JAVA_METRICS if name in wanted])
+    java = java_scores(
+        candidates, references, [name for name in JAVA_METRICS if name in wanted], partial=args.partial
+    )
     result: dict[str, Any] = {
         "scores": scored.scores | java.scores,
         "intervals": scored.intervals(),

@@ -1,0 +1,157 @@
+"""`frozenvl score`: files in the official layouts, and in ours, to scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from running import one_line
+
+from frozenvl.cli import main
+from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.layouts import caption_results, vqa_results
+
+TEXTS = {"1": ["a dog runs", "the dog is running ."], "2": ["two red birds on a wire", "birds"], "3": ["a cat", "cat"]}
+CAPTIONS = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
+ANSWERS = {"10": ["red"] * 7 + ["pink"] * 3, "11": ["2"] * 10, "12": ["yes"] * 2 + ["no"] * 8}
+
+
+def write(path: str, content: object) -> str:
+    Path(path).write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def captions(tmp_path, monkeypatch) -> list[str]:
+    """Arguments that name a COCO annotations file and a COCO results file."""
+    monkeypatch.chdir(tmp_path)
+    pairs = [(image, text) for image, texts in TEXTS.items() for text in texts]
+    rows = [{"id": n, "image_id": int(image), "caption": text} for n, (image, text) in enumerate(pairs)]
+    write("references.json", {"images": [{"id": int(image)} for image in TEXTS], "annotations": rows})
+    write("results.json", caption_results(CAPTIONS))
+    return ["score", "captions", "--references", "references.json", "--results", "results.json"]
+
+
+@pytest.fixture
+def vqa(tmp_path, monkeypatch) -> list[str]:
+    """Arguments that name VQA v2 questions and annotations; three predictions."""
+    monkeypatch.chdir(tmp_path)
+    asked = [{"question_id": int(q), "image_id": int(q) // 2, "question": "what?"} for q in ANSWERS]
+    noted = [
+        {
+            "question_id": int(q),
+            "answer_type": "number" if q == "11" else "other",
+            "question_type": "what",
+            "answers": [{"answer": answer, "answer_id": n} for n, answer in enumerate(answers)],
+        }
+        for q, answers in ANSWERS.items()
+    ]
+    write("questions.json", {"questions": asked})
+    write("annotations.json", {"annotations": noted})
+    write("results.json", vqa_results({"10": "Pink.", "11": "2", "12": "yes"}))
+    options = ["--questions", "questions.json", "--annotations", "annotations.json", "--results", "results.json"]
+    return ["score", "vqa", *options]
+
+
+def scored(capsys, arguments: list[str]) -> dict:
+    assert main(arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_captions(captions, capsys):
+    result = scored(capsys, [*captions, "--per-image"])
+    expected = caption_scores(CAPTIONS, TEXTS)
+    assert {key: result["scores"][key] for key in expected.scores} == expected.scores
+    assert result["per_image"] == expected.per_image
+    assert set(result["scores"]) | set(result["not_computed"]) == {*expected.scores, "METEOR", "SPICE"}
+    for key, (low, high) in result["intervals"].items():
+        assert low <= result["scores"][key] <= high
+
+
+def test_without_java_the_reason_is_said(captions, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result = scored(capsys, captions)
+    assert result["not_computed"]["METEOR"] == "no java on PATH"
+    assert "METEOR" not in result["scores"]
+
+
+def test_predictions_of_a_run_score_alike(captions, capsys):
+    rows = [{"image_id": key, "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS]
+    Path("predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ours = ["score", "captions", "--references", "predictions.jsonl", "--results", "predictions.jsonl"]
+    some = ["--metrics", "CIDEr", "Bleu_4", "ROUGE_L"]
+    assert scored(capsys, ours + some)["scores"] == scored(capsys, captions + some)["scores"]
+
+
+def test_a_part_keeps_the_idf_of_all(captions, capsys):
+    write("results.json", caption_results({"1": CAPTIONS["1"]}))
+    result = scored(capsys, [*captions, "--partial", "--metrics", "CIDEr"])
+    assert result["scores"]["CIDEr"] == pytest.approx(caption_scores(CAPTIONS, TEXTS).per_image["1"]["CIDEr"])
+    assert (result["images"], result["of"]) == (1, 3)
+
+
+def test_out_writes_a_file(captions, capsys):
+    assert main([*captions, "--metrics", "Bleu_1", "--out", "scores.json"]) == 0
+    assert json.loads(Path("scores.json").read_text())["scores"].keys() == {"Bleu_1"}
+    assert capsys.readouterr().out == ""
+
+
+def test_vqa(vqa, capsys):
+    result = scored(capsys, [*vqa, "--per-question"])
+    # Three of ten said pink: 3/3 for those who did not say it, 2/3 for the three who did. Two said yes.
+    assert result["per_question"] == pytest.approx({"10": 90.0, "11": 100.0, "12": 60.0})
+    assert result["scores"]["overall"] == pytest.approx(250 / 3)
+    assert result["scores"]["answer_type/number"] == 100.0
+
+
+BAD_CAPTIONS = [
+    ([{"image_id": 9, "caption": "a"}], "without references"),
+    ([{"image_id": 1, "caption": "a"}], "have no caption in the results"),
+    ([{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}], "stands there twice"),
+    ([{"image": 1}], "has no 'image_id'"),
+    ({"a": 1}, "a list was expected"),
+    ([], "the results are empty"),
+]
+
+
+@pytest.mark.parametrize(("results", "says"), BAD_CAPTIONS)
+def test_bad_captions(captions, capsys, results, says):
+    write("results.json", results)
+    assert main(captions) == 2
+    assert says in one_line(capsys.readouterr().err)
+
+
+def test_bad_files(captions, capsys):
+    Path("results.json").write_text('[{"image_id": 1,')
+    assert main(captions) == 2
+    assert "results.json: not valid JSON" in one_line(capsys.readouterr().err)
+    Path("results.json").unlink()
+    assert main(captions) == 2
+    assert "results.json: cannot be read" in one_line(capsys.readouterr().err)
+
+
+def test_references_without_captions(captions, capsys):
+    write("references.json", {"images": [{"id": 1}, {"id": 4}], "annotations": [{"image_id": 1, "caption": "a"}]})
+    assert main(captions) == 2
+    assert "1 images have no caption (first: 4)" in one_line(capsys.readouterr().err)
+
+
+def test_questions_and_annotations_that_do_not_belong_together(vqa, capsys):
+    write("questions.json", {"questions": [{"question_id": 10, "image_id": 5, "question": "what?"}]})
+    assert main(vqa) == 2
+    assert "question 11 is not in questions.json" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.data
+def test_official_vqa(data, capsys):
+    folder, name = data / "vqa_v2", "v2_{}mscoco_train2014_subset_{}.json"
+    options = ["--questions", folder / name.format("OpenEnded_", "questions")]
+    options += ["--annotations", folder / name.format("", "annotations")]
+    official = data / "metrics" / "vqa_v2_official"
+    expected = json.loads((official / "expected_accuracies.json").read_text())["expected"]
+    assert expected
+    for predictions, accuracies in expected.items():
+        results = official / f"{predictions}_results.json"
+        result = scored(capsys, ["score", "vqa", *map(str, options), "--results", str(results)])
+        assert round(result["scores"]["overall"], 2) == accuracies["overall"]
