@@ -13,6 +13,7 @@ SHOWN = 12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="a run's folder, or a predictions.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="another")
+    parser.add_argument("--all", action="store_true", help="every score, also by answer and question type")
     parser.add_argument(
         "--out", type=Path, default=Path("comparison"), help="folder of the galleries (comparison)"
     )
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from frozenvl.commands.report import SHOWN_SCORES
     from frozenvl.errors import UserError
     from frozenvl.evaluation.compare import compare, evaluations
 
@@ -41,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         for warning in result.warnings:
             print(f"frozenvl: warning: {name}: {warning}", file=sys.stderr)
         for key, change in result.differences.items():
+            if not args.all and key not in SHOWN_SCORES:
+                continue
             digits = 1 if key not in ("CIDEr", "ROUGE_L") and not key.startswith("Bleu") else 3
             a = result.a[key]
             numbers = (a, a + change.difference, change.difference)

@@ -9,12 +9,12 @@ from typing import Any
 
 from frozenvl.errors import UserError
 
-SHOWN = ("CIDEr", "Bleu_4", "ROUGE_L", "overall")
+SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
-    parser.add_argument("--all", action="store_true", help="every score, not only " + ", ".join(SHOWN))
+    parser.add_argument("--all", action="store_true", help="every score, not only " + ", ".join(SHOWN_SCORES))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         for results in scores.values()
         for name, result in results.items()
         for key in result["scores"]
-        if args.all or key in SHOWN
+        if args.all or key in SHOWN_SCORES
     )
     for name, key in rows:
         table.add_row(f"{name} {key}", *(cell(scores[folder].get(name), key) for folder in args.runs))
