@@ -12,7 +12,11 @@ from frozenvl.cli import main
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.layouts import caption_results, vqa_results
 
-TEXTS = {"1": ["a dog runs", "the dog is running ."], "2": ["two red birds on a wire", "birds"], "3": ["a cat", "cat"]}
+TEXTS = {
+    "1": ["a dog runs", "the dog is running ."],
+    "2": ["two red birds on a wire", "birds"],
+    "3": ["a cat", "cat"],
+}
 CAPTIONS = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
 ANSWERS = {"10": ["red"] * 7 + ["pink"] * 3, "11": ["2"] * 10, "12": ["yes"] * 2 + ["no"] * 8}
 
@@ -50,7 +54,14 @@ def vqa(tmp_path, monkeypatch) -> list[str]:
     write("questions.json", {"questions": asked})
     write("annotations.json", {"annotations": noted})
     write("results.json", vqa_results({"10": "Pink.", "11": "2", "12": "yes"}))
-    options = ["--questions", "questions.json", "--annotations", "annotations.json", "--results", "results.json"]
+    options = [
+        "--questions",
+        "questions.json",
+        "--annotations",
+        "annotations.json",
+        "--results",
+        "results.json",
+    ]
     return ["score", "vqa", *options]
 
 
@@ -132,7 +143,10 @@ def test_bad_files(captions, capsys):
 
 
 def test_references_without_captions(captions, capsys):
-    write("references.json", {"images": [{"id": 1}, {"id": 4}], "annotations": [{"image_id": 1, "caption": "a"}]})
+    write(
+        "references.json",
+        {"images": [{"id": 1}, {"id": 4}], "annotations": [{"image_id": 1, "caption": "a"}]},
+    )
     assert main(captions) == 2
     assert "1 images have no caption (first: 4)" in one_line(capsys.readouterr().err)
 

@@ -99,7 +99,9 @@ def run(arguments: list[str]) -> int:
         )
     except ArgumentError as error:
         raise UserError(one_line(str(error))) from error
-    return 143 if cli.trainer.received_sigterm else 0  # as a shell counts a SIGTERM; Lightning would end with 0
+    return (
+        143 if cli.trainer.received_sigterm else 0
+    )  # as a shell counts a SIGTERM; Lightning would end with 0
 
 
 def one_line(message: str) -> str:

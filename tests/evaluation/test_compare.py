@@ -11,7 +11,11 @@ from running import one_line
 from frozenvl.cli import main
 from frozenvl.evaluation.compare import compare
 
-REFERENCES = {"1": ["a dog runs", "a running dog"], "2": ["two red birds", "birds"], "3": ["a cat sits", "cat"]}
+REFERENCES = {
+    "1": ["a dog runs", "a running dog"],
+    "2": ["two red birds", "birds"],
+    "3": ["a cat sits", "cat"],
+}
 WORSE = {"1": "a dog runs", "2": "a dog", "3": "a dog"}
 BETTER = {"1": "a dog runs", "2": "two red birds", "3": "a cat"}
 
@@ -20,9 +24,14 @@ def predictions(folder: str, texts: dict[str, str], **circumstances: object) -> 
     """A predictions.jsonl of captions with the score.json beside it."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
-    rows = [{"id": key, "image_id": key, "text": text, "references": REFERENCES[key]} for key, text in texts.items()]
+    rows = [
+        {"id": key, "image_id": key, "text": text, "references": REFERENCES[key]}
+        for key, text in texts.items()
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    path.with_name("score.json").write_text(json.dumps({"circumstances": {"decoding": "greedy"} | circumstances}))
+    path.with_name("score.json").write_text(
+        json.dumps({"circumstances": {"decoding": "greedy"} | circumstances})
+    )
     return path
 
 
@@ -47,7 +56,9 @@ def test_a_run_does_not_differ_from_itself():
 
 
 def test_circumstances_that_differ_are_said():
-    result = compare(predictions("a", WORSE), predictions("b", BETTER, decoding={"num_beams": 5}, model="another"))
+    result = compare(
+        predictions("a", WORSE), predictions("b", BETTER, decoding={"num_beams": 5}, model="another")
+    )
     assert result.warnings == ["decoding differs: 'greedy' and {'num_beams': 5}"]
 
 
@@ -68,7 +79,11 @@ def test_command(capsys):
 
 def test_command_draws_where_two_runs_differ_most(tiny_run, capsys):
     assert main(["compare", str(tiny_run), str(tiny_run), "--out", "drawn"]) == 0
-    assert {path.name for path in Path("drawn").iterdir()} == {"captions.png", "vqa-0shot.png", "vqa-2shot.png"}
+    assert {path.name for path in Path("drawn").iterdir()} == {
+        "captions.png",
+        "vqa-0shot.png",
+        "vqa-2shot.png",
+    }
 
 
 def test_other_queries_and_missing_files(capsys):
