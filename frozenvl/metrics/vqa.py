@@ -12,7 +12,7 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-# The rules of VQA's official evaluation (GT-Vision-Lab/VQA @ a013f00, vqaEval.py), quirks included.
+# The rules of VQA's official evaluation (GT-Vision-Lab/VQA, vqaEval.py), checked against its results, quirks included.
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _THOUSANDS = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")
