@@ -12,3 +12,7 @@ class RunError(UserError):
     """A run that started well and failed midway (a full disk, a failed server): exit status 1."""
 
     status = 1
+
+
+class UnreadableImage(UserError):
+    """An image whose content cannot be had: training replaces its sample, evaluation counts it as wrong."""

@@ -25,13 +25,25 @@ class Image:
     name: str
     """What a person calls it (a file's name); no two images of a source share one."""
 
-    def read(self) -> PIL.Image.Image:
-        """The pixels, as RGB. Raises `UserError` where they cannot be had."""
+    def read(self, side: int | None = None) -> PIL.Image.Image:
+        """The pixels, as RGB.
+
+        Args:
+            side: of the square that the image will be fitted into, in pixels: it may be read at a reduced size,
+                as long as it is not below that.
+
+        Raises:
+            UnreadableImage: where they cannot be had.
+        """
         raise NotImplementedError
 
     @property
     def digest(self) -> str:
-        """Identity of the content, as hex: equal digests, equal pixels. Keys of feature caches."""
+        """Identity of the content, as hex: equal digests, equal pixels. Keys of feature caches.
+
+        Raises:
+            UnreadableImage: where the content cannot be had.
+        """
         raise NotImplementedError
 
 
@@ -45,7 +57,7 @@ class ImageFile(Image):
     def name(self) -> str:  # type: ignore[override]
         return self.path.name
 
-    def read(self) -> PIL.Image.Image:
+    def read(self, side: int | None = None) -> PIL.Image.Image:
         try:
             with PIL.Image.open(self.path) as image:
                 return image.convert("RGB")
@@ -71,7 +83,7 @@ class BlackImage(Image):
     size: int = 64
     name: str = "black"
 
-    def read(self) -> PIL.Image.Image:
+    def read(self, side: int | None = None) -> PIL.Image.Image:
         return PIL.Image.new("RGB", (self.size, self.size))
 
     @property

@@ -29,7 +29,7 @@ class AugmentedImage(Image):
     def name(self) -> str:  # type: ignore[override]
         return self.image.name
 
-    def read(self) -> PIL.Image.Image:
+    def read(self, side: int | None = None) -> PIL.Image.Image:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return self.transform(self.image.read())

@@ -42,7 +42,7 @@ class SceneImage(Image):
     scene: Scene
     resolution: int = 224
 
-    def read(self) -> PIL.Image.Image:
+    def read(self, side: int | None = None) -> PIL.Image.Image:
         return render(self.scene, self.resolution)
 
     @property
