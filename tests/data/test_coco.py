@@ -41,6 +41,18 @@ def test_one_example_an_image_with_all_its_captions(folder):
     assert (len(source), source.pairs) == (2, 3)
 
 
+def test_photographs_of_coco_are_named_as_in_every_source(folder):
+    content = json.loads(changed("images", 0, file_name="COCO_val2014_000000000007.jpg"))
+    (folder / "captions.json").write_text(json.dumps(content))
+    source = read(folder)
+    assert [(e.id, e.image_id) for e in source] == [("7", "coco/7"), ("3", f"{folder.name}/images/b.jpg")]
+
+
+def test_half_a_surrogate_pair_is_replaced(folder):
+    (folder / "captions.json").write_text(changed("annotations", 1, caption="A \ud83d cat \0"))
+    assert read(folder)[1].references == ("A ? cat \0",)
+
+
 def changed(key: str, row: int, **fields) -> str:
     content = json.loads(json.dumps(GOOD))
     content[key][row] |= fields

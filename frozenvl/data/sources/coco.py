@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frozenvl.data.sources.coco_ids import photograph_id
+from frozenvl.data.sources.packed import Packed
+from frozenvl.data.sources.records import image_folder, laid_out, one_line, read_annotations
 from frozenvl.data.sources.source import Source
 from frozenvl.errors import UserError
-from frozenvl.files import read_json
 from frozenvl.prompt import Example, ImageFile
 
 
@@ -23,20 +25,17 @@ class CocoCaptions(Source):
     """
 
     def __init__(self, annotations: str, images: str) -> None:
-        path, self.folder = Path(annotations), Path(images)
-        if not path.is_file():
-            raise UserError(f"{path}: no such annotation file; name the data's folder with --data.root")
-        records = read_json(path)
-        if not self.folder.is_dir():
-            raise UserError(f"{self.folder}: no such image folder; name the data's folder with --data.root")
-        try:
+        path = Path(annotations)
+        records = read_annotations(path)
+        self.folder = image_folder(Path(images))
+        with laid_out(path, "COCO captions JSON"):
             captions: dict[object, list[str]] = {}
             for image in records["images"]:
                 if image["id"] in captions:
                     raise UserError(f"{path}: image {image['id']} stands twice among `images`; remove one")
                 captions[image["id"]] = []
             for row in records["annotations"]:
-                text = " ".join((row["caption"] or "").split())
+                text = one_line(row["caption"])
                 if not text:
                     raise UserError(f"{path}: empty caption (annotation {row.get('id')}); remove it")
                 if row["image_id"] not in captions:
@@ -44,25 +43,28 @@ class CocoCaptions(Source):
                         f"{path}: a caption for image {row['image_id']}, which is not among `images`"
                     )
                 captions[row["image_id"]].append(text)
-            self.rows = [
+            self.rows = Packed(
                 (str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]
-            ]
-        except KeyError as error:
-            raise UserError(f"{path}: not COCO captions JSON (missing {error})") from None
-        except (TypeError, AttributeError) as error:
-            raise UserError(f"{path}: not COCO captions JSON ({error})") from None
-        if not self.rows:
+            )
+            counts = [len(captions[i["id"]]) for i in records["images"]]
+        if not counts:
             raise UserError(f"{path}: lists no images")
-        bare = next((name for _, name, texts in self.rows if not texts), None)
-        if bare is not None:
+        if 0 in counts:
+            bare = self.rows[counts.index(0)][1]
             raise UserError(f"{path}: image {bare} has no caption; remove it from `images`")
-        self.targets_per_example = [len(texts) for _, _, texts in self.rows]
+        self.targets_per_example = counts
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Example:
-        image_id, name, captions = self.rows[index]
+        key, name, captions = self.rows[index]
         return Example(
-            id=image_id, image=ImageFile(self.folder / name), image_id=image_id, references=captions
+            id=key,
+            image=ImageFile(self.folder / name),
+            image_id=photograph_id(self.folder, name),
+            references=captions,
         )
+
+    def image_ids(self) -> list[str]:
+        return [photograph_id(self.folder, name) for _, name, _ in self.rows]

@@ -1,0 +1,50 @@
+"""Photographs under the same name in every data set, and rows in little memory."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from frozenvl.data.sources.coco_ids import coco_id, photograph_id
+from frozenvl.data.sources.packed import Packed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "COCO_train2014_000000000077.jpg",
+        "COCO_val2014_000000000077",
+        "COCO_test2015_000000000077.png",
+        "000000000077.jpg",
+        "train2014/COCO_train2014_000000000077.jpg",
+        "000000000077",
+    ],
+)
+def test_all_names_of_a_coco_photograph(name):
+    assert coco_id(name) == "coco/77"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["77.jpg", "000000077.jpg", "123456789012.jpg", "1000268201_693b08cb0e.jpg", "x000000000077.jpg", ""],
+)
+def test_other_names_are_none_of_cocos(name):
+    assert coco_id(name) is None
+
+
+def test_equal_names_in_different_folders_are_different_photographs():
+    train, val = Path("/a/own/train"), Path("/a/own/val")
+    assert photograph_id(train, "1.jpg") == "own/train/1.jpg" != photograph_id(val, "1.jpg")
+    assert photograph_id(Path("/b/own/train"), "1.jpg") == photograph_id(train, "1.jpg")
+    assert photograph_id(train, "000000000285.jpg") == photograph_id(val, "000000000285.jpg") == "coco/285"
+
+
+def test_packed_rows_come_back_as_they_were():
+    rows = [("a", 1, ("x", "ü\0")), (), {"k": None}]
+    packed = pickle.loads(pickle.dumps(Packed(rows)))
+    assert list(packed) == rows and packed[-1] == rows[-1] and packed[1:] == rows[1:] and len(packed) == 3
+    with pytest.raises(IndexError):
+        packed[3]
+    assert len(Packed([])) == 0
