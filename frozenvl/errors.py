@@ -1,5 +1,9 @@
 """What is said to a person when something that they gave cannot be used."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class UserError(Exception):
     """Bad input: the message is one line that says what is wrong and what to do.
@@ -15,4 +19,13 @@ class RunError(UserError):
 
 
 class UnreadableImage(UserError):
-    """An image whose content cannot be had: training replaces its sample, evaluation counts it as wrong."""
+    """An image whose content cannot be had: training replaces its sample, evaluation counts it as wrong.
+
+    Args:
+        message: one line.
+        image: the `prompt.Image`, where it is known.
+    """
+
+    def __init__(self, message: str, image: Any = None) -> None:
+        super().__init__(message)
+        self.image = image

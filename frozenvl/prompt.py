@@ -17,6 +17,7 @@ from typing import TypeAlias
 import PIL.Image
 
 from frozenvl.errors import UserError
+from frozenvl.imaging import content, decode
 
 
 class Image:
@@ -58,22 +59,11 @@ class ImageFile(Image):
         return self.path.name
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
-        try:
-            with PIL.Image.open(self.path) as image:
-                return image.convert("RGB")
-        except FileNotFoundError:
-            raise UserError(f"{self.path}: no such image; check data.root and the image folder") from None
-        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-            raise UserError(f"{self.path}: not a readable image ({error}); remove or replace it") from None
+        return decode(self.path, str(self.path), side)
 
     @cached_property
     def digest(self) -> str:  # type: ignore[override]
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()[:32]
-        except OSError as error:
-            raise UserError(
-                f"{self.path}: cannot be read ({error.strerror}); check the image folder"
-            ) from None
+        return hashlib.sha256(content(self.path, str(self.path))).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

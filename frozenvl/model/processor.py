@@ -9,11 +9,11 @@ import numpy as np
 import PIL
 import torch
 from PIL import Image as PILImage
-from PIL import ImageOps
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from frozenvl.errors import UserError
+from frozenvl.errors import UnreadableImage, UserError
+from frozenvl.imaging import MARGIN
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.prompt import Image, Prompt, Sample
 from frozenvl.weights import loading, resolve
@@ -28,31 +28,51 @@ class ImageReader(Protocol):
 
 
 class Pixels:
-    """Pads an image with zeros to a square, then resizes it (Frozen, section 3).
+    """Fits an image into a square, the rest of which is zero (Frozen, section 3: padded, then resized).
 
     Args:
-        size: side of the result, in pixels.
+        size: side of the square, in pixels.
+        scaled: whether large JPEGs are decoded at reduced size.
     """
 
     encoded = False
-    version = f"pad, bicubic, pillow {PIL.__version__}"
-    """What the pixels depend on, beside the file and the size."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, scaled: bool = True) -> None:
+        self.size, self.scaled = size, scaled
+
+    @property
+    def version(self) -> str:
+        """What the pixels depend on, beside the file and the size."""
+        decoding = f"scaled decoding, margin {MARGIN}" if self.scaled else "full decoding"
+        return f"fit, bicubic, pad, pillow {PIL.__version__}, {decoding}"
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, 3, size, size) uint8."""
-        rows = [self.one(image.read()) for image in images]
+        """(N, 3, size, size) uint8.
+
+        Raises:
+            UnreadableImage: with the image that it is about.
+        """
+        rows = [self.one(self._read(image)) for image in images]
         return torch.stack(rows) if rows else torch.zeros(0, 3, self.size, self.size, dtype=torch.uint8)
 
+    def _read(self, image: Image) -> PILImage.Image:
+        try:
+            return image.read(self.size if self.scaled else None)
+        except UnreadableImage as error:
+            error.image = image
+            raise
+
     def one(self, image: PILImage.Image) -> Tensor:
-        side = max(image.size)
-        if image.size != (side, side):
-            image = ImageOps.pad(image, (side, side), color=0)
-        if side != self.size:
-            image = image.resize((self.size, self.size), PILImage.Resampling.BICUBIC)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+        """(3, size, size) uint8 of an RGB image."""
+        # Resized first: the square of a 40,000-pixel banner would not fit into memory.
+        longest = max(image.size)
+        width, height = (max(1, round(length * self.size / longest)) for length in image.size)
+        if image.size != (width, height):
+            image = image.resize((width, height), PILImage.Resampling.BICUBIC)
+        square = np.zeros((3, self.size, self.size), np.uint8)
+        top, left = (self.size - height) // 2, (self.size - width) // 2
+        square[:, top : top + height, left : left + width] = np.asarray(image).transpose(2, 0, 1)
+        return torch.from_numpy(square)
 
 
 class Processor:

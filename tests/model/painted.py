@@ -14,7 +14,7 @@ class Painted(Image):
         self.colour, self.size, self.reads = colour, size, 0
         self.name = f"{colour} {size}"
 
-    def read(self) -> PIL.Image.Image:
+    def read(self, side: int | None = None) -> PIL.Image.Image:
         self.reads += 1
         return PIL.Image.new("RGB", self.size, self.colour)
 

@@ -1,5 +1,8 @@
+import pickle
+
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tiny
 import torch
@@ -7,10 +10,10 @@ from painted import Painted
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-from frozenvl.errors import UserError
+from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.prompt import Example, Sample, Template
+from frozenvl.prompt import Example, ImageFile, Sample, Template
 
 
 def byte_level(folder):
@@ -208,14 +211,54 @@ def test_wide_images_get_black_bars():
     assert tall.equal(pixels.transpose(1, 2))
 
 
-def test_square_first_then_the_size():
-    noise = np.random.default_rng(0).integers(1, 256, (30, 50, 3), dtype=np.uint8)
-    square = np.pad(noise, ((10, 10), (0, 0), (0, 0)))
-    expected = PIL.Image.fromarray(square).resize((8, 8), PIL.Image.Resampling.BICUBIC)
+def test_an_image_is_fitted_into_the_square():
+    noise = PIL.Image.fromarray(np.random.default_rng(0).integers(1, 256, (30, 50, 3), dtype=np.uint8))
+    square = PIL.Image.new("RGB", (8, 8))
+    square.paste(noise.resize((8, 5), PIL.Image.Resampling.BICUBIC), (0, 1))
+    assert Pixels(8).one(noise).permute(1, 2, 0).numpy().tolist() == np.array(square).tolist()
     pixels = Pixels(8)([Painted("red", (8, 8)), Painted("red", (5, 9))])
-    assert (
-        Pixels(8).one(PIL.Image.fromarray(noise)).permute(1, 2, 0).numpy().tolist()
-        == np.array(expected).tolist()
-    )
-    assert pixels.shape == (2, 3, 8, 8)
+    assert pixels.shape == (2, 3, 8, 8) and pixels.dtype == torch.uint8
     assert pixels[0].amin((1, 2)).tolist() == [255, 0, 0]
+    assert Pixels(8)([]).shape == (0, 3, 8, 8)
+
+
+def test_fitting_is_padding_to_a_square_and_then_resizing():
+    """As Frozen says it; apart from the border of the padding, where the interpolation reaches across."""
+    random = np.random.default_rng(0)
+    photograph = PIL.Image.fromarray(random.integers(1, 256, (6, 8, 3), dtype=np.uint8)).resize((320, 240))
+    padded = PIL.ImageOps.pad(photograph, (320, 320)).resize((64, 64), PIL.Image.Resampling.BICUBIC)
+    inside = slice(10, -10)
+    difference = Pixels(64).one(photograph).permute(1, 2, 0).numpy()[inside] - np.array(padded, int)[inside]
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(40_000, 10), (10, 40_000)])
+def test_a_banner_needs_no_more_memory_than_it_has_pixels(size):
+    pixels = Pixels(8).one(PIL.Image.new("RGB", size, (9, 9, 9)))
+    assert pixels.sum() == 8 * 9 * 3
+
+
+def photograph(folder):
+    random = np.random.default_rng(0)
+    image = PIL.Image.fromarray(random.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    image.resize((320, 240)).save(folder / "a.jpg")
+    return ImageFile(folder / "a.jpg")
+
+
+def test_scaled_decoding_is_a_choice_and_the_version_says_which(tmp_path):
+    image = photograph(tmp_path)
+    scaled, full = Pixels(8), Pixels(8, scaled=False)
+    assert full([image])[0].equal(full.one(image.read()))
+    assert scaled([image])[0].equal(full.one(image.read(8)))
+    assert not scaled([image]).equal(full([image]))
+    assert scaled.version != full.version and scaled.version == Pixels(99).version
+    assert "scaled" in scaled.version and PIL.__version__ in full.version
+
+
+def test_an_unreadable_image_is_named_and_given(tmp_path):
+    bad = ImageFile(tmp_path / "none.jpg")
+    with pytest.raises(UnreadableImage, match=r"none\.jpg: no such image") as error:
+        Pixels(8)([photograph(tmp_path), bad])
+    assert error.value.image is bad
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (str(again), again.image) == (str(error.value), bad)
