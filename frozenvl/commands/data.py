@@ -1,0 +1,159 @@
+"""Packs, indexes, checks and shows data sets. SOURCE is a class such as CocoCaptions or Shards, or a class path;
+its arguments follow as --NAME VALUE (--source.NAME where an option here has the same name)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frozenvl.errors import UserError
+from frozenvl.files import write_atomically
+
+if TYPE_CHECKING:
+    from frozenvl.data.sources.source import Source
+    from frozenvl.prompt import Image
+
+NAMED = 3
+"""Examples named for each kind of finding."""
+
+
+class _SourceArguments(argparse.ArgumentParser):
+    """Leaves what it does not know in `rest`: the arguments of the source."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+        parsed, parsed.rest = super().parse_known_args(args, namespace)
+        return parsed, []
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    # Of the parser's own class, too, which says errors in one line.
+    kind: type[argparse.ArgumentParser] = type("SourceParser", (_SourceArguments, type(parser)), {})
+    what = parser.add_subparsers(
+        dest="what", required=True, metavar="pack|index|check|show", parser_class=kind
+    )
+
+    def command(name: str, line: str) -> argparse.ArgumentParser:
+        return what.add_parser(name, help=line, description=line, allow_abbrev=False)
+
+    pack = command(
+        "pack", "write a source as WebDataset tars with an index; goes on where it was interrupted"
+    )
+    pack.add_argument("source", metavar="SOURCE")
+    pack.add_argument("dest", metavar="DEST", type=Path, help="folder of the tars: new, or of the same pack")
+    size = pack.add_mutually_exclusive_group()
+    size.add_argument("--samples-per-shard", type=int, default=1000, metavar="N", help="(default: 1000)")
+    size.add_argument("--shard-mb", type=int, metavar="MB", help="close a shard at this size instead")
+    pack.add_argument("--skip-bad", action="store_true", help="leave out, and list, images that are missing")
+    index = command("index", "index tars that others made, so that they are read by number")
+    index.add_argument(
+        "shards", metavar="SHARDS", nargs="+", help="folders, globs, {000..575} patterns or tars"
+    )
+    index.add_argument("--index", type=Path, metavar="PATH", help="where to write it, for Shards' `index`")
+    index.add_argument("--storage-options", type=json.loads, metavar="JSON", help="fsspec's, for remote tars")
+    index.add_argument(
+        "--allow-broken", action="store_true", help="index truncated or damaged tars up to there"
+    )
+    check = command("check", "read all of a source and say what is wrong or odd")
+    check.add_argument("source", metavar="SOURCE")
+    check.add_argument("--json", type=Path, metavar="PATH", help="write all findings there")
+    check.add_argument("--strict", action="store_true", help="exit status 1 if an example cannot be used")
+    show = command("show", "draw some examples with their captions, or questions and answers")
+    show.add_argument("source", metavar="SOURCE")
+    show.add_argument("--count", type=int, default=24, metavar="N", help="examples (default: 24)")
+    show.add_argument("--out", type=Path, default=Path("sheet.png"), help="the PNG (default: sheet.png)")
+    show.add_argument("--seed", type=int, default=0, help="another seed, other examples (default: 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Does it; returns the exit status."""
+    if args.what == "index":
+        return run_index(args)
+    from frozenvl.data.by_name import build_source
+
+    source = build_source(args.source, args.rest)
+    return {"pack": run_pack, "check": run_check, "show": run_show}[args.what](args, source)
+
+
+def run_index(args: argparse.Namespace) -> int:
+    from frozenvl.data.shard_files import default_places, expand, say
+    from frozenvl.data.store import ShardStore
+    from frozenvl.data.tar_index import build_index
+    from frozenvl.progress import progress_line
+
+    if args.rest:
+        raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
+    urls = expand(args.shards, args.storage_options)
+    store = ShardStore(urls, storage_options=args.storage_options)
+    path = args.index or default_places(urls)[-1]
+    with progress_line("shards") as report:
+        index = build_index(path, urls, store, allow_broken=args.allow_broken, report=report, say=say)
+    print(f"{path}: {sum(shard.rows for shard in index.shards):,} samples in {len(urls):,} shards")
+    return 0
+
+
+def run_pack(args: argparse.Namespace, source: Source) -> int:
+    from frozenvl.data.pack import pack
+    from frozenvl.progress import progress_line
+
+    size = None if args.shard_mb is None else args.shard_mb * 10**6
+    with progress_line("examples") as report:
+        packed = pack(source, args.dest, args.samples_per_shard, size, args.skip_bad, report)
+    for line in packed.left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    written = packed.examples - len(packed.left_out)
+    left = f"; {len(packed.left_out):,} left out" if packed.left_out else ""
+    print(f"{args.dest}: {written:,} examples in {len(packed.shards):,} shards{left}")
+    return 0
+
+
+def run_check(args: argparse.Namespace, source: Source) -> int:
+    from frozenvl.data.check import BAD, check
+    from frozenvl.progress import progress_line
+
+    with progress_line("examples") as progress:
+        report = check(source, progress)
+    print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
+    for what, count in sorted(report.index.items()):
+        print(f"index: {count:,} {what}")
+    for kind, lines in sorted(report.found.items(), key=lambda item: (item[0] not in BAD, item[0])):
+        print(f"{'BAD ' if kind in BAD else 'odd '} {kind}: {len(lines):,}")
+        for line in [*lines[:NAMED], *(["…"] if len(lines) > NAMED else [])]:
+            print(f"       {line}")
+    print(f"{report.bad:,} of {report.examples:,} cannot be used" if report.bad else "all can be used")
+    if args.json:
+        content = {"source": args.source, "arguments": args.rest, **report.as_json()}
+        write_atomically(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return 1 if args.strict and report.bad else 0
+
+
+def run_show(args: argparse.Namespace, source: Source) -> int:
+    from frozenvl.data.order import Permutation
+    from frozenvl.evaluation.gallery import SIDE, Tile, as_png, draw_gallery
+
+    if args.count < 1:
+        raise UserError(f"--count is {args.count}; it must be at least 1")
+    drawn = Permutation(len(source), "show", args.seed)
+    tiles = []
+    for place in range(min(args.count, len(source))):
+        example = source[drawn[place]]
+        picture, wrong = _pixels(example.image, SIDE)
+        texts = (wrong,) if wrong else example.targets
+        tiles.append(Tile(picture, texts, example.question, example.references if example.answer else ()))
+    write_atomically(args.out, as_png(draw_gallery(tiles)))
+    print(f"{args.out}: {len(tiles)} of {len(source):,} examples")
+    return 0
+
+
+def _pixels(image: Image, side: int) -> tuple[Any, str]:
+    """The pixels, or a grey square and what is wrong."""
+    import PIL.Image
+
+    from frozenvl.errors import UnreadableImage
+
+    try:
+        return image.read(side), ""
+    except UnreadableImage as error:
+        return PIL.Image.new("RGB", (side, side), "#cccccc"), str(error)
