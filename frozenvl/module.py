@@ -70,7 +70,9 @@ class FrozenModule(L.LightningModule):
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.trained_steps = 0
         """Optimiser steps behind the weights."""
-        self._sums = torch.zeros(2, dtype=torch.float64)
+        self._sums = torch.zeros(3, dtype=torch.float64)
+        self.unreadable = 0
+        """Samples of the last optimiser step that were replaced, on all ranks."""
         if init_from is not None:
             self.load_trained(init_from)
 
@@ -91,8 +93,8 @@ class FrozenModule(L.LightningModule):
         if self.precision == "bf16":
             self.model.hold_frozen_in_bf16()
         language, vision = self.model.language, self.model.vision
-        reader: Any = Pixels(vision.size)
         data = self.trainer.datamodule  # type: ignore[attr-defined]
+        reader: Any = Pixels(vision.size, data.scaled_decoding)
         if data.cache_features and not vision.trainable and data.augmentation is None:
             reader = self._cached(data, reader)
         return Processor(language.name, self.model.k, reader, self.max_target_tokens)
@@ -142,13 +144,14 @@ class FrozenModule(L.LightningModule):
                 f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids[:4])} …; "
                 "lower the learning rate or look at these samples"
             )
-        self._sums += torch.tensor([nll.item(), tokens], dtype=torch.float64)
+        self._sums += torch.tensor([nll.item(), tokens, len(batch.unreadable)], dtype=torch.float64)
         # Lightning divides by the accumulation, DDP by the ranks: both are means where a sum is due.
         return nll * (accumulate * self.trainer.world_size)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        nll, tokens = self._all_sum(self._sums).tolist()
+        nll, tokens, unreadable = self._all_sum(self._sums).tolist()
         self._sums.zero_()
+        self.unreadable = int(unreadable)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

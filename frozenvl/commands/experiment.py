@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO
 from frozenvl.data.datamodule import FrozenData
+from frozenvl.data_report import DataReport
 from frozenvl.errors import UserError
 from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
@@ -64,7 +65,7 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:0] = [History(), Predictions()]  # type: ignore[attr-defined]
+        trainer.callbacks[:0] = [History(), DataReport(), Predictions()]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]

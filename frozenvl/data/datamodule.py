@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Literal
 
 import lightning as L
 import torch
@@ -11,8 +12,11 @@ from torch.utils.data import DataLoader
 
 from frozenvl.data.augmentation import AugmentedImage
 from frozenvl.data.order import Permutation, seed_from
+from frozenvl.data.overlap import without_overlap
+from frozenvl.data.reading import TrainingBatches, readable
 from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
 from frozenvl.errors import UserError
+from frozenvl.model.batch import Batch
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.resume import StepBatches
 
@@ -31,6 +35,10 @@ class FrozenData(L.LightningDataModule):
         blind: every image is black, in training and validation (Frozen's train-blind).
         augmentation: a torchvision transform of PIL images, for training.
         cache_features: whether a frozen encoder's features are kept on disk and computed once.
+        scaled_decoding: whether large JPEGs are decoded at a reduced size that suffices.
+        overlap: what becomes of training examples whose photograph is asked about in validation: left out, or
+            only counted.
+        max_unreadable: share of the training samples that may be unreadable (and so replaced) before a run stops.
     """
 
     trainer: L.Trainer  # type: ignore[assignment]
@@ -47,14 +55,21 @@ class FrozenData(L.LightningDataModule):
         blind: bool = False,
         augmentation: Callable | None = None,
         cache_features: bool = True,
+        scaled_decoding: bool = True,
+        overlap: Literal["exclude", "count"] = "exclude",
+        max_unreadable: float = 0.01,
     ) -> None:
         super().__init__()
         if batch_size < 1 or eval_batch_size < 1:
             raise UserError("data.batch_size and data.eval_batch_size must be at least 1")
-        self.train, self.val = train, val
+        if not 0 <= max_unreadable <= 1:
+            raise UserError(f"data.max_unreadable is {max_unreadable}; it is a share, from 0 to 1")
+        left, self.overlapping = without_overlap(train, val)
+        self.train, self.val, self.overlap = left if overlap == "exclude" else train, val, overlap
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
         self.workers, self.seed, self.blind = workers, seed, blind
         self.augmentation, self.cache_features = augmentation, cache_features
+        self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
 
     def see(self, image: Image) -> Image:
         """An image as this run sees it."""
@@ -77,7 +92,8 @@ class FrozenData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
-        return self._loader(stream, StepBatches(self.trainer, self.batch_size, stream.order.epoch_length()))
+        batches = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
+        return self._loader(Positions(), batches, TrainingBatches(stream, self._process))
 
     def val_dataloader(self) -> DataLoader:
         pairs = ValidationPairs(self.val, partial(self._change, training=False))
@@ -101,15 +117,26 @@ class FrozenData(L.LightningDataModule):
         batches += [[]] * (-len(batches) % trainer.world_size)
         return Batches(batches[trainer.global_rank :: trainer.world_size])
 
-    def _loader(self, samples, batches: Iterable[list[int]]) -> DataLoader:
+    @property
+    def _process(self) -> Callable[[Sequence[Sample]], Batch]:
+        return self.trainer.lightning_module.processor  # type: ignore[return-value]
+
+    def _loader(self, samples, batches: Iterable[list[int]], collate: Callable | None = None) -> DataLoader:
         return DataLoader(
             samples,
             batch_sampler=batches,  # type: ignore[arg-type]
-            collate_fn=self.trainer.lightning_module.processor,  # type: ignore[arg-type]
+            collate_fn=collate or partial(readable, process=self._process),
             num_workers=self.workers,
             worker_init_fn=one_thread,
             persistent_workers=False,
         )
+
+
+class Positions:
+    """A data set whose items are their positions: the stream is asked where a batch is made."""
+
+    def __getitem__(self, position: int) -> int:
+        return position
 
 
 class Batches(list[list[int]]):

@@ -6,8 +6,10 @@ So a resumed run needs its step alone, and any number of ranks sees the same glo
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 
 ROUNDS = 6
 """Rounds of the Feistel network; four already make a pseudo-random permutation (Luby and Rackoff, 1988)."""
@@ -52,21 +54,129 @@ def _mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
+class Together:
+    """A permutation of 0 … n-1 that keeps stretches together, so that reading stays sequential: the stretches are
+    shuffled, and then what they hold, inside windows of a few of them.
+
+    Args:
+        sizes: of the consecutive stretches; a stretch is a shard.
+        window: how many of them are mixed.
+        seed: of both shuffles.
+    """
+
+    def __init__(self, sizes: Sequence[int], window: int, *seed: object) -> None:
+        self._seed = seed
+        self._starts = [0, *accumulate(sizes)]
+        shuffled = Permutation(len(sizes), *seed, "stretches")
+        self._stretches = [shuffled[place] for place in range(len(sizes))]
+        self._places = [0, *accumulate(sizes[stretch] for stretch in self._stretches)]
+        """Where each shuffled stretch begins, before windows are mixed."""
+        self._window = window
+        self._bounds = [*self._places[:-1:window], self._places[-1]]
+        self._mixed: tuple[int, Permutation] | None = None
+
+    def window(self, position: int) -> int:
+        """The window that a position stands in."""
+        return bisect_right(self._bounds, position) - 1
+
+    def bounds(self, window: int) -> tuple[int, int]:
+        """The first position of a window, and the first after it."""
+        return self._bounds[window], self._bounds[window + 1]
+
+    def stretches(self, window: int) -> list[int]:
+        """Which stretches a window mixes; none beyond the last."""
+        return self._stretches[window * self._window : (window + 1) * self._window]
+
+    def __getitem__(self, position: int) -> int:
+        window = self.window(position)
+        first, end = self.bounds(window)
+        if self._mixed is None or self._mixed[0] != window:
+            self._mixed = window, Permutation(end - first, *self._seed, "window", window)
+        place = first + self._mixed[1][position - first]
+        shuffled = bisect_right(self._places, place) - 1
+        return self._starts[self._stretches[shuffled]] + place - self._places[shuffled]
+
+
+class Endless:
+    """A data set's own endless order: epoch after epoch, each in an order of its own.
+
+    Args:
+        sizes: pairs in each of its stretches.
+        window: how many stretches are mixed.
+        seed: of the order.
+    """
+
+    def __init__(self, sizes: Sequence[int], window: int, *seed: object) -> None:
+        self.sizes, self.window, self.seed = sizes, window, seed
+        self.length = sum(sizes)
+        self._known: dict[int, Permutation | Together] = {}
+
+    def epoch(self, number: int) -> Permutation | Together:
+        """The order of one epoch."""
+        if number not in self._known:
+            self._known = {key: order for key, order in self._known.items() if abs(key - number) == 1}
+            self._known[number] = (
+                Permutation(self.length, *self.seed, number)
+                if len(self.sizes) == 1
+                else Together(self.sizes, self.window, *self.seed, number)
+            )
+        return self._known[number]
+
+    def __getitem__(self, turn: int) -> int:
+        epoch, place = divmod(turn, self.length)
+        return self.epoch(epoch)[place]
+
+    def replacement(self, turn: int, attempt: int) -> int:
+        """What stands in for the pair at `turn` where that cannot be read: one near to it, the same on any rank."""
+        epoch, place = divmod(turn, self.length)
+        order = self.epoch(epoch)
+        first, end = (0, self.length) if isinstance(order, Permutation) else order.bounds(order.window(place))
+        drawn = seed_from("replacement", *self.seed, turn, attempt) % (end - first)
+        return order[first + drawn]
+
+    def near(self, turn: int) -> tuple[tuple[int, int], list[int]]:
+        """A window's name, and the stretches of it and of the one after it: what is worth having at hand."""
+        epoch, place = divmod(turn, self.length)
+        order = self.epoch(epoch)
+        if isinstance(order, Permutation):
+            return (0, 0), []
+        window = order.window(place)
+        coming = order.stretches(window + 1)
+        if not coming:
+            following = self.epoch(epoch + 1)
+            assert isinstance(following, Together)
+            coming = following.stretches(0)
+        return (epoch, window), [*order.stretches(window), *coming]
+
+
 class Order:
     """The endless order of a mixture of data sets.
 
     Every `sum(weights)` positions hold `weights[i]` samples of data set i, evenly spread, in the same pattern
-    for ever; each data set goes through its own permutation, a new one each epoch of its own.
+    for ever; each data set goes through its own order, epoch after epoch of its own.
 
     Args:
-        sizes: pairs in each data set.
+        sizes: pairs in each data set; of its stretches where some are read together.
         weights: how many of each among `sum(weights)` positions; whole numbers.
-        seed: of the permutations.
+        seed: of the order.
+        windows: how many stretches of each data set are mixed.
     """
 
-    def __init__(self, sizes: Sequence[int], weights: Sequence[int], seed: int) -> None:
-        self.sizes, self.weights, self.seed = list(sizes), list(weights), seed
-        self._permutations: dict[int, tuple[int, Permutation]] = {}
+    def __init__(
+        self,
+        sizes: Sequence[int | Sequence[int]],
+        weights: Sequence[int],
+        seed: int,
+        windows: Sequence[int] | None = None,
+    ) -> None:
+        stretches = [[size] if isinstance(size, int) else size for size in sizes]
+        self.weights = list(weights)
+        self.sets = [
+            Endless(each, window, seed, which)
+            for which, (each, window) in enumerate(
+                zip(stretches, windows or [1] * len(stretches), strict=True)
+            )
+        ]
 
     @cached_property
     def _pattern(self) -> list[tuple[int, int]]:
@@ -77,18 +187,19 @@ class Order:
     def epoch_length(self) -> int:
         """Positions after which every data set was seen at least once, whole: what is called an epoch."""
         period = len(self._pattern)
-        return max(-(-size * period // weight) for size, weight in zip(self.sizes, self.weights, strict=True))
+        lengths = zip((each.length for each in self.sets), self.weights, strict=True)
+        return max(-(-length * period // weight) for length, weight in lengths)
+
+    def turn(self, position: int) -> tuple[int, int]:
+        """(data set, which of its own turns that is) at a position."""
+        block, place = divmod(position, len(self._pattern))
+        which, turn = self._pattern[place]
+        return which, block * self.weights[which] + turn
 
     def __getitem__(self, position: int) -> tuple[int, int]:
         """(data set, index of its pair) at a position."""
-        block, place = divmod(position, len(self._pattern))
-        which, turn = self._pattern[place]
-        epoch, index = divmod(block * self.weights[which] + turn, self.sizes[which])
-        known = self._permutations.get(which)
-        if known is None or known[0] != epoch:
-            known = (epoch, Permutation(self.sizes[which], self.seed, which, epoch))
-            self._permutations[which] = known
-        return which, known[1][index]
+        which, turn = self.turn(position)
+        return which, self.sets[which][turn]
 
 
 def rank_slice(start: int, stop: int, rank: int, world_size: int) -> range:

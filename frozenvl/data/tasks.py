@@ -53,12 +53,26 @@ class TrainingStream:
             if not task.source.pairs:
                 raise UserError(f"data.train.{name}: its source is empty")
         self.tasks = list(tasks.values())
-        self.order = Order([t.source.pairs for t in self.tasks], [t.weight for t in self.tasks], seed)
+        sources = [task.source for task in self.tasks]
+        self.order = Order(
+            [s.stretches for s in sources], [t.weight for t in self.tasks], seed, [s.window for s in sources]
+        )
         self.change = change
+        self._near: dict[int, tuple[int, int]] = {}
 
     def __getitem__(self, position: int) -> Sample:
-        which, pair = self.order[position]
-        return self.change(self.tasks[which].sample(pair), position)
+        return self.attempt(position, 0)
+
+    def attempt(self, position: int, attempt: int) -> Sample:
+        """The sample at a position; from attempt 1 on, what replaces one that cannot be read."""
+        which, turn = self.order.turn(position)
+        order, task = self.order.sets[which], self.tasks[which]
+        window, stretches = order.near(turn)
+        if self._near.get(which) != window:
+            self._near[which] = window
+            task.source.ahead(stretches)
+        pair = order.replacement(turn, attempt) if attempt else order[turn]
+        return self.change(task.sample(pair), position)
 
 
 class ValidationPairs:

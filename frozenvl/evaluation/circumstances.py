@@ -30,6 +30,7 @@ def circumstances(
         "ends": f"at the end token, at one of {list(task.template.stop)!r}, or after {max_new_tokens} tokens",
         "references": digest({key: record["references"] for key, record in records.items()}),
         "blind": data.blind,
+        "scaled_decoding": data.scaled_decoding,
         "model": module.identity(),
         "trained_weights": module.trained_fingerprint(),
         "precision": module.precision,

@@ -16,16 +16,17 @@ import lightning as L
 import torch
 
 from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
+from frozenvl.data.reading import readable
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
-from frozenvl.errors import UserError
+from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.evaluation.circumstances import circumstances
 from frozenvl.evaluation.gallery import Tile, as_png, draw_gallery
 from frozenvl.files import write_atomically
 from frozenvl.metrics.distributed import ById
 from frozenvl.module import FrozenModule
 from frozenvl.progress import progress_line
-from frozenvl.prompt import Example, Prompt, with_images
+from frozenvl.prompt import Example, Prompt, Sample
 
 Record = dict[str, Any]
 """A query and what was generated for it: a line of predictions.jsonl."""
@@ -121,23 +122,37 @@ class Evaluation(L.Callback, ABC):
     def _answer(
         self, module: FrozenModule, data: FrozenData, task: Task, examples: list[Example]
     ) -> dict[str, Record]:
-        prompts = [with_images(self.prompt(task, example), data.see) for example in examples]
-        batch = module.processor(prompts).to(module.device)
-        texts = module.model.generate(
-            batch, module.processor, self.max_new_tokens, task.template.stop, **self.decoding
-        )
+        samples, unreadable = [], {}
+        for example in examples:
+            try:
+                samples.append(Sample(example.id, self.prompt(task, example)).with_images(data.see))
+            except UnreadableImage as error:  # a demonstration's
+                unreadable[example.id] = str(error)
+        batch = readable(samples, module.processor)
+        unreadable |= dict(batch.unreadable)
+        texts: list[str] = []
+        if len(batch):
+            texts = module.model.generate(
+                batch.to(module.device),
+                module.processor,
+                self.max_new_tokens,
+                task.template.stop,
+                **self.decoding,
+            )
+        generated = dict(zip(batch.ids, texts, strict=True))
         return {
             example.id: {
                 "id": example.id,
                 "image": example.image.name,
                 "image_id": example.image_id,
                 "question": example.question,
-                "text": task.template.answer(text),
-                "generated": text,
+                "text": task.template.answer(generated.get(example.id, "")),
+                "generated": generated.get(example.id, ""),
                 "references": list(example.references),
                 **({"kind": example.kind} if example.kind else {}),
+                **({"unreadable": unreadable[example.id]} if example.id in unreadable else {}),
             }
-            for example, text in zip(examples, texts, strict=True)
+            for example in examples
         }
 
     def _keep(
@@ -153,6 +168,7 @@ class Evaluation(L.Callback, ABC):
             "samples": len(records),
             "of": len(task.source),
             "partial": len(records) < len(task.source),
+            "unreadable": sum("unreadable" in record for record in records.values()),
             "step": trainer.global_step or module.trained_steps,
             "circumstances": circumstances(module, data, task, self.max_new_tokens, self.decoding, records)
             | self.settings(),
@@ -166,7 +182,7 @@ class Evaluation(L.Callback, ABC):
         tiles = [
             Tile(e.image.read(), [f"→ {records[e.id]['text']}"], e.question, e.references)
             for e in shown
-            if e.id in records
+            if e.id in records and "unreadable" not in records[e.id]
         ]
         picture = draw_gallery(tiles)
         write_atomically(folder / "gallery.png", as_png(picture))

@@ -34,6 +34,8 @@ class Batch:
     encoded: bool = False
     index: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     """(B,) of a chunk: which rows of its batch these are."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(sample, reason) of those that are not in it, since an image could not be read."""
 
     def __len__(self) -> int:
         return len(self.ids)

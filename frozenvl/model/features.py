@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import write_atomically
 from frozenvl.model.processor import ImageReader
 from frozenvl.prompt import Image
@@ -85,7 +86,12 @@ class FeatureCache:
             encode: (N, 3, size, size) pixels → (N, tokens, channels).
             progress: called with images done and images to do.
         """
-        wanted = {image: image.digest for image in images}
+        wanted: dict[Image, str] = {}
+        for image in images:
+            try:
+                wanted[image] = image.digest
+            except UnreadableImage:  # is counted where its sample is wanted
+                continue
         distinct = sorted(
             {digest: image for image, digest in wanted.items()}.items(), key=lambda item: item[0]
         )
@@ -110,17 +116,21 @@ class FeatureCache:
         done = 0
         with ThreadPoolExecutor(1) as ahead:
             for segment in pieces(todo, SEGMENT):
-                batches = [[image for _, image in batch] for batch in pieces(segment, BATCH)]
-                pending = ahead.submit(reader, batches[0])
+                batches = list(pieces(segment, BATCH))
+                pending = ahead.submit(readable_part, batches[0], reader)
+                digests: list[str] = []
                 rows = []
-                for following in [*batches[1:], None]:
-                    pixels = pending.result()
+                for batch, following in zip(batches, [*batches[1:], None], strict=True):
+                    read, pixels = pending.result()
                     if following is not None:
-                        pending = ahead.submit(reader, following)
-                    rows.append(encode(pixels).to("cpu", self.dtype))
-                    done += len(pixels)
+                        pending = ahead.submit(readable_part, following, reader)
+                    if read:
+                        digests += read
+                        rows.append(encode(pixels).to("cpu", self.dtype))
+                    done += len(batch)
                     progress(done, len(todo))
-                self.add([digest for digest, _ in segment], torch.cat(rows))
+                if digests:
+                    self.add(digests, torch.cat(rows))
 
 
 class CachedFeatures:
@@ -132,9 +142,36 @@ class CachedFeatures:
         self.cache, self.digest_of = cache, digest_of
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, tokens, channels)."""
-        rows = [self.cache.row(self.digest_of.get(image) or image.digest) for image in images]
+        """(N, tokens, channels).
+
+        Raises:
+            UnreadableImage: for an image that has no features, since its pixels could not be read.
+        """
+        rows = [self._row(image) for image in images]
         return torch.stack(rows) if rows else torch.zeros(0, *self.cache.shape, dtype=self.cache.dtype)
+
+    def _row(self, image: Image) -> Tensor:
+        try:
+            return self.cache.row(self.digest_of.get(image) or image.digest)
+        except UnreadableImage as error:
+            raise UnreadableImage(str(error), image) from None
+        except KeyError:
+            try:
+                image.read()
+            except UnreadableImage as error:
+                raise UnreadableImage(str(error), image) from None
+            raise UserError(f"{image.name}: has no features in {self.cache.folder}") from None
+
+
+def readable_part(batch: list[tuple[str, Image]], reader: ImageReader) -> tuple[list[str], Tensor]:
+    """The digests of those images of a batch that can be read, and their pixels."""
+    while True:
+        try:
+            return [digest for digest, _ in batch], reader([image for _, image in batch])
+        except UnreadableImage as error:
+            if error.image is None:
+                raise
+            batch = [(digest, image) for digest, image in batch if image != error.image]
 
 
 def pieces(items: list, size: int) -> Iterator[list]:

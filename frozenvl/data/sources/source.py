@@ -17,11 +17,26 @@ class Source(ABC):
     targets_per_example: int | Sequence[int] = 1
     """How many texts of an example are trained on: one number for all, or one each."""
 
+    window: int = 1
+    """How many stretches are mixed in training."""
+
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def __getitem__(self, index: int) -> Example: ...
+
+    @property
+    def stretches(self) -> Sequence[int]:
+        """Numbers of pairs in consecutive stretches that are better read together (shards); one, if none are."""
+        return [self.pairs]
+
+    def ahead(self, stretches: Sequence[int]) -> None:  # noqa: B027 - most have nothing to fetch
+        """These are read next: a source that has to fetch them may begin."""
+
+    def image_ids(self) -> Sequence[str] | None:
+        """`image_id` of each example, where that is known without reading images."""
+        return None
 
     @cached_property
     def _ends(self) -> list[int]:

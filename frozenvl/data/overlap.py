@@ -1,0 +1,63 @@
+"""Photographs that stand in what is trained on and in what is asked: several data sets are made of COCO's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from frozenvl.data.sources.source import Source
+from frozenvl.data.tasks import Task
+from frozenvl.prompt import Example
+
+
+class Without(Source):
+    """A source without some of its examples.
+
+    Args:
+        source: the whole one.
+        kept: indices of the examples that stay, ascending.
+    """
+
+    def __init__(self, source: Source, kept: Sequence[int]) -> None:
+        self.source, self.kept, self.window = source, np.asarray(kept, int), source.window
+        whole = np.broadcast_to(source.targets_per_example, len(source))
+        texts = whole[self.kept]
+        self.targets_per_example = texts.tolist()
+        stretch = np.searchsorted(np.cumsum(source.stretches), np.cumsum(whole) - whole, side="right")
+        self._stretches = np.bincount(stretch[self.kept], texts, len(source.stretches)).astype(int).tolist()
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.source[int(self.kept[index])]
+
+    @property
+    def stretches(self) -> Sequence[int]:
+        return self._stretches
+
+    def ahead(self, stretches: Sequence[int]) -> None:
+        self.source.ahead(stretches)
+
+
+def without_overlap(
+    train: Mapping[str, Task], val: Mapping[str, Task]
+) -> tuple[dict[str, Task], dict[str, int]]:
+    """The training tasks without the examples whose photograph is asked about in validation.
+
+    Photographs are the same where their ids are and say of which collection they are (`coco/285`).
+
+    Returns:
+        The tasks, and how many examples of each were left out.
+    """
+    asked = {key for task in val.values() for key in task.source.image_ids() or () if "/" in key}
+    left, counts = dict(train), {}
+    for name, task in train.items():
+        ids = (asked and task.source.image_ids()) or ()
+        kept = [index for index, key in enumerate(ids) if key not in asked]
+        if len(kept) < len(ids):
+            left[name] = replace(task, source=Without(task.source, kept))
+            counts[name] = len(ids) - len(kept)
+    return left, counts

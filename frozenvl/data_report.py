@@ -1,0 +1,115 @@
+"""`data_report.json`: every sample of a run that could not be read, with its reason."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from frozenvl.errors import RunError
+from frozenvl.files import read_json, write_atomically
+from frozenvl.model.batch import Batch
+
+ENOUGH = 1000
+"""Samples before a share is a share: one unreadable image in the first batch stops no run."""
+
+
+class DataReport(L.Callback):
+    """Lists unreadable samples of all ranks, says their number at the end, and stops a run that has too many."""
+
+    def __init__(self) -> None:
+        self.training: list[dict[str, Any]] = []
+        self.validation: list[dict[str, Any]] = []
+        self._mine: list[tuple[str, str]] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A resumed run keeps the lines of the steps that it does not do again."""
+        path = report_path(trainer)
+        if trainer.global_step and trainer.is_global_zero and path.is_file():
+            known = read_json(path)
+            self.training = [row for row in known["training"] if row["step"] < trainer.global_step]
+            self.validation = [row for row in known["validation"] if row["step"] <= trainer.global_step]
+        self.training, self.validation = trainer.strategy.broadcast((self.training, self.validation))
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        for task, count in data.overlapping.items() if trainer.is_global_zero else ():
+            fate = "left out" if data.overlap == "exclude" else "kept, since data.overlap is count"
+            print(
+                f"frozenvl: {count} examples of data.train.{task} show photographs that validation asks about: {fate}",
+                file=sys.stderr,
+            )
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        self._mine += batch.unreadable
+        if not pl_module.unreadable:  # the same on all ranks: either all gather or none does
+            return
+        pl_module.unreadable = 0
+        self.training += self._gathered(trainer.global_step - 1)
+        self._write(trainer)
+        seen = trainer.global_step * trainer.datamodule.batch_size  # type: ignore[attr-defined]
+        limit = trainer.datamodule.max_unreadable  # type: ignore[attr-defined]
+        if len(self.training) > limit * max(seen, ENOUGH):
+            raise RunError(
+                f"{len(self.training)} of {seen} training samples cannot be read, more than data.max_unreadable "
+                f"({limit:.2g}) allows; {report_path(trainer)} lists them; the last: {self.training[-1]['reason']}"
+            )
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        self._mine += batch.unreadable
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        rows = self._gathered(trainer.global_step)
+        if rows and not trainer.sanity_checking:
+            self.validation += rows
+            self._write(trainer)
+
+    on_test_epoch_end = on_validation_epoch_end
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._write(trainer)
+        self._say(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self._say(trainer)
+
+    on_test_end = on_validation_end
+
+    def _gathered(self, step: int) -> list[dict[str, Any]]:
+        mine, self._mine = self._mine, []
+        parts: list[Any] = [mine]
+        if torch.distributed.is_initialized():
+            parts = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, mine)
+        rows = [row for part in parts for row in part]
+        return [{"step": step, "sample": sample, "reason": reason} for sample, reason in sorted(rows)]
+
+    def _write(self, trainer: L.Trainer) -> None:
+        if trainer.is_global_zero:
+            report = {
+                "overlap": trainer.datamodule.overlapping,  # type: ignore[attr-defined]
+                "training": self.training,
+                "validation": self.validation,
+            }
+            write_atomically(report_path(trainer), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+    def _say(self, trainer: L.Trainer) -> None:
+        if trainer.is_global_zero and (self.training or self.validation):
+            print(
+                f"frozenvl: {len(self.training)} training samples could not be read and were replaced, "
+                f"{len(self.validation)} validation samples could not be read; {report_path(trainer)} lists them",
+                file=sys.stderr,
+            )
+
+
+def report_path(trainer: L.Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "data_report.json"

@@ -1,0 +1,79 @@
+"""What is asked about is not trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from frozenvl.data.datamodule import FrozenData
+from frozenvl.data.overlap import Without
+from frozenvl.data.sources.source import Source
+from frozenvl.data.tasks import Task
+from frozenvl.errors import UserError
+from frozenvl.prompt import BlackImage, Example
+
+
+class Photographs(Source):
+    """Images by id, with so many texts each."""
+
+    def __init__(self, ids, texts=1, stretches=None):
+        self.ids, self.targets_per_example, self._stretches = ids, texts, stretches
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Example:
+        count = np.broadcast_to(self.targets_per_example, len(self))[index]
+        return Example(str(index), BlackImage(), self.ids[index], tuple(f"text {n}" for n in range(count)))
+
+    def image_ids(self):
+        return self.ids
+
+    @property
+    def stretches(self):
+        return self._stretches or [self.pairs]
+
+
+COCO = [f"coco/{number}" for number in range(6)]
+
+
+def data(train, val, **options) -> FrozenData:
+    return FrozenData({"t": Task(train)}, {"v": Task(val)}, **options)
+
+
+def test_training_examples_of_a_photograph_that_is_asked_about_are_left_out():
+    made = data(Photographs(COCO, 2), Photographs(["coco/3", "coco/5", "coco/77"]))
+    source = made.train["t"].source
+    assert [source[index].image_id for index in range(len(source))] == [COCO[i] for i in (0, 1, 2, 4)]
+    assert source.pairs == 8 and made.overlapping == {"t": 2}
+    assert len(made.val["v"].source) == 3
+
+
+def test_overlaps_can_be_kept_and_are_counted_still():
+    made = data(Photographs(COCO), Photographs(COCO[:4]), overlap="count")
+    assert len(made.train["t"].source) == 6 and made.overlapping == {"t": 4}
+
+
+def test_bare_numbers_of_different_data_sets_are_not_compared():
+    made = data(Photographs(["1", "2"]), Photographs(["1", "2"]))
+    assert len(made.train["t"].source) == 2 and not made.overlapping
+
+
+def test_a_source_without_some_examples_keeps_its_stretches():
+    whole = Photographs(COCO, [1, 2, 3, 1, 1, 2], stretches=[3, 0, 4, 3])
+    left = Without(whole, [0, 2, 5])
+    assert left.stretches == [1, 0, 3, 2] and left.pairs == 6
+    assert [left.pair(i) for i in range(6)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert [left[i].image_id for i in range(3)] == ["coco/0", "coco/2", "coco/5"]
+
+
+def test_nothing_left_to_train_on_is_said():
+    made = data(Photographs(COCO), Photographs(COCO))
+    with pytest.raises(UserError, match="its source is empty"):
+        made.trainer = object()  # type: ignore[assignment]
+        made.train_dataloader()
+
+
+def test_a_share_is_a_share():
+    with pytest.raises(UserError, match="max_unreadable is 5; it is a share"):
+        data(Photographs(COCO), Photographs(COCO), max_unreadable=5)

@@ -1,0 +1,87 @@
+"""Images that cannot be read never stop a run and never vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from frozenvl.data.reading import ATTEMPTS, TrainingBatches, readable
+from frozenvl.data.sources.source import Source
+from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.errors import RunError, UnreadableImage
+from frozenvl.model.batch import Batch
+from frozenvl.prompt import Example, Image, Sample
+
+
+class Numbered(Image):
+    """An image that can be read, or not."""
+
+    def __init__(self, number: int, broken: bool) -> None:
+        self.name, self.broken = f"{number}.jpg", broken
+
+
+class Numbers(Source):
+    """As many images, of which some are broken."""
+
+    def __init__(self, size: int, broken: Sequence[int]) -> None:
+        self.images = [Numbered(number, number in broken) for number in range(size)]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Example:
+        return Example(str(index), self.images[index], str(index), ("text",))
+
+
+def process(samples: Sequence[Sample]) -> Batch:
+    for sample in samples:
+        for image in sample.images:
+            if image.broken:
+                raise UnreadableImage(f"{image.name}: broken", image)
+    empty = torch.empty(0)
+    return Batch(tuple(sample.id for sample in samples), empty, empty, empty, empty, empty)
+
+
+def batches(broken: Sequence[int]) -> TrainingBatches:
+    return TrainingBatches(TrainingStream({"numbers": Task(Numbers(40, broken))}, seed=0), process)
+
+
+def test_an_unreadable_sample_is_replaced_and_listed():
+    whole, some = batches([])(range(40)), batches([3, 17])(range(40))
+    assert len(some) == 40 and not whole.unreadable
+    assert sorted(key for key, _ in some.unreadable) == ["17#0", "3#0"]
+    assert ("3#0", "3.jpg: broken") in some.unreadable
+    differing = {a: b for a, b in zip(whole.ids, some.ids, strict=True) if a != b}
+    assert differing.keys() == {"3#0", "17#0"} and not differing.keys() & set(differing.values())
+
+
+def test_a_replacement_does_not_depend_on_how_the_batch_is_cut():
+    broken = [3, 17, 25, 26, 31]
+    together = batches(broken)(range(40)).ids
+    alone = [batches(broken)([position]).ids[0] for position in range(40)]
+    pieces = [key for start in (0, 10, 20, 30) for key in batches(broken)(range(start, start + 10)).ids]
+    assert list(together) == alone == pieces
+
+
+def test_a_replacement_that_is_unreadable_too_is_replaced_and_listed_too():
+    many = batches(range(0, 40, 2))(range(40))
+    assert all(int(key.removesuffix("#0")) % 2 for key in many.ids)
+    assert len(many.unreadable) > 20
+
+
+def test_a_data_set_of_broken_images_alone_stops_with_a_line():
+    with pytest.raises(
+        RunError, match=rf"{ATTEMPTS} samples in turn cannot be read; the last: \d+.jpg: broken"
+    ):
+        batches(range(40))([0])
+
+
+def test_evaluation_goes_without_and_lists_it():
+    source = Numbers(5, [1, 4])
+    samples = [Task(source).sample(index) for index in range(5)]
+    batch = readable(samples, process)
+    assert batch.ids == ("0#0", "2#0", "3#0")
+    assert dict(batch.unreadable) == {"1#0": "1.jpg: broken", "4#0": "4.jpg: broken"}
+    assert len(readable(samples[1:2], process)) == 0
