@@ -12,6 +12,7 @@ from random import Random
 
 import PIL.Image
 
+from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.scene_captions import captions
 from frozenvl.data.sources.scene_description import HELD_OUT, Pair, Scene, arrange, draw_pairs
 from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
@@ -161,20 +162,6 @@ class SceneQuestions(_Scenes):
             answer=asked.answer,
             kind=kind,
         )
-
-
-@dataclass(frozen=True)
-class Episode:
-    """A task of its own: new words are bound to kinds of objects by the support, then asked for."""
-
-    id: str
-    support: tuple[tuple[Image, str], ...]
-    """(image, caption), in the order in which they are shown."""
-    query: Image
-    question: str
-    answer: str
-    choices: tuple[str, ...]
-    """The new words, one for each way; `answer` is one of them."""
 
 
 class SceneEpisodes:

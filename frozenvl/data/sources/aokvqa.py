@@ -1,0 +1,52 @@
+"""A-OKVQA: questions that need knowledge, with ten direct answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels, majority
+from frozenvl.data.sources.records import one_line, read_annotations
+
+
+class AOKVQAQuestions(Questions):
+    """A-OKVQA's own JSON.
+
+    `kind` says whether a question is `difficult_direct_answer`: the official evaluation leaves these out.
+
+    Args:
+        annotations: JSON list with question_id, image_id, question, direct_answers (none in the test set).
+        images: the folder that holds COCO's images of 2017.
+        image_name: an image's file name, with `{image_id}`.
+        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
+            ask about, "ask", and the share of these.
+
+    Raises:
+        UserError: where the file or the folder is missing or laid out otherwise.
+    """
+
+    def __init__(
+        self,
+        annotations: str,
+        images: str,
+        image_name: str = "{image_id:012d}.jpg",
+        part: Part = "all",
+        ask_share: float = 0.5,
+    ) -> None:
+        path = Path(annotations)
+        rows = _questions(read_annotations(path), image_name)
+        super().__init__(path, "A-OKVQA's JSON", images, rows, part, ask_share)
+
+
+def _questions(records: Any, pattern: str) -> Iterator[Question]:
+    for row in records:
+        answers = tuple(one_line(answer) for answer in row.get("direct_answers") or ())
+        yield Question(
+            id=str(row["question_id"]),
+            file=image_name(pattern, image_id=row["image_id"]),
+            text=one_line(row["question"]),
+            references=answers,
+            answer=majority(answers),
+            kind=labels(row, "difficult_direct_answer"),
+        )

@@ -1,0 +1,68 @@
+"""A folder of images without any text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from frozenvl.data.sources.coco_ids import photograph_id
+from frozenvl.data.sources.packed import Packed
+from frozenvl.data.sources.records import image_folder
+from frozenvl.data.sources.source import Source
+from frozenvl.errors import UserError
+from frozenvl.prompt import Example, ImageFile
+
+ENDINGS = frozenset(
+    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+
+class ImageFolder(Source):
+    """Every image file below a folder, in the order of their names; to caption, not to train on.
+
+    The name of the topmost subfolder of an image is its `label` in `kind`. Hidden files are left out.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        UserError: where it is missing, cannot be listed or holds no image.
+    """
+
+    targets_per_example = 0
+
+    def __init__(self, folder: str) -> None:
+        self.folder = image_folder(Path(folder))
+        files = sorted(self._files())
+        if not files:
+            raise UserError(f"{self.folder}: holds no image ({' '.join(sorted(ENDINGS))})")
+        self.files = Packed(files)
+
+    def _files(self) -> Iterator[str]:
+        for folder, below, names in os.walk(self.folder, onerror=_cannot_list):
+            below[:] = [name for name in below if not name.startswith(".")]
+            for name in names:
+                if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+                    yield (Path(folder) / name).relative_to(self.folder).as_posix()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Example:
+        """Image `index`; its `id` is its path below the folder."""
+        file = self.files[index]
+        label, slash, _ = file.partition("/")
+        return Example(
+            id=file,
+            image=ImageFile(self.folder / file),
+            image_id=photograph_id(self.folder, file),
+            kind={"label": label} if slash else {},
+        )
+
+    def image_ids(self) -> list[str]:
+        return [photograph_id(self.folder, file) for file in self.files]
+
+
+def _cannot_list(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions")

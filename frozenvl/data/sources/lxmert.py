@@ -1,0 +1,58 @@
+"""LXMERT's layout of VQA v2 and OK-VQA, with soft scores in place of the annotators' answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels
+from frozenvl.data.sources.records import one_line, read_annotations
+
+
+class LxmertQuestions(Questions):
+    """Questions with soft scores. References are the scored answers, best first.
+
+    Where no answer of a question is scored, it is not trained on.
+
+    Args:
+        annotations: JSON list with sent, question_id, img_id, label ({answer: score from 0 to 1}).
+        images: the folder that holds the image files.
+        image_name: an image's file name, with `{img_id}`.
+        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
+            ask about, "ask", and the share of these.
+
+    Raises:
+        UserError: where the file or the folder is missing or laid out otherwise.
+    """
+
+    def __init__(
+        self,
+        annotations: str,
+        images: str,
+        image_name: str = "{img_id}.jpg",
+        part: Part = "all",
+        ask_share: float = 0.5,
+    ) -> None:
+        path = Path(annotations)
+        rows = _questions(read_annotations(path), image_name)
+        super().__init__(path, "LXMERT's JSON", images, rows, part, ask_share)
+
+    def soft_scores(self, index: int) -> dict[str, float]:
+        """Answer → score from 0 to 1, of example `index`."""
+        return Question(*self.rows[index]).scores or {}
+
+
+def _questions(records: Any, pattern: str) -> Iterator[Question]:
+    for row in records:
+        scores = {one_line(answer): float(score) for answer, score in row.get("label", {}).items()}
+        ranked = sorted((answer for answer in scores if answer), key=lambda answer: -scores[answer])
+        yield Question(
+            id=str(row["question_id"]),
+            file=image_name(pattern, img_id=row["img_id"]),
+            text=one_line(row["sent"]),
+            references=tuple(ranked),
+            answer=ranked[0] if ranked else "",
+            kind=labels(row, "answer_type", "question_type"),
+            scores=scores,
+        )

@@ -1,0 +1,82 @@
+"""VQA's official layout: VQA v2, OK-VQA, and whatever else is laid out so (DAQUAR)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels, majority
+from frozenvl.data.sources.records import laid_out, one_line, read_annotations
+from frozenvl.errors import UserError
+
+
+class VQAQuestions(Questions):
+    """Questions and, in a file of their own, the annotators' answers.
+
+    Args:
+        questions: JSON file with `questions` (question_id, image_id, question).
+        annotations: JSON file with `annotations` (question_id, answers, multiple_choice_answer, answer_type,
+            question_type); null for a test set.
+        images: the folder that holds the image files.
+        image_name: an image's file name, with `{image_id}`.
+        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
+            ask about, "ask", and the share of these.
+
+    Raises:
+        UserError: where a file or the folder is missing, laid out otherwise, or the two do not belong together.
+    """
+
+    def __init__(
+        self,
+        questions: str,
+        annotations: str | None,
+        images: str,
+        image_name: str = "COCO_train2014_{image_id:012d}.jpg",
+        part: Part = "all",
+        ask_share: float = 0.5,
+    ) -> None:
+        path = Path(questions)
+        records = read_annotations(path)
+        answers = None if annotations is None else _answers(Path(annotations))
+        rows = _questions(path, records, annotations, answers, image_name)
+        super().__init__(path, "VQA questions JSON", images, rows, part, ask_share)
+
+
+def _answers(path: Path) -> dict[str, tuple[tuple[str, ...], str, dict[str, str]]]:
+    """Question id → answers, the majority's, labels."""
+    records, known = read_annotations(path), {}
+    clean = cache(one_line)  # of millions of answers, most are a few thousand
+    with laid_out(path, "VQA annotations JSON"):
+        for row in records["annotations"]:
+            key = str(row["question_id"])
+            if key in known:
+                raise UserError(f"{path}: question {key} is answered twice; remove one")
+            texts = tuple(clean(answer["answer"]) for answer in row["answers"])
+            if not any(texts):
+                raise UserError(f"{path}: question {key} has no answer; remove it")
+            best = majority(texts, one_line(row.get("multiple_choice_answer")))
+            known[key] = (texts, best, labels(row, "answer_type", "question_type"))
+    return known
+
+
+def _questions(
+    path: Path, records: Any, annotations: str | None, answers: dict[str, Any] | None, pattern: str
+) -> Iterator[Question]:
+    unused = set(answers or ())
+    for row in records["questions"]:
+        key = str(row["question_id"])
+        if answers is not None and key not in answers:
+            raise UserError(
+                f"{path}: question {key} has no annotation in {annotations}; are they of one split?"
+            )
+        references, best, kind = ((), "", {}) if answers is None else answers[key]
+        unused.discard(key)
+        file = image_name(pattern, image_id=row["image_id"])
+        yield Question(key, file, one_line(row["question"]), references, best, kind)
+    if unused:
+        raise UserError(
+            f"{annotations}: {len(unused)} annotations are of questions that are not in {path} "
+            f"(such as {min(unused)}); are they of one split?"
+        )
