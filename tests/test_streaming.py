@@ -1,0 +1,119 @@
+"""Shards streamed through Lightning's Trainer: the order is a pure function, through any crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from probes import seen
+from running import CONFIG, add, checkpoint, same_weights
+
+from frozenvl.data.pack import pack
+from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.data.sources.shards import Shards
+from frozenvl.data.tasks import Task, TrainingStream
+
+BATCH, STEPS = 20, 15  # an epoch: 60 images with five captions each
+SETTINGS = (
+    "--config", "data.yaml", "--data.batch_size", BATCH, "--trainer.max_steps", STEPS,
+    "--trainer.limit_val_batches", 0, *add("probes.Seen", folder="seen"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tars(tmp_path_factory) -> Path:
+    """Nine shards of seven images, the last of four."""
+    folder = tmp_path_factory.mktemp("tars")
+    pack(SceneCaptions("train", 60, resolution=64), folder, samples_per_shard=7)
+    return folder
+
+
+@pytest.fixture
+def streamed(frozenvl, tars):
+    """`data.yaml`: trains on the shards alone, two of them mixed at a time; no evaluation."""
+    source = {
+        "class_path": "frozenvl.data.sources.shards.Shards",
+        "init_args": {"shards": str(tars), "window": 2},
+    }
+    callbacks = [
+        c for c in yaml.safe_load(CONFIG.read_text())["trainer"]["callbacks"] if "Model" in c["class_path"]
+    ]
+    data = {"train": {"captions": {"source": source, "weight": 1}}}
+    Path("data.yaml").write_text(yaml.safe_dump({"data": data, "trainer": {"callbacks": callbacks}}))
+    return frozenvl
+
+
+def expected(tars: Path) -> dict[int, list[str]]:
+    """The samples of each step, asked of the order."""
+    stream = TrainingStream({"captions": Task(Shards(str(tars), window=2))}, seed=0)
+    return {
+        step: sorted(stream[position].id for position in range(step * BATCH, (step + 1) * BATCH))
+        for step in range(STEPS)
+    }
+
+
+def test_an_epoch_reads_every_pair_once_and_few_shards_at_a_time(tars):
+    stream = TrainingStream({"captions": Task(Shards(str(tars), window=2))}, seed=0)
+    ids = [stream[position].id for position in range(2 * 300)]
+    whole = sorted(f"scenes/train/caption/{image}#{n}" for image in range(60) for n in range(5))
+    assert sorted(ids[:300]) == sorted(ids[300:]) == whole and ids[:300] != ids[300:]
+    shard = [int(key.split("/")[3].split("#")[0]) // 7 for key in ids]
+    for start in range(0, 270, 10):
+        assert (
+            len(set(shard[start : start + 10])) <= 4
+        )  # a window, or the end of one and the begin of the next
+
+
+@pytest.mark.parametrize(
+    ("ranks", "workers"), [(1, 0), (1, 1), (1, 4), (2, 0), (2, 1), (2, 4), (3, 1), (8, 0)]
+)
+def test_global_batches_are_the_same_on_any_ranks_and_workers(streamed, tars, ranks, workers):
+    assert streamed("fit", *SETTINGS, "--data.workers", workers, ranks=ranks) == 0
+    assert seen("seen") == expected(tars)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 2), (2, 1)])
+def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopped(
+    streamed, tars, before, after
+):
+    """`kill -9` of all processes, within step 7; the last checkpoint is that of step 6."""
+    fork = ["--trainer.devices", before, "--trainer.strategy", "ddp_fork" if before > 1 else "auto"]
+    options = [
+        *streamed.models,
+        *fork,
+        "--name",
+        "cut",
+        *SETTINGS,
+        "--data.workers",
+        1,
+        *add("probes.KillAt", step=7),
+    ]
+    killed = subprocess.run(
+        [sys.executable, "-m", "frozenvl", "fit", "--config", str(CONFIG), *map(str, options)],
+        env={**os.environ, "PYTHONPATH": str(CONFIG.parent)},
+        capture_output=True,
+        start_new_session=True,
+        text=True,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert checkpoint("cut")["global_step"] == 6
+    resume = ("--data.workers", 2, "--ckpt_path", "last")
+    assert streamed("fit", *SETTINGS, *resume, name="cut", ranks=after) == 0
+    wanted = expected(tars)
+    times = {step: Counter(keys) for step, keys in seen("seen").items()}
+    assert times.keys() == wanted.keys()
+    for step, keys in wanted.items():
+        # Step 6 was done twice, and 7 as far as its ranks had come.
+        assert times[step].keys() == set(keys)
+        assert step in (6, 7) or set(times[step].values()) == {1}
+    if before == after:
+        cut = checkpoint("cut")
+        shutil.rmtree("seen")
+        assert streamed("fit", *SETTINGS) == 0
+        assert same_weights(cut, checkpoint("tiny"))
