@@ -1,0 +1,141 @@
+"""The drill: shards from a real S3 server that fails, stalls, truncates and damages."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+from pathlib import Path
+
+import pytest
+from faulty_server import FAULTS, FaultyServer
+
+from frozenvl.data.store import ShardStore
+from frozenvl.errors import RunError, UserError
+
+pytest.importorskip("s3fs", reason="s3fs is not installed")
+pytest.importorskip("moto.server", reason="moto[server] is not installed")
+
+SHARDS = [random.Random(n).randbytes(150_000 + 1000 * n) for n in range(8)]
+URLS = [f"s3://bucket/train/{number:05d}.tar" for number in range(len(SHARDS))]
+SIZES = [len(shard) for shard in SHARDS]
+KEYS = {"key": "test", "secret": "test"}
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """(host, port) of a server that holds the shards."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    fs = s3fs.S3FileSystem(endpoint_url=f"http://{host}:{port}", skip_instance_cache=True, **KEYS)
+    fs.mkdir("bucket")
+    for url, shard in zip(URLS, SHARDS, strict=True):
+        fs.pipe_file(url, shard)
+    yield host, port
+    server.stop()
+
+
+@pytest.fixture
+def server(moto):
+    """The same, behind a proxy that fails on demand."""
+    server = FaultyServer(upstream=moto)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make(server, tmp_path):
+    def store(urls=URLS, **options) -> ShardStore:
+        patience = {"attempts": 8, "backoff": 0.01, "stall": 1.0}
+        known = {"cache": tmp_path / "cache", "storage_options": KEYS | {"endpoint_url": server.url}}
+        return ShardStore(urls, **known | patience | options)
+
+    return store
+
+
+def left(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+def parts(store: ShardStore, seed: int) -> bool:
+    draw = random.Random(seed)
+    for shard in draw.sample(range(len(SHARDS)), len(SHARDS)):
+        for _ in range(5):
+            offset = draw.randrange(SIZES[shard])
+            size = draw.randrange(SIZES[shard] - offset + 1)
+            if store.read(shard, offset, size) != SHARDS[shard][offset : offset + size]:
+                return False
+    return True
+
+
+def _child(store: ShardStore, seed: int) -> None:
+    store.ahead(range(len(SHARDS)))
+    os._exit(0 if parts(store, seed) else 3)
+
+
+def in_processes(store: ShardStore, count: int = 3) -> list[int | None]:
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_child, args=(store, seed)) for seed in range(count)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(90)
+    return [child.exitcode for child in children]
+
+
+def test_the_drill(make, server, tmp_path):
+    """Every shard meets two faults, drawn by a seed; three processes read all of them through one cache."""
+    draw = random.Random(4)
+    faults = list(FAULTS) * 3
+    draw.shuffle(faults)
+    where = {(url.removeprefix("s3:/"), n): faults.pop() for url in URLS for n in range(2)}
+    server.fault = lambda path, number: where.get((path, number), "")
+    store = make()
+    assert in_processes(store) == [0, 0, 0]
+    assert set(FAULTS) <= set(server.given)
+    with store.open(3) as file:
+        assert file.read() == SHARDS[3]
+    assert sorted(name.rpartition(".")[2] for name in left(tmp_path / "cache")) == ["shard"] * len(SHARDS)
+
+
+def test_processes_bring_each_shard_once(make, server):
+    assert in_processes(make(stall=20)) == [0, 0, 0]
+    assert dict(server.gets) == {url.removeprefix("s3:/"): 1 for url in URLS}
+
+
+def test_the_bound_holds_while_processes_bring_shards(make, server, tmp_path):
+    bound = 4 * max(SIZES)
+    assert in_processes(make(stall=20, max_bytes=bound)) == [0, 0, 0]
+    names = left(tmp_path / "cache")
+    assert sum((tmp_path / "cache" / name).stat().st_size for name in names) <= bound
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("503", ""), ("stall", "no byte came for 1 second"), ("corrupt", "md5"), ("short", "")],
+)
+def test_a_store_that_fails_for_good(make, server, tmp_path, fault, reason):
+    server.fault = lambda path, number: fault
+    with pytest.raises(
+        RunError, match=rf"{URLS[0]}: cannot be downloaded \(.*{reason}.*tried 2 times"
+    ) as error:
+        make(attempts=2).read(0, 0, 1)
+    assert "\n" not in str(error.value)
+    assert left(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/train/none.tar", "s3://none/train/00000.tar"])
+def test_no_such_shard_or_bucket(make, server, url):
+    with pytest.raises(UserError, match=rf"{url}: no such file in its store"):
+        make([url], backoff=60).read(0, 0, 1)
+
+
+def test_credentials_that_are_refused(make, server):
+    server.fault = lambda path, number: "403"
+    with pytest.raises(UserError, match=r"its store refuses it .*credentials") as error:
+        make(backoff=60).read(0, 0, 1)
+    assert not isinstance(error.value, RunError)
