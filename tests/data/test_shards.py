@@ -1,0 +1,323 @@
+"""Shards as a source: which tars, what is read of them, and where their index is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset
+from tars import folder_of_shards, picture, put_content, sample, write_tar
+
+from frozenvl.data.example_record import as_record
+from frozenvl.data.shard_files import INDEX, expand
+from frozenvl.data.sources.shards import Shards
+from frozenvl.data.tar_index import TarIndex
+from frozenvl.errors import RunError, UnreadableImage, UserError
+from frozenvl.prompt import BlackImage, Example
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return folder_of_shards(tmp_path / "s", [3, 0, 4, 2])
+
+
+def names(urls: list[str]) -> list[str]:
+    return [Path(url).name for url in urls]
+
+
+def test_what_stands_in_tars_is_read_by_number(folder):
+    source = Shards(str(folder))
+    assert len(source) == source.pairs == 9
+    assert list(source.stretches) == [3, 0, 4, 2] and source.window == 4
+    ids = ["00000/000000000", "00000/000000001", "00000/000000002", "00002/000000003", "00002/000000004"]
+    assert [source[i].id for i in range(5)] == ids
+    example = source[8]
+    assert (example.id, example.image_id, example.references) == ("00003/000000008",) * 2 + (("caption 8",),)
+    assert example.image.name == "00003/000000008.jpg"
+    assert example.image.read().size == (8, 6) and example.image.read().mode == "RGB"
+    assert [source.pair(i) for i in range(9)] == [(i, 0) for i in range(9)]
+    for outside in (-1, 9):
+        with pytest.raises(IndexError):
+            source[outside]
+
+
+def test_the_same_samples_as_the_webdataset_library(folder):
+    source = Shards(str(folder))
+    theirs = webdataset.WebDataset(source.urls, shardshuffle=False, empty_check=False)
+    rows = [(each["__key__"], each["jpg"], each["txt"].decode()) for each in theirs]
+    ours = [source[i] for i in range(len(source))]
+    assert rows == [(e.id.split("/")[1], e.image.content(), *e.references) for e in ours]
+
+
+def test_an_image_is_known_by_its_content_and_its_place(folder):
+    one, other = Shards(str(folder)), Shards(str(folder / "0000[23].tar"))
+    image, again = one[3].image, other[0].image
+    assert image == again and hash(image) == hash(again) and image != one[4].image
+    assert image.digest == again.digest != one[4].image.digest
+    assert pickle.loads(pickle.dumps(image)) == image
+    assert pickle.loads(pickle.dumps(image)).read().getpixel((0, 0)) == image.read().getpixel((0, 0))
+
+
+def test_an_image_is_read_with_one_read(folder, monkeypatch):
+    source = Shards(str(folder))
+    reads = []
+    read = source.store.read
+    monkeypatch.setattr(source.store, "read", lambda *where: reads.append(where) or read(*where))
+    image = source[0].image
+    assert len(reads) == 1  # the caption
+    image.read(4)
+    assert len(reads) == 2
+
+
+def texts_of(source: Shards) -> list[str]:
+    return [source[example].targets[text] for example, text in map(source.pair, range(source.pairs))]
+
+
+def packed(number: int, texts: tuple[str, ...], **more: str) -> list:
+    example = Example(f"e{number}", BlackImage(), f"p{number}", texts, **more)
+    return [(f"{number}.jpg", picture(number)), (f"{number}.json", {"frozenvl": as_record(example)})]
+
+
+def test_examples_with_several_texts_or_none(tmp_path):
+    folder = tmp_path / "s"
+    folder.mkdir()
+    write_tar(folder / "a.tar", packed(0, ("a", "b")) + packed(1, ()) + packed(2, ("c", "d", "e")))
+    write_tar(folder / "b.tar", packed(3, ("yes", "no"), question="Really?", answer="yes") + sample(9, "f"))
+    source = Shards(str(folder))
+    assert (source.pairs, list(source.stretches)) == (7, [5, 2])
+    assert texts_of(source) == ["a", "b", "c", "d", "e", "yes", "f"]
+    assert list(source.targets_per_example) == [2, 0, 3, 1, 1]
+    asked = source[3]
+    assert (asked.id, asked.image_id, asked.question, asked.answer) == ("e3", "p3", "Really?", "yes")
+    assert asked.references == ("yes", "no")
+
+
+def test_pairs_add_up_where_counts_do_by_chance(tmp_path):
+    write_tar(tmp_path / "a.tar", packed(0, ()) + packed(1, ("a", "b")))
+    source = Shards(str(tmp_path))
+    assert list(source.targets_per_example) == [0, 2] and texts_of(source) == ["a", "b"]
+
+
+def test_texts_are_found_in_shards_beyond_those_at_hand(tmp_path):
+    for shard in range(20):
+        write_tar(tmp_path / f"{shard:02}.tar", packed(shard, (f"{shard}a", f"{shard}b")))
+    source = Shards(str(tmp_path))
+    expected = [f"{shard}{letter}" for shard in range(20) for letter in "ab"]
+    assert texts_of(source) == texts_of(source) == expected
+    assert len(source._ends_near) < 20
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([("x.txt", "a dog")], "a/x: has no image member"),
+        ([("x.jpg", picture())], "a/x.jpg: has no text"),
+        ([("x.jpg", picture()), ("x.txt", " \n")], "a/x.jpg: has an empty text"),
+        ([("x.jpg", b""), ("x.txt", "a")], r"a/x.jpg: not a readable image"),
+        ([("x.jpg", b"<html>"), ("x.txt", "a")], r"a/x.jpg: not a readable image \(it is an HTML page\)"),
+        ([("x.jpg", picture()[:200]), ("x.txt", "a")], r"a/x.jpg: not a readable image"),
+    ],
+    ids=range(6),
+)
+def test_a_bad_sample_stays_and_its_image_is_unreadable(tmp_path, members, said):
+    write_tar(tmp_path / "a.tar", [*sample(0), *members, *sample(2)])
+    source = Shards(str(tmp_path))
+    assert (len(source), source.pairs) == (3, 3)
+    assert len(source[1].targets) == 1
+    with pytest.raises(UnreadableImage, match=said) as error:
+        source[1].image.read()
+    assert "\n" not in str(error.value)
+    assert source[2].image.read()
+
+
+def test_texts_of_all_kinds(tmp_path):
+    long = "word " * 20_000
+    members = [
+        ("a.jpg", picture()),
+        ("a.json", {"caption": " two\n lines "}),
+        ("b.jpg", picture()),
+        ("b.txt", b"caf\xe9\x00"),
+        ("c.jpg", picture()),
+        ("c.txt", long),
+    ]
+    source = Shards(str(write_tar(tmp_path / "a.tar", members)))
+    assert [source[i].references[0] for i in range(3)] == ["two lines", "caf\ufffd\0", long.strip()]
+
+
+def test_photographs_of_coco_are_told_without_reading(tmp_path):
+    write_tar(tmp_path / "a.tar", [("000000000285.jpg", picture()), ("000000000285.txt", "a"), *sample(4)])
+    source = Shards(str(tmp_path))
+    assert [source[i].image_id for i in range(2)] == ["coco/285", "a/000000004"]
+    assert source.image_ids() == ["coco/285", ""]
+    write_tar(tmp_path / "b.tar", sample(4))
+    assert Shards(str(tmp_path / "b.tar")).image_ids() is None
+
+
+def test_shards_of_equal_names_have_examples_of_different_names(tmp_path):
+    for name in ("x/train", "y/train"):
+        (tmp_path / name).mkdir(parents=True)
+        write_tar(tmp_path / name / "0.tar", sample(int(name < "y")))
+    source = Shards([str(tmp_path / "x" / "train"), str(tmp_path / "y" / "train")])
+    assert [source[i].id for i in range(2)] == ["x/train/0/000000001", "y/train/0/000000000"]
+    assert [source[i].references for i in range(2)] == [("caption 1",), ("caption 0",)]
+
+
+def test_what_a_name_stands_for(folder, monkeypatch):
+    every = ["00000.tar", "00001.tar", "00002.tar", "00003.tar"]
+    assert names(expand(str(folder))) == names(expand(f"{folder}/*.tar")) == every
+    assert names(expand(f"{folder}/{{00002..00003}}.tar")) == every[2:]
+    assert names(expand(f"{folder}/0000{{3,1}}.tar")) == ["00003.tar", "00001.tar"]
+    assert names(expand([f"{folder}/00003.tar", f"file://{folder}/00000.tar"])) == ["00003.tar", "00000.tar"]
+    assert expand("s3://b/{a,b}-{08..10}.tar")[2:4] == ["s3://b/a-10.tar", "s3://b/b-08.tar"]
+    monkeypatch.chdir(folder.parent)
+    assert expand("s") == expand(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("shards", "said"),
+    [
+        ("nowhere", "nowhere: no such shard"),
+        ("*.nothing", "no shards; give a folder"),
+        ([], "no shards"),
+        (".", r"no .tar files in this folder"),
+        ("z", r"x.tar.gz: compressed.*unpack"),
+        (["s/00000.tar", "s"], "00000.tar: this shard is listed twice"),
+        ("s/0000{2..7}.tar", "00004.tar: no such shard"),
+    ],
+    ids=str,
+)
+def test_shards_that_are_not_there_are_said_in_one_line(folder, monkeypatch, shards, said):
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "z").mkdir()
+    (folder.parent / "z" / "x.tar.gz").touch()
+    with pytest.raises(UserError, match=said):
+        Shards(shards)
+
+
+@pytest.mark.parametrize("settings", [{"window": 0}, {"cache_gb": 0}])
+def test_settings_out_of_range(folder, settings):
+    with pytest.raises(UserError, match=next(iter(settings))):
+        Shards(str(folder), **settings)
+
+
+def built(folder: Path) -> int:
+    """Changes when the index there is built anew."""
+    return (folder / INDEX).stat().st_ino
+
+
+def test_the_index_is_built_once(folder, capfd):
+    Shards(str(folder))
+    before = built(folder)
+    Shards(str(folder))
+    part = Shards(f"{folder}/0000{{3,0}}.tar")
+    assert [part[i].id for i in (0, 2)] == ["00003/000000007", "00000/000000000"]
+    assert built(folder) == before and not list((folder.parent / "home").rglob("*.frozenvl"))
+
+
+def test_the_index_of_a_part_is_kept_in_the_cache(folder, cache):
+    Shards(f"{folder}/0000{{0..1}}.tar")
+    assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_has_its_index_in_the_cache(folder, cache, monkeypatch):
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != folder and access(path, mode)
+    )  # tests may be root
+    assert len(Shards(str(folder))) == 9
+    assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
+
+
+def test_an_index_that_no_longer_fits_is_built_again(folder):
+    Shards(str(folder))
+    write_tar(folder / "00000.tar", sample(5, "new"))
+    source = Shards(str(folder))
+    assert (len(source), source[0].references) == (7, ("new",))
+    write_tar(folder / "00004.tar", sample(6, "more"))
+    assert len(Shards(str(folder))) == 8
+    os.utime(folder / "00000.tar", ns=(1, 1))
+    before = built(folder)
+    Shards(str(folder))
+    assert built(folder) != before
+    (folder / INDEX).write_bytes(b"damaged")
+    assert len(Shards(str(folder))) == 8
+
+
+def test_a_given_index_is_used_and_never_overwritten(folder, tmp_path):
+    path = tmp_path / "elsewhere" / "i"
+    assert len(Shards(str(folder), index=str(path))) == 9
+    assert len(TarIndex(path).shards) == 4 and not (folder / INDEX).exists()
+    before = path.read_bytes()
+    write_tar(folder / "00000.tar", sample(5, "new"))
+    with pytest.raises(
+        UserError, match=r"i: 00000.tar has changed .*; make it again with `frozenvl data index"
+    ):
+        Shards(str(folder), index=str(path))
+    write_tar(folder / "00009.tar", sample(5))
+    with pytest.raises(UserError, match=r"i: knows no shard 00009.tar"):
+        Shards(str(folder), index=str(path))
+    assert path.read_bytes() == before
+
+
+def test_a_shard_that_shrinks_in_use_is_said_in_one_line(folder):
+    source = Shards(str(folder))
+    os.truncate(folder / "00000.tar", 2000)
+    with pytest.raises(RunError, match=r"00000.tar: is shorter than its index says"):
+        source[2]
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_another_process_reads_the_same(folder, start):
+    source = Shards(str(folder))
+    expected = ([source[i].id for i in range(9)], [source[i].image.digest for i in range(9)])
+    context = multiprocessing.get_context(start)
+    queue = context.SimpleQueue()
+    process = context.Process(target=put_content, args=(source, queue))
+    process.start()
+    found = queue.get()
+    process.join()
+    assert found == expected
+
+
+def _open(folder: str, to) -> None:
+    to.put(len(Shards(folder)))
+
+
+def test_processes_that_start_together_share_one_index(folder):
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    processes = [context.Process(target=_open, args=(str(folder), queue)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    assert [queue.get() for _ in processes] == [9] * 4
+    for process in processes:
+        process.join()
+    assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_hints_go_to_the_store(folder, monkeypatch):
+    source = Shards(str(folder))
+    hints = []
+    monkeypatch.setattr(source.store, "ahead", hints.append)
+    source.ahead([2, 3])
+    assert hints == [[2, 3]]
+
+
+def test_a_source_travels_without_its_rows(tmp_path):
+    members = [each for number in range(500) for each in packed(number, ("a", "b"))]
+    source = Shards(str(write_tar(tmp_path / "a.tar", members)))
+    assert np.asarray(source.targets_per_example).nbytes == 2000
+    assert len(pickle.dumps(source)) < 2000
+    starts = [source.pair(i) for i in range(0, 1000, 2)]
+    assert all(b[0] == a[0] + 1 and b[1] == 0 for a, b in pairwise(starts))
