@@ -23,7 +23,7 @@ from frozenvl.data.store import ShardStore
 from frozenvl.data.tar_index import TarIndex, build_index, whole_file
 from frozenvl.data.tar_scan import SUFFIXES
 from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.files import read_json, write_atomically
+from frozenvl.files import read_json
 from frozenvl.prompt import Example
 
 STATE = "pack.json"
@@ -104,7 +104,7 @@ def _pack(
             start = _fill(hashed, members, start, len(source), limits, missing, report)
         state.shards.append({"name": name, "sha256": hashed.sha256.hexdigest(), "stop": start})
         state.left_out += missing
-        write_atomically(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
+        _write(folder / STATE, state)
     urls = [str((folder / shard["name"]).absolute()) for shard in state.shards]
     checksums = [shard["sha256"] for shard in state.shards]
     if not _indexed(folder / INDEX, checksums):
@@ -194,7 +194,7 @@ def _begun(folder: Path, new: Packing) -> Packing:
         other = next((each.name for each in folder.iterdir() if not each.name.startswith(".")), None)
         if other:
             raise UserError(f"{folder}: is not empty (it holds {other}); pack into a new folder")
-        write_atomically(path, json.dumps(asdict(new), indent=1) + "\n")
+        _write(path, new)
         return new
     try:
         old = Packing(**read_json(path))
@@ -211,6 +211,11 @@ def _begun(folder: Path, new: Packing) -> Packing:
     if gone:
         raise UserError(f"{folder}: its shard {gone} is gone; pack into a new folder")
     return old
+
+
+def _write(path: Path, state: Packing) -> None:
+    with whole_file(path) as file:
+        file.write((json.dumps(asdict(state), indent=1) + "\n").encode())
 
 
 def _indexed(path: Path, checksums: list[str]) -> bool:

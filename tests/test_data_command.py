@@ -1,0 +1,235 @@
+"""`frozenvl data`: on the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from running import one_line
+from tars import folder_of_shards, picture, sample, write_tar
+
+from frozenvl.cli import main
+from frozenvl.data.by_name import build_source, source_classes
+from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.data.sources.shards import Shards
+from frozenvl.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def data(*arguments: object) -> int:
+    return main(["data", *map(str, arguments)])
+
+
+def saved(image: Image.Image, kind: str, **settings) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def exif(orientation: int) -> bytes:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags.tobytes()
+
+
+def test_pack_then_check_then_show(here, capsys):
+    assert data("pack", "SceneCaptions", "p", "--size", 5, "--samples-per-shard", 2, "--seed", 3) == 0
+    assert "p: 5 examples in 3 shards" in capsys.readouterr().out
+    packed, source = Shards("p"), SceneCaptions(size=5, seed=3)
+    assert [packed[i].references for i in range(5)] == [source[i].references for i in range(5)]
+    assert data("check", "Shards", "--shards", "p", "--strict") == 0
+    assert "5 examples, 5 images, 25 texts to train on" in capsys.readouterr().out
+    assert data("show", "Shards", "--shards", "p", "--count", 4, "--out", "sheets/one.png") == 0
+    with Image.open("sheets/one.png") as sheet:
+        assert sheet.width == 4 * 248
+    drawn = Path("sheets/one.png").read_bytes()
+    assert data("show", "Shards", "--shards", "p", "--count", 4, "--out", "again.png") == 0
+    assert data("show", "Shards", "--shards", "p", "--count", 4, "--out", "other.png", "--seed", 1) == 0
+    assert Path("again.png").read_bytes() == drawn != Path("other.png").read_bytes()
+
+
+def test_show_takes_the_seed_and_the_source_its_own(here, capsys):
+    assert data("show", "SceneCaptions", "--size", 3, "--seed", 1, "--source.seed", 5) == 0
+    assert "sheet.png: 3 of 3 examples" in capsys.readouterr().out
+
+
+ODD = {
+    "fine": (picture(1), "jpg", "a dog"),
+    "twin": (picture(1), "jpg", "another dog"),
+    "html": (b"<html>", "jpg", "a page"),
+    "empty": (b"", "png", "nothing"),
+    "cut": (picture(2, (300, 300))[:400], "jpg", "half"),
+    "mute": (picture(4), "jpg", " "),
+    "cmyk": (saved(Image.new("CMYK", (9, 9), 50), "JPEG"), "jpg", "inks"),
+    "deep": (saved(Image.new("I;16", (9, 9), 5000), "PNG"), "png", "sixteen bits"),
+    "turned": (saved(Image.new("RGB", (9, 8)), "JPEG", exif=exif(6)), "jpg", "on its side"),
+    "moving": (
+        saved(Image.new("L", (9, 9)), "GIF", save_all=True, append_images=[Image.new("L", (9, 9), 200)]),
+        "gif",
+        "two frames",
+    ),
+    "disguised": (picture(5, kind="PNG"), "jpg", "a PNG"),
+    "banner": (picture(6, (12_000, 2)), "jpg", "wide"),
+    "nul": (picture(7), "jpg", "a\0b"),
+    "latin": (picture(8), "jpg", b"caf\xe9"),
+    "chatter": (picture(9), "jpg", "word " * 20_000),
+}
+FOUND = {
+    "unreadable": {"html", "empty", "cut"},
+    "empty text": {"mute"},
+    "same image": {"twin"},
+    "CMYK image": {"cmyk"},
+    "more than 8 bits": {"deep"},
+    "rotated by EXIF": {"turned"},
+    "animated or many pages": {"moving"},
+    "wrong suffix": {"disguised"},
+    "large image": {"banner"},
+    "NUL in text": {"nul"},
+    "text not UTF-8": {"latin"},
+    "long text": {"chatter"},
+}
+
+
+@pytest.fixture
+def odd(here) -> Path:
+    members = [
+        (f"{name}.{end}", content)
+        for name, (image, suffix, text) in ODD.items()
+        for end, content in ((suffix, image), ("txt", text))
+    ]
+    return write_tar(here / "odd.tar", members)
+
+
+def test_check_finds_what_is_wrong_and_what_is_odd(odd, capsys):
+    assert data("check", "Shards", "--shards", odd, "--json", "out/report.json") == 0
+    report = json.loads(Path("out/report.json").read_text())
+    found = {
+        kind: {line.split(":")[0].removeprefix("odd/") for line in lines}
+        for kind, lines in report["found"].items()
+    }
+    assert found == FOUND
+    assert report["counts"] == {kind: len(names) for kind, names in FOUND.items()}
+    assert (report["examples"], report["bad"], report["source"]) == (15, 4, "Shards")
+    assert report["arguments"] == ["--shards", str(odd)]
+    out = capsys.readouterr().out
+    assert "BAD  unreadable: 3" in out and "odd  same image: 1" in out and "4 of 15 cannot be used" in out
+    assert "odd/html.jpg: not a readable image (it is an HTML page)" in out
+
+
+def test_check_fails_when_strict_only(odd):
+    assert data("check", "Shards", "--shards", odd, "--strict") == 1
+    assert data("check", "Shards", "--shards", odd) == 0
+
+
+def test_check_names_a_few_and_tells_what_the_index_knows(here, capsys):
+    write_tar(here / "a.tar", [(f"{n}.txt", "alone") for n in range(5)] + sample(3) * 2)
+    assert data("check", "Shards", "--shards", "a.tar") == 0
+    out = capsys.readouterr().out
+    assert "index: 5 samples without an image" in out and "index: 1 repeated keys" in out
+    assert "a/2: has no image member" in out and "a/3: has no image member" not in out
+
+
+def test_repeated_ids_are_found(here, capsys):
+    content = {
+        "images": [{"id": "1", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
+        "annotations": [{"image_id": "1", "caption": "a"}, {"image_id": 1, "caption": "b"}],
+    }
+    Path("c.json").write_text(json.dumps(content))
+    for number, name in enumerate("ab"):
+        Path(f"{name}.jpg").write_bytes(picture(number))
+    assert data("check", "CocoCaptions", "--annotations", "c.json", "--images", ".") == 0
+    assert "odd  repeated id: 1" in capsys.readouterr().out
+
+
+def test_a_sheet_shows_also_what_cannot_be_read(odd, capsys):
+    assert data("show", "Shards", "--shards", odd, "--count", 99) == 0
+    assert "sheet.png: 15 of 15 examples" in capsys.readouterr().out
+    with Image.open("sheet.png") as sheet:
+        assert sheet.height == 4 * 398
+
+
+def test_index_makes_what_shards_uses(here, capsys):
+    folder_of_shards(here / "s", [2, 3])
+    assert data("index", "s") == 0
+    assert "s/index.frozenvl: 5 samples in 2 shards" in capsys.readouterr().out
+    made = Path("s/index.frozenvl").stat().st_ino
+    assert len(Shards("s")) == 5 and Path("s/index.frozenvl").stat().st_ino == made
+    assert data("index", "s/00001.tar", "s/00000.tar", "--index", "x/i") == 0
+    assert Shards(["s/00001.tar", "s/00000.tar"], index="x/i")[0].id == "00001/000000002"
+
+
+def test_index_of_a_truncated_shard(here, capsys):
+    folder_of_shards(here / "s", [3])
+    path = here / "s" / "00000.tar"
+    path.write_bytes(path.read_bytes()[:4200])
+    assert data("index", "s") == 2
+    assert "00000.tar: is truncated at byte 4200; download it again" in one_line(capsys.readouterr().err)
+    assert data("index", "s", "--allow-broken") == 0
+    said = capsys.readouterr()
+    assert "warning: " in said.err and "indexed up to there" in said.err and "2 samples" in said.out
+    assert len(Shards("s")) == 2  # it is the index that is used
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "required: pack|index|check|show"),
+        (["pick"], "invalid choice: 'pick'"),
+        (["pack", "SceneCaptions"], "required: DEST"),
+        (["check", "Nope"], "no source 'Nope'; there are "),
+        (["check", "nowhere.Nope"], "nowhere.Nope: cannot be imported"),
+        (["check", "os.path"], "os.path: not a source"),
+        (["check", "SceneCaptions", "--sise", 3], "SceneCaptions: unrecognized arguments: --sise 3"),
+        (["check", "SceneCaptions", "--size", "many"], "size"),
+        (["check", "SceneCaptions", "--size", 0], "size must be at least 1"),
+        (["check", "CocoCaptions"], "annotations"),
+        (["pack", "SceneCaptions", "p", "--size", 3, "--samples-per-shard", 0], "at least 1"),
+        (["pack", "SceneCaptions", "p", "--samples-per-shard", 3, "--shard-mb", 3], "not allowed with"),
+        (["show", "SceneCaptions", "--count", 0], "--count is 0"),
+        (["index", "nowhere"], "nowhere: no such shard"),
+        (["index", "nowhere", "--size", 3], "unrecognized arguments: --size 3"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_said_in_one_line(here, capsys, arguments, said):
+    assert data(*arguments) == 2
+    message = one_line(capsys.readouterr().err)
+    assert said in message and len(message) < 450
+    assert not Path("p").exists()
+
+
+def test_sources_are_found_by_name_or_class_path_without_torch():
+    classes = source_classes()
+    assert {"CocoCaptions", "SceneCaptions", "SceneQuestions", "Shards"} <= set(classes)
+    by_path = build_source("frozenvl.data.sources.scenes.SceneCaptions", ["--size", "4", "--split=val"])
+    assert type(by_path) is SceneCaptions and (len(by_path), by_path.split) == (4, "val")
+    with pytest.raises(UserError, match=r"there are .*CocoCaptions"):
+        build_source("_Scenes", [])
+    look = (
+        "import sys; from frozenvl.cli import main; "
+        "main(['data', 'check', 'SceneCaptions', '--size', '1']); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert not {"torch", "lightning", "transformers"} & set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_large():
+    look = (
+        "import sys\nfrom frozenvl.cli import main\ntry: main(['data', 'pack', '--help'])\nexcept SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    *usage, modules = done.stdout.splitlines()
+    assert "--samples-per-shard" in "".join(usage)
+    assert not {"torch", "jsonargparse", "numpy", "PIL"} & set(modules.split())
