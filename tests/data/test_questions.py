@@ -10,7 +10,7 @@ import pytest
 from frozenvl.data.sources.aokvqa import AOKVQAQuestions
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.lxmert import LxmertQuestions
-from frozenvl.data.sources.questions import majority
+from frozenvl.data.sources.questions import Questions, majority
 from frozenvl.data.sources.visual_genome import VisualGenomeQuestions
 from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.errors import UserError
@@ -139,6 +139,11 @@ def test_a_missing_file_or_folder_is_named(tmp_path, missing):
     (tmp_path / missing).rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=f"{missing}: no such .*--data.root"):
         VQAQuestions(*(str(tmp_path / name) for name in ("questions.json", "annotations.json", "images")))
+
+
+def test_what_the_sources_share_is_no_source(tmp_path):
+    with pytest.raises(TypeError, match="abstract"):
+        Questions(tmp_path, "", str(tmp_path), [], "all", 0.5)  # type: ignore[abstract]
 
 
 # Parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ class Questions(Source):
             empty part.
     """
 
+    @abstractmethod  # a layout, no data set
     def __init__(
         self,
         path: Path,
