@@ -26,6 +26,7 @@ class FaultyServer:
     ) -> None:
         self.files, self.upstream = files or {}, upstream
         self.fault: Fault = lambda path, number: ""
+        self.headers: dict[str, str] = {}  # in place of the upstream's, by lower-case name; "" removes one
         self.gets: Counter[str] = Counter()
         self.given: Counter[str] = Counter()
         self.busy = self.most = 0
@@ -51,9 +52,8 @@ class FaultyServer:
         try:
             connection.request(method, path, headers=headers)
             response = connection.getresponse()
-            kept = {
-                k: v for k, v in response.getheaders() if k.lower() not in ("connection", "date", "server")
-            }
+            found = {name.lower(): value for name, value in response.getheaders()} | self.headers
+            kept = {k: v for k, v in found.items() if v and k not in ("connection", "date", "server")}
             return response.status, kept, response.read()
         finally:
             connection.close()
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         status, headers, data = self.owner.answer("HEAD", self.path, dict(self.headers))
-        self._head(status, {"Content-Length": str(len(data))} | headers)
+        self._head(status, {"content-length": str(len(data))} | headers)
 
     def do_GET(self) -> None:
         owner = self.owner
@@ -87,17 +87,15 @@ class _Handler(BaseHTTPRequestHandler):
                 owner.busy -= 1
 
     def _send(self, status: int, headers: dict[str, str], data: bytes, fault: str) -> None:
-        headers = {
-            k: v for k, v in headers.items() if k.lower() not in ("content-length", "transfer-encoding")
-        }
+        headers = {k: v for k, v in headers.items() if k not in ("content-length", "transfer-encoding")}
         if fault.isdigit():
-            status, data = int(fault), b""
+            status, headers, data = int(fault), {}, b""
         half = len(data) // 2
         if fault == "short":
             data = data[:half]
         if fault == "corrupt":
             data = data[:half] + bytes(byte ^ 0xFF for byte in data[half : half + 8]) + data[half + 8 :]
-        self._head(status, headers | {"Content-Length": str(len(data))})
+        self._head(status, headers | {"content-length": str(len(data))})
         self.wfile.write(data[:half] if fault in ("reset", "truncate", "stall") else data)
         if fault == "stall":
             self.owner.stopped.wait(60)

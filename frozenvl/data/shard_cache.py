@@ -53,6 +53,8 @@ class ShardCache:
         self._check(name, size)
         temporary = self.folder / f"{key}.{size}.{uuid.uuid4().hex[:8]}.tmp"
         try:
+            for left in self.folder.glob(f"{key}.*.tmp"):
+                left.unlink(missing_ok=True)  # of a process that was killed: its lock is the caller's now
             while True:
                 with self.lock("room"):
                     if self._make_room(size):

@@ -385,3 +385,29 @@ def test_processes_share_the_cache_and_bring_each_shard_once(web, server, method
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0, 0]
     assert dict(server.gets) == {f"/{number}.tar": 1 for number in range(5)}
+
+
+def _read(store: ShardStore) -> None:
+    os._exit(0 if store.read(0, 5, 9) == SHARDS[0][5:14] else 3)
+
+
+def test_a_fork_while_a_thread_holds_the_lock(local):
+    store = ShardStore(local)
+    child = multiprocessing.get_context("fork").Process(target=_read, args=(store,))
+    with store._own.lock:
+        child.start()
+    child.join(30)
+    child.kill()  # where it hangs
+    assert child.exitcode == 0
+
+
+def test_a_killed_download_holds_nobody_up(web, server, tmp_path):
+    server.fault = lambda path, number: "stall" if number == 0 else ""
+    child = multiprocessing.get_context("fork").Process(target=_read, args=(web(stall=60),))
+    child.start()
+    while not partial_files(tmp_path / "cache"):
+        time.sleep(0.02)
+    child.kill()
+    child.join()
+    assert web(max_bytes=SIZES[0]).read(0, 0, SIZES[0]) == SHARDS[0]
+    assert not partial_files(tmp_path / "cache")

@@ -18,7 +18,9 @@ pytest.importorskip("moto.server", reason="moto[server] is not installed")
 
 SHARDS = [random.Random(n).randbytes(150_000 + 1000 * n) for n in range(8)]
 URLS = [f"s3://bucket/train/{number:05d}.tar" for number in range(len(SHARDS))]
+ENCRYPTED = "s3://bucket/encrypted.tar"
 SIZES = [len(shard) for shard in SHARDS]
+NO_CRC = {"x-amz-checksum-crc32": "", "x-amz-checksum-type": ""}  # boto verifies it; many stores give none
 KEYS = {"key": "test", "secret": "test"}
 
 
@@ -35,6 +37,7 @@ def moto():
     fs.mkdir("bucket")
     for url, shard in zip(URLS, SHARDS, strict=True):
         fs.pipe_file(url, shard)
+    fs.pipe_file(ENCRYPTED, SHARDS[0], ServerSideEncryption="aws:kms")
     yield host, port
     server.stop()
 
@@ -116,10 +119,11 @@ def test_the_bound_holds_while_processes_bring_shards(make, server, tmp_path):
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("503", ""), ("stall", "no byte came for 1 second"), ("corrupt", "md5"), ("short", "")],
+    [("503", ""), ("stall", "no byte came for 1 second"), ("corrupt", "its md5 is "), ("short", "")],
 )
 def test_a_store_that_fails_for_good(make, server, tmp_path, fault, reason):
     server.fault = lambda path, number: fault
+    server.headers = NO_CRC
     with pytest.raises(
         RunError, match=rf"{URLS[0]}: cannot be downloaded \(.*{reason}.*tried 2 times"
     ) as error:
@@ -139,3 +143,18 @@ def test_credentials_that_are_refused(make, server):
     with pytest.raises(UserError, match=r"its store refuses it .*credentials") as error:
         make(backoff=60).read(0, 0, 1)
     assert not isinstance(error.value, RunError)
+
+
+@pytest.mark.parametrize(
+    ("url", "etag", "is_md5"),
+    [(URLS[0], "0" * 32, True), (URLS[0], "0" * 32 + "-2", False), (ENCRYPTED, "0" * 32, False)],
+)
+def test_an_etag_is_verified_only_where_it_is_an_md5(make, server, url, etag, is_md5):
+    """Not for uploads in parts, nor for objects encrypted with a key of the customer's."""
+    server.headers = NO_CRC | {"etag": f'"{etag}"'}
+    store = make([url], attempts=1)
+    if is_md5:
+        with pytest.raises(RunError, match=rf"its md5 is \w+, not {etag}"):
+            store.read(0, 0, 1)
+    else:
+        assert store.read(0, 0, SIZES[0]) == SHARDS[0]
