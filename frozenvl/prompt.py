@@ -128,6 +128,10 @@ class Example:
     """The answer trained on and shown in demonstrations (the majority's); empty for captions."""
     kind: dict[str, str] = field(default_factory=dict)
     """Labels to break scores down by, such as `answer_type`."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """Answer → score from 0 to 1, where a data set has such in place of annotators' answers."""
+    choices: tuple[str, ...] = ()
+    """Answers to choose among, where a data set gives them: the right one stands first."""
 
     @property
     def targets(self) -> tuple[str, ...]:
