@@ -106,7 +106,7 @@ def demonstrations(query: Example, pool: Source, shots: int, seed: int) -> list[
         if len(chosen) == shots:
             break
         candidate = pool[draw[place]]
-        if candidate.image_id != query.image_id:
+        if candidate.targets and candidate.image_id != query.image_id:
             chosen.append(candidate)
     if len(chosen) < shots:
         raise UserError(

@@ -198,7 +198,7 @@ def lxmert(folder: Path, *labels) -> LxmertQuestions:
 def test_lxmerts_soft_scores(tmp_path):
     source = lxmert(tmp_path, {"row": 0.3, "boat": 1, "ship": 1}, {"x": 0.9})
     assert (source[0].answer, source[0].references) == ("boat", ("boat", "ship", "row"))
-    assert source.soft_scores(0) == {"row": 0.3, "boat": 1.0, "ship": 1.0}
+    assert source[0].scores == {"row": 0.3, "boat": 1.0, "ship": 1.0}
     assert (source[1].id, source[1].image.name) == ("1", "COCO_train2014_000000000001.jpg")
     assert source.image_ids() == ["coco/0", "coco/1"] and source.pairs == 2
 

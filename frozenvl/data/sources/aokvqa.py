@@ -42,6 +42,9 @@ class AOKVQAQuestions(Questions):
 def _questions(records: Any, pattern: str) -> Iterator[Question]:
     for row in records:
         answers = tuple(one_line(answer) for answer in row.get("direct_answers") or ())
+        choices = [one_line(choice) for choice in row.get("choices") or ()]
+        if choices and "correct_choice_idx" in row:  # not in the test set
+            choices.insert(0, choices.pop(row["correct_choice_idx"]))
         yield Question(
             id=str(row["question_id"]),
             file=image_name(pattern, image_id=row["image_id"]),
@@ -49,4 +52,5 @@ def _questions(records: Any, pattern: str) -> Iterator[Question]:
             references=answers,
             answer=majority(answers),
             kind=labels(row, "difficult_direct_answer"),
+            choices=tuple(choices) if "correct_choice_idx" in row else (),
         )

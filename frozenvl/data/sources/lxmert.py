@@ -38,10 +38,6 @@ class LxmertQuestions(Questions):
         rows = _questions(read_annotations(path), image_name)
         super().__init__(path, "LXMERT's JSON", images, rows, part, ask_share)
 
-    def soft_scores(self, index: int) -> dict[str, float]:
-        """Answer → score from 0 to 1, of example `index`."""
-        return Question(*self.rows[index]).scores or {}
-
 
 def _questions(records: Any, pattern: str) -> Iterator[Question]:
     for row in records:

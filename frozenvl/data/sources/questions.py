@@ -33,6 +33,7 @@ class Question(NamedTuple):
     """What the photograph is called in every data set, where its file's name does not say so."""
     scores: dict[str, float] | None = None
     """Soft scores of the answers, where there are such."""
+    choices: tuple[str, ...] = ()
 
 
 class Questions(Source):
@@ -104,6 +105,8 @@ class Questions(Source):
             question=row.text,
             answer=row.answer,
             kind=row.kind,
+            scores=row.scores or {},
+            choices=tuple(row.choices),
         )
 
     def _image_id(self, row: Question) -> str:
