@@ -115,7 +115,7 @@ def test_check_finds_what_is_wrong_and_what_is_odd(odd, capsys):
     assert data("check", "Shards", "--shards", odd, "--json", "out/report.json") == 0
     report = json.loads(Path("out/report.json").read_text())
     found = {
-        kind: {line.split(":")[0].removeprefix("odd/") for line in lines}
+        kind: {line.split(":")[0].removeprefix("odd/").partition(".")[0] for line in lines}
         for kind, lines in report["found"].items()
     }
     assert found == FOUND
@@ -123,7 +123,11 @@ def test_check_finds_what_is_wrong_and_what_is_odd(odd, capsys):
     assert (report["examples"], report["bad"], report["source"]) == (15, 4, "Shards")
     assert report["arguments"] == ["--shards", str(odd)]
     out = capsys.readouterr().out
-    assert "BAD  unreadable: 3" in out and "odd  same image: 1" in out and "4 of 15 cannot be used" in out
+    assert (
+        "BAD  unreadable: 3" in out
+        and "odd  same image: 1" in out
+        and "4 images or texts cannot be used" in out
+    )
     assert "odd/html.jpg: not a readable image (it is an HTML page)" in out
 
 
@@ -150,6 +154,12 @@ def test_repeated_ids_are_found(here, capsys):
         Path(f"{name}.jpg").write_bytes(picture(number))
     assert data("check", "CocoCaptions", "--annotations", "c.json", "--images", ".") == 0
     assert "odd  repeated id: 1" in capsys.readouterr().out
+
+
+def test_an_image_of_several_examples_is_read_and_reported_once(here, capsys):
+    assert data("check", "SceneQuestions", "--size", 12, "--per_image", 4, "--resolution", 64) == 0
+    out = capsys.readouterr().out
+    assert "12 examples, 3 images, 12 texts" in out and "all can be used" in out
 
 
 def test_a_sheet_shows_also_what_cannot_be_read(odd, capsys):

@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = command("check", "read all of a source and say what is wrong or odd")
     check.add_argument("source", metavar="SOURCE")
     check.add_argument("--json", type=Path, metavar="PATH", help="write all findings there")
-    check.add_argument("--strict", action="store_true", help="exit status 1 if an example cannot be used")
+    check.add_argument(
+        "--strict", action="store_true", help="exit status 1 if an image or a text cannot be used"
+    )
     show = command("show", "draw some examples with their captions, or questions and answers")
     show.add_argument("source", metavar="SOURCE")
     show.add_argument("--count", type=int, default=24, metavar="N", help="examples (default: 24)")
@@ -122,7 +124,7 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
         print(f"{'BAD ' if kind in BAD else 'odd '} {kind}: {len(lines):,}")
         for line in [*lines[:NAMED], *(["…"] if len(lines) > NAMED else [])]:
             print(f"       {line}")
-    print(f"{report.bad:,} of {report.examples:,} cannot be used" if report.bad else "all can be used")
+    print(f"{report.bad:,} images or texts cannot be used" if report.bad else "all can be used")
     if args.json:
         content = {"source": args.source, "arguments": args.rest, **report.as_json()}
         write_atomically(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

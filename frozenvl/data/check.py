@@ -13,14 +13,14 @@ import PIL.Image
 from PIL.ExifTags import Base
 
 from frozenvl.data.contents import in_order, original
-from frozenvl.data.sources.shards import Shards
+from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
 from frozenvl.errors import UnreadableImage
 from frozenvl.imaging import decode
 from frozenvl.prompt import Example
 
 BAD = ("unreadable", "empty text")
-"""What an example cannot be used with."""
+"""What makes an example useless."""
 LARGE_PIXELS, LARGE_SIDE = 50_000_000, 10_000
 """Of images that are worth reducing once for all."""
 LONG_TEXT = 1000
@@ -46,7 +46,7 @@ class Report:
 
     @property
     def bad(self) -> int:
-        """Examples that cannot be used."""
+        """How many images or texts cannot be used."""
         return sum(len(self.found.get(kind, ())) for kind in BAD)
 
     def as_json(self) -> dict[str, Any]:
@@ -67,16 +67,15 @@ class _Read:
     """What is known of an example after it was read."""
 
     id: str
-    image: str
     image_id: str
     digest: bytes | None
-    """Of the image's content; None where there is none."""
+    """Of the image's content; None where there is none, or another example has the image, too."""
     texts: int
     findings: list[Finding]
 
 
 def check(source: Source, report: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Reads every example, and every image in full.
+    """Reads every example, and every image once and in full.
 
     Args:
         source: what is checked.
@@ -88,18 +87,17 @@ def check(source: Source, report: Callable[[int, int], None] = lambda done, tota
             for what, count in shard.notes.items():
                 result.index[what] = result.index.get(what, 0) + count
     ids: set[str] = set()
-    images: set[str] = set()
+    images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
-    for number, read in enumerate(in_order(partial(_read, source), range(len(source)))):
+    for number, read in enumerate(in_order(partial(_read, source, images), range(len(source)))):
         findings = list(read.findings)
         if read.id in ids:
             findings.append(("repeated id", read.id))
-        if read.digest and read.image not in images:
+        if read.digest:
             first, about = contents.setdefault(read.digest, (read.id, read.image_id))
             if about != read.image_id:
                 findings.append(("same image", f"{read.id}: as {first}"))
         ids.add(read.id)
-        images.add(read.image)
         result.texts += read.texts
         for kind, line in findings:
             result.found.setdefault(kind, []).append(line)
@@ -108,29 +106,29 @@ def check(source: Source, report: Callable[[int, int], None] = lambda done, tota
     return result
 
 
-def _read(source: Source, number: int) -> _Read:
+def _read(source: Source, images: dict[str, int], number: int) -> _Read:
     try:
         example = source[number]
     except UnreadableImage as error:  # a row that is none
-        return _Read(f"#{number}", f"#{number}", "", None, 0, [("unreadable", f"#{number}: {error}")])
+        return _Read(f"#{number}", "", None, 0, [("unreadable", f"#{number}: {error}")])
+    name = example.image.name
     findings = [(kind, f"{example.id}: {what}") for kind, what in _odd_texts(example)]
     digest = None
-    try:
-        data = original(example.image)
-        if data is None:
-            example.image.read()
-            digest = example.image.digest.encode()
-        else:
-            findings += [
-                (kind, f"{example.id}: {what}") for kind, what in _odd_image(data, example.image.name)
-            ]
-            digest = hashlib.sha256(data).digest()[:16]
-            decode(data, example.image.name)
-    except UnreadableImage as error:
-        empty = not any(text.strip() for text in example.targets) and "text" in str(error)
-        if not empty:  # a sample of a tar without text has an unreadable image, too: that is said once
-            findings.append(("unreadable", f"{example.id}: {error}"))
-    return _Read(example.id, example.image.name, example.image_id, digest, len(example.targets), findings)
+    if images.setdefault(name, number) == number:  # which one thread at most finds true
+        try:
+            data = original(example.image)
+            if data is None:
+                example.image.read()
+                digest = example.image.digest.encode()
+            else:
+                findings += [(kind, f"{name}: {what}") for kind, what in _odd_image(data, name)]
+                digest = hashlib.sha256(data).digest()
+                decode(data, name)
+        except UnreadableImage as error:
+            # A sample of a tar without text has an unreadable image, too: that is said once.
+            if not (isinstance(example.image, TarImage) and example.image.flaw and findings):
+                findings.append(("unreadable", str(error)))
+    return _Read(example.id, example.image_id, digest, len(example.targets), findings)
 
 
 def _odd_texts(example: Example) -> list[Finding]:
@@ -169,5 +167,5 @@ def _odd_image(data: bytes, name: str) -> list[Finding]:
         found.append(("animated or many pages", f"{frames} frames"))
     suffix = name.rpartition(".")[2].upper()
     if FORMATS.get(suffix, suffix) != FORMATS.get(kind, kind):
-        found.append(("wrong suffix", f"{name} is {kind}"))
+        found.append(("wrong suffix", f"is {kind}"))
     return found

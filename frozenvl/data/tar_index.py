@@ -72,7 +72,7 @@ class TarIndex:
                     raise ValueError
                 file.seek(-16 - length, os.SEEK_END)
                 self.shards = tuple(Shard(**shard) for shard in json.loads(file.read(length))["shards"])
-            self._bytes = np.memmap(path, np.uint8, "r")
+            self._bytes = np.asarray(np.memmap(path, np.uint8, "r"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such index; make it with `frozenvl data index`") from None
         except (OSError, ValueError, TypeError, KeyError):

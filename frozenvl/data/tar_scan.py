@@ -8,7 +8,6 @@ import re
 import tarfile
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -41,8 +40,8 @@ ROW = np.dtype(
 """A sample in an index."""
 
 
-class Form(IntEnum):
-    """What the words of a sample are."""
+class Form:
+    """What the words of a sample are. Plain numbers: an enumeration's are slow to look up for each sample."""
 
     NONE = 0
     TEXT = 1

@@ -8,6 +8,7 @@ import pickle
 from itertools import pairwise
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import webdataset
@@ -38,7 +39,7 @@ def names(urls: list[str]) -> list[str]:
 
 def test_what_stands_in_tars_is_read_by_number(folder):
     source = Shards(str(folder))
-    assert len(source) == source.pairs == 9
+    assert (len(source), source.pairs, source.targets_per_example) == (9, 9, 1)
     assert list(source.stretches) == [3, 0, 4, 2] and source.window == 4
     ids = ["00000/000000000", "00000/000000001", "00000/000000002", "00002/000000003", "00002/000000004"]
     assert [source[i].id for i in range(5)] == ids
@@ -304,6 +305,24 @@ def test_processes_that_start_together_share_one_index(folder):
     for process in processes:
         process.join()
     assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
+    system = fsspec.filesystem("memory")
+    for path in folder.glob("*.tar"):
+        system.pipe(f"/shards/{path.name}", path.read_bytes())
+    local = Shards(str(folder))
+    for name in ("memory://shards", "memory://shards/*.tar", "memory:///shards/0000{0..3}.tar"):
+        source = Shards(name)
+        assert [source[i].id for i in range(9)] == [local[i].id for i in range(9)]
+        assert source[5].image.content() == local[5].image.content()
+    given = Shards("memory://shards", index=str(folder / INDEX))  # made where the shards were local
+    assert [given[i].references for i in range(9)] == [local[i].references for i in range(9)]
+    assert len(list(cache.glob("indices/*.frozenvl"))) == 1
+    with pytest.raises(UserError, match="nowhere://x: cannot be listed"):
+        Shards("nowhere://x")
+    with pytest.raises(UserError, match="no shards"):
+        Shards("memory://other")
 
 
 def test_hints_go_to_the_store(folder, monkeypatch):

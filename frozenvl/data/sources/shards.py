@@ -123,13 +123,19 @@ class Shards(Source):
 
     @cached_property
     def targets_per_example(self) -> int | Sequence[int]:  # type: ignore[override]
-        if all(shard.most_texts <= 1 and shard.rows == shard.pairs for shard in self.shards):
+        if all(map(self._single, range(len(self.shards)))):
             return 1
         return np.concatenate([self.index.rows(shard)["texts"] for shard in self.shards])  # type: ignore
+
+    def _single(self, shard: int) -> bool:
+        """Whether all samples of a shard have one text."""
+        return self.shards[shard].most_texts <= 1 and self.shards[shard].rows == self.shards[shard].pairs
 
     def pair(self, index: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._pair_starts, index, side="right")) - 1
         place = index - int(self._pair_starts[shard])
+        if self._single(shard):
+            return int(self._starts[shard]) + place, 0
         ends = self._ends_near.get(shard)
         if ends is None:
             if len(self._ends_near) >= NEAR:
@@ -149,30 +155,27 @@ class Shards(Source):
             raise IndexError(f"shards: index {index} is not in 0 … {len(self) - 1}")
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         place = index - int(self._starts[shard])
-        row = self.index.rows(self.shards[shard])[place]
+        rows = self.index.rows(self.shards[shard])
+        offset, size, words_at, words_size, _, _, coco, form, suffix = rows[place].item()
         key = f"{self._names[shard]}/{self.index.key(self.shards[shard], place)}"
-        words = (
-            self.store.read(shard, int(row["words"]), int(row["words_size"]))
-            if row["form"] != Form.NONE
-            else b""
-        )
         image = TarImage(
-            f"{key}.{SUFFIXES[row['suffix']]}" if row["image"] else key,
+            f"{key}.{SUFFIXES[suffix]}" if offset else key,
             self.urls[shard],
-            int(row["image"]),
-            int(row["image_size"]),
+            offset,
+            size,
             shard,
             self.store,
-            "" if row["image"] else "has no image member",
+            "" if offset else "has no image member",
         )
-        if row["form"] == Form.PACKED:
+        words = b"" if form == Form.NONE else self.store.read(shard, words_at, words_size)
+        if form == Form.PACKED:
             return from_record(json.loads(words)["frozenvl"], image)
         text = words.decode("utf-8", "replace")
-        caption = one_line(json.loads(text)["caption"] if row["form"] == Form.CAPTION else text)
+        caption = one_line(json.loads(text)["caption"] if form == Form.CAPTION else text)
         if not caption:
-            flaw = "has no text" if row["form"] == Form.NONE else "has an empty text"
+            flaw = "has no text" if form == Form.NONE else "has an empty text"
             image = replace(image, flaw=flaw)
-        photograph = f"coco/{row['coco']}" if row["coco"] else key
+        photograph = f"coco/{coco}" if coco else key
         return Example(id=key, image=image, image_id=photograph, references=(caption,))
 
     def __getstate__(self) -> dict[str, Any]:
