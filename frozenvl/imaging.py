@@ -42,9 +42,10 @@ def decode(source: Path | bytes, what: str, side: int | None = None) -> PIL.Imag
         try:
             image = _load(data, side)
         except OSError:
-            if not _lacks_only_its_end(data):
+            cut = data.rstrip(b"\xff")  # half a marker
+            if not _lacks_only_its_end(cut):
                 raise
-            image = _load(data + END_OF_JPEG, side)
+            image = _load(cut + END_OF_JPEG, side)
         _turn_upright(image)
         return _rgb(image)
     except Exception as error:  # a broken file makes the decoders raise almost anything
@@ -67,7 +68,9 @@ def _lacks_only_its_end(data: bytes) -> bool:
     """Whether a JPEG that ends too early has all its pixels: then what follows its last byte changes none."""
     if not data.startswith(b"\xff\xd8"):
         return False
-    one, other = (_load(data + more + END_OF_JPEG, None).tobytes() for more in (b"", bytes(range(1, 255))))
+    one, other = (
+        _load(data + more + END_OF_JPEG, None).tobytes() for more in (b"", bytes(range(254, 0, -1)))
+    )
     return one == other
 
 

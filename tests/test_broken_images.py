@@ -84,6 +84,19 @@ def test_a_truncated_jpeg_is_refused_at_every_length(side):
             decode(whole[:length], "x", side)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_last_pixels_of_a_jpeg_are_never_made_up(progressive):
+    for seed in range(4):
+        whole = saved(photograph((64, 48), seed), "JPEG", progressive=progressive)
+        expected = decode(whole, "x")
+        assert distance(decode(whole[:-1], "x"), expected) == 0
+        for missing in range(3, 100):
+            try:
+                assert distance(decode(whole[:-missing], "x"), expected) == 0
+            except UnreadableImage:
+                continue
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "GIF", "PNG"])
 def test_a_missing_end_marker_does_no_harm(kind):
     whole = saved(photograph((64, 48)), kind.split()[-1], progressive=kind.startswith("progressive"))
