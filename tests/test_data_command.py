@@ -169,6 +169,15 @@ def test_a_sheet_shows_also_what_cannot_be_read(odd, capsys):
         assert sheet.height == 4 * 398
 
 
+def test_a_row_that_is_none_is_reported_and_shown(here, capsys):
+    Path("c.tsv").write_text("a dog\ta.jpg\nno tab\n")
+    Path("a.jpg").write_bytes(picture())
+    source = ("ConceptualCaptions", "--tsv", "c.tsv", "--images", ".")
+    assert data("check", *source, "--strict") == 1
+    assert "BAD  unreadable: 1" in capsys.readouterr().out
+    assert data("show", *source) == 0
+
+
 def test_index_makes_what_shards_uses(here, capsys):
     folder_of_shards(here / "s", [2, 3])
     assert data("index", "s") == 0

@@ -7,14 +7,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from frozenvl.errors import UserError
+from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import write_atomically
 
 if TYPE_CHECKING:
     from frozenvl.data.sources.source import Source
-    from frozenvl.prompt import Image
 
 NAMED = 3
 """Examples named for each kind of finding."""
@@ -132,6 +131,8 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
 
 
 def run_show(args: argparse.Namespace, source: Source) -> int:
+    import PIL.Image
+
     from frozenvl.data.order import Permutation
     from frozenvl.evaluation.gallery import SIDE, Tile, as_png, draw_gallery
 
@@ -140,22 +141,12 @@ def run_show(args: argparse.Namespace, source: Source) -> int:
     drawn = Permutation(len(source), "show", args.seed)
     tiles = []
     for place in range(min(args.count, len(source))):
-        example = source[drawn[place]]
-        picture, wrong = _pixels(example.image, SIDE)
-        texts = (wrong,) if wrong else example.targets
-        tiles.append(Tile(picture, texts, example.question, example.references if example.answer else ()))
+        try:
+            example = source[drawn[place]]
+            answers = example.references if example.answer else ()
+            tiles.append(Tile(example.image.read(SIDE), example.targets, example.question, answers))
+        except UnreadableImage as error:
+            tiles.append(Tile(PIL.Image.new("RGB", (SIDE, SIDE), "#cccccc"), [str(error)]))
     write_atomically(args.out, as_png(draw_gallery(tiles)))
     print(f"{args.out}: {len(tiles)} of {len(source):,} examples")
     return 0
-
-
-def _pixels(image: Image, side: int) -> tuple[Any, str]:
-    """The pixels, or a grey square and what is wrong."""
-    import PIL.Image
-
-    from frozenvl.errors import UnreadableImage
-
-    try:
-        return image.read(side), ""
-    except UnreadableImage as error:
-        return PIL.Image.new("RGB", (side, side), "#cccccc"), str(error)

@@ -44,7 +44,7 @@ class Packing:
     shards: list[dict[str, Any]] = field(default_factory=list)
     """Those that are done: name, sha256, `stop` (the first example that is not in it)."""
     left_out: list[str] = field(default_factory=list)
-    """Examples whose image could not be had, with the reason."""
+    """Numbers of examples whose image could not be had, with the reason."""
 
 
 def pack(
@@ -144,13 +144,13 @@ _Members = dict[str, bytes] | str
 
 
 def _members(source: Source, skip_bad: bool, number: int) -> _Members:
-    example = source[number]
     try:
+        example = source[number]  # a row that is none raises the same
         suffix, image = _image(example)
     except UnreadableImage as error:
         if not skip_bad:
             raise UnreadableImage(f"{error} (or leave such out with --skip-bad)") from None
-        return f"{example.id}: {error}"
+        return f"{number}: {error}"
     first = example.targets[0] if example.targets else ""
     record = json.dumps({"key": f"{number:09}", "caption": first, "frozenvl": as_record(example)})
     texts = {"txt": first.encode("utf-8", "replace")} if first else {}
@@ -179,8 +179,15 @@ def _digest(source: Source) -> str:
     """Tells sources apart by their sizes and what a few examples say."""
     size = len(source)
     places = sorted({place * (size - 1) // (PROBES - 1) for place in range(PROBES)})
-    said = [as_record(source[place]) for place in places]
+    said = [_said(source, place) for place in places]
     return hashlib.sha256(json.dumps([size, source.pairs, said]).encode()).hexdigest()[:32]
+
+
+def _said(source: Source, place: int) -> dict[str, Any] | str:
+    try:
+        return as_record(source[place])
+    except UnreadableImage as error:
+        return str(error)
 
 
 def _begun(folder: Path, new: Packing) -> Packing:

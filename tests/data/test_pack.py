@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 import webdataset
 from filelock import FileLock
+from PIL import Image
 from tars import picture
 
 from frozenvl.data.pack import STATE, pack
 from frozenvl.data.sources.coco import CocoCaptions
+from frozenvl.data.sources.conceptual import ConceptualCaptions
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.sources.source import Source
@@ -229,9 +231,21 @@ def test_a_missing_image_is_named_or_left_out_and_listed(files, tmp_path):
     with pytest.raises(UnreadableImage, match=r"b.png: no such image.*--skip-bad"):
         pack(files, tmp_path / "p")
     state = pack(files, tmp_path / "p", skip_bad=True)
-    assert len(state.left_out) == 1 and state.left_out[0].startswith("id b.png: ")
+    assert len(state.left_out) == 1 and state.left_out[0].startswith(f"1: {files.folder}/b.png: ")
     assert json.loads((tmp_path / "p" / STATE).read_text())["left_out"] == state.left_out
     assert [row[0] for row in said(Shards(str(tmp_path / "p")))] == ["id a.JPG", "id c", "id d.jpg"]
+
+
+def test_a_row_that_is_none_is_left_out_and_listed(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "c.tsv").write_text("a\ta.png\nno tab\nb\ta.png\n")
+    source = ConceptualCaptions(str(tmp_path / "c.tsv"), str(tmp_path))
+    with pytest.raises(UnreadableImage, match="--skip-bad"):
+        pack(source, tmp_path / "p")
+    state = pack(source, tmp_path / "p", skip_bad=True)
+    assert len(state.left_out) == 1 and state.left_out[0].startswith("1: ")
+    packed = Shards(str(tmp_path / "p"))
+    assert [packed[i].references for i in range(len(packed))] == [("a",), ("b",)]
 
 
 def test_nothing_to_pack_and_limits_out_of_range(files, tmp_path):
