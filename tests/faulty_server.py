@@ -18,7 +18,7 @@ class FaultyServer:
     """Serves `files` by path, or what stands behind `upstream` (host, port).
 
     `fault(path, number)` says what befalls the GET of that number (from 0) of a path: "" for nothing, one of
-    `FAULTS`, or a status.
+    `FAULTS`, "slow", or a status.
     """
 
     def __init__(
@@ -90,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {k: v for k, v in headers.items() if k not in ("content-length", "transfer-encoding")}
         if fault.isdigit():
             status, headers, data = int(fault), {}, b""
+        if fault == "slow":
+            self.owner.stopped.wait(0.3)
         half = len(data) // 2
         if fault == "short":
             data = data[:half]

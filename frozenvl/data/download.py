@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import concurrent.futures
 import errno
@@ -134,6 +133,8 @@ class Download:
     def _watched(self, fs: Any, method: str, *args: Any, file: Path | None = None) -> Any:
         """Calls a method of the store, and gives it up where `file` stops growing (without one: nothing comes)."""
         if fs.async_impl:
+            import asyncio
+
             call = asyncio.run_coroutine_threadsafe(getattr(fs, f"_{method}")(*args), fs.loop)
         else:
             call = _in_thread(getattr(fs, method), *args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from contextlib import suppress
@@ -11,6 +12,8 @@ from typing import Any, BinaryIO
 
 from frozenvl.errors import UserError
 from frozenvl.files import cannot_write
+
+_TEMPORARY = re.compile(r"([0-9a-f]{32})\.(\d+)\.[0-9a-f]{8}\.tmp")  # key, bytes reserved
 
 
 class ShardCache:
@@ -93,13 +96,12 @@ class ShardCache:
                 if path.suffix == ".shard":
                     size += found.st_size
                     files.append((found.st_mtime_ns, found.st_size, path))
-                elif path.suffix == ".tmp":
-                    key, reserved, *_ = path.name.split(".")
+                elif mine := _TEMPORARY.fullmatch(path.name):
                     try:
-                        with self.lock(key).acquire(timeout=0):
+                        with self.lock(mine[1]).acquire(timeout=0):
                             path.unlink()  # of a process that was killed: nobody holds its lock
                     except Timeout:
-                        size += max(int(reserved), found.st_size)
+                        size += max(int(mine[2]), found.st_size)
         for _, freed, path in sorted(files):
             if size <= self.max_bytes:
                 break

@@ -57,7 +57,7 @@ def web(server, tmp_path):
     """A store of the server's shards: `web(attempts=2)`."""
 
     def make(**options) -> ShardStore:
-        patience = {"attempts": 4, "backoff": 0.01, "stall": 0.5}
+        patience = {"attempts": 4, "backoff": 0.01, "stall": 20}
         urls = [f"{server.url}/{number}.tar" for number in range(len(SHARDS))]
         return ShardStore(urls, **{"sizes": SIZES, "cache": tmp_path / "cache"} | patience | options)
 
@@ -112,13 +112,28 @@ def test_a_missing_shard_and_a_folder_are_named(local, tmp_path):
         store.read(1, 0, 1)
 
 
-def test_few_descriptors_are_kept_and_none_is_closed_under_a_reader(local, monkeypatch):
+def test_few_descriptors_are_kept(local, monkeypatch):
     monkeypatch.setattr(module, "DESCRIPTORS", 2)
     store = ShardStore(local)
     before = descriptors()
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda seed: parts(store, seed, 200), range(8)))
     assert descriptors() <= before + 2
+
+
+def test_none_is_closed_under_a_reader(local, monkeypatch):
+    """In the middle of a read, other threads read so many other shards that its descriptor is let go."""
+    pread = os.pread
+
+    def interrupted(*args):
+        monkeypatch.setattr(os, "pread", pread)
+        assert parts(store, seed=5)
+        return pread(*args)
+
+    monkeypatch.setattr(module, "DESCRIPTORS", 1)
+    store = ShardStore(local)
+    monkeypatch.setattr(os, "pread", interrupted)
+    assert store.read(0, 10, 1000) == SHARDS[0][10:1010]
 
 
 def test_a_pickled_store_reads(local):
@@ -128,8 +143,8 @@ def test_a_pickled_store_reads(local):
 
 
 def test_importing_it_imports_nothing_slow():
-    heavy = "{'torch', 'fsspec', 'aiohttp', 'filelock', 'asyncio.events'} & set(sys.modules) - before"
-    code = f"import sys, asyncio; before = {{'asyncio.events'}}; import frozenvl.data.store; print({heavy})"
+    heavy = "{'torch', 'fsspec', 'aiohttp', 'asyncio', 'filelock'} & set(sys.modules)"
+    code = f"import sys, frozenvl.data.store; print({heavy})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
 
@@ -159,6 +174,7 @@ def test_a_cached_shard_of_another_size_or_checksum_is_brought_again(memory, tmp
         fsspec.filesystem("memory").pipe("/shards/0.tar", change)
         sums = [hashlib.sha256(change).hexdigest()]
         assert ShardStore(memory[:1], [len(change)], sums, tmp_path).read(0, 0, 5) == change[:5]
+    assert ShardStore(memory[:1], [len(change)], cache=tmp_path).read(0, 0, 5) == change[:5]
 
 
 def test_the_bound_is_kept_and_the_least_recently_used_goes(memory, tmp_path):
@@ -202,8 +218,9 @@ def test_a_bound_smaller_than_a_shard(memory, tmp_path, sizes):
 def test_what_a_killed_process_left_is_removed(memory, tmp_path):
     left = tmp_path / f"{'0' * 32}.900000.abcdef01.tmp"
     left.write_bytes(b"half")
+    (tmp_path / "of.another.program.tmp").write_bytes(b"kept")
     ShardStore(memory, cache=tmp_path, max_bytes=10**6).read(0, 0, 1)
-    assert not left.exists()
+    assert partial_files(tmp_path) == [tmp_path / "of.another.program.tmp"]
 
 
 def test_what_another_writes_counts_until_it_is_done(memory, tmp_path):
@@ -244,7 +261,7 @@ def test_a_cache_that_cannot_be_written(memory, tmp_path):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_that_fails_for_a_while(web, server, tmp_path, fault):
     server.fault = lambda path, number: fault if number < 2 else ""
-    store = web(checksums=SUMS)
+    store = web(checksums=SUMS, stall=0.5 if fault == "stall" else 20)
     assert store.read(1, 0, SIZES[1]) == SHARDS[1]
     assert server.gets["/1.tar"] == 3
     assert not partial_files(tmp_path / "cache")
@@ -267,7 +284,7 @@ def test_a_server_that_fails_for_good(web, server, tmp_path, fault, reason):
     with pytest.raises(
         RunError, match=rf"/1\.tar: cannot be downloaded \(.*{reason}.*tried 2 times"
     ) as error:
-        web(checksums=SUMS, attempts=2).read(1, 0, 9)
+        web(checksums=SUMS, attempts=2, stall=0.5 if fault == "stall" else 20).read(1, 0, 9)
     assert "\n" not in str(error.value)
     assert server.gets["/1.tar"] == 2
     assert cached(tmp_path / "cache") == 0
@@ -340,7 +357,7 @@ def test_an_address_that_cannot_be_used(tmp_path, monkeypatch, url, message):
 
 def test_shards_are_brought_ahead(web, server, tmp_path):
     store = web()
-    server.fault = lambda path, number: "503" if number == 0 else ""
+    server.fault = lambda path, number: "503" if number == 0 else "slow"
     store.ahead([0, 1, 2, 3, 4])
     store.ahead([1, 0])
     for _ in range(1000):
@@ -348,7 +365,7 @@ def test_shards_are_brought_ahead(web, server, tmp_path):
             break
         time.sleep(0.02)
     assert set(server.gets.values()) == {2}
-    assert server.most <= module.AHEAD
+    assert server.most == module.AHEAD
     assert parts(store, seed=4)
     assert set(server.gets.values()) == {2}
 
@@ -374,7 +391,7 @@ def _child(store: ShardStore, seed: int) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_share_the_cache_and_bring_each_shard_once(web, server, method):
-    store = web(stall=10)
+    store = web()
     store.read(0, 0, 1)  # the store of a forked process is one that has been used
     store.ahead([1])
     context = multiprocessing.get_context(method)
@@ -403,7 +420,7 @@ def test_a_fork_while_a_thread_holds_the_lock(local):
 
 def test_a_killed_download_holds_nobody_up(web, server, tmp_path):
     server.fault = lambda path, number: "stall" if number == 0 else ""
-    child = multiprocessing.get_context("fork").Process(target=_read, args=(web(stall=60),))
+    child = multiprocessing.get_context("fork").Process(target=_read, args=(web(),))
     child.start()
     while not partial_files(tmp_path / "cache"):
         time.sleep(0.02)
