@@ -24,6 +24,7 @@ SMALL = {
     "data": "pack, index, check and show data sets",
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
+    "evaluate": "run a suite of benchmarks on a trained checkpoint",
     "report": "print the scores of runs side by side",
     "score": "score captions or answers in files, without Java",
     "compare": "compare two runs: difference, interval, p, and where they differ most",

@@ -7,7 +7,7 @@ scored. This file words them, and knows nothing of tensors.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +107,17 @@ def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
     return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
 
 
+def joined(parts: Iterable[str | Image]) -> Prompt:
+    """A prompt with neighbouring texts joined and empty ones left out."""
+    prompt: list[str | Image] = []
+    for part in parts:
+        if isinstance(part, str) and prompt and isinstance(prompt[-1], str):
+            prompt[-1] += part
+        elif part != "":
+            prompt.append(part)
+    return tuple(prompt)
+
+
 def black(image: Image) -> Image:
     """What a blind model is shown in an image's place."""
     return BlackImage()
@@ -187,14 +198,7 @@ class Template:
         parts: list[str | Image] = [self.induction]
         for shot in shots:
             parts += [*self._words(shot), self.target.format(target=shot.targets[0]), self.separator]
-        parts += self._words(example)
-        joined: list[str | Image] = []
-        for part in parts:
-            if isinstance(part, str) and joined and isinstance(joined[-1], str):
-                joined[-1] += part
-            elif part != "":
-                joined.append(part)
-        return tuple(joined)
+        return joined([*parts, *self._words(example)])
 
     def sample(self, example: Example, target: int = 0, shots: Sequence[Example] = ()) -> Sample:
         """The training sample for the `target`-th text of an example."""

@@ -26,6 +26,10 @@ class Trained:
     processor: Processor
     templates: dict[str, Template]
     """The run's validation tasks, by name."""
+    blind: bool
+    """Whether it was trained on black images."""
+    step: int
+    """Optimiser steps behind the weights."""
 
     @property
     def captioning(self) -> Template:
@@ -51,8 +55,9 @@ def load_trained(path: Path) -> Trained:
         UserError: where there is no checkpoint or no `config.yaml` beside it, or they do not fit.
     """
     checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-    recorded = read_checkpoint(checkpoint)["frozenvl"]
-    run = checkpoint.absolute().parent.parent
+    content = read_checkpoint(checkpoint)
+    recorded = content["frozenvl"]
+    run = run_folder(path)
     settings = {"precision": recorded["precision"], "init_from": None}
     module: FrozenModule = from_config(run, "model", FrozenModule, settings)
     module.load_trained(checkpoint)
@@ -60,10 +65,14 @@ def load_trained(path: Path) -> Trained:
         module.model.hold_frozen_in_bf16()
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     processor = Processor(module.model.language.name, module.model.k, Pixels(module.model.vision.size))
-    templates = {
-        name: as_template(task.get("template")) for name, task in read_config(run)["data"]["val"].items()
-    }
-    return Trained(module, processor, templates)
+    data = read_config(run)["data"]
+    templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
+    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
+
+
+def run_folder(path: Path) -> Path:
+    """The folder of a run that is named by itself or by one of its checkpoints."""
+    return path if path.is_dir() else path.absolute().parent.parent
 
 
 def images_of(run: Path) -> dict[str, Image]:

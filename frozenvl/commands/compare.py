@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def draw(args: argparse.Namespace, name: str, result) -> None:
     """The queries on which A and B differ most, with their images where a run's config.yaml tells of them."""
-    from frozenvl.evaluation.gallery import Tile, draw_gallery
+    from frozenvl.gallery import Tile, draw_gallery
     from frozenvl.trained import images_of
 
     images = next((images_of(run) for run in (args.a, args.b) if (run / "config.yaml").is_file()), None)

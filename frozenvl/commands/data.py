@@ -134,7 +134,7 @@ def run_show(args: argparse.Namespace, source: Source) -> int:
     import PIL.Image
 
     from frozenvl.data.order import Permutation
-    from frozenvl.evaluation.gallery import SIDE, Tile, as_png, draw_gallery
+    from frozenvl.gallery import SIDE, Tile, as_png, draw_gallery
 
     if args.count < 1:
         raise UserError(f"--count is {args.count}; it must be at least 1")

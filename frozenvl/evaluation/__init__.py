@@ -1,6 +1,8 @@
-"""Evaluation in the loop: Lightning callbacks that generate, score and draw."""
+"""Benchmarks: Lightning callbacks in the loop, `frozenvl evaluate` afterwards; they generate, score and draw."""
 
 from frozenvl.evaluation.captions import Captions
+from frozenvl.evaluation.demonstrations import Fixed, MostSimilar, PerQuestion
+from frozenvl.evaluation.episodes import EpisodeVQA, Naming
 from frozenvl.evaluation.fewshot import FewShotVQA
 
-__all__ = ["Captions", "FewShotVQA"]
+__all__ = ["Captions", "EpisodeVQA", "FewShotVQA", "Fixed", "MostSimilar", "Naming", "PerQuestion"]

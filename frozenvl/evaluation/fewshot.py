@@ -2,87 +2,177 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import lightning as L
+from dataclasses import replace
+from typing import Any, Literal
 
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task, demonstrations
+from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
-from frozenvl.evaluation.evaluation import Evaluation
-from frozenvl.metrics.distributed import VQAMetric
+from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting
+from frozenvl.evaluation.demonstrations import Demonstrations, PerQuestion, seeds_of
+from frozenvl.evaluation.runner import Context
 from frozenvl.metrics.layouts import vqa_results
-from frozenvl.prompt import Example, Prompt
+from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
+from frozenvl.progress import progress_line
+from frozenvl.prompt import VQA, Example, Template
 
 
-class FewShotVQA(Evaluation):
-    """Answers every question of a validation task after some demonstrations; scores by VQA accuracy.
-
-    Demonstrations come from the training task, drawn from hash(seed, question id), never one about the query's
-    image; the 2 are among the 4.
+class FewShotVQA(Benchmark):
+    """Answers every question after some demonstrations; scores by VQA accuracy (soft scores where there are such).
 
     Args:
-        task: its name in `data.val`.
+        task: its name in `data.val`, by default "vqa"; or else
+        source: the questions.
         demonstrations: name in `data.train` of the task that demonstrations come from; by default the same.
+        pool: or else the source of demonstrations.
+        template: how it is worded; by default the task's.
         shots: how many demonstrations, each an evaluation of its own.
-        seed: of the draw.
+        way: how demonstrations are chosen.
+        seeds: of the draw, each an evaluation of its own.
+        induction: texts before everything else (task induction), each an evaluation of its own; "" is none.
+        choose: whether the answer is chosen among the example's choices by likelihood, and how that is measured:
+            summed over the answer's tokens, their mean, or the sum less that on a black image.
         max_new_tokens: length limit of an answer.
         decoding: options of transformers' `generate`; none is greedy decoding.
     """
 
+    protocol = "vqa"
+    main = "overall"
+
     def __init__(
         self,
-        task: str = "vqa",
+        task: str | None = None,
+        source: Source | None = None,
         demonstrations: str | None = None,
+        pool: Source | None = None,
+        template: Template | None = None,
         shots: Sequence[int] = (0, 4),
-        seed: int = 0,
+        way: Demonstrations | None = None,
+        seeds: Sequence[int] = (0,),
+        induction: Sequence[str] = ("",),
+        choose: Literal["sum", "mean", "calibrated"] | None = None,
         max_new_tokens: int = 10,
         decoding: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(task, max_new_tokens, decoding)
-        self.pool_name = demonstrations or task
-        self.shots, self.seed = list(shots), seed
-        self._pool: Source
-        self._now = 0
-
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        super().setup(trainer, pl_module, stage)
-        train = trainer.datamodule.train  # type: ignore[attr-defined]
-        if self.pool_name not in train:
-            raise UserError(
-                f"FewShotVQA: no task {self.pool_name!r} in data.train to draw demonstrations from "
-                f"(there are: {', '.join(train)})"
-            )
-        self._pool = train[self.pool_name].source
-        if max(self.shots, default=0) > len(self._pool):
-            raise UserError(
-                f"FewShotVQA: {max(self.shots)} shots, but the pool has only {len(self._pool)} examples"
-            )
-
-    def run(self, trainer: L.Trainer, module: Any) -> None:
-        for shots in self.shots:
-            self._now = shots
-            self.evaluate(trainer, module, f"{self.task_name}-{self._now}shot")
-
-    def prompt(self, task: Task, example: Example) -> Prompt:
-        return task.template.prompt(example, demonstrations(example, self._pool, self._now, self.seed))
-
-    def metric(self, source: Source) -> VQAMetric:
-        examples = [source[index] for index in range(len(source))]
-        return VQAMetric(
-            answers={example.id: example.references for example in examples},
-            groups={example.id: example.kind for example in examples},
-            images={example.id: example.image_id for example in examples},
-            partial=True,
+        task = task or ("vqa" if source is None else None)
+        super().__init__(
+            task, source, template or (VQA if source is not None else None), max_new_tokens, decoding
         )
+        if not shots or min(shots) < 0 or not seeds or not induction:
+            raise UserError("FewShotVQA: shots (from 0), seeds and induction each need at least one value")
+        self.pool_name, self.pool = demonstrations or task or "", pool
+        self.shots, self.way, self.seeds, self.induction = shots, way or PerQuestion(), seeds, induction
+        self.likelihood = choose
+
+    def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
+        super().bind(train, val)
+        most = max(self.shots)
+        if self.pool is None and most:
+            if self.pool_name not in train:
+                raise UserError(
+                    f"FewShotVQA: no task {self.pool_name!r} in data.train to draw demonstrations from "
+                    f"(there are: {', '.join(train)})"
+                )
+            self.pool = train[self.pool_name].source
+        if self.pool is not None and most > len(self.pool):
+            raise UserError(f"FewShotVQA: {most} shots, but the pool has only {len(self.pool)} examples")
+
+    def prepare(self, context: Context) -> None:
+        if self.pool is not None:
+            with progress_line("features", context.rank == 0) as progress:
+                self.way.prepare(self.source, self.pool, progress)
+
+    def settings(self) -> list[Setting]:
+        made = []
+        for shots in self.shots:
+            for text in self.induction:
+                for seed in seeds_of(self.way, shots, self.seeds):
+                    name = f"{shots}shot" + ("-induced" if text else "")
+                    facts: dict[str, Any] = {"shots": shots, "induction": bool(text)}
+                    if shots:
+                        facts |= {"demonstrations": self.way.mode, "seed": seed}
+                        name += f"-seed{seed}" if len(self.seeds) > 1 else ""
+                    made.append(Setting(name, facts | {"induction_text": text} if text else facts))
+        return made
+
+    def size(self, setting: Setting) -> int:
+        return len(self.source)
+
+    def query(self, setting: Setting, index: int) -> Query:
+        example: Example = self.source[index]
+        facts = setting.facts
+        shots = (
+            self.way.draw(example, self.pool, facts["shots"], facts["seed"])
+            if self.pool and facts["shots"]
+            else []
+        )
+        text = facts.get("induction_text", "")
+        template = replace(self.template, induction=text) if text else self.template
+        prompt = template.prompt(example, shots)
+        # What precedes the query's image is the same for all where demonstrations are.
+        alike = (self.way.shared or not shots) and template.query.startswith("{image}")
+        return Query(
+            id=example.id,
+            prompt=prompt,
+            image=example.image,
+            image_id=example.image_id,
+            references=example.choices[:1] if self.likelihood else example.references,
+            question=example.question,
+            kind=example.kind,
+            scores=example.scores,
+            shared=max(place for place, part in enumerate(prompt) if part is example.image) if alike else 0,
+            candidates=tuple(self.template.target.format(target=choice) for choice in sorted(example.choices))
+            if self.likelihood
+            else (),
+        )
+
+    def score(self, setting: Setting, records: Mapping[str, Record]) -> Scores:
+        return self._score({key: row["text"] for key, row in records.items()}, records)
+
+    def _score(self, texts: Mapping[str, str], records: Mapping[str, Record]) -> Scores:
+        groups = {key: row.get("kind", {}) for key, row in records.items()}
+        images = {key: row["image_id"] for key, row in records.items()}
+        soft = {key: row["scores"] for key, row in records.items() if row.get("scores")}
+        if soft:
+            return soft_scores(texts, {key: soft.get(key, {"": 0.0}) for key in texts}, groups, images)
+        return vqa_scores(texts, {key: row["references"] for key, row in records.items()}, groups, images)
+
+    def right(self, record: Record) -> float | None:
+        if record.get("scores"):
+            return soft_accuracy(record["text"], record["scores"]) / 100
+        return vqa_accuracy(record["text"], record["references"]) / 100
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return vqa_results(texts)
 
-    def settings(self) -> dict[str, Any]:
+    def baselines(self, setting: Setting) -> dict[str, float]:
+        """Always the pool's most frequent answer; and, where there are choices, chance."""
+        found: dict[str, float] = {}
+        if self.likelihood:
+            counts = [len(self.source[index].choices) for index in range(len(self.source))]
+            found["chance"] = 100 * sum(1 / count for count in counts) / len(counts)
+        elif self.pool is not None:
+            answers = Counter(self.pool[index].answer for index in range(len(self.pool)))
+            answers.pop("", None)
+            most = max(answers, key=answers.__getitem__)
+            rows = {e.id: e for e in (self.source[index] for index in range(len(self.source)))}
+            records = {
+                key: {"references": e.references, "image_id": e.image_id, "scores": e.scores}
+                for key, e in rows.items()
+            }
+            found["most_frequent"] = float(self._score(dict.fromkeys(rows, most), records).scores["overall"])
+        return found
+
+    def circumstances(self, setting: Setting) -> dict[str, Any]:
         return {
-            "shots": self._now,
-            "demonstrations": {"from": self.pool_name, "seed": self.seed, "drawn": "per question"},
             "normalisation": "VQA v2's official",
+            **(
+                {"demonstrations_from": self.pool_name or type(self.pool).__name__}
+                if setting.facts["shots"]
+                else {}
+            ),
+            **({"chosen_by": f"likelihood, {self.likelihood}"} if self.likelihood else {}),
+            **(self.way.circumstances() if setting.facts["shots"] else {}),
         }

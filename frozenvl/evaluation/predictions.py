@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.evaluation import gather
+from frozenvl.evaluation.runner import gather
 from frozenvl.files import write_atomically
 
 

@@ -54,7 +54,9 @@ def test_a_score_carries_its_circumstances(tiny_run):
     assert "after 5 tokens" in around["ends"] and "PTB" in around["metrics_tokenizer"]
     assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
     assert vqa["circumstances"]["template"]["query"] == "{image}Question: {question} Answer:"
-    assert vqa["circumstances"]["shots"] == 2 and vqa["circumstances"]["demonstrations"]["seed"] == 0
+    assert vqa["setting"] == {"shots": 2, "induction": False, "demonstrations": "per_question", "seed": 0}
+    assert (vqa["benchmark"], vqa["protocol"], vqa["main"], vqa["view"]) == ("vqa", "vqa", "overall", "seeing")
+    assert 0 <= vqa["baselines"]["most_frequent"] <= 100
 
 
 def test_predictions_hold_what_was_asked_said_and_expected(tiny_run):

@@ -1,0 +1,63 @@
+"""Evaluates a trained checkpoint on the benchmarks of a YAML file; goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="a checkpoint, or the folder of a run")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        required=True,
+        help="the benchmarks; may be given several times",
+    )
+    parser.add_argument("--root", help="folder of the data, for ${root} in the file")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these benchmarks")
+    parser.add_argument(
+        "--views",
+        nargs="+",
+        default=["seeing"],
+        choices=["seeing", "test-blind", "text-only"],
+        help="what is shown of images: themselves; black; nothing (default: seeing)",
+    )
+    parser.add_argument("--batch_size", type=int, default=64, help="prompts of a batch (default: 64)")
+    parser.add_argument("--limit", type=int, help="only so many batches of each setting, a fair sample")
+    parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: 1)")
+    parser.add_argument("--accelerator", default="auto", help="cpu, cuda, auto (default: auto)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes to `evaluation/` in the run's folder; prints the scores."""
+    from lightning.fabric import Fabric
+
+    from frozenvl.commands.report import print_scores
+    from frozenvl.errors import UserError
+    from frozenvl.evaluation.suite import read_suite, run_suite
+    from frozenvl.trained import load_trained, run_folder
+
+    if args.batch_size < 1 or args.devices < 1 or (args.limit or 1) < 1:
+        raise UserError("--batch_size, --devices and --limit must be at least 1")
+    strategy = "ddp" if args.devices > 1 else "auto"
+    fabric = Fabric(accelerator=args.accelerator, devices=args.devices, strategy=strategy)
+    fabric.launch()
+    benchmarks = read_suite(args.config, args.root, args.only)
+    trained = load_trained(args.checkpoint)
+    trained.module.to(fabric.device)
+    folder = run_folder(args.checkpoint)
+    run_suite(
+        benchmarks,
+        trained,
+        folder / "evaluation",
+        args.views,
+        args.batch_size,
+        args.limit,
+        fabric.global_rank,
+        fabric.world_size,
+    )
+    if fabric.is_global_zero:
+        print_scores([folder])
+    return 0
