@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -72,7 +73,8 @@ class TarIndex:
                     raise ValueError
                 file.seek(-16 - length, os.SEEK_END)
                 self.shards = tuple(Shard(**shard) for shard in json.loads(file.read(length))["shards"])
-            self._bytes = np.asarray(np.memmap(path, np.uint8, "r"))
+                self._map = mmap(file.fileno(), 0, access=ACCESS_READ)
+            self._bytes = np.frombuffer(self._map, np.uint8)
         except FileNotFoundError:
             raise UserError(f"{path}: no such index; make it with `frozenvl data index`") from None
         except (OSError, ValueError, TypeError, KeyError):
@@ -86,6 +88,10 @@ class TarIndex:
     def rows(self, shard: Shard) -> np.ndarray:
         """The samples of a shard: a view of the file, not a copy."""
         return self._bytes[shard.at : shard.at + shard.rows * ROW.itemsize].view(ROW)
+
+    def release(self) -> None:
+        """What was read no longer counts as memory of this process; read again, it comes from the page cache."""
+        self._map.madvise(MADV_DONTNEED)
 
     def key(self, shard: Shard, row: int) -> str:
         """The key of a sample."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -289,6 +290,22 @@ def test_another_process_reads_the_same(folder, start):
     found = queue.get()
     process.join()
     assert found == expected
+
+
+def mapped(path: Path) -> int:
+    """How much of a file this process holds in memory, in kB."""
+    maps = Path("/proc/self/smaps").read_text()
+    return sum(map(int, re.findall(rf"{path}\n(?:.*\n)*?Rss: +([0-9]+)", maps)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux says what is mapped")
+def test_the_index_of_an_epoch_does_not_pile_up_in_memory(folder):
+    source = Shards(str(folder))
+    ids = [source[i].id for i in range(9)]
+    assert mapped(folder / INDEX) > 0
+    source.ahead([1, 2])
+    assert mapped(folder / INDEX) == 0
+    assert [source[i].id for i in range(9)] == ids
 
 
 def _open(folder: str, to) -> None:

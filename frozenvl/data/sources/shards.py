@@ -119,6 +119,7 @@ class Shards(Source):
         return [shard.pairs for shard in self.shards]
 
     def ahead(self, stretches: Sequence[int]) -> None:
+        self.index.release()  # over an epoch, all of it would be read
         self.store.ahead(stretches)
 
     @cached_property
