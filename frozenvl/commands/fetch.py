@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from frozenvl import weights
+from frozenvl import recipes
 from frozenvl.errors import UserError
+from frozenvl.fetching import fetch, megabytes
+from frozenvl.recipes import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,24 +24,23 @@ def run(args: argparse.Namespace) -> int:
         UserError: an unknown name.
         RunError: a download or a write that failed.
     """
-    recipes = [_recipe(name) for name in args.names] or list(weights.RECIPES)
-    for recipe in recipes:
+    for recipe in [_recipe(name) for name in args.names] or recipes.RECIPES:
         if args.list:
             print(_line(recipe))
         else:
-            weights.fetch(recipe)
+            fetch(recipe)
     return 0
 
 
-def _recipe(name: str) -> weights.Recipe:
-    recipe = weights.find(name)
+def _recipe(name: str) -> Recipe:
+    recipe = recipes.find(name)
     if recipe is None:
-        raise UserError(f"{name}: no such model to fetch; known are {weights.known()}")
+        raise UserError(f"{name}: no such model to fetch; known are {recipes.known()}")
     return recipe
 
 
-def _line(recipe: weights.Recipe) -> str:
-    download, disk = weights.megabytes(recipe.download_bytes), weights.megabytes(recipe.disk_bytes)
+def _line(recipe: Recipe) -> str:
+    download, disk = megabytes(recipe.download_bytes), megabytes(recipe.disk_bytes)
     state = f"fetched: {recipe.folder}" if recipe.fetched else "not fetched"
     return (
         f"{recipe.name:<22} {recipe.version}  {recipe.what:<14}  {recipe.licence}  "
