@@ -18,7 +18,7 @@ from frozenvl.data.store import ShardStore, is_local
 from frozenvl.data.tar_index import Shard, TarIndex, build_index, file_name
 from frozenvl.errors import UserError
 from frozenvl.progress import progress_line
-from frozenvl.weights import home
+from frozenvl.recipes import home
 
 INDEX = "index.frozenvl"
 

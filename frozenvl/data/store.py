@@ -17,7 +17,7 @@ from frozenvl.data.download import Download, shown
 from frozenvl.data.shard_cache import ShardCache, touch
 from frozenvl.errors import RunError, UserError
 from frozenvl.files import cannot_write
-from frozenvl.weights import home
+from frozenvl.recipes import home
 
 DESCRIPTORS = 64
 """How many shards a process keeps open."""
