@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 IGNORE = -100
 """Label of a position that predicts nothing."""
+
+Stage: TypeAlias = Literal["pixels", "features", "prefixes"]
+"""How far images have come on their way to prefix vectors."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Batch:
         labels: (B, L) the token that this position has to predict, `IGNORE` where there is none. Already
             shifted: the last position of a prompt holds the first target token.
         lengths: (B,) positions that are not padding.
-        images: (N, 3, H, W) uint8 pixels, or (N, T, C) features where the encoder ran before.
+        images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors: `stage` says which.
     """
 
     ids: tuple[str, ...]
@@ -31,7 +35,9 @@ class Batch:
     labels: Tensor
     lengths: Tensor
     images: Tensor
-    encoded: bool = False
+    stage: Stage = "pixels"
+    openings: tuple[str, ...] = ()
+    """Of remainders of prompts: the text that each begins with; empty before an image."""
     index: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     """(B,) of a chunk: which rows of its batch these are."""
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -48,16 +54,19 @@ class Batch:
         """(B, L) bool: positions that are not padding."""
         return torch.arange(self.tokens.shape[1], device=self.lengths.device)[None] < self.lengths[:, None]
 
-    def chunks(self, positions: int) -> Iterator[Batch]:
+    def chunks(self, positions: int, before: int = 0) -> Iterator[Batch]:
         """Pieces of prompts of like length, each of at most so many padded positions (but at least one prompt).
 
         All keep the whole batch's images.
+
+        Args:
+            before: positions in front of each prompt that count too.
         """
         order = self.lengths.argsort(descending=True, stable=True)
         start = 0
         while start < len(order):
             width = int(self.lengths[order[start]])
-            index = order[start : start + max(1, positions // width)]
+            index = order[start : start + max(1, positions // (before + width))]
             start += len(index)
             yield replace(
                 self,

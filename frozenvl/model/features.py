@@ -20,14 +20,14 @@ from torch import Tensor
 
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import write_atomically
+from frozenvl.model.batch import Stage
+from frozenvl.model.fixed_batches import BATCH
 from frozenvl.model.processor import ImageReader
 from frozenvl.prompt import Image
-from frozenvl.weights import home
+from frozenvl.recipes import home
 
 SEGMENT = 1024
 """Images in a segment: what a kill can cost."""
-BATCH = 32
-"""Images that meet the encoder together."""
 
 
 class FeatureCache:
@@ -136,7 +136,7 @@ class FeatureCache:
 class CachedFeatures:
     """An image reader that finds features in place of pixels; nothing is decoded."""
 
-    encoded = True
+    stage: Stage = "features"
 
     def __init__(self, cache: FeatureCache, digest_of: dict[Image, str]) -> None:
         self.cache, self.digest_of = cache, digest_of

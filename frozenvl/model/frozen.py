@@ -9,11 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
-from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.cross_entropy import target_nll
+from frozenvl.model.fixed_batches import in_fixed_batches
 from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.likelihood import Likelihood, likelihoods
 from frozenvl.model.mapper import Mapper
+from frozenvl.model.past import Past
+from frozenvl.model.processor import Processor, text_of
+from frozenvl.model.shared import Shared
 from frozenvl.model.vision import VisionEncoder
+from frozenvl.prompt import Prompt
 
 PASS = 4096
 """Positions that go through the language model in one pass."""
@@ -73,19 +79,21 @@ class FrozenVL(nn.Module):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """(N, 3, size, size) uint8 → (N, tokens, channels)."""
+        """(N, 3, size, size) uint8 → (N, tokens, channels), each row the same whatever the others are."""
         with self._autocast():
-            return self.vision(pixels)
+            return in_fixed_batches(self.vision, pixels)
+
+    def vectors(self, images: Tensor, stage: Stage) -> Tensor:
+        """(N, k, dim): the prefix vectors of images at any stage."""
+        if stage == "prefixes":
+            return images
+        with self._autocast():
+            features = self.vision(images) if stage == "pixels" else images
+            return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
     def prefix(self, batch: Batch) -> Tensor:
         """(N·k, dim): the prefix vectors of all images of a batch."""
-        with self._autocast():
-            features = batch.images if batch.encoded else self.vision(batch.images)
-            return self.mapper(features.to(self.mapper_dtype)).flatten(0, 1)
-
-    @property
-    def mapper_dtype(self) -> torch.dtype:
-        return next(self.mapper.parameters()).dtype
+        return self.vectors(batch.images, batch.stage).flatten(0, 1)
 
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
         """(B, L, dim): text embeddings with each prefix vector in its place."""
@@ -93,9 +101,11 @@ class FrozenVL(nn.Module):
         there = batch.slots >= 0
         return text.index_put(there.nonzero(as_tuple=True), prefix[batch.slots[there]].to(text.dtype))
 
-    def _target_nll(self, batch: Batch, prefix: Tensor) -> Tensor:
+    def _target_nll(self, batch: Batch, prefix: Tensor, after: Shared | None = None) -> Tensor:
         """(targets,) NLL of every target token, in row-major order of the batch."""
-        hidden = self.language.hidden(self.embeddings(batch, prefix), batch.lengths)
+        embeddings = self.embeddings(batch, prefix)
+        past = None if after is None else after.past.rows(torch.zeros_like(batch.lengths))
+        hidden = self.language.hidden(embeddings, batch.lengths, past)
         labels = batch.labels[batch.real()]
         where = labels != IGNORE
         return target_nll(hidden[where], labels[where], self.language.head)
@@ -105,7 +115,7 @@ class FrozenVL(nn.Module):
 
         A batch without images or targets still has a loss, of 0, that reaches every trained parameter.
         """
-        self._check_lengths(batch)
+        self._check(batch)
         prefix = self.prefix(batch)
         # Touches every trained parameter, whatever stands in the batch: no rank of DDP waits for its gradient.
         nll = sum(
@@ -117,8 +127,12 @@ class FrozenVL(nn.Module):
                 nll = nll + self._target_nll(chunk, prefix).sum()
         return Loss(nll, tokens)
 
-    def _check_lengths(self, batch: Batch, more: int = 0) -> None:
-        longest, limit = max(batch.lengths.tolist(), default=0) + more, self.language.max_positions
+    def _check(self, batch: Batch, after: Shared | None = None, more: int = 0) -> None:
+        """Whether a batch may follow what it is to follow, and has the positions for it."""
+        if after is not None:
+            after.check(batch)
+        longest = max(batch.lengths.tolist(), default=0) + more + len(after or ())
+        limit = self.language.max_positions
         if limit is not None and longest > limit:
             raise UserError(
                 f"a prompt with its {'continuation' if more else 'target'} has {longest} positions, "
@@ -127,23 +141,86 @@ class FrozenVL(nn.Module):
             )
 
     @torch.no_grad()
-    def score(self, batch: Batch) -> Tensor:
-        """(B,) log-probability, in nats, of each prompt's target (its end token included, unless cut)."""
-        self._check_lengths(batch)
+    def prefill(self, processor: Processor, prompt: Prompt) -> Shared:
+        """Reads the leading part of many prompts once: a support set, an induction text.
+
+        What comes `after` it is made by `processor(rests, start=False)`. Where text meets text across the
+        border, it has to be where the tokeniser parts them, such as after a newline.
+
+        Raises:
+            UserError: where it has more positions than the model, or the model cannot share.
+        """
+        batch = processor([prompt]).to(self.device)
+        self._check(batch)
+        embeddings = self.embeddings(batch, self.prefix(batch))
+        return Shared(self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor)
+
+    @torch.no_grad()
+    def score(self, batch: Batch, after: Shared | None = None) -> Tensor:
+        """(B,) log-probability, in nats, of each prompt's target (its end token included, unless cut).
+
+        Args:
+            after: what the prompts of the batch are the remainders of.
+        """
+        self._check(batch, after)
         prefix = self.prefix(batch)
         scores = torch.zeros(len(batch), device=prefix.device)
-        for chunk in batch.chunks(PASS):
+        for chunk in batch.chunks(PASS, before=len(after or ())):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
-            scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix))
+            scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix, after))
         return scores
+
+    @torch.no_grad()
+    def rank(
+        self,
+        processor: Processor,
+        prompts: Sequence[Prompt],
+        candidates: Sequence[Sequence[str]],
+        after: Shared | None = None,
+    ) -> list[list[Likelihood]]:
+        """How likely each candidate is to follow its prompt, each prompt being read once.
+
+        Args:
+            candidates: of each prompt, each owning its leading space; never cut.
+            after: what the prompts are the remainders of.
+
+        Raises:
+            UserError: where the tokeniser joins a prompt and a candidate, or they have too many positions.
+        """
+        batch = processor(prompts, start=after is None).to(self.device)
+        targets = [
+            [processor.continuation(text_of(prompt[-1:]), text) for text in texts]
+            for prompt, texts in zip(prompts, candidates, strict=True)
+        ]
+        longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
+        self._check(batch, after, longest - 1)
+        prefix = self.prefix(batch)
+        ranked: list[list[Likelihood]] = [[] for _ in prompts]
+        for chunk in batch.chunks(PASS, before=len(after or ())):
+            past = self.language.read(*self._whole(chunk, prefix, after))
+            rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
+            each = likelihoods(self.language, past, rows, PASS)
+            for (row, _), likelihood in zip(rows, each, strict=True):
+                ranked[int(chunk.index[row])].append(likelihood)
+        return ranked
+
+    def _whole(
+        self, batch: Batch, prefix: Tensor, after: Shared | None
+    ) -> tuple[Tensor, Tensor, Past | None]:
+        """Embeddings and lengths of whole prompts, and the keys and values of what they begin with."""
+        embeddings = self.embeddings(batch, prefix)
+        if after is None:
+            return embeddings, batch.lengths, None
+        return *after.whole(embeddings, batch.lengths), after.past
 
     @torch.no_grad()
     def generate(
         self,
         batch: Batch,
-        processor: Any,
+        processor: Processor,
         max_new_tokens: int = 32,
         stop: Sequence[str] = (),
+        after: Shared | None = None,
         **options: Any,
     ) -> list[str]:
         """Continues each prompt: greedily, or as transformers' `generate` does with its own `options`.
@@ -153,6 +230,7 @@ class FrozenVL(nn.Module):
             processor: the `Processor` that made it: its tokeniser decodes.
             max_new_tokens: length limit.
             stop: texts that end a continuation; they stay in it (`Template.answer` cuts them off).
+            after: what the prompts of the batch are the remainders of; only greedy decoding is faster for it.
             options: `num_beams`, `do_sample`, `temperature`, `top_p` …
 
         Raises:
@@ -160,14 +238,13 @@ class FrozenVL(nn.Module):
         """
         if not len(batch):
             return []
-        self._check_lengths(batch, max_new_tokens)
-        inputs = self.embeddings(batch, self.prefix(batch))
+        self._check(batch, after, max_new_tokens)
+        inputs, lengths, lead = self._whole(batch, self.prefix(batch), after)
         if options:
             tokens = self.language.sample(
-                inputs, batch.lengths, processor.end, max_new_tokens=max_new_tokens, **options
+                inputs, lengths, processor.end, max_new_tokens=max_new_tokens, **options
             )
         else:
-            markers = tuple(stop)
-            ended = lambda ids: bool(markers) and any(marker in processor.decode(ids) for marker in markers)
-            tokens = self.language.greedy(inputs, batch.lengths, max_new_tokens, ended, processor.end)
+            ended = lambda ids: any(marker in processor.decode(ids) for marker in stop)
+            tokens = self.language.greedy(inputs, lengths, max_new_tokens, ended, processor.end, lead)
         return [processor.decode(ids) for ids in tokens]

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.errors import UserError
 from frozenvl.model.packing import Layout, packed
+from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
 from frozenvl.weights import loading
 
 
@@ -73,25 +74,74 @@ class FrozenLanguageModel(nn.Module):
         """(…,) token ids → (…, dim) input embeddings."""
         return self.model.get_input_embeddings()(tokens)
 
-    def hidden(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+    def hidden(self, embeddings: Tensor, lengths: Tensor, past: Past | None = None) -> Tensor:
         """Last hidden states of all real positions.
 
         Args:
             embeddings: (B, L, dim), padded on the right, where a causal model never looks back at it.
             lengths: (B,) positions that are not padding.
+            past: what the sequences go on from; it is used up.
 
         Returns:
             (sum of lengths, dim), row by row.
         """
         real = torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
+        if past is not None:
+            mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
+            return self._extend(embeddings, mask, past.cache)[real]
         if not self.packs:
             return self._body(inputs_embeds=embeddings)[real]
         layout = Layout.of(lengths)
         with packed(self.model.config, layout):
             return self._body(inputs_embeds=embeddings[real][None], position_ids=layout.positions[None])[0]
 
-    def _body(self, **inputs: Tensor) -> Tensor:
-        return self.model.base_model(**inputs, use_cache=False).last_hidden_state
+    def _body(self, **inputs: Any) -> Tensor:
+        use_cache = "past_key_values" in inputs
+        return self.model.base_model(**inputs, use_cache=use_cache).last_hidden_state
+
+    def _extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
+        """(B, L, dim) last hidden states of the last L of T positions, of which the cache holds those before.
+
+        Args:
+            mask: (B, T) which positions are not padding.
+        """
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
+        extra = {"position_ids": positions} if self.has_positions else {}
+        return self._body(inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, **extra)
+
+    @torch.no_grad()
+    def read(self, embeddings: Tensor, lengths: Tensor, lead: Past | None = None) -> Past:
+        """Reads sequences that others are to go on from.
+
+        Args:
+            embeddings: (B, L, dim), padded on the right.
+            lengths: (B,) positions that are not padding.
+            lead: the single sequence that all of them begin with, where it was read before.
+        """
+        if lead is None:
+            known, cache = 0, DynamicCache(config=self.model.config)
+        else:
+            known, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
+        embeddings, mask = left_padded(embeddings, lengths)
+        return Past(cache, mask, self._extend(embeddings[:, known:], mask, cache)[:, -1])
+
+    @torch.no_grad()
+    def read_lead(self, embeddings: Tensor) -> Past:
+        """Reads one sequence that others are to begin with: (1, L, dim).
+
+        Raises:
+            UserError: where a layer remembers something else than keys and values.
+        """
+        layers = DynamicCache(config=self.model.config).layers
+        if any(type(layer) not in KEYS_AND_VALUES for layer in layers):
+            raise UserError(
+                f"{self.name}: not all its layers keep keys and values, so prompts cannot share a leading part; "
+                "draw demonstrations per question"
+            )
+        # Without the configuration, whole: `Past.lead` needs what a sliding window would have dropped.
+        cache = DynamicCache()
+        mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
+        return Past(cache, mask, self._extend(embeddings, mask, cache)[:, -1])
 
     def head(self, hidden: Tensor) -> Tensor:
         """(n, dim) last hidden states → (n, vocabulary) logits."""
@@ -144,36 +194,25 @@ class FrozenLanguageModel(nn.Module):
         max_new_tokens: int,
         stop: Callable[[list[int]], bool],
         end: int,
-    ):
+        lead: Past | None = None,
+    ) -> list[list[int]]:
         """Greedy continuation of each of `B` sequences; finished ones leave the batch.
 
         Args:
             embeddings: (B, L, D), padded on the right.
             lengths: (B,) positions that are not padding.
             stop: whether a continuation (token ids so far) has ended before the end token.
+            lead: the single sequence that all of them begin with, where it was read before.
 
         Returns:
             B lists of token ids, without the end token.
         """
-        embeddings, mask = left_padded(embeddings, lengths)
-        cache = DynamicCache(config=self.model.config)
+        past = self.read(embeddings, lengths, lead)
+        cache, mask, hidden = past.cache, past.mask, past.hidden
         done: list[list[int]] = [[] for _ in range(len(lengths))]
         active = list(range(len(lengths)))
-        inputs = {"inputs_embeds": embeddings}
-        positions = (mask.long().cumsum(1) - 1).clamp(min=0)
         for step in range(max_new_tokens):
-            if not active:
-                break
-            extra = {"position_ids": positions} if self.has_positions else {}
-            logits = self.model(
-                **inputs,
-                **extra,
-                attention_mask=mask,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
-            chosen = logits.argmax(-1)
+            chosen = self.head(hidden).argmax(-1)
             keep = []
             for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
                 if token == end:
@@ -181,14 +220,15 @@ class FrozenLanguageModel(nn.Module):
                 done[index].append(token)
                 if step + 1 < max_new_tokens and not stop(done[index]):
                     keep.append(row)
+            if not keep:
+                break
             if len(keep) < len(active):
                 rows = torch.tensor(keep, dtype=torch.long, device=mask.device)
                 cache.batch_select_indices(rows)
-                mask, positions, chosen = mask[rows], positions[rows], chosen[rows]
+                mask, chosen = mask[rows], chosen[rows]
                 active = [active[row] for row in keep]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-            positions = positions[:, -1:] + 1
-            inputs = {"input_ids": chosen[:, None]}
+            hidden = self._extend(self.embed(chosen[:, None]), mask, cache)[:, -1]
         return done
 
     @torch.no_grad()
@@ -204,13 +244,3 @@ class FrozenLanguageModel(nn.Module):
         )
         rows = out.tolist()
         return [row[: row.index(end)] if end in row else row for row in rows]
-
-
-def left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Moves padding from the right to the left, where a decoder needs it; with the mask of real positions."""
-    width = embeddings.shape[1]
-    columns = torch.arange(width, device=embeddings.device)
-    shift = (width - lengths).to(embeddings.device)[:, None]
-    mask = columns[None] >= shift
-    source = (columns[None] - shift) % max(1, width)
-    return embeddings.gather(1, source[..., None].expand_as(embeddings)), mask.long()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,15 +14,15 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.imaging import MARGIN
-from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.prompt import Image, Prompt, Sample
 from frozenvl.weights import loading, resolve
 
 
 class ImageReader(Protocol):
-    """How images become rows of a tensor: pixels, or features computed before."""
+    """How images become rows of a tensor: pixels, or what was computed of them before."""
 
-    encoded: bool
+    stage: Stage
 
     def __call__(self, images: Sequence[Image]) -> Tensor: ...
 
@@ -35,7 +35,7 @@ class Pixels:
         scaled: whether large JPEGs are decoded at reduced size.
     """
 
-    encoded = False
+    stage: Stage = "pixels"
 
     def __init__(self, size: int, scaled: bool = True) -> None:
         self.size, self.scaled = size, scaled
@@ -106,11 +106,15 @@ class Processor:
             raise UserError(f"max_target_tokens is {max_target_tokens}; a target needs at least one token")
         self.max_target_tokens = max_target_tokens
 
-    def __call__(self, prompts: Sequence[Sample | Prompt]) -> Batch:
-        """A batch in the order given. Samples with a target get labels; bare prompts get none."""
+    def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
+        """A batch in the order given. Samples with a target get labels; bare prompts get none.
+
+        Args:
+            start: False makes remainders of prompts, which begin without the start token.
+        """
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
         row_of: dict[Image, int] = {}
-        rows = [self._row(sample, row_of) for sample in samples]
+        rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
         width = max((len(tokens) for tokens, _, _ in rows), default=0)
         blank = (0, -1, IGNORE)
         padded = torch.tensor(
@@ -127,7 +131,8 @@ class Processor:
             labels=padded[:, 2],
             lengths=torch.tensor([len(tokens) for tokens, _, _ in rows], dtype=torch.long),
             images=self.reader(list(row_of)),
-            encoded=self.reader.encoded,
+            stage=self.reader.stage,
+            openings=() if start else tuple(text_of(sample.prompt[:1]) for sample in samples),
         )
 
     def encode(self, text: str) -> list[int]:
@@ -138,6 +143,12 @@ class Processor:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
     def targets(self, text: str, target: str) -> list[int]:
+        """`continuation`, cut after `max_target_tokens`."""
+        tokens = self.continuation(text, target)
+        # What is cut has no end token; the end token itself does not count.
+        return tokens if len(tokens) <= self.max_target_tokens + 1 else tokens[: self.max_target_tokens]
+
+    def continuation(self, text: str, target: str) -> list[int]:
         """Token ids of a target after its prompt's last `text`, the end token included.
 
         tok(text) + tok(target) = tok(text + target) is asserted, since the prompt alone is what the model
@@ -152,13 +163,25 @@ class Processor:
                 f"the tokeniser joins {text[-20:]!r} and {target[:20]!r} across the border of prompt and target; "
                 "let the template's target begin with the space, and its query end without one"
             )
-        tokens = whole[len(before) :]
-        if len(tokens) > self.max_target_tokens:
-            return tokens[: self.max_target_tokens]
-        return [*tokens, self.end]
+        return [*whole[len(before) :], self.end]
 
-    def _row(self, sample: Sample, row_of: dict[Image, int]) -> tuple[list[int], list[int], list[int]]:
-        tokens, slots = list(self.start), [-1] * len(self.start)
+    def check_split(self, text: str, rests: Iterable[str]) -> None:
+        """Asserts that tok(text) + tok(rest) = tok(text + rest), for each rest.
+
+        Raises:
+            UserError: where the tokeniser joins the two across their border.
+        """
+        for rest in dict.fromkeys(rests):
+            if text and rest and self.encode(text) + self.encode(rest) != self.encode(text + rest):
+                raise UserError(
+                    f"the tokeniser joins {text[-20:]!r} and {rest[:20]!r}, so a prompt cannot be shared up to "
+                    "there; let the shared part end before or after an image"
+                )
+
+    def _row(
+        self, sample: Sample, row_of: dict[Image, int], start: list[int]
+    ) -> tuple[list[int], list[int], list[int]]:
+        tokens, slots = list(start), [-1] * len(start)
         for part in sample.prompt:
             if isinstance(part, Image):
                 first = row_of.setdefault(part, len(row_of)) * self.k
@@ -172,10 +195,14 @@ class Processor:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [IGNORE] * len(tokens)
         if sample.target:
-            last = sample.prompt[-1] if sample.prompt else ""
-            target = self.targets(last if isinstance(last, str) else "", sample.target)
+            target = self.targets(text_of(sample.prompt[-1:]), sample.target)
             # The last target token is predicted but never fed: nothing follows it.
             labels[-1:] = target
             tokens += target[:-1]
             slots += [-1] * (len(target) - 1)
         return tokens, slots, labels
+
+
+def text_of(part: Prompt) -> str:
+    """The text of a prompt's part, if it is one."""
+    return "".join(piece for piece in part if isinstance(piece, str))

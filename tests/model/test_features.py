@@ -64,7 +64,7 @@ PIXELS = Pixels(64)
 def test_cached_is_computed(new, encode, encoder, images):
     read = new().fill(images, PIXELS, encode)
     in_order = sorted(images, key=lambda image: image.digest)
-    assert read.encoded and read(in_order).equal(torch.cat(encode.gave))
+    assert read.stage == "features" and read(in_order).equal(torch.cat(encode.gave))
     torch.testing.assert_close(read(images), encoder(PIXELS(images)), rtol=1e-4, atol=1e-6)
     assert read([]).shape == (0, encoder.tokens, encoder.channels)
     assert encode.images == len(images)

@@ -6,7 +6,8 @@ from architectures import FP32_SOFTMAX, PACKED, PADDED, causal_lm
 
 from frozenvl.errors import UserError
 from frozenvl.model.cross_entropy import target_nll
-from frozenvl.model.language import FrozenLanguageModel, fingerprint, left_padded
+from frozenvl.model.language import FrozenLanguageModel, fingerprint
+from frozenvl.model.past import left_padded
 
 LENGTHS = torch.tensor([13, 1, 7, 10])
 KINDS = [*PACKED, *PADDED]

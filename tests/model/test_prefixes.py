@@ -1,0 +1,143 @@
+"""Prefix vectors: once per image, and the same in whatever company."""
+
+import random
+
+import pytest
+import torch
+from painted import Painted
+
+from frozenvl.errors import UnreadableImage
+from frozenvl.model.fixed_batches import in_fixed_batches
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.prompt import Image
+
+COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold"]
+
+
+class Counted(Pixels):
+    """Counts the images that it was asked for."""
+
+    def __init__(self, size=64):
+        super().__init__(size)
+        self.images = 0
+
+    def __call__(self, images):
+        self.images += len(images)
+        return super().__call__(images)
+
+
+@pytest.fixture
+def images():
+    return [Painted(colour) for colour in COLOURS]
+
+
+@pytest.fixture
+def model(build):
+    return build().eval()
+
+
+def counted(model, monkeypatch):
+    """The numbers of images that meet the encoder together."""
+    seen, features = [], model.vision.features
+    monkeypatch.setattr(model.vision, "features", lambda pixels: seen.append(len(pixels)) or features(pixels))
+    return seen
+
+
+def test_each_image_is_read_and_encoded_once(model, images, monkeypatch):
+    reader, seen = Counted(), counted(model, monkeypatch)
+    prefixes = Prefixes(model, reader, batch=4)
+    first = prefixes([images[0], images[1], images[0]])
+    assert seen == [4] and reader.images == 2
+    assert first[0].equal(first[2]) and not first[0].isclose(first[1]).all()
+    everything = prefixes(images)
+    assert seen == [4, 4, 4] and reader.images == len(images)
+    assert everything[:2].equal(first[:2]) and prefixes(images[::-1]).equal(everything.flip(0))
+    assert seen == [4, 4, 4] and {image.reads for image in images} == {1}
+    assert everything.shape == (7, model.k, model.language.dim) and everything.device.type == "cpu"
+    assert prefixes([]).shape == (0, model.k, model.language.dim)
+
+
+def test_they_are_the_models_own(model, images):
+    plain = Processor(model.language.name, model.k, Pixels(64))
+    kept = Processor(model.language.name, model.k, Prefixes(model, Pixels(64)))
+    prompts = [(image, "This is", images[-1], "a") for image in images]
+    one, other = plain(prompts), kept(prompts)
+    assert (one.stage, other.stage) == ("pixels", "prefixes")
+    torch.testing.assert_close(model.prefix(other), model.prefix(one), rtol=1e-4, atol=1e-6)
+    assert model.generate(other, kept, 6) == model.generate(one, plain, 6)
+
+
+def test_of_features_too(model, images):
+    class Features:
+        stage = "features"
+
+        def __call__(self, images):
+            return model.encode(Pixels(64)(images)).detach()
+
+    assert Prefixes(model, Features())(images).equal(Prefixes(model, Pixels(64))(images))
+
+
+def test_memory_is_bounded(model, images):
+    reader = Counted()
+    each = model.k * model.language.dim * 4
+    prefixes = Prefixes(model, reader, batch=2, limit=3 * each)
+    everything = prefixes(images)  # more than it keeps, but all are given
+    assert len(prefixes._kept) == 3
+    assert sum(row.untyped_storage().nbytes() for row in prefixes._kept.values()) == 3 * each
+    prefixes([images[-3]])  # which is now the last that was asked for
+    prefixes(images[:2])
+    asked = reader.images
+    assert prefixes(images[-3:-2]).equal(everything[-3:-2]) and reader.images == asked
+    assert prefixes(images[-2:]).equal(everything[-2:]) and reader.images == asked + 2
+
+
+def test_an_unreadable_image_costs_no_other_batch(model, images):
+    class Bad(Image):
+        name = "bad"
+
+        def read(self, side=None):
+            raise UnreadableImage("bad: not a readable image")
+
+    bad, reader = Bad(), Counted()
+    prefixes = Prefixes(model, reader, batch=2)
+    with pytest.raises(UnreadableImage, match="bad: ") as error:
+        prefixes([*images[:3], bad])
+    assert error.value.image is bad
+    asked = reader.images
+    prefixes(images[:2])
+    assert reader.images == asked
+
+
+def test_batches_of_one_size():
+    seen = []
+    double = lambda rows: seen.append(len(rows)) or 2 * rows
+    rows = torch.arange(14.0).view(7, 2)
+    assert in_fixed_batches(double, rows, 3).equal(2 * rows) and seen == [3, 3, 3]
+    assert in_fixed_batches(double, rows[:6], 3).equal(2 * rows[:6]) and seen[3:] == [3, 3]
+    assert in_fixed_batches(double, rows[:0], 3).shape == (0, 2)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("half", [False, True])
+def test_the_same_bits_in_any_company(fetched, half):
+    from frozenvl.data.sources.scenes import SceneCaptions
+    from frozenvl.model.language import FrozenLanguageModel
+    from frozenvl.model.mapper import MLP
+    from frozenvl.model.vision import TimmEncoder
+
+    fetched("SmolLM2-135M-Instruct")
+    fetched("EfficientNet-Lite0")
+    torch.manual_seed(0)
+    vision = TimmEncoder("EfficientNet-Lite0")
+    model = FrozenVL(FrozenLanguageModel("SmolLM2-135M-Instruct"), vision, MLP, 4).eval()
+    if half:
+        model.hold_frozen_in_bf16()
+    source = SceneCaptions("val", 33)
+    images = [source[index].image for index in range(33)]
+    reader = Pixels(vision.size)
+    expected = dict(zip(images, Prefixes(model, reader)(images), strict=True))
+    for company in ([images[32]], random.Random(0).sample(images, 20)):
+        found = Prefixes(model, reader)(company)
+        assert found.equal(torch.stack([expected[image] for image in company]))

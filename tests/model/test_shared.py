@@ -1,0 +1,221 @@
+"""A leading part that is read once: what follows it is as after the whole prompt."""
+
+import pytest
+import torch
+from architectures import PACKED, PADDED, causal_lm
+from painted import Painted
+from test_processor import byte_level_with_start
+from transformers import PreTrainedConfig
+
+from frozenvl.errors import UserError
+from frozenvl.model import frozen, language
+from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.prompt import Sample
+
+RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
+KINDS = [*PACKED, *PADDED]
+SUPPORT = (RED, "This is a dax.\n", BLUE, "This is a blicket.\n")
+RESTS = [
+    (WIDE, "Question: what color is the circle? Answer:"),
+    (RED,),
+    (BLUE, "This is a"),
+    (WIDE, "a child in a pink dress", RED, "is"),
+    (RED, "How many squares are there?"),
+]
+TARGETS = [" red", "a large red circle", " dax.", " yes", " 3"]
+
+
+def join(lead, rest):
+    """Neighbouring texts joined, as a template does."""
+    if lead and rest and isinstance(lead[-1], str) and isinstance(rest[0], str):
+        return (*lead[:-1], lead[-1] + rest[0], *rest[1:])
+    return lead + rest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lead", [SUPPORT, (*SUPPORT, RED), ("Say what you see.\n",), (RED,)])
+def test_shared_is_whole(build, processor_of, kind, lead):
+    """Remainders of unequal length, some longer than what they share; windows of 4 positions; absolute ones."""
+    model = build(kind)
+    processor = processor_of(model)
+    shared = model.prefill(processor, lead)
+    whole = [join(lead, rest) for rest in RESTS]
+    assert len(shared) == int(processor([lead]).lengths[0])
+    lengths = processor(RESTS, start=False).lengths + len(shared)
+    assert lengths.equal(processor(whole).lengths) and len(set(lengths.tolist())) > 2
+
+    expected = model.generate(processor(whole), processor, 8)
+    assert model.generate(processor(RESTS, start=False), processor, 8, after=shared) == expected
+    for rest, text in zip(RESTS, expected, strict=True):
+        assert model.generate(processor([rest], start=False), processor, 8, after=shared) == [text]
+    assert len(set(expected)) > 1
+
+    def samples(prompts):
+        return [Sample(str(n), p, t) for n, (p, t) in enumerate(zip(prompts, TARGETS, strict=True))]
+
+    scores = model.score(processor(samples(RESTS), start=False), after=shared)
+    torch.testing.assert_close(scores, model.score(processor(samples(whole))), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3", "bloom"])
+def test_many_batches_go_on_from_the_same(build, processor_of, kind):
+    model = build(kind)
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    before = [(layer.keys.clone(), layer.values.clone()) for layer in shared.past.cache.layers]
+    batch = processor(RESTS, start=False)
+    first = model.generate(batch, processor, 8, after=shared)
+    model.rank(processor, RESTS, [["a", " b"]] * len(RESTS), after=shared)
+    model.score(processor([Sample("1", RESTS[0], " red")], start=False), after=shared)
+    assert model.generate(batch, processor, 8, after=shared) == first
+    for layer, (keys, values) in zip(shared.past.cache.layers, before, strict=True):
+        assert layer.keys.equal(keys) and layer.values.equal(values)
+
+
+def test_what_is_shared_is_read_once(build, processor_of, monkeypatch):
+    model = build()
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    read, base = [], model.language.model.base_model.forward
+    monkeypatch.setattr(
+        model.language.model.base_model,
+        "forward",
+        lambda **inputs: read.append(tuple(inputs["inputs_embeds"].shape[:2])) or base(**inputs),
+    )
+    batch = processor(RESTS, start=False)
+    model.generate(batch, processor, 1, after=shared)
+    assert read == [(len(RESTS), int(batch.lengths.max()))]
+
+
+def test_batch_of_one_is_batch_of_64(build, processor_of):
+    model = build("gpt2")
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    words = ["a", "red", "is", "how", "large", "yes", "3", "no"]
+    rests = [(image, f"{a} {b}") for image in (RED, BLUE) for a in words for b in words[:4]]
+    together = model.generate(processor(rests, start=False), processor, 5, after=shared)
+    assert len(rests) == 64 and len(set(together)) > 1
+    alone = [model.generate(processor([r], start=False), processor, 5, after=shared)[0] for r in rests]
+    assert alone == together
+    assert [model.generate(processor([SUPPORT + r]), processor, 5)[0] for r in rests] == together
+
+
+def test_beam_search_and_stop_markers(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    rests, whole = processor(RESTS, start=False), processor([SUPPORT + rest for rest in RESTS])
+    beams = model.generate(rests, processor, 6, after=shared, num_beams=3)
+    assert beams == model.generate(whole, processor, 6, num_beams=3)
+    stop = (model.generate(whole, processor, 6)[0][2],)
+    stopped = model.generate(rests, processor, 6, stop, after=shared)
+    assert stopped == model.generate(whole, processor, 6, stop) != model.generate(whole, processor, 6)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "bloom"])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("positions", [4096, 60])
+def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions, monkeypatch):
+    model = build(kind)
+    processor = processor_of(model)
+    monkeypatch.setattr(frozen, "PASS", positions)
+    prompts = [(RED, "This is a"), (BLUE, "what color"), (WIDE,)]
+    candidates = [[" dax", " blicket and a circle", ""], [" red"], ["a child", "yes", "no", "three stairs"]]
+    shared = model.prefill(processor, SUPPORT) if after else None
+    ranked = model.rank(processor, prompts, candidates, after=shared)
+    assert [len(row) for row in ranked] == [3, 1, 4]
+    for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):
+        whole = join(SUPPORT, prompt) if after else prompt
+        for text, (logp, tokens) in zip(texts, row, strict=True):
+            ids = [*processor.encode(text), processor.end]
+            assert tokens == len(ids)
+            if text:
+                expected = model.score(processor([Sample("1", whole, text)])).item()
+                assert logp == pytest.approx(expected, rel=1e-5, abs=1e-4)
+
+
+def test_an_empty_candidate_is_the_end_token(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    (((logp, tokens),),) = model.rank(processor, [(RED, "a")], [[""]])
+    batch = processor([(RED, "a")])
+    logits = model.language.model(inputs_embeds=model.embeddings(batch, model.prefix(batch))).logits[0, -1]
+    assert tokens == 1 and logp == pytest.approx(logits.log_softmax(-1)[processor.end].item(), abs=1e-5)
+    assert model.rank(processor, [(RED,)], [[]]) == [[]] and model.rank(processor, [], []) == []
+
+
+def test_rank_cuts_no_candidate(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    processor.max_target_tokens = 2
+    ((ranked,),) = model.rank(processor, [(RED,)], [["a large red circle"]])
+    assert ranked.tokens == len(processor.encode("a large red circle")) + 1
+    with pytest.raises(UserError, match="across the border of prompt and target"):
+        model.rank(processor, [("the answer is a ",)], [["large red circle"]])
+
+
+def test_text_that_meets_text_has_to_part_there(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    shared = model.prefill(processor, (RED, "How ma"))
+    batch = processor([(BLUE,), ("ny squares",)], start=False)
+    for call in (
+        lambda: model.generate(batch, processor, 3, after=shared),
+        lambda: model.score(batch, after=shared),
+        lambda: model.rank(processor, [("ny squares",)], [[" 3"]], after=shared),
+    ):
+        with pytest.raises(UserError, match="joins 'How ma' and 'ny squares'") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    processor.check_split("How", [" many", "", "\n"])
+
+
+def test_a_whole_prompt_is_no_remainder(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    with pytest.raises(ValueError, match="start=False"):
+        model.generate(processor(RESTS), processor, 3, after=shared)
+
+
+def test_positions_of_what_is_shared_count(build, processor_of):
+    model = build("gpt2")
+    processor = processor_of(model)
+    shared = model.prefill(processor, SUPPORT)
+    batch = processor([(RED,)], start=False)
+    left = 128 - len(shared) - int(batch.lengths[0])
+    model.generate(batch, processor, left, after=shared)
+    with pytest.raises(UserError, match="continuation has 129 positions"):
+        model.generate(batch, processor, left + 1, after=shared)
+    with pytest.raises(UserError, match=r"has \d+ positions.*only 128"):
+        model.prefill(processor, (RED, "circle" * 200))
+    with pytest.raises(UserError, match=r"has \d+ positions.*only 128"):
+        model.rank(processor, [(RED,)], [["circle" * 200]], after=shared)
+
+
+def test_a_start_token_stands_once(tmp_path):
+    byte_level_with_start(tmp_path)
+    PreTrainedConfig().save_pretrained(tmp_path)
+    processor = Processor(str(tmp_path), 2, Pixels(8))
+    whole, rest = processor([("What\n is",)]).tokens[0], processor([(" is",)], start=False).tokens[0]
+    lead = processor([("What\n",)]).tokens[0]
+    assert torch.cat([lead, rest]).equal(whole) and lead[0] == processor.tokenizer.bos_token_id
+
+
+def test_layers_that_keep_something_else_are_refused(tmp_path, monkeypatch):
+    model = language.FrozenLanguageModel(str(causal_lm(tmp_path, "llama")))
+    monkeypatch.setattr(language, "KEYS_AND_VALUES", ())
+    with pytest.raises(UserError, match="cannot share a leading part"):
+        model.read_lead(torch.zeros(1, 3, model.dim))
+
+
+def test_prefixes_serve_what_is_shared(build):
+    model = build().eval()
+    prefixes = Prefixes(model, Pixels(64))
+    kept, plain = (Processor(model.language.name, 2, reader) for reader in (prefixes, Pixels(64)))
+    before = RED.reads
+    shared = model.prefill(kept, SUPPORT)
+    texts = model.generate(kept(RESTS, start=False), kept, 6, after=shared)
+    assert RED.reads == before + 1
+    assert texts == model.generate(plain([SUPPORT + rest for rest in RESTS]), plain, 6)
