@@ -1,64 +1,79 @@
-"""Prints the scores of runs side by side."""
+"""Prints the scores of runs side by side; with --out, writes them as one page with curves, answers and tables."""
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from frozenvl.errors import UserError
-
-SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall")
+from frozenvl.report.tables import SHOWN_SCORES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
     parser.add_argument("--all", action="store_true", help="every score, not only " + ", ".join(SHOWN_SCORES))
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="writes report.html (one file, opens offline), report.md, scores.csv and tables.tex there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table: a row a score, a column a run, each with its 95 % interval."""
-    from rich.console import Console
-    from rich.table import Table
-
-    scores = {folder: read_scores(folder) for folder in args.runs}
-    table = Table("score", *(folder.name for folder in args.runs))
-    rows = dict.fromkeys(
-        (name, key)
-        for results in scores.values()
-        for name, result in results.items()
-        for key in result["scores"]
-        if args.all or key in SHOWN_SCORES
-    )
-    for name, key in rows:
-        table.add_row(f"{name} {key}", *(cell(scores[folder].get(name), key) for folder in args.runs))
-    Console().print(table)
-    for folder in args.runs:
-        for gallery in sorted(folder.glob("evaluation/*/gallery.png")):
-            print(f"gallery: {gallery}")
+    """Prints the scores, and writes them where that is asked for."""
+    print_scores(args.runs, every=args.all)
+    if args.out:
+        write(args.runs, args.out)
     return 0
 
 
-def read_scores(run: Path) -> dict[str, Any]:
-    """The content of each `score.json` of a run, by evaluation.
+def print_scores(folders: Sequence[Path], every: bool = False) -> None:
+    """Prints a table: a row a score, a column a run, each with its 95 % interval."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
 
-    Raises:
-        UserError: where there is none.
-    """
-    files = sorted(run.glob("evaluation/*/score.json"))
-    if not files:
-        raise UserError(
-            f"{run}: no scores there (looked for {run}/evaluation/*/score.json); validate it first"
-        )
-    return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    from frozenvl.report.cells import Cell, cell_of
+    from frozenvl.report.reading import read_runs
+
+    runs = read_runs(folders)
+    table = Table("score", *(escape(run.label) for run in runs))
+    rows = dict.fromkeys(
+        (result.name, score)
+        for run in runs
+        for result in run.results
+        for score in result.scores
+        if every or score in SHOWN_SCORES or score == result.main
+    )
+    found = {(result.run, result.name): result for run in runs for result in run.results}
+    for name, score in rows:
+        results = [found.get((run.label, name)) for run in runs]
+        cells = [cell_of([result], score) if result else Cell() for result in results]
+        table.add_row(*(Text(text) for text in (f"{name} {score}", *map(str, cells))))
+    Console().print(table)
+    for folder in folders:
+        for gallery in sorted(folder.glob("evaluation/*/gallery.png")):
+            print(f"gallery: {gallery}")
 
 
-def cell(result: dict[str, Any] | None, key: str) -> str:
-    """A score with its interval; `*` marks a partial validation."""
-    if result is None or key not in result["scores"]:
-        return "–"
-    digits = 1 if key == "overall" else 3
-    low, high = result["intervals"][key]
-    mark = "*" if result["partial"] else ""
-    return f"{result['scores'][key]:.{digits}f}{mark}  [{low:.{digits}f}, {high:.{digits}f}]"
+def write(folders: Sequence[Path], out: Path) -> None:
+    """Writes the report of runs as a page, as Markdown, CSV and LaTeX."""
+    from frozenvl.files import write_atomically
+    from frozenvl.report.differences import differences
+    from frozenvl.report.formats import latex, markdown, scores_csv
+    from frozenvl.report.html import page
+    from frozenvl.report.reading import read_runs
+    from frozenvl.report.tables import benchmark_tables
+
+    runs = read_runs(folders)
+    tables = benchmark_tables(runs)
+    serious, minor = differences([result for run in runs for result in run.results])
+    for line in serious:
+        print(f"not comparable: {line}")
+    write_atomically(out / "report.md", markdown(tables, serious))
+    write_atomically(out / "scores.csv", scores_csv(runs))
+    write_atomically(out / "tables.tex", latex(tables))
+    write_atomically(out / "report.html", page(runs, tables, serious, minor))
+    print(f"report: {out / 'report.html'}")

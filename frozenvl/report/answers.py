@@ -1,0 +1,144 @@
+"""Right and wrong answers with their full prompts, and what a run says most."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from frozenvl.errors import UnreadableImage, UserError
+from frozenvl.files import read_json
+from frozenvl.imaging import decode
+from frozenvl.report.reading import Result, Run
+from frozenvl.report.settings import words
+from frozenvl.report.tables import VIEWS
+
+EACH = 4
+"""Right answers shown, and wrong ones."""
+FREQUENT = 5
+"""Texts of which it is told how often they were said."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image for the page."""
+
+    uri: str
+    """Empty where there is no readable image."""
+    name: str
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query, in full, and what was said to it."""
+
+    id: str
+    right: float | None
+    """From 0 to 1; none where that cannot be said of one answer."""
+    prompt: tuple[str | Picture, ...]
+    text: str
+    references: tuple[tuple[str, int], ...]
+    """Each with how often it is given."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Answers of a run at one setting."""
+
+    run: str
+    detail: str
+    answers: tuple[Answer, ...]
+    sheet: Picture | None
+    """Where answers were not kept with their prompts."""
+    most_said: tuple[tuple[str, float], ...]
+    """Texts with their share of all answers."""
+
+
+def galleries(run: Run, benchmark: str) -> list[Gallery]:
+    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without pictures."""
+    results = [result for result in run.results if result.benchmark == benchmark]
+    if not results:
+        return []
+    result = max(results, key=_size)
+    answers = _read_answers(result.folder)
+    sheet = result.folder / "gallery.png"
+    if not answers and not sheet.is_file():
+        return []
+    detail = ", ".join(part for part in (words(result.setting), result.view) if part)
+    drawn = _picture(result.folder, "gallery.png") if not answers else None
+    return [Gallery(run.label, detail, tuple(answers), drawn, tuple(_most_said(result.folder)))]
+
+
+def _size(result: Result) -> tuple[int, float]:
+    """The most seeing view first, then the longest prompt."""
+    setting = result.setting
+    shots = setting.get("shots", setting.get("inner_shots", 0)) * setting.get("ways", 1)
+    seeing = -VIEWS.index(result.view) if result.view in VIEWS else -len(VIEWS)
+    return (seeing, shots * (1 + setting.get("repeats", 0)))
+
+
+def picture(path: Path) -> Picture | None:
+    """An image file of a run, if it is there."""
+    return _picture(path.parent, path.name) if path.is_file() else None
+
+
+def _read_answers(folder: Path) -> list[Answer]:
+    path = folder / "shown.json"
+    if not path.is_file():
+        return []
+    try:
+        answers = [_answer(folder, row) for row in read_json(path)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a shown.json ({error!r}); evaluate the run again") from None
+    right = [answer for answer in answers if answer.right is not None and answer.right >= 0.5]
+    wrong = [answer for answer in answers if answer.right is not None and answer.right < 0.5]
+    rest = [answer for answer in answers if answer.right is None]
+    return right[:EACH] + wrong[:EACH] + rest[:EACH]
+
+
+def _answer(folder: Path, row: dict[str, Any]) -> Answer:
+    right = row.get("right")
+    return Answer(
+        id=str(row["id"]),
+        right=None if right is None else float(right),
+        prompt=tuple(
+            _picture(folder, str(part["image"])) if "image" in part else str(part["text"])
+            for part in row["prompt"]
+        ),
+        text=str(row["text"]),
+        references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
+    )
+
+
+def _picture(folder: Path, name: str) -> Picture:
+    """An image below a folder, as a data URI; decoded and written anew, so that nothing else of the file gets in."""
+    path = folder / name
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise UnreadableImage(f"{path}: not below {folder}")
+        image = decode(path, str(path))
+    except (UnreadableImage, ValueError):  # a path with a NUL is no path
+        return Picture("", name)
+    buffer = io.BytesIO()
+    drawing = path.suffix.lower() == ".png"
+    if drawing:
+        image = image.quantize(256, PIL.Image.Quantize.FASTOCTREE)
+    image.save(buffer, "PNG" if drawing else "JPEG", quality=85, optimize=True)
+    kind = "png" if drawing else "jpeg"
+    return Picture(f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}", name, image.size)
+
+
+def _most_said(folder: Path) -> list[tuple[str, float]]:
+    path = folder / "predictions.jsonl"
+    if not path.is_file():
+        return []
+    rows: Sequence[Any] = read_json(path)
+    texts = Counter(str(row.get("text", "")) for row in rows if isinstance(row, dict))
+    return [(text, times / len(rows)) for text, times in texts.most_common(FREQUENT) if times > 1]

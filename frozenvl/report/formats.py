@@ -1,0 +1,116 @@
+"""The tables as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+from frozenvl.report.reading import Run
+from frozenvl.report.settings import ordered
+from frozenvl.report.tables import Table
+
+MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|~#"} | {
+    "<": "&lt;",
+    ">": "&gt;",
+    "&": "&amp;",
+    "\n": " ",
+}
+LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+    "±": r"$\pm$",
+    "†": r"$^{\dagger}$",
+    "\n": " ",
+}
+PLAIN = (
+    "run",
+    "evaluation",
+    "benchmark",
+    "protocol",
+    "view",
+    "seed",
+    "step",
+    "samples",
+    "of",
+    "partial",
+    "unreadable",
+)
+
+
+def markdown(tables: Sequence[Table], warnings: Sequence[str]) -> str:
+    """All tables, below what stands against comparing them."""
+    parts = ["# Report", *(f"- Not comparable: {_escaped(line, MARKDOWN)}" for line in warnings)]
+    for table in tables:
+        head, body = _grid(table)
+        words = len(table.head)
+        lines = [head, ["---"] * words + ["--:"] * (len(head) - words), *body]
+        escaped = [
+            [cell if line is lines[1] else _escaped(cell, MARKDOWN) for cell in line] for line in lines
+        ]
+        parts += [
+            f"\n## {_escaped(table.benchmark, MARKDOWN)}\n",
+            *([f"{_escaped(_caption(table), MARKDOWN)}\n"]),
+            *("| " + " | ".join(line) + " |" for line in escaped),
+            "",
+            *(f"- {_escaped(note, MARKDOWN)}" for note in table.notes),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """A `table` each, for `booktabs`."""
+    return "% \\usepackage{booktabs}\n" + "\n".join("\n".join(_latex(table)) + "\n" for table in tables)
+
+
+def _latex(table: Table) -> Iterator[str]:
+    head, body = _grid(table)
+    words = len(table.head)
+    yield from (r"\begin{table}", r"\centering", r"\small")
+    yield rf"\caption{{{_escaped(f'{table.benchmark}: {_caption(table)}', LATEX)}}}"
+    yield rf"\begin{{tabular}}{{{'l' * words}{'r' * (len(head) - words)}}}"
+    yield r"\toprule"
+    for number, line in enumerate([head, *body]):
+        yield " & ".join(_escaped(cell, LATEX) for cell in line) + r" \\"
+        if number == 0:
+            yield r"\midrule"
+    yield from (r"\bottomrule", r"\end{tabular}", r"\par")
+    yield from (rf"{{\footnotesize {_escaped(note, LATEX)}\par}}" for note in table.notes)
+    yield r"\end{table}"
+
+
+def scores_csv(runs: Sequence[Run]) -> str:
+    """A row for each run, evaluation and score, with all digits; settings in columns of their own."""
+    results = [result for run in runs for result in run.results]
+    keys = ordered({key for result in results for key in result.setting})
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*PLAIN, *(f"setting.{key}" for key in keys), "score", "main", "value", "low", "high"])
+    for result in results:
+        known = vars(result) | {"evaluation": result.name}
+        start = [*(known[name] for name in PLAIN), *(result.setting.get(key) for key in keys)]
+        for score, value in result.scores.items():
+            ends = result.intervals.get(score, ("", ""))
+            writer.writerow([*start, score, score == result.main, value, *ends])
+    return buffer.getvalue()
+
+
+def _grid(table: Table) -> tuple[list[str], list[list[str]]]:
+    head = [*table.head, *map(str, table.columns)]
+    body = [
+        [*table.start(row), *(str(row.cells.get(column, "–")) for column in table.columns)]
+        for row in table.rows
+    ]
+    return head, body
+
+
+def _caption(table: Table) -> str:
+    return f"{table.main}; {table.common}" if table.common else table.main
+
+
+def _escaped(text: str, by: Mapping[str, str]) -> str:
+    return "".join(by.get(character, character) for character in text)

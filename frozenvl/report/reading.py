@@ -1,0 +1,157 @@
+"""What the evaluations of runs left, read as it stands on disk. Files of older versions lack some of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from frozenvl.errors import UserError
+from frozenvl.files import read_json
+
+SHOTS = re.compile(r"-(\d+)shot$")
+"""How names of evaluations ended before settings were recorded."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One score.json."""
+
+    run: str
+    folder: Path
+    """Of the evaluation."""
+    name: str
+    benchmark: str
+    protocol: str
+    main: str
+    """The score that stands for the others."""
+    setting: dict[str, Any]
+    """Shots, ways, induction …, without the seed of the demonstrations."""
+    seed: int | None
+    view: str
+    """What was shown of the images."""
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    """Of 95 %: score → (low, high)."""
+    baselines: dict[str, float]
+    supervised_encoder: str
+    samples: int | None
+    of: int | None
+    partial: bool
+    unreadable: int
+    step: int | None
+    circumstances: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    label: str
+    folder: Path
+    results: tuple[Result, ...]
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs with all their scores.
+
+    Raises:
+        UserError: a run that is named twice, has no scores, or has a score.json that is none.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    names = Counter(folder.name for folder in resolved)
+    if twice := [folder for folder, times in Counter(resolved).items() if times > 1]:
+        raise UserError(f"{twice[0]}: named twice; name each run once")
+    return [
+        _read_run(place.name if names[place.name] == 1 else str(folder), folder)
+        for folder, place in zip(folders, resolved, strict=True)
+    ]
+
+
+def _read_run(label: str, folder: Path) -> Run:
+    files = sorted(folder.glob("evaluation/*/score.json"))
+    if not files:
+        raise UserError(
+            f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
+        )
+    return Run(label, folder, tuple(_told_apart([_read_result(label, file) for file in files])))
+
+
+def _read_result(run: str, file: Path) -> Result:
+    content = read_json(file)
+    try:
+        return _result(run, file.parent, content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"missing {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{file}: not a score.json ({what}); evaluate the run again") from None
+
+
+def _result(run: str, folder: Path, content: dict[str, Any]) -> Result:
+    scores = {str(key): float(value) for key, value in content["scores"].items()}
+    if not scores:
+        raise ValueError("it has no scores")
+    circumstances = dict(content.get("circumstances", {}))
+    setting = dict(content["setting"]) if "setting" in content else _older_setting(circumstances)
+    name = str(content.get("name", folder.name))
+    view = str(content.get("view", "seeing"))
+    if view == "seeing" and circumstances.get("blind"):  # a blind run's own view is black
+        view = "blind"
+    return Result(
+        run=run,
+        folder=folder,
+        name=name,
+        benchmark=str(content.get("benchmark") or SHOTS.sub("", name)),
+        protocol=str(content.get("protocol", "captions" if "CIDEr" in scores else "vqa")),
+        main=_main(content, scores),
+        seed=setting.pop("seed", None),
+        setting=setting,
+        view=view,
+        scores=scores,
+        intervals={k: (float(low), float(high)) for k, (low, high) in content.get("intervals", {}).items()},
+        baselines={str(key): float(value) for key, value in content.get("baselines", {}).items()},
+        supervised_encoder=str(content.get("supervised_encoder") or ""),
+        samples=content.get("samples"),
+        of=content.get("of"),
+        partial=bool(content.get("partial", False)),
+        unreadable=int(content.get("unreadable", 0)),
+        step=content.get("step"),
+        circumstances=circumstances,
+    )
+
+
+def _main(content: dict[str, Any], scores: dict[str, float]) -> str:
+    main = content.get("main")
+    if main is None:
+        return next((key for key in ("CIDEr", "overall") if key in scores), next(iter(scores)))
+    if main not in scores:
+        raise ValueError(f"its main score {main!r} is not among its scores")
+    return str(main)
+
+
+def _older_setting(circumstances: dict[str, Any]) -> dict[str, Any]:
+    shots, demonstrations = circumstances.get("shots"), circumstances.get("demonstrations")
+    if shots is None:
+        return {}
+    if not shots or not isinstance(demonstrations, dict):
+        return {"shots": shots}
+    drawn = str(demonstrations.get("drawn", "per question")).replace(" ", "_")
+    return {"shots": shots, "demonstrations": drawn, "seed": demonstrations.get("seed")}
+
+
+def same_setting(result: Result) -> tuple[Any, ...]:
+    """Equal for results that differ in run, view and seed only."""
+    return (result.benchmark, *sorted((key, repr(value)) for key, value in result.setting.items()))
+
+
+def _told_apart(results: list[Result]) -> list[Result]:
+    """Two scores of the same setting, view and seed are no two draws: their names become part of the setting."""
+    times = Counter((same_setting(result), result.view, result.seed) for result in results)
+    return [
+        result
+        if times[same_setting(result), result.view, result.seed] == 1
+        else replace(result, setting=result.setting | {"evaluation": result.name})
+        for result in results
+    ]

@@ -1,0 +1,161 @@
+"""One table a benchmark: settings down, runs and what they saw across, then baselines, then the paper's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from frozenvl.report.cells import PARTIAL, SUPERVISED, Cell, cell_of
+from frozenvl.report.paper import published
+from frozenvl.report.reading import Result, Run, same_setting
+from frozenvl.report.settings import place, shared, without_implied, words
+
+SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall", "strict", "first_phrase")
+VIEWS = ("seeing", "blind", "test-blind", "text-only")
+BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A run in a view, a baseline, or a system of the paper."""
+
+    kind: Literal["run", "baseline", "paper"]
+    name: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "run":
+            return f"{self.name}, {self.detail}" if self.detail else self.name
+        return f"{self.name} ({self.detail})" if self.detail else self.name
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting and a score."""
+
+    setting: dict[str, Any]
+    label: str
+    score: str
+    cells: dict[Column, Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of a benchmark."""
+
+    benchmark: str
+    main: str
+    common: str
+    """The part of the setting that is the same in all rows, in words."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def head(self) -> list[str]:
+        """Titles of the columns of words."""
+        return [
+            *(["setting"] if any(row.label for row in self.rows) else []),
+            *(["score"] if len({row.score for row in self.rows}) > 1 or not self.rows[0].label else []),
+        ]
+
+    def start(self, row: Row) -> list[str]:
+        """A row's words, below `head`."""
+        known = {"setting": row.label, "score": row.score}
+        return [known[title] for title in self.head]
+
+
+def benchmark_tables(runs: Sequence[Run]) -> list[Table]:
+    """A table for each benchmark, in the order in which they are met."""
+    results = [result for run in runs for result in run.results]
+    names = dict.fromkeys(result.benchmark for result in results)
+    return [_table([result for result in results if result.benchmark == name]) for name in names]
+
+
+def by_setting(results: Sequence[Result]) -> list[list[Result]]:
+    """Results that differ in run, view and seed only, together."""
+    found: dict[tuple[Any, ...], list[Result]] = {}
+    for result in results:
+        found.setdefault(same_setting(result), []).append(result)
+    return list(found.values())
+
+
+def run_columns(results: Sequence[Result]) -> dict[tuple[str, str], Column]:
+    """(run, view) → column: runs as they were named, what they saw from all to nothing."""
+    runs = list(dict.fromkeys(result.run for result in results))
+    keys = {(result.run, result.view) for result in results}
+    plain = all(view == "seeing" for _, view in keys)
+    wanted = sorted(keys, key=lambda key: (runs.index(key[0]), (*VIEWS, key[1]).index(key[1]), key[1]))
+    return {(run, view): Column("run", run, "" if plain else view) for run, view in wanted}
+
+
+def _table(results: list[Result]) -> Table:
+    main = results[0].main
+    groups = by_setting(results)
+    settings = without_implied([group[0].setting for group in groups])
+    common = shared(settings)
+    ours = run_columns(results)
+    given: list[Column] = []
+    rows = []
+    for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
+        beside = dict(_beside(group))
+        given += [column for column in beside if column not in given]
+        for score in _scores(results, main):
+            cells = {
+                column: cell_of([result for result in group if (result.run, result.view) == key], score)
+                for key, column in ours.items()
+            }
+            if score == main:
+                cells |= beside
+            rows.append(Row(setting, words(setting, common), score, cells))
+    return Table(
+        benchmark=results[0].benchmark,
+        main=main,
+        common=words(common),
+        columns=(*ours.values(), *sorted(given, key=lambda column: column.kind)),  # baseline, then paper
+        rows=tuple(rows),
+        notes=tuple(_notes(results, given)),
+    )
+
+
+def _scores(results: Sequence[Result], main: str) -> list[str]:
+    known = {score for result in results for score in result.scores}
+    return [main, *(score for score in SHOWN_SCORES if score in known and score != main)]
+
+
+def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
+    """What is known of a setting without our runs: the first run's baselines, the paper's numbers."""
+    known = {key: value for result in reversed(group) for key, value in result.baselines.items()}
+    for key in sorted(known, key=lambda key: (*BASELINES, key).index(key)):
+        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(mean=known[key])
+    first = group[0]
+    if "chosen_by" in first.circumstances:  # the paper's answers are generated
+        return
+    for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():
+        yield Column("paper", system, f"paper, {size}"), Cell(mean=value)
+
+
+def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
+    if any(result.partial for result in results):
+        yield f"{PARTIAL} a part of the queries only"
+    for note in dict.fromkeys(result.supervised_encoder for result in results if result.supervised_encoder):
+        yield f"{SUPERVISED} the encoder was supervised on what is asked: {note}"
+    counts = sorted({result.samples for result in results if result.samples is not None})
+    if counts:
+        most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+        yield f"{most} queries a score; intervals of 95 %, over images"
+    if any(result.seed is not None for result in results):
+        yield "± standard deviation over seeds of the demonstrations; the interval beside it is the mean of theirs"
+    if unreadable := [result for result in results if result.unreadable]:
+        worst = max(unreadable, key=lambda result: result.unreadable)
+        yield (
+            f"unreadable images, counted as wrong, in {len(unreadable)} of {len(results)} scores "
+            f"(most: {worst.unreadable}, {worst.run} {worst.name})"
+        )
+    for key in dict.fromkeys(key for result in results for key in result.baselines):
+        values = [{r.baselines[key] for r in group if key in r.baselines} for group in by_setting(results)]
+        if any(len(different) > 1 for different in values):
+            yield f"{BASELINES.get(key, key)} differs among the runs; the first run's is shown"
+    if any(column.kind == "paper" for column in given):
+        yield "the paper's numbers are of the whole published benchmark, with a language model of the size named"

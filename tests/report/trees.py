@@ -1,0 +1,105 @@
+"""Folders of runs as evaluations leave them, written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+CIRCUMSTANCES = {
+    "template": {"query": "{image}Question: {question} Answer:", "stop": ["\n"]},
+    "decoding": "greedy",
+    "blind": False,
+    "model": {"language": "SmolLM2-135M-Instruct", "k": 4, "vision": "EfficientNet-Lite0"},
+    "trained_weights": "55c5d7ce7fb5708a",
+    "precision": "bf16",
+    "eval_batch_size": 64,
+    "versions": {"torch": "2.14.1"},
+}
+
+
+def write_score(
+    run: Path,
+    name: str,
+    scores: dict[str, float],
+    half: float | None = 3.0,
+    circumstances: dict[str, Any] | None = None,
+    **keys: Any,
+) -> Path:
+    """One evaluation; its intervals reach `half` to both sides."""
+    folder = run / "evaluation" / name
+    folder.mkdir(parents=True)
+    ends = {} if half is None else {key: [value - half, value + half] for key, value in scores.items()}
+    content = {
+        "name": name,
+        "scores": scores,
+        "intervals": ends,
+        "samples": 261,
+        "of": 261,
+        "partial": False,
+        "unreadable": 0,
+        "step": 1500,
+        "circumstances": CIRCUMSTANCES | (circumstances or {}),
+    } | keys
+    (folder / "score.json").write_text(json.dumps(content))
+    return folder
+
+
+def write_vqa(run: Path, shots: int, value: float, seed: int = 0, **keys: Any) -> Path:
+    """VQA v2 at a number of shots."""
+    view = keys.get("view", "seeing")
+    name = f"vqa_v2-{shots}shot-seed{seed}" + ("" if view == "seeing" else f"-{view}")
+    drawn = {"demonstrations": "per_question", "seed": seed} if shots else {}
+    known = {
+        "benchmark": "vqa_v2",
+        "protocol": "vqa",
+        "main": "overall",
+        "view": view,
+        "setting": {"shots": shots, "induction": False} | drawn,
+        "baselines": {"most_frequent": 23.1},
+    }
+    return write_score(run, name, {"overall": value, "answer_type/number": value / 2}, **(known | keys))
+
+
+def write_naming(run: Path, ways: int, inner_shots: int, strict: float, induction: bool = True, **keys: Any) -> Path:
+    """Open-Ended miniImageNet."""
+    known = {
+        "benchmark": "open_ended",
+        "protocol": "naming",
+        "main": "strict",
+        "view": "seeing",
+        "setting": {
+            "ways": ways,
+            "inner_shots": inner_shots,
+            "repeats": 0,
+            "induction": induction,
+            "episodes": f"{ways}way-{inner_shots}shot",
+        }
+        | ({"induction_text": "Answer with {names}.\n"} if induction else {}),
+        "baselines": {"chance": 100 / ways},
+        "samples": 250,
+        "of": 250,
+    }
+    name = f"open_ended-{ways}way-{inner_shots}shot" + ("-induced" if induction else "")
+    return write_score(run, name, {"strict": strict, "first_phrase": strict + 4}, **(known | keys))
+
+
+def write_shown(evaluation: Path, rows: list[dict[str, Any]]) -> None:
+    (evaluation / "shown.json").write_text(json.dumps(rows))
+
+
+def shown(number: int, right: float | None, text: str, shots: int = 1, image: str = "shown/0.jpg") -> dict[str, Any]:
+    """An answer with its prompt."""
+    prompt: list[dict[str, str]] = []
+    for shot in range(shots):
+        prompt += [{"image": image}, {"text": f"Question: how many dogs are there? Answer: {shot + 1}\n"}]
+    prompt += [{"image": image}, {"text": "Question: what animal is it? Answer:"}]
+    return {"id": f"q/{number}", "right": right, "prompt": prompt, "text": text, "references": ["cat"] * 9 + ["kitten"]}
+
+
+def write_thumbnail(evaluation: Path, number: int = 0, size: tuple[int, int] = (160, 107)) -> None:
+    (evaluation / "shown").mkdir(exist_ok=True)
+    gradient = Image.radial_gradient("L").resize(size)
+    Image.merge("RGB", [gradient, gradient.rotate(90), gradient]).save(evaluation / "shown" / f"{number}.jpg")
