@@ -1,0 +1,128 @@
+"""Start-up, memory and resuming with an index of millions of samples, each measured in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from data_material import write_index
+from data_table import Line
+from torch.utils.data import DataLoader
+
+from frozenvl.data.datamodule import Positions, one_thread
+from frozenvl.data.reading import TrainingBatches
+from frozenvl.data.shard_files import INDEX
+from frozenvl.data.sources.shards import Shards
+from frozenvl.data.tasks import Task, TrainingStream
+
+BATCH, WORKERS, BATCHES = 64, 4, 600
+
+
+def contents(samples: Sequence[Any]) -> list[int]:
+    """All of a sample but its pixels: the tars are empty."""
+    return [len(sample.images[0].content()) for sample in samples]
+
+
+def memory(processes: Sequence[int], index: Path) -> float:
+    """What some processes hold of their own and of the index, in MB; what they share is counted once.
+
+    Not the libraries' code: its share depends on what else runs on the machine.
+    """
+    total = 0
+    for process in processes:
+        rollup, maps = (Path(f"/proc/{process}/{name}").read_text() for name in ("smaps_rollup", "smaps"))
+        own = re.findall(r"^Pss_(?:Anon|Shmem): +([0-9]+)", rollup, re.MULTILINE)
+        mapped = re.findall(rf"{re.escape(str(index))}\n(?:.*\n)*?Pss: +([0-9]+)", maps)
+        total += sum(map(int, own + mapped))
+    return total / 1024
+
+
+def measured_here(folder: Path, share: float) -> dict[str, float]:
+    """In this process: opens the index, and takes batches from a share of the epoch on."""
+    began = time.perf_counter()
+    stream = TrainingStream({"captions": Task(Shards(str(folder)))}, seed=0)
+    batches = TrainingBatches(stream, contents)  # type: ignore[arg-type]
+    first = int(share * stream.order.epoch_length())
+    batches(range(first, first + BATCH))
+    started = time.perf_counter() - began
+    alone = memory([os.getpid()], folder / INDEX)
+    # Batches from all over the epoch: the workers come by much of the index.
+    starts = range(0, stream.order.epoch_length() - BATCH, stream.order.epoch_length() // BATCHES)
+    loader = DataLoader(
+        Positions(),  # type: ignore[arg-type]
+        batch_sampler=[list(range(start, start + BATCH)) for start in starts],  # type: ignore[arg-type]
+        collate_fn=batches,
+        num_workers=WORKERS,
+        worker_init_fn=one_thread,
+    )
+    iterator = iter(loader)
+    for _ in range(BATCHES - 3 * WORKERS):  # the workers are still there
+        next(iterator)
+    workers = [worker.pid for worker in iterator._workers]  # type: ignore[attr-defined]
+    together = memory([os.getpid(), *workers], folder / INDEX)
+    return {"started": started, "alone": alone, "together": together}
+
+
+def fresh(folder: Path, share: float) -> dict[str, float]:
+    """The same in a process of its own."""
+    command = [sys.executable, __file__, str(folder), str(share)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def scale(folder: Path, samples: int, rounds: int) -> list[Line]:
+    """The lines on an index of so many samples."""
+    few, many = folder / f"few-{samples}", folder / f"many-{samples}"
+    write_index(few, 1000)
+    write_index(many, samples)
+    bare = fresh(few, 0)
+    begun, resumed = [], []
+    for _ in range(rounds):
+        begun.append(fresh(many, 0))
+        resumed.append(fresh(many, 0.9))
+    shutil.rmtree(many)
+
+    def typical(measured: list[dict[str, float]], what: str) -> float:
+        return median(each[what] for each in measured)
+
+    index = f"index of {samples:,} samples"
+    started, later = typical(begun, "started"), typical(resumed, "started")
+    memory = [typical(begun, what) - bare[what] for what in ("alone", "together")]
+    ratio = median(last["started"] / first["started"] for first, last in zip(begun, resumed, strict=True))
+    return [
+        Line(f"{index}: s to the first batch", f"{started:.2f} s", "", started, "≤ 5"),
+        Line(
+            f"{index}: MB, one process",
+            f"{memory[0]:.0f} MB",
+            f"{bare['alone']:.0f} MB bare",
+            memory[0],
+            "≤ 300",
+        ),
+        Line(
+            f"{index}: MB, with {WORKERS} workers",
+            f"{memory[1]:.0f} MB",
+            f"{bare['together']:.0f} MB bare",
+            memory[1],
+            "≤ 300",
+        ),
+        Line(
+            f"{index}: first batch, resumed at 90 % / begun",
+            f"{later:.2f} s",
+            f"{started:.2f} s",
+            ratio,
+            "≤ 1.2",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured_here(Path(sys.argv[1]), float(sys.argv[2]))))
