@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from frozenvl.errors import UserError
 from frozenvl.report.tables import SHOWN_SCORES
 
 
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the scores, and writes them where that is asked for."""
+    if args.out and args.out.exists() and not args.out.is_dir():
+        raise UserError(f"--out {args.out} is a file; name a folder")
     print_scores(args.runs, every=args.all)
     if args.out:
         write(args.runs, args.out)
@@ -32,14 +35,14 @@ def print_scores(folders: Sequence[Path], every: bool = False) -> None:
     """Prints a table: a row a score, a column a run, each with its 95 % interval."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from frozenvl.report.cells import Cell, cell_of
     from frozenvl.report.reading import read_runs
 
     runs = read_runs(folders)
-    table = Table("score", *(escape(run.label) for run in runs))
+    table = Table(Column("score", overflow="fold"), *(escape(run.label) for run in runs))
     rows = dict.fromkeys(
         (result.name, score)
         for run in runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import read_json
 from frozenvl.imaging import decode
 from frozenvl.report.reading import Result, Run
-from frozenvl.report.settings import words
+from frozenvl.report.settings import IMPLIED, words
 from frozenvl.report.tables import VIEWS
 
 EACH = 4
@@ -42,7 +42,8 @@ class Answer:
     id: str
     right: float | None
     """From 0 to 1; none where that cannot be said of one answer."""
-    prompt: tuple[str | Picture, ...]
+    turns: tuple[tuple[Picture | None, str], ...]
+    """The prompt: images, each with the text up to the next."""
     text: str
     references: tuple[tuple[str, int], ...]
     """Each with how often it is given."""
@@ -63,15 +64,18 @@ class Gallery:
 
 def galleries(run: Run, benchmark: str) -> list[Gallery]:
     """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without pictures."""
-    results = [result for result in run.results if result.benchmark == benchmark]
+    results = [
+        result
+        for result in run.results
+        if result.benchmark == benchmark
+        and any((result.folder / name).is_file() for name in ("shown.json", "gallery.png"))
+    ]
     if not results:
         return []
     result = max(results, key=_size)
     answers = _read_answers(result.folder)
-    sheet = result.folder / "gallery.png"
-    if not answers and not sheet.is_file():
-        return []
-    detail = ", ".join(part for part in (words(result.setting), result.view) if part)
+    plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
+    detail = ", ".join(part for part in (words(plain), result.view) if part)
     drawn = _picture(result.folder, "gallery.png") if not answers else None
     return [Gallery(run.label, detail, tuple(answers), drawn, tuple(_most_said(result.folder)))]
 
@@ -108,13 +112,23 @@ def _answer(folder: Path, row: dict[str, Any]) -> Answer:
     return Answer(
         id=str(row["id"]),
         right=None if right is None else float(right),
-        prompt=tuple(
-            _picture(folder, str(part["image"])) if "image" in part else str(part["text"])
-            for part in row["prompt"]
-        ),
+        turns=tuple(_turns(folder, row["prompt"])),
         text=str(row["text"]),
         references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
     )
+
+
+def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Picture | None, str]]:
+    image: Picture | None = None
+    text = ""
+    for part in prompt:
+        if "image" in part:
+            if image or text:
+                yield image, text
+            image, text = _picture(folder, str(part["image"])), ""
+        else:
+            text += str(part["text"])
+    yield image, text
 
 
 def _picture(folder: Path, name: str) -> Picture:

@@ -17,8 +17,7 @@ INK = "#010203"
 """Stands for the page's text colour until the SVG is made."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = "os^DvPX"
-APART = 0.06
-"""Between two runs at the same number of shots, in steps."""
+DASHES = ("-", (0, (5, 2)), "-.", (0, (1, 1.5)))
 LABEL = 56
 """Characters of a label in the legend."""
 
@@ -28,6 +27,8 @@ class Line:
     """One line of a plot."""
 
     column: Column
+    kind: int
+    """Which of the settings that the column has lines of."""
     label: str
     points: list[tuple[float, Cell]] = field(default_factory=list)
 
@@ -64,7 +65,7 @@ def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterato
     kinds = [kind for kind in kinds if not any(kind.items() < other.items() for other in kinds)]
     for column in columns:
         drawn: list[list[tuple[float, Cell]]] = []
-        for kind in kinds:
+        for number, kind in enumerate(kinds):
             points = [
                 (float(row.setting[axis]), row.cells[column])
                 for row in rows
@@ -77,7 +78,7 @@ def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterato
                 drawn.append(points)
                 alike = {k: v for k, v in kind.items() if all(other.get(k) == v for other in kinds)}
                 told = words(kind, alike) if column.kind != "baseline" else ""
-                yield Line(column, f"{column}: {told}" if told else str(column), points)
+                yield Line(column, number, f"{column}: {told}" if told else str(column), points)
 
 
 def draw(panel: Panel, score: str, number: int) -> str:
@@ -103,45 +104,53 @@ def draw(panel: Panel, score: str, number: int) -> str:
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
         axes = figure.subplots()
-        _plot(axes, panel)
+        handles = _plot(axes, panel)
         axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
-        figure.legend(loc="outside lower left", frameon=False, fontsize=10)
+        figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), number)
 
 
-def _plot(axes: Any, panel: Panel) -> None:
+def _plot(axes: Any, panel: Panel) -> list[Any]:
+    """Draws the lines; returns them as they stand in the legend."""
     # One step from each number of shots to the next: 0, 1, 2, 4, 8 stand equally far apart.
     steps = sorted({x for line in panel.lines for x, _ in line.points})
     ours = [line for line in panel.lines if line.column.kind == "run"]
+    runs = list(dict.fromkeys(line.column for line in ours))
     papers = [line for line in panel.lines if line.column.kind == "paper"]
+    apart = min(0.06, 0.4 / max(1, len(ours)))  # between runs at the same number of shots, in steps
+    handles = []
     for line in panel.lines:
         x = [float(steps.index(at)) for at, _ in line.points]
         y = [cell.mean for _, cell in line.points]
         label = line.label if len(line.label) <= LABEL else line.label[: LABEL - 1] + "…"
         if line.column.kind == "baseline":
             dashes = "--" if line.column.name == "chance" else ":"
-            axes.plot(x, y, linestyle=dashes, color=INK, alpha=0.6, linewidth=1.2, label=label)
+            handles += axes.plot(x, y, linestyle=dashes, color=INK, alpha=0.6, linewidth=1, label=label)
         elif line.column.kind == "paper":
             marker = MARKERS[papers.index(line) % len(MARKERS)]
-            axes.plot(x, y, marker, markerfacecolor="none", color=INK, alpha=0.75, markersize=7, label=label)
+            style = {"markerfacecolor": "none", "markersize": 7, "color": INK, "alpha": 0.75}
+            handles += axes.plot(x, y, marker, **style, label=label)
         else:
-            place = ours.index(line)
-            axes.errorbar(
-                [at + APART * (place - (len(ours) - 1) / 2) for at in x],
+            run, shift = runs.index(line.column), apart * (ours.index(line) - (len(ours) - 1) / 2)
+            bars = axes.errorbar(
+                [at + shift for at in x],
                 y,
                 _bars(line),
-                color=COLOURS[place % len(COLOURS)],
-                marker=MARKERS[place % len(MARKERS)],
+                color=COLOURS[run % len(COLOURS)],
+                marker=MARKERS[run % len(MARKERS)],
+                linestyle=DASHES[line.kind % len(DASHES)],
                 markersize=5,
                 linewidth=1.6,
                 elinewidth=1,
                 label=label,
             )
+            handles.append(bars)
     axes.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
+    return handles
 
 
 def _bars(line: Line) -> list[list[float]]:

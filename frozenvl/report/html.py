@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import Any
 
 from frozenvl.report.answers import Gallery, galleries, picture
@@ -13,8 +14,6 @@ from frozenvl.report.differences import flat
 from frozenvl.report.reading import Result, Run
 from frozenvl.report.tables import Column, Table
 
-GROUPS = {"run": "", "baseline": "baselines", "paper": "the paper"}
-
 
 @dataclass(frozen=True)
 class Section:
@@ -22,7 +21,9 @@ class Section:
 
     table: Table
     groups: list[tuple[str, int]]
-    """Titles above neighbouring columns, and how many they are of."""
+    """Titles above neighbouring columns, and of how many."""
+    edges: set[int]
+    """Columns with a line before them."""
     plots: Sequence[tuple[Panel, str]]
     galleries: list[Gallery]
 
@@ -47,7 +48,9 @@ def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], m
             number += 1
             plots.append((panel, Markup(draw(panel, table.main, number))))  # matplotlib escapes its labels
         shown = [gallery for run in runs for gallery in galleries(run, table.benchmark)]
-        sections.append(Section(table, _groups(table.columns), plots, shown))
+        groups = _groups(table.columns)
+        edges = set(accumulate(count for _, count in groups[:-1]))
+        sections.append(Section(table, groups, edges, plots, shown))
     return environment.get_template("page.html").render(
         runs=[(run, _about(run)) for run in runs],
         sections=sections,
@@ -59,11 +62,10 @@ def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], m
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    return [
-        (title, count)
-        for kind, title in GROUPS.items()
-        if (count := sum(column.kind == kind for column in columns))
-    ]
+    """Runs above what they saw; nothing above runs that are told by their names alone."""
+    titles = {"baseline": "baselines", "paper": "the paper"}
+    above = [titles.get(column.kind, column.name if column.detail else "") for column in columns]
+    return [(title, len(list(same))) for title, same in groupby(above)]
 
 
 def _about(run: Run) -> str:

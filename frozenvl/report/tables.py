@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,8 +26,6 @@ class Column:
     detail: str = ""
 
     def __str__(self) -> str:
-        if self.kind == "run":
-            return f"{self.name}, {self.detail}" if self.detail else self.name
         return f"{self.name} ({self.detail})" if self.detail else self.name
 
 
@@ -57,12 +56,17 @@ class Table:
         """Titles of the columns of words."""
         return [
             *(["setting"] if any(row.label for row in self.rows) else []),
-            *(["score"] if len({row.score for row in self.rows}) > 1 or not self.rows[0].label else []),
+            *(["score"] if self.scores > 1 or not self.rows[0].label else []),
         ]
 
+    @property
+    def scores(self) -> int:
+        """How many rows a setting has: one for each score, the main one first."""
+        return len({row.score for row in self.rows})
+
     def start(self, row: Row) -> list[str]:
-        """A row's words, below `head`."""
-        known = {"setting": row.label, "score": row.score}
+        """A row's words, below `head`; a setting is told once."""
+        known = {"setting": row.label if row.score == self.main else "", "score": row.score}
         return [known[title] for title in self.head]
 
 
@@ -145,7 +149,8 @@ def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
     if counts:
         most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
         yield f"{most} queries a score; intervals of 95 %, over images"
-    if any(result.seed is not None for result in results):
+    draws = Counter((same_setting(result), result.run, result.view) for result in results)
+    if max(draws.values()) > 1:
         yield "± standard deviation over seeds of the demonstrations; the interval beside it is the mean of theirs"
     if unreadable := [result for result in results if result.unreadable]:
         worst = max(unreadable, key=lambda result: result.unreadable)

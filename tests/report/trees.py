@@ -63,7 +63,9 @@ def write_vqa(run: Path, shots: int, value: float, seed: int = 0, **keys: Any) -
     return write_score(run, name, {"overall": value, "answer_type/number": value / 2}, **(known | keys))
 
 
-def write_naming(run: Path, ways: int, inner_shots: int, strict: float, induction: bool = True, **keys: Any) -> Path:
+def write_naming(
+    run: Path, ways: int, inner_shots: int, strict: float, induction: bool = True, **keys: Any
+) -> Path:
     """Open-Ended miniImageNet."""
     known = {
         "benchmark": "open_ended",
@@ -90,13 +92,21 @@ def write_shown(evaluation: Path, rows: list[dict[str, Any]]) -> None:
     (evaluation / "shown.json").write_text(json.dumps(rows))
 
 
-def shown(number: int, right: float | None, text: str, shots: int = 1, image: str = "shown/0.jpg") -> dict[str, Any]:
+def shown(
+    number: int, right: float | None, text: str, shots: int = 1, image: str = "shown/0.jpg"
+) -> dict[str, Any]:
     """An answer with its prompt."""
     prompt: list[dict[str, str]] = []
     for shot in range(shots):
         prompt += [{"image": image}, {"text": f"Question: how many dogs are there? Answer: {shot + 1}\n"}]
     prompt += [{"image": image}, {"text": "Question: what animal is it? Answer:"}]
-    return {"id": f"q/{number}", "right": right, "prompt": prompt, "text": text, "references": ["cat"] * 9 + ["kitten"]}
+    return {
+        "id": f"q/{number}",
+        "right": right,
+        "prompt": prompt,
+        "text": text,
+        "references": ["cat"] * 9 + ["kitten"],
+    }
 
 
 def write_thumbnail(evaluation: Path, number: int = 0, size: tuple[int, int] = (160, 107)) -> None:

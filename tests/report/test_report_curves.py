@@ -1,0 +1,108 @@
+"""Which lines are drawn, and that the drawing can stand in a page."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+from trees import write_naming, write_score, write_vqa
+
+from frozenvl.report.curves import Panel, draw, panels
+from frozenvl.report.reading import read_runs
+from frozenvl.report.tables import benchmark_tables
+
+
+def drawn(*folders) -> list[Panel]:
+    return [panel for table in benchmark_tables(read_runs(folders)) for panel in panels(table)]
+
+
+def lines(panel: Panel) -> dict[str, list[tuple[float, float | None]]]:
+    return {line.label: [(x, cell.mean) for x, cell in line.points] for line in panel.lines}
+
+
+def test_shots_with_the_point_of_none_on_every_line(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0)
+    for mode, gain in (("fixed", 1), ("per_question", 2)):
+        for shots in (1, 4):
+            for seed in (0, 1):
+                setting = {"shots": shots, "induction": False, "demonstrations": mode, "seed": seed}
+                name = f"{mode}-{shots}-{seed}"
+                value = 30.0 + shots * gain + seed
+                write_score(
+                    tmp_path / "a", name, {"overall": value}, benchmark="own", protocol="vqa", setting=setting
+                )
+    zero = {"shots": 0, "induction": False}
+    write_score(tmp_path / "a", "zero", {"overall": 30.0}, benchmark="own", protocol="vqa", setting=zero)
+    (panel,) = drawn(tmp_path / "a")
+    assert (panel.title, panel.axis) == ("", "shots")
+    assert lines(panel) == {
+        "a: demonstrations fixed": [(0, 30.0), (1, 31.5), (4, 34.5)],
+        "a: demonstrations per question": [(0, 30.0), (1, 32.5), (4, 38.5)],
+    }
+
+
+def test_runs_baselines_and_the_paper(tmp_path):
+    for shots in (0, 4):
+        write_vqa(tmp_path / "a", shots, 30.0)
+        write_vqa(tmp_path / "a", shots, 25.0, view="test-blind")
+    (panel,) = drawn(tmp_path / "a")
+    assert lines(panel) == {
+        "a (seeing)": [(0, 30.0), (4, 30.0)],
+        "a (test-blind)": [(0, 25.0), (4, 25.0)],
+        "most frequent answer": [(0, 23.1), (4, 23.1)],
+        "Frozen (paper, 7B)": [(0, 29.5), (4, 38.2)],
+        "scratch (paper, 7B)": [(0, 0.0)],
+        "finetuned (paper, 7B)": [(0, 24.0)],
+        "train-blind (paper, 7B)": [(0, 26.2), (4, 33.3)],
+        "Frozen VQA (paper, 7B)": [(0, 48.4)],
+    }
+
+
+def test_a_plot_for_each_number_of_ways(tmp_path):
+    for ways in (2, 5):
+        for inner_shots in (1, 3):
+            for induction in (False, True):
+                write_naming(
+                    tmp_path / "a", ways, inner_shots, 10.0 * ways + inner_shots + induction, induction
+                )
+    two, five = drawn(tmp_path / "a")
+    assert (two.title, five.title, two.axis) == ("2-way", "5-way", "inner_shots")
+    assert lines(five) == {
+        "a: no induction": [(1, 51.0), (3, 53.0)],
+        "a: induction": [(1, 52.0), (3, 54.0)],
+        "chance": [(1, 20.0), (3, 20.0)],
+        "Frozen (paper, 7B): no induction": [(1, 18.0)],
+        "Frozen (paper, 7B): induction": [(1, 20.2), (3, 22.3)],
+    }
+
+
+def test_nothing_is_drawn_of_a_single_point(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    write_score(tmp_path / "a", "captions", {"CIDEr": 0.3})
+    assert drawn(tmp_path / "a") == []
+
+
+def test_the_drawing_is_an_element_that_needs_nothing_and_takes_the_ink(tmp_path):
+    hostile = "<img src=x onerror=alert(1)> $x$ & \"id='y'\""
+    for run in ("plain", hostile):
+        for shots, value in ((0, 30.0), (4, 33.0)):
+            write_vqa(tmp_path / run, shots, value)
+    (panel,) = drawn(tmp_path / "plain", tmp_path / hostile)
+    svgs = [draw(panel, "overall", number) for number in (1, 2)]
+    assert svgs[0] == draw(panel, "overall", 1)
+    identities = []
+    for svg in svgs:
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg") and "width" not in root.attrib and "viewBox" in root.attrib
+        tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert not tags & {"img", "image", "script", "metadata", "a"}
+        texts = [
+            "".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("text")
+        ]
+        assert hostile in texts and "overall" in texts and "shots" in texts
+        assert "currentColor" in svg and "#010203" not in svg
+        found = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
+        used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+        assert used and used <= found
+        identities.append(found)
+    assert not identities[0] & identities[1]

@@ -1,0 +1,70 @@
+"""What stands against comparing scores is said, and nothing else."""
+
+from __future__ import annotations
+
+from trees import CIRCUMSTANCES, write_vqa
+
+from frozenvl.report.differences import differences
+from frozenvl.report.reading import read_runs
+
+
+def found(*folders) -> tuple[list[str], list[str]]:
+    return differences([result for run in read_runs(folders) for result in run.results])
+
+
+def test_models_views_and_seeds_are_what_is_compared(tmp_path):
+    for run in ("a", "b"):
+        for seed in (0, 1):
+            for view in ("seeing", "text-only"):
+                own = {"model": {"k": len(run)}, "trained_weights": run, "seed": seed, "view": view}
+                write_vqa(tmp_path / run, 4, 30.0, seed=seed, view=view, circumstances=own)
+    write_vqa(tmp_path / "c", 4, 30.0, circumstances={"blind": True, "seed": 0})
+    write_vqa(tmp_path / "c", 4, 30.0, seed=1, circumstances={"blind": True, "seed": 1})
+    assert found(tmp_path / "a", tmp_path / "b", tmp_path / "c") == ([], [])
+
+
+def test_wording_decoding_and_precision_are_named(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0)
+    write_vqa(tmp_path / "a", 4, 30.0)
+    template = CIRCUMSTANCES["template"] | {"query": "{image}Q: {question} A:"}
+    other = {
+        "template": template,
+        "decoding": {"num_beams": 3},
+        "precision": "fp32",
+        "versions": {"torch": "2.9"},
+    }
+    write_vqa(tmp_path / "b", 0, 30.0, circumstances=other)
+    write_vqa(tmp_path / "b", 4, 30.0, circumstances=other)
+    write_vqa(tmp_path / "c", 0, 30.0, circumstances={"precision": "fp32"})
+    serious, minor = found(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert serious == [
+        "template.query differs in vqa_v2: {image}Question: {question} Answer: in a, c; {image}Q: {question} A: in b",
+        "decoding differs in vqa_v2: greedy in a, c; {'num_beams': 3} in b",
+        "precision differs in vqa_v2: bf16 in a; fp32 in b, c",
+    ]
+    assert minor == ["versions.torch differs in vqa_v2: 2.14.1 in a, c; 2.9 in b"]
+
+
+def test_other_queries_and_other_seeds_are_named(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0, samples=100, partial=True)
+    write_vqa(tmp_path / "b", 4, 30.0)
+    write_vqa(tmp_path / "b", 4, 30.0, seed=1)
+    assert found(tmp_path / "a", tmp_path / "b")[0] == [
+        "number of queries differs in vqa_v2: 100 in a; 261 in b",
+        "seeds differs in vqa_v2: 0 in a; 0, 1 in b",
+    ]
+
+
+def test_a_run_that_differs_in_itself(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    write_vqa(tmp_path / "a", 4, 30.0, view="text-only", circumstances={"precision": "fp32"})
+    assert found(tmp_path / "a")[0] == [
+        "precision differs in vqa_v2: bf16 in a (seeing); fp32 in a (text-only)"
+    ]
+
+
+def test_long_values_are_cut_and_stay_in_a_line(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0, circumstances={"ends": "x" * 100})
+    write_vqa(tmp_path / "b", 4, 30.0, circumstances={"ends": "at\nonce"})
+    (line,) = found(tmp_path / "a", tmp_path / "b")[0]
+    assert line == "ends differs in vqa_v2: " + "x" * 59 + "… in a; 'at\\nonce' in b"

@@ -1,0 +1,170 @@
+"""Numbers in, numbers out: means, spreads, intervals, baselines, the paper's rows, and what is said below."""
+
+from __future__ import annotations
+
+import pytest
+from trees import write_naming, write_score, write_vqa
+
+from frozenvl.report.cells import Cell, cell_of
+from frozenvl.report.reading import read_runs
+from frozenvl.report.settings import words
+from frozenvl.report.tables import Table, benchmark_tables
+
+
+def tables(*folders) -> list[Table]:
+    return benchmark_tables(read_runs(folders))
+
+
+def grid(table: Table) -> dict[tuple[str, str], dict[str, str]]:
+    """(setting, score) → column → cell."""
+    return {
+        (row.label, row.score): {str(column): str(row.cells[column]) for column in row.cells}
+        for row in table.rows
+    }
+
+
+def test_mean_spread_and_interval_over_seeds(tmp_path):
+    for seed, value in enumerate((30.0, 32.0, 37.0)):
+        half = 2.0 + seed
+        ends = {"overall": [value - half, value + half]}
+        write_vqa(tmp_path / "a", 4, value, seed=seed, intervals=ends)
+    write_vqa(tmp_path / "a", 0, 28.04)
+    (table,) = tables(tmp_path / "a")
+    cells = {row.label: next(iter(row.cells.values())) for row in table.rows}
+    assert (cells["4 shots"].mean, cells["4 shots"].low, cells["4 shots"].high) == (33.0, 30.0, 36.0)
+    assert cells["4 shots"].deviation == pytest.approx(13**0.5)
+    assert str(cells["4 shots"]) == "33.0 ± 3.6 (3 seeds) [30.0, 36.0]"
+    assert str(cells["0 shots"]) == "28.0 [25.0, 31.0]"
+    assert any(note.startswith("± standard deviation over seeds") for note in table.notes)
+
+
+def test_one_seed_has_no_spread(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    (table,) = tables(tmp_path / "a")
+    assert grid(table)["4 shots", "overall"]["a"] == "30.0 [27.0, 33.0]"
+    assert not any("±" in note for note in table.notes)
+
+
+def test_what_is_missing_is_a_dash(tmp_path):
+    write_vqa(tmp_path / "a", 4, 30.0, intervals={})
+    write_vqa(tmp_path / "a", 0, float("nan"))
+    write_vqa(tmp_path / "b", 1, 31.0)
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    cells = grid(table)
+    assert (cells["4 shots", "overall"]["a"], cells["4 shots", "overall"]["b"]) == ("30.0", "–")
+    assert cells["0 shots", "overall"]["a"] == "–"
+    assert cells["1 shot", "overall"] | {"a": "–"} == cells["1 shot", "overall"]
+
+
+def test_the_mean_has_an_interval_only_where_all_have():
+    assert str(Cell(mean=1.234, deviation=0.5, draws=2)) == "1.2 ± 0.5 (2 seeds)"
+    assert str(cell_of([], "overall")) == "–"
+
+
+def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
+    for view, value in (("text-only", 20.0), ("seeing", 30.0), ("test-blind", 25.0)):
+        write_vqa(tmp_path / "b", 0, value, view=view)
+    write_vqa(
+        tmp_path / "a",
+        0,
+        24.0,
+        circumstances={"blind": True},
+        baselines={"most_frequent": 23.1, "chance": 2.0},
+    )
+    (table,) = tables(tmp_path / "b", tmp_path / "a")
+    assert [str(column) for column in table.columns] == [
+        "b (seeing)",
+        "b (test-blind)",
+        "b (text-only)",
+        "a (blind)",
+        "chance",
+        "most frequent answer",
+        "Frozen (paper, 7B)",
+        "scratch (paper, 7B)",
+        "finetuned (paper, 7B)",
+        "train-blind (paper, 7B)",
+        "Frozen VQA (paper, 7B)",
+    ]
+    row = grid(table)["0 shots", "overall"]
+    assert (
+        row["chance"] == "2.0"
+        and row["most frequent answer"] == "23.1"
+        and row["b (test-blind)"][:4] == "25.0"
+    )
+    assert (row["Frozen (paper, 7B)"], row["Frozen VQA (paper, 7B)"]) == ("29.5", "48.4")
+    assert any("whole published benchmark" in note for note in table.notes)
+
+
+def test_naming_both_rules_with_the_encoder_told(tmp_path):
+    for inner_shots in (1, 3):
+        for induction in (False, True):
+            write_naming(
+                tmp_path / "a", 2, inner_shots, 40.0 + inner_shots, induction, supervised_encoder="ImageNet"
+            )
+    (table,) = tables(tmp_path / "a")
+    assert (table.common, table.head) == ("2-way, 0 repeats", ["setting", "score"])
+    labels = ["no induction, 1 inner-shot", "no induction, 3 inner-shots"]
+    labels += ["induction, 1 inner-shot", "induction, 3 inner-shots"]
+    assert [table.start(row) for row in table.rows] == [
+        words for label in labels for words in ([label, "strict"], ["", "first_phrase"])
+    ]
+    cells = grid(table)
+    assert cells[labels[2], "strict"] == {
+        "a": "41.0† [38.0, 44.0]",
+        "chance": "50.0",
+        "Frozen (paper, 7B)": "53.4",
+    }
+    assert cells[labels[2], "first_phrase"] == {"a": "45.0† [42.0, 48.0]"}
+    assert "Frozen (paper, 7B)" not in cells[labels[1], "strict"]  # the paper has no such setting
+    assert "† the encoder was supervised on what is asked: ImageNet" in table.notes
+
+
+def test_captions_in_shares_a_part_marked(tmp_path):
+    scores = {"CIDEr": 0.3939, "Bleu_4": 0.1565, "Bleu_1": 0.5, "ROUGE_L": 0.4254}
+    write_score(tmp_path / "a", "coco", scores, 0.02, partial=True, samples=100, unreadable=2)
+    write_score(tmp_path / "b", "coco", scores, 0.02)
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    assert table.head == ["score"]
+    assert [row.score for row in table.rows] == ["CIDEr", "Bleu_4", "ROUGE_L"]
+    assert grid(table)["", "CIDEr"] == {"a": "0.394* [0.374, 0.414]", "b": "0.394 [0.374, 0.414]"}
+    assert table.notes == (
+        "* a part of the queries only",
+        "100 to 261 queries a score; intervals of 95 %, over images",
+        "unreadable images, counted as wrong, in 1 of 2 scores (most: 2, a coco)",
+    )
+
+
+def test_chosen_answers_stand_beside_no_generated_ones_of_the_paper(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0, circumstances={"chosen_by": "likelihood, sum"})
+    (table,) = tables(tmp_path / "a")
+    assert not any(column.kind == "paper" for column in table.columns)
+
+
+def test_baselines_that_differ_are_said(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0)
+    write_vqa(tmp_path / "b", 0, 30.0, baselines={"most_frequent": 25.0})
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    assert grid(table)["0 shots", "overall"]["most frequent answer"] == "23.1"
+    assert "most frequent answer differs among the runs; the first run's is shown" in table.notes
+
+
+def test_rows_go_by_number(tmp_path):
+    for shots in (16, 2, 0, 4):
+        write_vqa(tmp_path / "a", shots, 30.0)
+    write_vqa(tmp_path / "a", 8, 30.0, setting={"shots": 8, "induction": False, "demonstrations": "fixed"})
+    (table,) = tables(tmp_path / "a")
+    assert [row.label for row in table.rows] == [
+        "0 shots",
+        "demonstrations fixed, 8 shots",
+        "demonstrations per question, 2 shots",
+        "demonstrations per question, 4 shots",
+        "demonstrations per question, 16 shots",
+    ]
+
+
+def test_settings_in_words():
+    assert (
+        words({"inner_shots": 1, "ways": 5, "repeats": 1, "odd": "a\nb"})
+        == "5-way, 1 inner-shot, 1 repeat, odd 'a b'"
+    )
+    assert words({"shots": 2, "induction": True}, but={"induction": True}) == "2 shots"
