@@ -32,32 +32,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes to `evaluation/` in the run's folder; prints the scores."""
+    from dataclasses import replace
+
     from lightning.fabric import Fabric
 
     from frozenvl.commands.report import print_scores
     from frozenvl.errors import UserError
-    from frozenvl.evaluation.suite import read_suite, run_suite
+    from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
     from frozenvl.trained import load_trained, run_folder
 
-    if args.batch_size < 1 or args.devices < 1 or (args.limit or 1) < 1:
+    if args.batch_size < 1 or args.devices < 1 or (args.limit is not None and args.limit < 1):
         raise UserError("--batch_size, --devices and --limit must be at least 1")
     strategy = "ddp" if args.devices > 1 else "auto"
     fabric = Fabric(accelerator=args.accelerator, devices=args.devices, strategy=strategy)
-    fabric.launch()
     benchmarks = read_suite(args.config, args.root, args.only)
     trained = load_trained(args.checkpoint)
-    trained.module.to(fabric.device)
     folder = run_folder(args.checkpoint)
-    run_suite(
-        benchmarks,
-        trained,
-        folder / "evaluation",
-        args.views,
-        args.batch_size,
-        args.limit,
-        fabric.global_rank,
-        fabric.world_size,
-    )
+    context = context_of(trained, folder / "evaluation", args.views, args.batch_size, args.limit)
+    check_suite(benchmarks, context)
+    fabric.launch()  # only now, so that one process alone says what is wrong
+    trained.module.to(fabric.device)
+    run_suite(benchmarks, replace(context, rank=fabric.global_rank, world_size=fabric.world_size))
     if fabric.is_global_zero:
         print_scores([folder])
     return 0

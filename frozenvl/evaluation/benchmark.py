@@ -6,7 +6,8 @@ It runs as a Lightning callback at the end of each validation and test, or after
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -15,7 +16,9 @@ import lightning as L
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
-from frozenvl.evaluation.runner import Context, evaluate, in_loop
+from frozenvl.evaluation.asking import check, name_of
+from frozenvl.evaluation.context import Context, in_loop
+from frozenvl.evaluation.runner import evaluate
 from frozenvl.module import FrozenModule
 from frozenvl.prompt import Image, Prompt, Template
 
@@ -95,7 +98,7 @@ class Benchmark(L.Callback, ABC):
             raise UserError(
                 f"{type(self).__name__}: give it a task of data.val or a source of its own, not both"
             )
-        self.name = task or ""
+        self.name: str = task or self.protocol
         self.task, self.max_new_tokens, self.decoding = task, max_new_tokens, decoding or {}
         self.source: Any = source
         self.template: Template = template or Template()
@@ -158,6 +161,13 @@ class Benchmark(L.Callback, ABC):
         if not isinstance(data, FrozenData) or not isinstance(pl_module, FrozenModule):
             raise UserError(f"{type(self).__name__} evaluates a FrozenModule on FrozenData")
         self.bind(data.train, data.val)
+        refuse_twins(callback for callback in trainer.callbacks if isinstance(callback, Benchmark))  # type: ignore[attr-defined]
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        context = in_loop(trainer, pl_module)
+        self.prepare(context)
+        for setting in self.settings():
+            check(self, setting, context)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -168,3 +178,21 @@ class Benchmark(L.Callback, ABC):
         self.prepare(context)
         for setting in self.settings():
             evaluate(self, setting, context)
+
+
+def refuse_twins(benchmarks: Iterable[Benchmark]) -> None:
+    """Raises `UserError` where two evaluations have one name: the second would overwrite the first."""
+    names = Counter(
+        name_of(benchmark, setting) for benchmark in benchmarks for setting in benchmark.settings()
+    )
+    if twins := [name for name, times in names.items() if times > 1]:
+        raise UserError(
+            f"two evaluations are called {twins[0]}; ask for each number of shots, seed, induction and number of "
+            "repeats once, and run benchmarks of one kind on one task by `frozenvl evaluate`, which names them"
+        )
+
+
+def induced(texts: Sequence[str], text: str) -> str:
+    """What the name of a setting says of its induction."""
+    several = [each for each in texts if each]
+    return "" if not text else "-induced" + (str(several.index(text) + 1) if len(several) > 1 else "")

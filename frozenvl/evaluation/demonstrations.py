@@ -53,9 +53,15 @@ class Fixed(Demonstrations):
     shared = True
 
     def prepare(self, queries: Source, pool: Source, progress: Callable[[int, int], None]) -> None:
-        self._asked = {queries[index].image_id for index in range(len(queries))}
+        self._asked = set(queries.image_ids() or (queries[i].image_id for i in range(len(queries))))
+        self._drawn: dict[tuple[int, int], list[Example]] = {}
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
+        if (shots, seed) not in self._drawn:
+            self._drawn[shots, seed] = self._draw(pool, shots, seed)
+        return self._drawn[shots, seed]
+
+    def _draw(self, pool: Source, shots: int, seed: int) -> list[Example]:
         order = Permutation(len(pool), "support", seed)
         chosen: list[Example] = []
         for place in range(len(pool)):
@@ -91,12 +97,12 @@ class MostSimilar(Demonstrations):
             (self.encoder.tokens, self.encoder.channels),
             torch.float32,
         )
-        examples = [source[index] for source in (queries, pool) for index in range(len(source))]
-        images = list(dict.fromkeys(example.image for example in examples))
+        asked, kept = ([source[i].image for i in range(len(source))] for source in (queries, pool))
+        images = list(dict.fromkeys([*asked, *kept]))
         with torch.no_grad():
             read = cache.fill(images, pixels, self.encoder.eval(), progress=progress)
         self._features = {image: self._vector(read, image) for image in images}
-        self._pool = torch.stack([self._features[pool[index].image] for index in range(len(pool))])
+        self._pool = torch.stack([self._features[image] for image in kept])
 
     def _vector(self, read: ImageReader, image: Image) -> torch.Tensor:
         """(channels,) of length 1; of an unreadable image 0, which is like nothing."""
@@ -107,19 +113,29 @@ class MostSimilar(Demonstrations):
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
         likeness = self._pool @ self._features[query.image]
-        chosen: list[Example] = []
-        for index in likeness.argsort(descending=True, stable=True).tolist():
+        size, looked_at = len(pool), min(len(pool), 8 * shots)
+        while True:
+            chosen: list[Example] = []
+            for index in most(likeness, looked_at):
+                candidate = pool[index]
+                if candidate.targets and candidate.image_id != query.image_id and len(chosen) < shots:
+                    chosen.append(candidate)
             if len(chosen) == shots:
-                break
-            candidate = pool[index]
-            if candidate.targets and candidate.image_id != query.image_id:
-                chosen.append(candidate)
-        if len(chosen) < shots:
-            raise UserError(f"{shots} shots asked for, but the pool has only {len(chosen)} for {query.id}")
-        return chosen[::-1]
+                return chosen[::-1]
+            if looked_at == size:
+                raise UserError(
+                    f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}"
+                )
+            looked_at = min(size, 8 * looked_at)
 
     def circumstances(self) -> dict[str, Any]:
         return {"similar_by": self.encoder.identity}
+
+
+def most(values: torch.Tensor, number: int) -> list[int]:
+    """Places of the highest values, highest first, the first of equal ones first; a few more than asked for."""
+    among = (values >= values.topk(number).values[-1]).nonzero()[:, 0]
+    return among[values[among].argsort(descending=True, stable=True)].tolist()
 
 
 def seeds_of(way: Demonstrations, shots: int, seeds: Sequence[int]) -> Sequence[int]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.errors import UserError
-from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting
+from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.naming import naming_scores, strict_match
@@ -59,7 +59,7 @@ class _Episodes(Benchmark):
                         "induction": bool(text),
                         "episodes": name,
                     }
-                    label = name + ("-induced" if text else "") + (f"-repeats{repeats}" if repeats else "")
+                    label = name + induced(self.induction, text) + (f"-repeats{repeats}" if repeats else "")
                     made.append(Setting(label, facts | ({"induction_text": text} if text else {})))
         return made
 
@@ -89,14 +89,24 @@ class _Episodes(Benchmark):
         return self.template.prompt(Example("", image, "", question=caption))
 
     def _induction(self, setting: Setting, episode: Episode) -> str:
-        text = setting.facts.get("induction_text", "")
-        return text.replace("{names}", " or ".join(episode.choices))
+        text: str = setting.facts.get("induction_text", "")
+        return text.replace("{names}", " or ".join(names_of(episode))) if "{names}" in text else text
 
     def _candidates(self, episode: Episode) -> tuple[str, ...]:
         return ()
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return vqa_results(texts)
+
+
+def names_of(episode: Episode) -> tuple[str, ...]:
+    """The names that the support binds. Raises `UserError` where it binds none, or not the answer."""
+    if not episode.choices:
+        raise UserError(
+            f'episode {episode.id}: its captions do not name things as in "This is a dax", with the answer among '
+            "them; leave out {names} and `choose`"
+        )
+    return episode.choices
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ class Naming(_Episodes):
     def _candidates(self, episode: Episode) -> tuple[str, ...]:
         if not self.likelihood:
             return ()
-        return tuple(self.template.target.format(target=name) for name in sorted(episode.choices))
+        return tuple(self.template.target.format(target=name) for name in sorted(names_of(episode)))
 
     def score(self, setting: Setting, records: Mapping[str, Record]) -> Scores:
         return Both(
@@ -173,13 +183,10 @@ class Naming(_Episodes):
         return float(strict_match(record["text"], record["references"][0], record["ended"]))
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        return {"chance": 100 / setting.facts["ways"]}
+        return {"chance": 100 / setting.facts["ways"]} if setting.facts["inner_shots"] else {}
 
     def circumstances(self, setting: Setting) -> dict[str, Any]:
-        return {
-            "rule": "strict: exactly the name, then the end; first_phrase: the name, whatever follows it",
-            **({"chosen_by": f"likelihood, {self.likelihood}"} if self.likelihood else {}),
-        }
+        return {"rule": "strict: exactly the name, then the end; first_phrase: the name, whatever follows it"}
 
 
 class EpisodeVQA(_Episodes):

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
-from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting
+from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
+from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.demonstrations import Demonstrations, PerQuestion, seeds_of
-from frozenvl.evaluation.runner import Context
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
 from frozenvl.progress import progress_line
@@ -65,11 +65,15 @@ class FewShotVQA(Benchmark):
         self.pool_name, self.pool = demonstrations or task or "", pool
         self.shots, self.way, self.seeds, self.induction = shots, way or PerQuestion(), seeds, induction
         self.likelihood = choose
+        self._prepared = False
+        self._baselines: dict[str, float] | None = None
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
         super().bind(train, val)
         most = max(self.shots)
         if self.pool is None and most:
+            if not self.pool_name:
+                raise UserError("FewShotVQA: a source of its own needs a pool that demonstrations come from")
             if self.pool_name not in train:
                 raise UserError(
                     f"FewShotVQA: no task {self.pool_name!r} in data.train to draw demonstrations from "
@@ -80,7 +84,8 @@ class FewShotVQA(Benchmark):
             raise UserError(f"FewShotVQA: {most} shots, but the pool has only {len(self.pool)} examples")
 
     def prepare(self, context: Context) -> None:
-        if self.pool is not None:
+        if self.pool is not None and max(self.shots) and not self._prepared:
+            self._prepared = True
             with progress_line("features", context.rank == 0) as progress:
                 self.way.prepare(self.source, self.pool, progress)
 
@@ -89,7 +94,7 @@ class FewShotVQA(Benchmark):
         for shots in self.shots:
             for text in self.induction:
                 for seed in seeds_of(self.way, shots, self.seeds):
-                    name = f"{shots}shot" + ("-induced" if text else "")
+                    name = f"{shots}shot" + induced(self.induction, text)
                     facts: dict[str, Any] = {"shots": shots, "induction": bool(text)}
                     if shots:
                         facts |= {"demonstrations": self.way.mode, "seed": seed}
@@ -108,6 +113,8 @@ class FewShotVQA(Benchmark):
             if self.pool and facts["shots"]
             else []
         )
+        if self.likelihood and not example.choices:
+            raise UserError(f"question {example.id} has no choices to choose among; leave `choose` out")
         text = facts.get("induction_text", "")
         template = replace(self.template, induction=text) if text else self.template
         prompt = template.prompt(example, shots)
@@ -148,31 +155,29 @@ class FewShotVQA(Benchmark):
         return vqa_results(texts)
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        """Always the pool's most frequent answer; and, where there are choices, chance."""
-        found: dict[str, float] = {}
-        if self.likelihood:
-            counts = [len(self.source[index].choices) for index in range(len(self.source))]
-            found["chance"] = 100 * sum(1 / count for count in counts) / len(counts)
-        elif self.pool is not None:
-            answers = Counter(self.pool[index].answer for index in range(len(self.pool)))
-            answers.pop("", None)
-            most = max(answers, key=answers.__getitem__)
-            rows = {e.id: e for e in (self.source[index] for index in range(len(self.source)))}
-            records = {
-                key: {"references": e.references, "image_id": e.image_id, "scores": e.scores}
-                for key, e in rows.items()
-            }
-            found["most_frequent"] = float(self._score(dict.fromkeys(rows, most), records).scores["overall"])
-        return found
+        """Always the pool's most frequent answer; or chance, where there are choices."""
+        if self._baselines is None:
+            self._baselines = self._chance() if self.likelihood else self._most_frequent()
+        return self._baselines
+
+    def _chance(self) -> dict[str, float]:
+        counts = [len(self.source[index].choices) for index in range(len(self.source))]
+        return {"chance": 100 * sum(1 / count for count in counts) / len(counts)}
+
+    def _most_frequent(self) -> dict[str, float]:
+        if self.pool is None:
+            return {}
+        answers = Counter(self.pool[index].answer for index in range(len(self.pool)))
+        most = max((answer for answer in answers if answer), key=answers.__getitem__, default="")
+        examples = [self.source[index] for index in range(len(self.source))]
+        records = {
+            e.id: {"references": e.references, "image_id": e.image_id, "scores": e.scores} for e in examples
+        }
+        return {"most_frequent": self._score(dict.fromkeys(records, most), records).scores["overall"]}
 
     def circumstances(self, setting: Setting) -> dict[str, Any]:
-        return {
-            "normalisation": "VQA v2's official",
-            **(
-                {"demonstrations_from": self.pool_name or type(self.pool).__name__}
-                if setting.facts["shots"]
-                else {}
-            ),
-            **({"chosen_by": f"likelihood, {self.likelihood}"} if self.likelihood else {}),
-            **(self.way.circumstances() if setting.facts["shots"] else {}),
-        }
+        found = {"normalisation": "VQA v2's official"}
+        if setting.facts["shots"]:
+            found |= {"demonstrations_from": self.pool_name or type(self.pool).__name__}
+            found |= self.way.circumstances()
+        return found

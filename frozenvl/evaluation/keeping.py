@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from frozenvl.data.order import Permutation
 from frozenvl.errors import UnreadableImage
+from frozenvl.evaluation.asking import Evaluation
+from frozenvl.evaluation.parts import as_line
 from frozenvl.files import write_atomically
 from frozenvl.gallery import Tile, as_png, draw_gallery
 from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
 
 if TYPE_CHECKING:
-    from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Setting
-    from frozenvl.evaluation.runner import Context
+    from frozenvl.evaluation.benchmark import Query, Record
 
 GALLERY = 12
 """Images drawn."""
@@ -28,18 +29,10 @@ SIDE = 160
 """Longest side of an image in a shown prompt, in pixels."""
 
 
-def keep(
-    benchmark: Benchmark,
-    setting: Setting,
-    view: str,
-    name: str,
-    circumstances: dict[str, Any],
-    fingerprint: str,
-    records: dict[str, Record],
-    queries: Mapping[str, Query],
-    context: Context,
-) -> None:
-    """Scores the records of a setting in a view; logs on all ranks, writes and draws on one."""
+def keep(evaluation: Evaluation, records: dict[str, Record]) -> None:
+    """Scores the records of an evaluation, by query id; logs on all ranks, writes and draws on one."""
+    benchmark, setting, context = evaluation.benchmark, evaluation.setting, evaluation.context
+    name, size = evaluation.name, benchmark.size(setting)
     result = benchmark.score(setting, records)
     for key, value in result.scores.items():
         context.log(f"{name}/{key}", value)
@@ -51,92 +44,95 @@ def keep(
         "protocol": benchmark.protocol,
         "main": benchmark.main,
         "setting": setting.facts,
-        "view": view,
+        "view": evaluation.view,
         "scores": dict(result.scores),
         "intervals": {key: list(ends) for key, ends in result.intervals().items()},
         "baselines": benchmark.baselines(setting),
         "samples": len(records),
-        "of": benchmark.size(setting),
-        "partial": len(records) < benchmark.size(setting),
+        "of": size,
+        "partial": len(records) < size,
         "unreadable": sum("unreadable" in record for record in records.values()),
         "step": context.step,
-        "fingerprint": fingerprint,
+        "fingerprint": evaluation.fingerprint,
         **({"supervised_encoder": benchmark.supervised_encoder} if benchmark.supervised_encoder else {}),
-        "circumstances": circumstances
+        "circumstances": evaluation.circumstances
         | {"references": digest({key: record["references"] for key, record in records.items()})},
     }
     folder = context.folder / name
-    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records.values())
-    write_atomically(folder / "predictions.jsonl", lines)
+    write_atomically(folder / "predictions.jsonl", "".join(map(as_line, records.values())))
     results = benchmark.official({key: record["text"] for key, record in records.items()})
     write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
-    draw(name, records, queries, context)
-    show_in_full(benchmark, name, records, queries, context)
+    draw(evaluation, records)
+    show_in_full(evaluation, records)
     # Last: whoever finds it finds the others.
     write_atomically(folder / "score.json", json.dumps(score, indent=2, ensure_ascii=False) + "\n")
 
 
-def draw(name: str, records: Mapping[str, Record], queries: Mapping[str, Query], context: Context) -> None:
+def draw(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
     """The gallery, as a PNG and in TensorBoard."""
-    readable = [key for key in records if "unreadable" not in records[key]]
-    drawn = Permutation(len(readable), "gallery")
-    tiles = []
-    for place in range(min(GALLERY, len(readable))):
-        query = queries[readable[drawn[place]]]
-        texts = [f"→ {records[query.id]['text']}"]
-        tiles.append(Tile(query.image.read(), texts, query.question, query.references))
-    picture = draw_gallery(tiles)
-    write_atomically(context.folder / name / "gallery.png", as_png(picture))
-    for logger in context.loggers:
-        pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
-        pixels = pixels.view(picture.height, picture.width, 3)
-        logger.experiment.add_image(f"{name}/gallery", pixels, context.step, dataformats="HWC")
-
-
-def show_in_full(
-    benchmark: Benchmark,
-    name: str,
-    records: Mapping[str, Record],
-    queries: Mapping[str, Query],
-    context: Context,
-) -> None:
-    """A few right and wrong answers with their prompts, for the report."""
-    folder = context.folder / name
-    mixed = Permutation(len(records), "shown")
-    keys = list(records)
-    rows: list[dict[str, Any]] = []
-    number = 0
-    for key in (keys[mixed[place]] for place in range(len(keys))):
-        record = records[key]
-        right = benchmark.right(record)
-        alike = sum((row["right"] or 0) >= 0.5 for row in rows) if (right or 0) >= 0.5 else None
-        if alike is None:
-            alike = sum((row["right"] or 0) < 0.5 for row in rows)
-        if "unreadable" in record or alike >= FULL:
-            continue
-        prompt: list[dict[str, str]] = []
+    context, tiles = evaluation.context, []
+    for query in in_mixed_order(evaluation, records, "gallery"):
         try:
-            for part in queries[key].prompt:
-                if isinstance(part, Image):
-                    number += 1
-                    write_atomically(folder / "shown" / f"{number}.jpg", thumbnail(context.see(part)))
-                    prompt.append({"image": f"shown/{number}.jpg"})
-                else:
-                    prompt.append({"text": part})
+            picture = query.image.read()
+        except UnreadableImage:  # where a view did not look at it
+            continue
+        text = " ".join(records[query.id]["text"].split())  # ends of lines that no font can draw
+        tiles.append(Tile(picture, [f"→ {text}"], query.question, query.references))
+        if len(tiles) == GALLERY:
+            break
+    sheet = draw_gallery(tiles)
+    write_atomically(context.folder / evaluation.name / "gallery.png", as_png(sheet))
+    for logger in context.loggers:
+        pixels = torch.frombuffer(bytearray(sheet.tobytes()), dtype=torch.uint8)
+        pixels = pixels.view(sheet.height, sheet.width, 3)
+        logger.experiment.add_image(f"{evaluation.name}/gallery", pixels, context.step, dataformats="HWC")
+
+
+def show_in_full(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
+    """A few right and wrong answers with their prompts, as they were shown, for the report."""
+    folder = evaluation.context.folder / evaluation.name
+    rows: list[dict[str, Any]] = []
+    found = {True: 0, False: 0}
+    for query in in_mixed_order(evaluation, records, "shown"):
+        record = records[query.id]
+        right = evaluation.benchmark.right(record)
+        alike = right is not None and right >= 0.5
+        if found[alike] == FULL:
+            continue
+        try:
+            prompt, pictures = in_full(evaluation.shown(query), len(rows) + 1)
         except UnreadableImage:
             continue
-        rows.append(
-            {
-                "id": key,
-                "right": right,
-                "prompt": prompt,
-                "text": record["text"],
-                "references": record["references"],
-            }
-        )
+        found[alike] += 1
+        for file, picture in pictures.items():
+            write_atomically(folder / file, picture)
+        said = {"text": record["text"], "references": record["references"]}
+        rows.append({"id": query.id, "right": right, "prompt": prompt, **said})
         if len(rows) == 2 * FULL:
             break
     write_atomically(folder / "shown.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def in_mixed_order(evaluation: Evaluation, records: Mapping[str, Record], purpose: str) -> Iterator[Query]:
+    """The queries that were readable, in a fixed mixed order."""
+    queries = {query.id: query for query in evaluation.queries}
+    keys = [key for key, record in records.items() if "unreadable" not in record]
+    order = Permutation(len(keys), purpose)
+    return (queries[keys[order[place]]] for place in range(len(keys)))
+
+
+def in_full(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], dict[str, bytes]]:
+    """The `number`-th shown prompt as JSON, and its images by file."""
+    parts: list[dict[str, str]] = []
+    pictures: dict[str, bytes] = {}
+    for part in prompt:
+        if isinstance(part, str):
+            parts.append({"text": part})
+        else:
+            file = f"shown/{number}-{len(pictures) + 1}.jpg"
+            pictures[file] = thumbnail(part)
+            parts.append({"image": file})
+    return parts, pictures
 
 
 def thumbnail(image: Image) -> bytes:
@@ -146,8 +142,3 @@ def thumbnail(image: Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
-
-
-def prompt_record(prompt: Prompt) -> list[dict[str, str]]:
-    """A prompt as JSON: its images by name."""
-    return [{"text": part} if isinstance(part, str) else {"image": part.name} for part in prompt]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.runner import gather
+from frozenvl.evaluation.context import gather
+from frozenvl.evaluation.parts import as_line
 from frozenvl.files import write_atomically
 
 
@@ -30,5 +30,5 @@ class Predictions(L.Callback):
         ]
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "predictions.jsonl"
-            write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            write_atomically(path, "".join(map(as_line, rows)))
             print(f"{len(rows)} predictions in {path}")

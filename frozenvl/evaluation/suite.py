@@ -9,11 +9,14 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from frozenvl.errors import UserError
-from frozenvl.evaluation.benchmark import Benchmark
+from frozenvl.evaluation.asking import check
+from frozenvl.evaluation.benchmark import Benchmark, refuse_twins
 from frozenvl.evaluation.circumstances import of_run
-from frozenvl.evaluation.runner import Context, View, check, evaluate
+from frozenvl.evaluation.context import Context, View
+from frozenvl.evaluation.runner import evaluate
 from frozenvl.prompt import black
 from frozenvl.trained import Trained
 
@@ -31,51 +34,61 @@ def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> 
     """
     described: dict[str, Any] = {}
     for path in paths:
-        if not path.is_file():
-            raise UserError(f"{path}: no such file")
-        try:
-            content = OmegaConf.merge(OmegaConf.load(path), {"root": root} if root else {})
-            plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
-        except (OmegaConfBaseException, ValueError) as error:
-            raise UserError(
-                f"{path}: {' '.join(str(error).split())[:200]}; name the data's folder with --root"
-            ) from None
-        if not isinstance(plain, dict) or not isinstance(plain.get("benchmarks"), dict):
-            raise UserError(f"{path}: has no `benchmarks`")
-        described |= plain["benchmarks"]
-    if unknown := set(only) - described.keys():
-        raise UserError(f"no benchmark {min(unknown)!r}; there are {', '.join(described)}")
-    benchmarks = {}
-    for name in only or described:
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_argument("--benchmark", type=Benchmark)
-        try:
-            made = parser.instantiate_classes(parser.parse_object({"benchmark": described[name]}))
-        except ArgumentError as error:
-            raise UserError(f"benchmark {name}: {' '.join(str(error).split())[:300]}") from error
-        except UserError as error:
-            raise UserError(f"benchmark {name}: {error}") from None
-        benchmarks[name] = made["benchmark"]
-        benchmarks[name].name = name
-    return benchmarks
+        found = read_described(path, root)
+        if twice := described.keys() & found.keys():
+            raise UserError(f"{path}: benchmark {min(twice)} stands in another file, too; rename one")
+        described |= found
+    if unknown := [name for name in only if name not in described]:
+        raise UserError(f"no benchmark {unknown[0]!r}; there are {', '.join(described)}")
+    return {name: make(name, described[name]) for name in only or described}
 
 
-def run_suite(
-    benchmarks: Mapping[str, Benchmark],
-    trained: Trained,
-    folder: Path,
-    views: Sequence[View],
-    batch_size: int,
-    limit: int | None,
-    rank: int = 0,
-    world_size: int = 1,
-) -> None:
-    """Evaluates all; what was finished before, under the same circumstances, is used again.
+def read_described(path: Path, root: str | None) -> dict[str, Any]:
+    """What a file says of its benchmarks, by name."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        content = OmegaConf.merge(OmegaConf.load(path), {"root": root} if root else {})
+        plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
+    except (OmegaConfBaseException, YAMLError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: {reason}{'' if root else '; --root names the data, where it is asked for'}"
+        ) from None
+    if (
+        not isinstance(plain, dict)
+        or not isinstance(plain.get("benchmarks"), dict)
+        or not plain["benchmarks"]
+    ):
+        raise UserError(f"{path}: has no `benchmarks`: a name for each, with its class_path and init_args")
+    return plain["benchmarks"]
 
-    Raises:
-        UserError: before anything is run, where a benchmark could not be.
+
+def make(name: str, described: Any) -> Benchmark:
+    """A benchmark from its YAML."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--benchmark", type=Benchmark)
+    try:
+        made: Benchmark = parser.instantiate_classes(parser.parse_object({"benchmark": described})).benchmark
+        made.name = name
+        made.bind({}, {})
+    except ArgumentError as error:
+        raise UserError(f"benchmark {name}: {' '.join(str(error).split())[:300]}") from error
+    except UserError as error:  # sources name the option of `fit`
+        raise UserError(f"benchmark {name}: {str(error).replace('--data.root', '--root')}") from None
+    return made
+
+
+def context_of(
+    trained: Trained, folder: Path, views: Sequence[View], batch_size: int, limit: int | None
+) -> Context:
+    """The context of a suite.
+
+    Args:
+        folder: of the evaluations.
+        limit: how many batches of each setting; all, if none.
     """
-    context = Context(
+    return Context(
         model=trained.module.model,
         plain=trained.processor,
         folder=folder,
@@ -85,15 +98,21 @@ def run_suite(
         see=black if trained.blind else lambda image: image,
         views=views,
         limit=limit,
-        rank=rank,
-        world_size=world_size,
         resumable=True,
     )
+
+
+def check_suite(benchmarks: Mapping[str, Benchmark], context: Context) -> None:
+    """Raises `UserError` where a benchmark could not be run; naming it."""
+    refuse_twins(benchmarks.values())
     for benchmark in benchmarks.values():
-        benchmark.bind({}, {})
         benchmark.prepare(context)
         for setting in benchmark.settings():
             check(benchmark, setting, context)
+
+
+def run_suite(benchmarks: Mapping[str, Benchmark], context: Context) -> None:
+    """Evaluates all; what was answered before, under the same circumstances, is used again."""
     for benchmark in benchmarks.values():
         for setting in benchmark.settings():
             evaluate(benchmark, setting, context)

@@ -32,6 +32,14 @@ class Loss(NamedTuple):
     tokens: int
 
 
+class Continuation(NamedTuple):
+    """What was generated."""
+
+    text: str
+    ended: bool
+    """At the end token or at a stop text, rather than at the length limit."""
+
+
 class FrozenVL(nn.Module):
     """vision → mapper → frozen language model (Frozen, section 3).
 
@@ -213,8 +221,20 @@ class FrozenVL(nn.Module):
             return embeddings, batch.lengths, None
         return *after.whole(embeddings, batch.lengths), after.past
 
-    @torch.no_grad()
     def generate(
+        self,
+        batch: Batch,
+        processor: Processor,
+        max_new_tokens: int = 32,
+        stop: Sequence[str] = (),
+        **options: Any,
+    ) -> list[str]:
+        """The texts of `continuations`."""
+        found = self.continuations(batch, processor, max_new_tokens, stop, **options)
+        return [each.text for each in found]
+
+    @torch.no_grad()
+    def continuations(
         self,
         batch: Batch,
         processor: Processor,
@@ -222,7 +242,7 @@ class FrozenVL(nn.Module):
         stop: Sequence[str] = (),
         after: Shared | None = None,
         **options: Any,
-    ) -> list[str]:
+    ) -> list[Continuation]:
         """Continues each prompt: greedily, or as transformers' `generate` does with its own `options`.
 
         Args:
@@ -240,11 +260,13 @@ class FrozenVL(nn.Module):
             return []
         self._check(batch, after, max_new_tokens)
         inputs, lengths, lead = self._whole(batch, self.prefix(batch), after)
+        stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         if options:
             tokens = self.language.sample(
                 inputs, lengths, processor.end, max_new_tokens=max_new_tokens, **options
             )
         else:
-            ended = lambda ids: any(marker in processor.decode(ids) for marker in stop)
-            tokens = self.language.greedy(inputs, lengths, max_new_tokens, ended, processor.end, lead)
-        return [processor.decode(ids) for ids in tokens]
+            tokens = self.language.greedy(inputs, lengths, max_new_tokens, stopped, processor.end, lead)
+        return [
+            Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
+        ]

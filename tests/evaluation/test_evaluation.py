@@ -25,6 +25,11 @@ def kept(run: str | Path) -> dict[str, bytes]:
     }
 
 
+def alone(callback: str, **settings: object) -> list[str]:
+    """Options that put an evaluation in the place of the configuration's callbacks."""
+    return [option.replace("callbacks+=", "callbacks=") for option in add(callback, **settings)]
+
+
 def test_the_number_of_ranks_changes_no_byte(frozenvl, tiny_run):
     """Five images in batches of 3: on three ranks one has no image to caption."""
     at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
@@ -55,7 +60,12 @@ def test_a_score_carries_its_circumstances(tiny_run):
     assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
     assert vqa["circumstances"]["template"]["query"] == "{image}Question: {question} Answer:"
     assert vqa["setting"] == {"shots": 2, "induction": False, "demonstrations": "per_question", "seed": 0}
-    assert (vqa["benchmark"], vqa["protocol"], vqa["main"], vqa["view"]) == ("vqa", "vqa", "overall", "seeing")
+    assert (vqa["benchmark"], vqa["protocol"], vqa["main"], vqa["view"]) == (
+        "vqa",
+        "vqa",
+        "overall",
+        "seeing",
+    )
     assert 0 <= vqa["baselines"]["most_frequent"] <= 100
 
 
@@ -126,7 +136,7 @@ def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
     at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
     assert frozenvl("validate", *at, "--data.cache_features", "false") == 0
     assert kept("tiny") == kept(tiny_run)
-    beams = add("frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}')
+    beams = alone("frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}')
     assert frozenvl("validate", *at, *beams) == 0
     assert score("tiny", "captions")["circumstances"]["decoding"] == {"num_beams": 2}
 
@@ -141,8 +151,39 @@ def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
         ),
         ("FewShotVQA", {"demonstrations": "nowhere"}, "no task 'nowhere' in data.train"),
         ("FewShotVQA", {"shots": "[0,99]"}, "99 shots, but the pool has only 16 examples"),
+        ("FewShotVQA", {"shots": "[0,1,0]"}, "two evaluations are called vqa-0shot; "),
+        (
+            "FewShotVQA",
+            {"shots": "[12]", "max_new_tokens": 300},
+            r"vqa-12shot: its longest prompt takes \d+ positions with the answer, .* has 512; ask for fewer shots",
+        ),
+        ("Captions", {"max_new_tokens": 600}, "captions: its longest prompt takes 602 positions"),
     ],
 )
 def test_an_evaluation_that_cannot_be_is_said_before_the_run(frozenvl, capfd, callback, settings, message):
-    assert frozenvl("fit", *add(f"frozenvl.evaluation.{callback}", **settings)) == 2
+    assert frozenvl("fit", *alone(f"frozenvl.evaluation.{callback}", **settings)) == 2
     assert re.search(message, one_line(capfd.readouterr().err))
+    assert not list(Path("runs").glob("*/evaluation"))
+
+
+def test_two_benchmarks_of_one_name_would_overwrite_each_other(frozenvl, capfd):
+    assert frozenvl("fit", *add("frozenvl.evaluation.Captions", max_new_tokens=3)) == 2
+    assert "two evaluations are called captions; " in one_line(capfd.readouterr().err)
+
+
+def test_a_benchmark_in_the_loop_may_have_images_of_its_own(frozenvl):
+    """They are in no task of the run, so the cache of features has none of them."""
+    own = {
+        "class_path": "frozenvl.data.sources.scenes.SceneEpisodes",
+        "init_args": {"size": 4, "resolution": 64},
+    }
+    naming = alone(
+        "frozenvl.evaluation.Naming",
+        episodes=json.dumps({"2way": own}),
+        choose="calibrated",
+        induction='[""]',
+    )
+    assert frozenvl("fit", *naming) == 0
+    found = score("tiny", "naming-2way")
+    assert found["samples"] == 4 and found["baselines"] == {"chance": 50.0}
+    assert {"naming-2way/strict", "naming-2way/first_phrase"} <= history("tiny")[-1].keys()

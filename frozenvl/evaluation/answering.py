@@ -1,0 +1,124 @@
+"""What a model says to a batch of queries: generated, or chosen among candidates by likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from frozenvl.data.reading import readable
+from frozenvl.errors import UserError
+from frozenvl.evaluation.asking import Evaluation, prompt_record, shown
+from frozenvl.evaluation.context import Context
+from frozenvl.model.frozen import Continuation
+from frozenvl.model.likelihood import Likelihood
+from frozenvl.model.shared import Shared
+from frozenvl.prompt import Prompt, Sample
+
+if TYPE_CHECKING:
+    from frozenvl.evaluation.benchmark import Query, Record
+
+
+def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
+    """The records of a batch by query id; what cannot be read has an empty answer, and its reason."""
+    context, benchmark = evaluation.context, evaluation.benchmark
+    prompts = {query.id: evaluation.shown(query) for query in batch}
+    after, rests = begun(evaluation, batch, prompts)
+    samples = [Sample(key, rest) for key, rest in rests.items()]
+    tensors = readable(samples, lambda rows: context.processor(rows, start=after is None))
+    said: dict[str, Continuation] = {}
+    left = [query for query in batch if query.id in set(tensors.ids)]
+    if left and left[0].candidates:
+        said = choose(evaluation, left, prompts)
+    elif left:
+        texts = context.model.continuations(
+            tensors.to(context.model.device),
+            context.processor,
+            benchmark.max_new_tokens,
+            benchmark.template.stop,
+            after=after,
+            **benchmark.decoding,
+        )
+        said = dict(zip(tensors.ids, texts, strict=True))
+    reasons = dict(tensors.unreadable)
+    nothing = Continuation("", False)
+    return {
+        query.id: record(
+            evaluation, query, prompts[query.id], said.get(query.id, nothing), reasons.get(query.id, "")
+        )
+        for query in batch
+    }
+
+
+def begun(
+    evaluation: Evaluation, batch: Sequence[Query], prompts: Mapping[str, Prompt]
+) -> tuple[Shared | None, dict[str, Prompt]]:
+    """What the prompts of a batch share, read once for all batches, and what is left of each."""
+    shared = 0 if evaluation.view == "text-only" else min(query.shared for query in batch)
+    after = prefilled(prompts[batch[0].id][:shared], evaluation.context) if shared else None
+    return after, {query.id: prompts[query.id][shared if after else 0 :] for query in batch}
+
+
+def prefilled(prompt: Prompt, context: Context) -> Shared | None:
+    """Keys and values of a leading part; none where the model cannot share it, or an image is unreadable."""
+    known = context.prefilled
+    if prompt not in known:
+        if len(known) > 1:  # two: a view's, and its blind counterpart's
+            known.clear()
+        try:
+            known[prompt] = context.model.prefill(context.processor, prompt)
+        except UserError:  # said, if need be, of the whole prompts
+            known[prompt] = None
+    return known[prompt]
+
+
+def choose(
+    evaluation: Evaluation, queries: Sequence[Query], prompts: Mapping[str, Prompt]
+) -> dict[str, Continuation]:
+    """The likeliest candidate of each query, the first of several. It has ended, since nothing follows it."""
+    measure = evaluation.benchmark.likelihood
+    values = [
+        [each.logp / (each.tokens if measure == "mean" else 1) for each in row]
+        for row in likelihoods(evaluation, queries, prompts)
+    ]
+    if measure == "calibrated":
+        blind = {q.id: shown(q.prompt, "test-blind", evaluation.context.see) for q in queries}
+        values = [
+            [value - each.logp for value, each in zip(*rows, strict=True)]
+            for rows in zip(values, likelihoods(evaluation, queries, blind), strict=True)
+        ]
+    best = (max(range(len(row)), key=row.__getitem__) for row in values)
+    return {
+        query.id: Continuation(query.candidates[place], True)
+        for query, place in zip(queries, best, strict=True)
+    }
+
+
+def likelihoods(
+    evaluation: Evaluation, queries: Sequence[Query], prompts: Mapping[str, Prompt]
+) -> list[list[Likelihood]]:
+    """How likely each candidate of each query is."""
+    context = evaluation.context
+    after, rests = begun(evaluation, queries, prompts)
+    candidates = [query.candidates for query in queries]
+    return context.model.rank(context.processor, list(rests.values()), candidates, after)
+
+
+def record(
+    evaluation: Evaluation, query: Query, prompt: Prompt, said: Continuation, unreadable: str
+) -> Record:
+    """What is kept of a query."""
+    return {
+        "id": query.id,
+        "image": query.image.name,
+        "image_id": query.image_id,
+        "question": query.question,
+        "prompt": prompt_record(prompt),
+        "text": evaluation.benchmark.template.answer(said.text),
+        "generated": said.text,
+        "ended": said.ended,
+        "references": list(query.references),
+        **({"kind": query.kind} if query.kind else {}),
+        **({"scores": query.scores} if query.scores else {}),
+        **({"candidates": list(query.candidates)} if query.candidates else {}),
+        **({"unreadable": unreadable} if unreadable else {}),
+    }
