@@ -21,13 +21,14 @@ from torch import Tensor
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import write_atomically
 from frozenvl.model.batch import Stage
-from frozenvl.model.fixed_batches import BATCH
 from frozenvl.model.processor import ImageReader
 from frozenvl.prompt import Image
 from frozenvl.recipes import home
 
 SEGMENT = 1024
 """Images in a segment: what a kill can cost."""
+BATCH = 32
+"""Images that are read ahead while others are encoded."""
 
 
 class FeatureCache:

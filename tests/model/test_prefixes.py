@@ -134,10 +134,10 @@ def test_the_same_bits_in_any_company(fetched, half):
     model = FrozenVL(FrozenLanguageModel("SmolLM2-135M-Instruct"), vision, MLP, 4).eval()
     if half:
         model.hold_frozen_in_bf16()
-    source = SceneCaptions("val", 33)
-    images = [source[index].image for index in range(33)]
+    source = SceneCaptions("val", 18)
+    images = [source[index].image for index in range(18)]
     reader = Pixels(vision.size)
     expected = dict(zip(images, Prefixes(model, reader)(images), strict=True))
-    for company in ([images[32]], random.Random(0).sample(images, 20)):
+    for company in ([images[17]], random.Random(0).sample(images, 12)):
         found = Prefixes(model, reader)(company)
         assert found.equal(torch.stack([expected[image] for image in company]))

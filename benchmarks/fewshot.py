@@ -1,0 +1,244 @@
+"""How fast few-shot questions are answered and images captioned here, beside the straightforward ways, in one run.
+
+`python benchmarks/fewshot.py` needs the two small models of `frozenvl fetch` and no data. The prefix is not trained:
+what is said does not matter here, only that both ways say the same. Prints a table in Markdown.
+
+- Questions: beside transformers' own `generate` on left-padded batches of whole prompts, in the order of the data,
+  each image's prefix computed wherever it stands.
+- Captions: beside one image at a time without keys and values kept, as ClipCap's notebooks decode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import PIL.Image
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from frozenvl.allocator import keep_freed_memory
+from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
+from frozenvl.data.sources.source import Source
+from frozenvl.data.tasks import demonstrations
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import MLP
+from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.prompt import VQA, Example, Image, Prompt, Template
+
+ANSWER, CAPTION = 10, 20
+"""Tokens at most."""
+CAPTIONS = Template()
+
+
+@dataclass(frozen=True, eq=False)
+class Held(Image):
+    """An image in memory: neither side is charged for reading it."""
+
+    name: str
+    pixels: PIL.Image.Image
+
+    def read(self, side: int | None = None) -> PIL.Image.Image:
+        return self.pixels
+
+
+class Examples(list[Example]):
+    """Some examples of a source, their images held."""
+
+    def __init__(self, source: Source, count: int) -> None:
+        held: dict[str, Held] = {}
+        for index in range(count):
+            example = source[index]
+            if example.image_id not in held:
+                held[example.image_id] = Held(example.image.name, example.image.read())
+            self.append(replace(example, image=held[example.image_id]))
+
+
+class Models:
+    """The model, and both ways to have it answer."""
+
+    def __init__(self, k: int, half: bool) -> None:
+        torch.manual_seed(0)
+        vision = TimmEncoder("EfficientNet-Lite0")
+        self.model = FrozenVL(FrozenLanguageModel("SmolLM2-135M-Instruct"), vision, MLP, k).eval()
+        if half:
+            self.model.hold_frozen_in_bf16()
+        self.pixels = Pixels(vision.size)
+        self.plain = Processor(self.model.language.name, k, self.pixels)
+
+    def fresh(self) -> Processor:
+        """A processor that has seen no image yet."""
+        return Processor(self.model.language.name, self.model.k, Prefixes(self.model, self.pixels))
+
+    def fixed(self, sets: Sequence[Sequence[Prompt]], query: int, batch: int) -> list[str]:
+        """Ours, where the prompts of a set differ in their last `query` parts only."""
+        processor = self.fresh()
+
+        def answer(prompts: Sequence[Prompt]) -> list[str]:
+            shared = self.model.prefill(processor, prompts[0][:-query])
+            run = lambda some: self.model.generate(
+                processor(some, start=False), processor, ANSWER, VQA.stop, after=shared
+            )
+            return by_length([prompt[-query:] for prompt in prompts], batch, run)
+
+        return [text for prompts in sets for text in answer(prompts)]
+
+    def ours(self, prompts: Sequence[Prompt], batch: int, tokens: int, stop: tuple[str, ...]) -> list[str]:
+        processor = self.fresh()
+        run = lambda some: self.model.generate(processor(some), processor, tokens, stop)
+        return by_length(prompts, batch, run)
+
+    def embedded(self, prompts: Sequence[Prompt]) -> list[Tensor]:
+        """(length, dim) embeddings of each prompt, its images encoded wherever they stand."""
+        images = [part for prompt in prompts for part in prompt if isinstance(part, Image)]
+        batches = self.pixels(images).split(32)  # for all at once it takes longer
+        prefixes = iter(torch.cat([self.model.vectors(batch, "pixels") for batch in batches]))
+        embed = self.model.language.embed
+        return [
+            torch.cat(
+                [
+                    next(prefixes)
+                    if isinstance(part, Image)
+                    else embed(torch.tensor(self.plain.encode(part)))
+                    for part in prompt
+                ]
+            ).to(self.model.language.model.dtype)
+            for prompt in prompts
+        ]
+
+    @torch.no_grad()
+    def transformers(self, prompts: Sequence[Prompt], batch: int) -> list[str]:
+        """`generate` on the whole prompts."""
+        texts, end = [], self.plain.end
+        for start in range(0, len(prompts), batch):
+            rows = self.embedded(prompts[start : start + batch])
+            mask = [torch.ones(len(row), dtype=torch.long) for row in rows]
+            out = self.model.language.model.generate(
+                inputs_embeds=pad_sequence(rows, batch_first=True, padding_side="left"),
+                attention_mask=pad_sequence(mask, batch_first=True, padding_side="left"),
+                max_new_tokens=ANSWER,
+                do_sample=False,
+                eos_token_id=end,
+                pad_token_id=end,
+            )
+            texts += [self.plain.decode(row) for row in out.tolist()]
+        return texts
+
+    @torch.no_grad()
+    def clipcap(self, prompts: Sequence[Prompt], stop: tuple[str, ...]) -> list[str]:
+        """One image at a time, all of it again for each token."""
+        language, texts = self.model.language, []
+        for prompt in prompts:
+            (row,) = self.embedded([prompt])
+            said: list[int] = []
+            while len(said) < CAPTION:
+                token = int(language.model(inputs_embeds=row[None], use_cache=False).logits[0, -1].argmax())
+                if token == self.plain.end:
+                    break
+                said.append(token)
+                row = torch.cat([row, language.embed(torch.tensor([token]))])
+                if any(marker in self.plain.decode(said) for marker in stop):
+                    break
+            texts.append(self.plain.decode(said))
+        return texts
+
+
+def by_length(prompts: Sequence[Prompt], batch: int, run: Callable[[list[Prompt]], list[str]]) -> list[str]:
+    """Runs batches of prompts of like length; the texts in the order of the prompts."""
+    size = lambda prompt: sum(len(part) if isinstance(part, str) else 0 for part in prompt)
+    order = sorted(range(len(prompts)), key=lambda index: size(prompts[index]))
+    texts = [""] * len(prompts)
+    for start in range(0, len(order), batch):
+        some = order[start : start + batch]
+        for index, text in zip(some, run([prompts[index] for index in some]), strict=True):
+            texts[index] = text
+    return texts
+
+
+def compare(
+    name: str,
+    rounds: int,
+    aim: float,
+    template: Template,
+    exact: bool,
+    ours: tuple[int, Callable[[], list[str]]],
+    theirs: tuple[int, Callable[[], list[str]]],
+) -> None:
+    """Alternates both ways, each with how many it answers, and prints a row: the best of each."""
+    rates: list[list[float]] = [[], []]
+    said: list[list[str]] = [[], []]
+    for _ in range(rounds):
+        for side, (count, run) in enumerate((theirs, ours)):
+            start = time.perf_counter()
+            said[side] = [template.answer(text) for text in run()]
+            rates[side].append(count / (time.perf_counter() - start))
+    pairs = list(zip(*said, strict=False))  # of captions, theirs are but the first few
+    flips = sum(one != other for one, other in pairs)
+    assert not (exact and flips), [pair for pair in pairs if pair[0] != pair[1]]
+    assert len(set(said[1])) > 1
+    slow, fast = (max(rate) for rate in rates)
+    print(
+        f"| {name} | {slow:.2f} | {fast:.2f} | {fast / slow:.1f} | {aim} | {flips} of {len(pairs)} |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--queries", type=int, default=64, help="questions, 32 to a fixed support set")
+    options.add_argument("--shots", type=int, default=4)
+    options.add_argument("--pool", type=int, default=256, help="questions to draw demonstrations from")
+    options.add_argument("--batch", type=int, default=32)
+    options.add_argument("--captions", type=int, default=100, help="images captioned here, in one batch")
+    options.add_argument("--alone", type=int, default=10, help="images captioned one at a time")
+    options.add_argument("--k", type=int, default=4)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    asked = options.parse_args()
+    keep_freed_memory()
+    models, exact = Models(asked.k, asked.precision == "bf16"), asked.precision == "fp32"
+
+    pool = Examples(SceneQuestions("train"), asked.pool)
+    queries = Examples(SceneQuestions("val"), asked.queries)
+    draw = lambda query: demonstrations(query, pool, asked.shots, seed=0)  # type: ignore[arg-type]
+    supports = [draw(queries[start]) for start in range(0, len(queries), 32)]
+    fixed = [VQA.prompt(query, supports[at // 32]) for at, query in enumerate(queries)]
+    each = [VQA.prompt(query, draw(query)) for query in queries]
+    pictures = Examples(SceneCaptions("val"), asked.captions)
+    captions = [CAPTIONS.prompt(picture) for picture in pictures]
+
+    stand = [part for prompt in each for part in prompt if isinstance(part, Image)]
+    threads = f"{torch.get_num_threads()} threads"
+    print(f"{asked.shots} shots, batches of {asked.batch}, k = {asked.k}, {asked.precision}, {threads}")
+    print(f"per question, {len(set(stand))} images stand in {len(stand)} places\n")
+    print("| | straightforward, per s | here, per s | ratio | aim | answers that differ |")
+    print("|---|---|---|---|---|---|")
+    n, batch = len(queries), asked.batch
+    sets = [fixed[start : start + 32] for start in range(0, n, 32)]
+    query = len(VQA.prompt(queries[0]))
+    compare(
+        *("questions, fixed support", asked.rounds, 3, VQA, exact),
+        ours=(n, lambda: models.fixed(sets, query, batch)),
+        theirs=(n, lambda: models.transformers(fixed, batch)),
+    )
+    compare(
+        *("questions, demonstrations per question", asked.rounds, 1.3, VQA, exact),
+        ours=(n, lambda: models.ours(each, batch, ANSWER, VQA.stop)),
+        theirs=(n, lambda: models.transformers(each, batch)),
+    )
+    few, stop = captions[: asked.alone], CAPTIONS.stop
+    compare(
+        *("captions", asked.rounds, 20, CAPTIONS, exact),
+        ours=(len(captions), lambda: models.ours(captions, len(captions), CAPTION, stop)),
+        theirs=(len(few), lambda: models.clipcap(few, stop)),
+    )
+
+
+if __name__ == "__main__":
+    main()
