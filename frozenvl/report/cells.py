@@ -60,8 +60,8 @@ def cell_of(results: Sequence[Result], score: str) -> Cell:
     if not results:
         return Cell()
     values = [result.scores[score] for result in results]
-    ends = [result.intervals[score] for result in results if score in result.intervals]
-    known = len(ends) == len(results)
+    ends = [result.intervals.get(score, (math.nan, math.nan)) for result in results]
+    known = all(math.isfinite(end) for pair in ends for end in pair)
     return Cell(
         digits=digits_of(score),
         mean=fmean(values),

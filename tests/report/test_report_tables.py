@@ -27,13 +27,13 @@ def test_mean_spread_and_interval_over_seeds(tmp_path):
     for seed, value in enumerate((30.0, 32.0, 37.0)):
         half = 2.0 + seed
         ends = {"overall": [value - half, value + half]}
-        write_vqa(tmp_path / "a", 4, value, seed=seed, intervals=ends)
+        write_vqa(tmp_path / "a", 4, value, seed=seed, intervals=ends, partial=seed == 1)
     write_vqa(tmp_path / "a", 0, 28.04)
     (table,) = tables(tmp_path / "a")
     cells = {row.label: next(iter(row.cells.values())) for row in table.rows}
     assert (cells["4 shots"].mean, cells["4 shots"].low, cells["4 shots"].high) == (33.0, 30.0, 36.0)
     assert cells["4 shots"].deviation == pytest.approx(13**0.5)
-    assert str(cells["4 shots"]) == "33.0 ± 3.6 (3 seeds) [30.0, 36.0]"
+    assert str(cells["4 shots"]) == "33.0* ± 3.6 (3 seeds) [30.0, 36.0]"
     assert str(cells["0 shots"]) == "28.0 [25.0, 31.0]"
     assert any(note.startswith("± standard deviation over seeds") for note in table.notes)
 
@@ -47,12 +47,13 @@ def test_one_seed_has_no_spread(tmp_path):
 
 def test_what_is_missing_is_a_dash(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, intervals={})
+    write_vqa(tmp_path / "a", 2, 30.0, intervals={"overall": [float("nan"), 31.0]})
     write_vqa(tmp_path / "a", 0, float("nan"))
     write_vqa(tmp_path / "b", 1, 31.0)
     (table,) = tables(tmp_path / "a", tmp_path / "b")
     cells = grid(table)
     assert (cells["4 shots", "overall"]["a"], cells["4 shots", "overall"]["b"]) == ("30.0", "–")
-    assert cells["0 shots", "overall"]["a"] == "–"
+    assert (cells["0 shots", "overall"]["a"], cells["2 shots", "overall"]["a"]) == ("–", "30.0")
     assert cells["1 shot", "overall"] | {"a": "–"} == cells["1 shot", "overall"]
 
 
