@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE = 60
+"""Seconds without a word, after which a browser has gone wrong."""
 
 
 class Browser:
@@ -96,9 +99,10 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            more = os.read(self._in, 1 << 20)
+            ready, _, _ = select.select([self._in], [], [], PATIENCE)
+            more = os.read(self._in, 1 << 20) if ready else b""
             if not more:
-                raise RuntimeError("the browser ended")
+                raise RuntimeError("the browser ended, or does not answer")
             self._rest += more
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)
