@@ -25,7 +25,7 @@ SMALL = {
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",
-    "report": "print the scores of runs side by side",
+    "report": "print the scores of runs side by side; --out writes them as one page",
     "score": "score captions or answers in files, without Java",
     "compare": "compare two runs: difference, interval, p, and where they differ most",
 }
