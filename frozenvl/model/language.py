@@ -147,11 +147,10 @@ class FrozenLanguageModel(nn.Module):
         """(n, dim) last hidden states → (n, vocabulary) logits."""
         config = self.model.config
         logits = self.model.get_output_embeddings()(hidden)
-        logits = (
-            logits
-            * (getattr(config, "logit_scale", None) or 1)
-            / (getattr(config, "logits_scaling", None) or 1)
-        )
+        if scale := getattr(config, "logit_scale", None):
+            logits = logits * scale
+        if scale := getattr(config, "logits_scaling", None):
+            logits = logits / scale
         cap = getattr(config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
