@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,22 @@ PAPER = Template(query="{image}Q: What is this? A: {question}", target=" {target
 """As the paper's figures word it."""
 
 
+class Episodes(ABC):
+    """Whatever has a length and gives an `Episode` by its index."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Episode: ...
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        sized = hasattr(other, "__len__") and hasattr(other, "__getitem__")
+        # No mapping: a class path with its arguments is one.
+        return cls is Episodes and sized and not issubclass(other, Mapping)
+
+
 class _Episodes(Benchmark):
     """What naming and questions about named things share.
 
@@ -30,7 +47,7 @@ class _Episodes(Benchmark):
 
     def __init__(
         self,
-        episodes: Mapping[str, Sequence[Episode]],
+        episodes: Mapping[str, Episodes],
         template: Template,
         repeats: Sequence[int],
         induction: Sequence[str],
@@ -150,7 +167,7 @@ class Naming(_Episodes):
 
     def __init__(
         self,
-        episodes: dict[str, Any],
+        episodes: dict[str, Episodes],
         template: Template | None = None,
         repeats: Sequence[int] = (0,),
         induction: Sequence[str] = ("", "Answer with {names}.\n"),
@@ -209,7 +226,7 @@ class EpisodeVQA(_Episodes):
 
     def __init__(
         self,
-        episodes: dict[str, Any],
+        episodes: dict[str, Episodes],
         template: Template | None = None,
         repeats: Sequence[int] = (0,),
         induction: Sequence[str] = ("",),

@@ -50,7 +50,7 @@ def read_described(path: Path, root: str | None) -> dict[str, Any]:
     try:
         content = OmegaConf.merge(OmegaConf.load(path), {"root": root} if root else {})
         plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
-    except (OmegaConfBaseException, YAMLError, ValueError, OSError) as error:
+    except (OmegaConfBaseException, YAMLError, TypeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path}: {reason}{'' if root else '; --root names the data, where it is asked for'}"
@@ -72,11 +72,19 @@ def make(name: str, described: Any) -> Benchmark:
         made: Benchmark = parser.instantiate_classes(parser.parse_object({"benchmark": described})).benchmark
         made.name = name
         made.bind({}, {})
-    except ArgumentError as error:
-        raise UserError(f"benchmark {name}: {' '.join(str(error).split())[:300]}") from error
-    except UserError as error:  # sources name the option of `fit`
-        raise UserError(f"benchmark {name}: {str(error).replace('--data.root', '--root')}") from None
+    except (ArgumentError, UserError, TypeError, ValueError) as error:
+        raise UserError(f"benchmark {name}: {reason(error)}") from error
     return made
+
+
+def reason(error: BaseException) -> str:
+    """What a source or benchmark said, or else jsonargparse, in one line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause).replace("--data.root", "--root")  # which is the option of `fit`
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(error).split())[:300]
 
 
 def context_of(
