@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from frozenvl.errors import UserError
 from frozenvl.files import write_atomically
@@ -30,6 +32,17 @@ class SafeCheckpointIO(CheckpointIO):
 
     def remove_checkpoint(self, path) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+class SaveLast(Callback):
+    """Keeps the last weights of a fit also where it ends between two of ModelCheckpoint's steps."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for callback in trainer.checkpoint_callbacks:
+            if not isinstance(callback, ModelCheckpoint) or not callback.save_last:
+                continue
+            if callback._last_global_step_saved != trainer.global_step:
+                callback._save_last_checkpoint(trainer, callback._monitor_candidates(trainer))
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -62,4 +75,5 @@ def read_plain(path: Path, map_location: Any = "cpu") -> Any:
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = next(iter(str(error).splitlines()), "cut off")
+        reason = "another kind of file" if isinstance(error, KeyError) else reason
         raise UserError(f"{path}: not a readable checkpoint ({reason})") from None

@@ -58,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return dispatch(arguments[0], arguments[1:])
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stdout = None
+        return 0
     except KeyboardInterrupt:
         print("frozenvl: interrupted", file=sys.stderr)
         return 130

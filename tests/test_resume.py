@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from probes import seen
-from running import add, checkpoint, history, same_weights
+from running import add, checkpoint, history, one_line, same_weights
 
 from frozenvl.errors import UserError
 from frozenvl.resume import StepBatches
@@ -125,8 +125,30 @@ def test_other_ranks_and_accumulation_resume_with_the_same_samples(frozenvl):
     assert [row["train/loss"] for row in rows if "train/loss" in row] == pytest.approx(losses, rel=1e-5)
 
 
-def test_a_second_fit_under_a_name_replaces_the_first(frozenvl):
+def test_a_second_fit_under_a_name_is_refused_or_replaces_the_first(frozenvl, capfd):
     assert frozenvl("fit") == 0
-    assert frozenvl("fit", "--trainer.max_steps", 2) == 0
-    assert checkpoint("tiny")["global_step"] == 2
+    assert frozenvl("fit", "--trainer.max_steps", 2) == 2
+    assert "runs/tiny: holds a run of that name; go on with --ckpt_path last" in one_line(
+        capfd.readouterr().err
+    )
+    assert checkpoint("tiny")["global_step"] == 6
+    off = ("--trainer.limit_val_batches", 0)
+    assert frozenvl("fit", "--trainer.max_steps", 2, "--overwrite", "true", *off) == 0
+    assert checkpoint("tiny")["global_step"] == 2 and len(list(Path("runs/tiny/checkpoints").iterdir())) == 2
     assert [row["step"] for row in history("tiny") if "train/loss" in row] == [1, 2]
+    assert not Path("runs/tiny/evaluation").exists()  # the first one's
+
+
+def test_going_on_where_nothing_is_is_refused(frozenvl, capfd):
+    assert frozenvl("fit", "--ckpt_path", "last") == 2
+    assert "runs/tiny/checkpoints: no last.ckpt to go on from" in one_line(capfd.readouterr().err)
+
+
+def test_the_last_weights_are_kept_between_two_checkpoints_and_gone_on_from(frozenvl):
+    cut = (*SETTINGS[:2], "--trainer.max_steps", 5, *SETTINGS[4:], "--model.schedule", "constant")
+    assert frozenvl("fit", *cut, name="cut") == 0
+    assert checkpoint("cut")["global_step"] == 5
+    on = (*SETTINGS, "--model.schedule", "constant")
+    assert frozenvl("fit", *on, "--ckpt_path", "last", name="cut") == 0
+    assert frozenvl("fit", *on, name="once") == 0
+    assert same_weights(checkpoint("cut"), checkpoint("once"))

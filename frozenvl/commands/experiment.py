@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from frozenvl.allocator import keep_freed_memory
-from frozenvl.checkpoint import SafeCheckpointIO
+from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data_report import DataReport
 from frozenvl.errors import UserError
@@ -32,6 +33,10 @@ BESIDE_THE_POINT = (
     "isinstance.treespec, LeafSpec",
 )
 """Warnings of Lightning's that say nothing to the user of this command."""
+
+
+LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "evaluation")
+"""What a fit leaves in its run's folder."""
 
 
 class SaveConfig(SaveConfigCallback):
@@ -53,6 +58,12 @@ class FrozenCLI(LightningCLI):
         parser.add_argument(
             "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
         )
+        parser.add_argument(
+            "--overwrite",
+            type=bool,
+            default=False,
+            help="fit: throw away what a run of this name left before",
+        )
         parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
         parser.link_arguments("init_from", "model.init_from")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
@@ -65,11 +76,31 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:0] = [History(), DataReport(), Predictions()]  # type: ignore[attr-defined]
+        trainer.callbacks[:0] = [History(), DataReport(), Predictions(), SaveLast()]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]
         return trainer
+
+    def before_fit(self) -> None:
+        """A run is gone on with, or it is new: never another one's remains under the same name."""
+        folder, resumed = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
+        left = [folder / name for name in LEFT if (folder / name).exists()]
+        if resumed == "last" and not any(folder.glob("checkpoints/last*.ckpt")):
+            raise UserError(
+                f"{folder}/checkpoints: no last.ckpt to go on from; drop --ckpt_path to start anew"
+            )
+        if resumed:
+            return
+        done = any(folder.glob("checkpoints/*.ckpt")) or any(folder.glob("evaluation/*/score.json"))
+        if done and not self._get(self.config, "overwrite"):
+            raise UserError(
+                f"{folder}: holds a run of that name; go on with --ckpt_path last, give another --name, or throw it "
+                "away with --overwrite true"
+            )
+        if self.trainer.is_global_zero:
+            for path in (*left, *folder.glob("events.out.tfevents.*")):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def before_validate(self) -> None:
         if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):

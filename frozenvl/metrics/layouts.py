@@ -18,9 +18,7 @@ def read_captions(path: Path) -> dict[str, str]:
         UserError: another layout, an image with two captions.
     """
     rows = _list(path, read_json(path))
-    return _by_id(
-        path, [(_first(path, row, "image_id"), _first(path, row, "caption", "text")) for row in rows]
-    )
+    return _by_id(path, [(_image(path, row), _first(path, row, "caption", "text")) for row in rows])
 
 
 def read_references(path: Path) -> dict[str, list[str]]:
@@ -31,7 +29,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
     """
     content = read_json(path)
     if isinstance(content, list):
-        pairs = [(_first(path, row, "image_id"), _first(path, row, "references")) for row in content]
+        pairs = [(_image(path, row), _first(path, row, "references")) for row in content]
         return {image: [str(text) for text in texts] for image, texts in _by_id(path, pairs).items()}
     if not isinstance(content, dict) or "annotations" not in content:
         raise UserError(f'{path}: not COCO captions: needs {{"images": …, "annotations": …}}')
@@ -47,6 +45,11 @@ def read_references(path: Path) -> dict[str, list[str]]:
             f"{path}: {len(bare)} images have no caption (first: {bare[0]}); remove them from `images`"
         )
     return references
+
+
+def _image(path: Path, row: Any) -> Any:
+    """The id of a caption's image, as results name it; there, `id` may be that of the caption itself."""
+    return _first(path, row, "id" if isinstance(row, dict) and "text" in row else "image_id")
 
 
 def read_answers(path: Path) -> dict[str, str]:
