@@ -26,3 +26,10 @@ def test_chunks_hold_every_row_once_within_the_limit(batch, positions):
 
 def test_real_positions(batch):
     assert batch.real().sum(1).equal(batch.lengths) and not batch.real()[0, batch.lengths[0] :].any()
+
+
+def test_positions_in_front_count(batch):
+    for before in (0, 30):
+        chunks = list(batch.chunks(80, before=before))
+        assert all((before + c.tokens.shape[1]) * len(c) <= 80 or len(c) == 1 for c in chunks)
+    assert len(chunks) > len(list(batch.chunks(80)))

@@ -282,3 +282,11 @@ def test_an_unreadable_image_is_named_and_given(tmp_path):
     assert error.value.image is bad
     again = pickle.loads(pickle.dumps(error.value))
     assert (str(again), again.image) == (str(error.value), bad)
+
+
+def test_remainders_know_how_they_begin(make, red):
+    processor = make("byte_level_with_start")
+    assert processor([(red,), ("a",)]).openings == ()
+    rests = processor([(red, "is"), ("a", red)], start=False)
+    assert rests.openings == ("", "a")
+    assert processor.start and not rests.tokens.eq(processor.start[0]).any()

@@ -71,3 +71,42 @@ def test_greedy_is_transformers_own(model, processor):
         new = out[tokens["input_ids"].shape[1] :].tolist()
         assert answer == processor.decode(new)
     assert ours[0].startswith(" Paris")
+
+
+QUESTIONS = ["What color is the sky?", "Is fire hot?", "How many legs has a dog?", "What do cows drink?"]
+
+
+def prompts_after(lead):
+    """32 questions after a support set, of unequal length."""
+    images = [Painted(colour) for colour in ("blue", "red")]
+    places = ("", "in spring ", "over there in the old town ", "now ")
+    words = [
+        (image, f"{place}Question: {q} Answer:") for image in images for place in places for q in QUESTIONS
+    ]
+    return words, [(*lead, *rest) for rest in words]
+
+
+def test_shared_is_whole_and_one_is_32(model, processor):
+    lead = (Painted("pink"), "Question: What is it? Answer: a dress\n", Painted("black"), "A dog.\n")
+    rests, whole = prompts_after(lead)
+    shared = model.prefill(processor, lead)
+    texts = model.generate(processor(rests, start=False), processor, 4, after=shared)
+    assert texts == model.generate(processor(whole), processor, 4) and len(set(texts)) > 4
+    alone = [
+        model.generate(processor([rest], start=False), processor, 4, after=shared)[0] for rest in rests[::9]
+    ]
+    assert alone == texts[::9]
+
+
+def test_candidates_rank_as_their_scores(model, processor):
+    prompts = [
+        ("The capital of France is",),
+        (Painted("blue"), "Question: Is fire hot or cold? Answer: fire is"),
+    ]
+    candidates = [[" London", " Paris", " a large blue fish"], [" hot", " green"]]
+    ranked = model.rank(processor, prompts, candidates)
+    assert max(range(3), key=lambda place: ranked[0][place].logp) == 1
+    assert ranked[1][0].logp > ranked[1][1].logp
+    for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):
+        scores = model.score(processor([Sample(text, prompt, text) for text in texts]))
+        assert [each.logp for each in row] == pytest.approx(scores.tolist(), abs=1e-4)
