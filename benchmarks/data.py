@@ -1,8 +1,8 @@
 """How fast images come off the disk: here, with `webdataset`, and with torchvision, in one run on one machine.
 
-`python benchmarks/data.py` makes its own data in a temporary folder (2 GB) and prints a table in Markdown, after ten
-minutes. What is compared takes turns; a ratio is the median over the rounds. All files were just written, and so come
-from memory: no disk is measured. Every process computes with one thread.
+`python benchmarks/data.py` makes its own data in a temporary folder (2 GB) and prints a table in Markdown, after a
+quarter of an hour (nothing else should run). What is compared takes turns; a ratio is the median over the rounds. All
+files were just written, and so come from memory: no disk is measured. Every process computes with one thread.
 
 - Raw samples: key, bytes of the image and caption, shuffled, in one process. Here in training order; `webdataset` with
   `shardshuffle=100` and `.shuffle(1000)`.
