@@ -220,14 +220,13 @@ def main() -> None:
     captions = [Template().prompt(picture) for picture in pictures]
 
     stand = [part for prompt in each for part in prompt if isinstance(part, Image)]
-    threads = f"{torch.get_num_threads()} threads"
-    print(f"{asked.shots} shots, batches of {asked.batch}, k = {asked.k}, {asked.precision}, {threads}")
+    print(f"{asked.shots} shots, batches of {asked.batch}, k = {asked.k}, {asked.precision}", end=", ")
+    print(f"threads: {torch.get_num_threads()}")
     print(f"per question, {len(set(stand))} images stand in {len(stand)} places\n")
     print("| | straightforward, per s | here, per s | ratio | of CPU time | aim | answers that differ |")
     print("|---|---|---|---|---|---|---|")
-    n, batch = len(queries), asked.batch
+    n, batch, query = len(queries), asked.batch, len(VQA.prompt(queries[0]))
     sets = [fixed[start : start + 32] for start in range(0, n, 32)]
-    query = len(VQA.prompt(queries[0]))
     compare(
         *("questions, fixed support", asked.rounds, 3, exact),
         ours=(n, lambda: models.fixed(sets, query, batch)),
