@@ -72,8 +72,8 @@ def test_schedules(frozenvl):
     assert frozenvl("fit", *NO_VALIDATION, "--model.warmup_steps", 2) == 0
     cosine = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert rates() == pytest.approx([0.005, 0.01] + [0.01 * factor for factor in cosine])
-    assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4) == 0
-    assert rates() == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+    assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4, name="flat") == 0
+    assert rates("flat") == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
 
 
 def test_a_cosine_over_epochs_ends_with_them(frozenvl):
@@ -86,7 +86,7 @@ def test_a_cosine_over_epochs_ends_with_them(frozenvl):
 
 def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd):
     assert frozenvl("fit", "--model.warmup_steps", 6) == 2
-    assert one_line(capfd.readouterr().err) == "warmup_steps is 6, the run has only 6 steps; lower it"
+    assert one_line(capfd.readouterr().err) == "model.warmup_steps is 6, the run has only 6 steps; lower it"
 
 
 def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
