@@ -16,7 +16,7 @@ from running import one_line
 from toy import Broken, Rows, Square, question
 
 from frozenvl.cli import main
-from frozenvl.errors import RunError
+from frozenvl.errors import RunError, UserError
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
 from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
 from frozenvl.model.frozen import FrozenVL
@@ -190,7 +190,7 @@ def test_the_order_of_tasks_does_not_matter(evaluate, run):
     assert kept(run) == first
 
 
-def toy(*benchmarks, **named) -> dict:
+def toy(**named) -> dict:
     for name, benchmark in named.items():
         benchmark.name = name
         benchmark.bind({}, {})
@@ -454,8 +454,6 @@ def test_a_checkpoint_that_is_not_there(evaluate, run, capfd):
 
 
 def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
-    from frozenvl.errors import UserError
-
     pool = Rows(Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=QUESTIONS, pool=pool, shots=[1], way=Fixed())
     context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
@@ -465,9 +463,15 @@ def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
         check_suite(toy(vqa=benchmark), context)
 
 
-def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
-    from frozenvl.errors import UserError
+def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
+    long = question(9, text="color " * 600)
+    benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, long), shots=[0])
+    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions"):
+        check_suite(toy(vqa=benchmark), context)
 
+
+def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
     benchmark = FewShotVQA(source=Rows(question(1, answer="", references=())), shots=[0])
     context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(UserError, match="vqa-0shot: query q1 has no answer to score against"):
