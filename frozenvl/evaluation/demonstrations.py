@@ -129,7 +129,8 @@ class MostSimilar(Demonstrations):
             looked_at = min(size, 8 * looked_at)
 
     def circumstances(self) -> dict[str, Any]:
-        return {"similar_by": self.encoder.identity}
+        name = getattr(self.encoder, "name", type(self.encoder).__name__)
+        return {"similar_by": f"{name}, {self.encoder.identity}"}
 
 
 def most(values: torch.Tensor, number: int) -> list[int]:

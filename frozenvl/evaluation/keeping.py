@@ -71,13 +71,20 @@ def keep(evaluation: Evaluation, records: dict[str, Record]) -> None:
 def draw(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
     """The gallery, as a PNG and in TensorBoard."""
     context, tiles = evaluation.context, []
+    seen = {"test-blind": ["(the model saw black)"], "text-only": ["(the model saw no image)"]}.get(
+        evaluation.view, []
+    )
+    if context.facts["blind"]:
+        seen = ["(the model saw black)"]
     for query in in_mixed_order(evaluation, records, "gallery"):
         try:
             picture = query.image.read()
         except UnreadableImage:  # where a view did not look at it
             continue
         text = " ".join(records[query.id]["text"].split())  # ends of lines that no font can draw
-        tiles.append(Tile(picture, [f"→ {text}"], query.question, query.references))
+        right = evaluation.benchmark.right(records[query.id])
+        mark = "" if right is None else "✓ " if right >= 0.5 else "✗ "
+        tiles.append(Tile(picture, [f"{mark}→ {text}", *seen], query.question, query.references))
         if len(tiles) == GALLERY:
             break
     sheet = draw_gallery(tiles)

@@ -1,0 +1,147 @@
+"""Benchmarks that cannot be run: one line that names them, before anything is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from running import one_line
+from suites import LOOP, QUESTIONS, described, scenes, toy
+from toy import Broken, Rows, question
+
+from frozenvl.cli import main
+from frozenvl.errors import UserError
+from frozenvl.evaluation import FewShotVQA, Fixed
+from frozenvl.evaluation.suite import check_suite, context_of
+from frozenvl.prompt import Example
+
+
+def missing_key(folder: Path) -> dict:
+    episode = {"image_1": "a.jpg", "question_image": "q.jpg", "question": "This is a", "answer": "dax"}
+    (folder / "episodes.json").write_text(json.dumps([episode]))
+    source = {
+        "class_path": "frozenvl.data.sources.frozen_bench.FrozenBenchmark",
+        "init_args": {"annotations": str(folder / "episodes.json"), "images": str(folder)},
+    }
+    return described("Naming", episodes={"2way": source})
+
+
+def no_images(folder: Path) -> dict:
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "caption": "x"}],
+    }
+    (folder / "captions.json").write_text(json.dumps(content))
+    source = {
+        "class_path": "frozenvl.data.sources.coco.CocoCaptions",
+        "init_args": {"annotations": str(folder / "captions.json"), "images": str(folder)},
+    }
+    return described("Captions", source=source)
+
+
+FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestions", "train", size=40)}
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "message"),
+    [
+        (missing_key, "benchmark bad: * episodes.json: episode 1 has no 'caption_1'"),
+        (no_images, "bad: none of its first 1 images can be read: * a.jpg: no such image"),
+        (
+            described("Captions", source={"class_path": "frozenvl.data.sources.coco.CocoCaptions",
+                                          "init_args": {"annotations": "no.json", "images": "."}}),
+            "benchmark bad: no.json: no such annotation file; name the data's folder with --root",
+        ),
+        (
+            described("FewShotVQA", **FEW, shots=[0, 30]),
+            "bad-30shot: its longest prompt takes * positions with the answer, * has 512; ask for fewer shots",
+        ),
+        (described("FewShotVQA", **FEW, shots=[41]), "benchmark bad: *41 shots, but the pool has only 40 examples"),
+        (
+            described("FewShotVQA", **FEW | {"pool": FEW["source"]}, shots=[3]),
+            "bad-3shot: 3 shots asked for, but the pool has only",
+        ),
+        (described("FewShotVQA", **FEW, shots=[1, 1]), "two evaluations are called bad-1shot"),
+        (described("FewShotVQA", source=FEW["source"], shots=[1]), "benchmark bad: *needs a pool"),
+        (described("FewShotVQA", shots=[0]), "benchmark bad: FewShotVQA: no task 'vqa' in data.val"),
+        (described("FewShotVQA", **FEW, choose="sum", shots=[0]), "bad-0shot: question * has no choices"),
+        (described("Nothing"), "benchmark bad: *Nothing"),
+        ({"class_path": "frozenvl.evaluation.Captions", "init_args": {"shots": 3}}, "benchmark bad: *shots"),
+        (described("Captions", source="${root}/x"), "--root"),
+        (7, "benchmark bad: "),
+    ],
+)  # fmt: skip
+def test_a_benchmark_that_cannot_be_is_named_before_the_run(
+    evaluate, run, tmp_path, capfd, answered, benchmark, message
+):
+    """Also the good one before it does not run."""
+    bad = benchmark(tmp_path) if callable(benchmark) else benchmark
+    assert evaluate(LOOP | {"bad": bad}) == 2
+    line = one_line(capfd.readouterr().err)
+    pieces = message.split("*")
+    assert all(piece.strip() in line for piece in pieces), line
+    assert not answered and not (run / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: 1\n", "suite.yaml: has no `benchmarks`"),
+        ("benchmarks: {}\n", "suite.yaml: has no `benchmarks`"),
+        ("- 1\n", "suite.yaml: "),
+        ("benchmarks: {\n", "suite.yaml: "),
+        ("root: ???\nbenchmarks: {a: {class_path: x}}\n", "suite.yaml: Missing mandatory value: root"),
+        ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
+    ],
+)
+def test_a_file_that_is_no_suite(run, capfd, content, message):
+    Path("suite.yaml").write_text(content)
+    assert main(["evaluate", str(run), "--config", "suite.yaml"]) == 2
+    assert one_line(capfd.readouterr().err).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "vqa", "cow"], "no benchmark 'cow'; there are captions, vqa"),
+        (["--limit", "0"], "--limit must be at least 1"),
+        (["--batch_size", "0"], "--batch_size, --devices and --limit must be at least 1"),
+        (["--config", "no.yaml"], "no.yaml: no such file"),
+        (["--config", "suite.yaml"], "benchmark captions stands in another file, too"),
+        (["--views", "deaf"], "invalid choice: 'deaf'"),
+    ],
+)
+def test_options_that_cannot_be(evaluate, run, capfd, options, message):
+    assert evaluate(LOOP, *options) == 2
+    assert message in one_line(capfd.readouterr().err)
+
+
+def test_a_checkpoint_that_is_not_there(evaluate, run, capfd):
+    assert evaluate(LOOP, checkpoint=run / "checkpoints" / "best.ckpt") == 2
+    assert "best.ckpt: no such" in one_line(capfd.readouterr().err)
+
+
+def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
+    pool = Rows(Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
+    benchmark = FewShotVQA(source=QUESTIONS, pool=pool, shots=[1], way=Fixed())
+    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(
+        UserError, match="vqa-1shot: all its queries share an image that cannot be read: torn"
+    ):
+        check_suite(toy(vqa=benchmark), context)
+
+
+def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
+    long = question(9, text="color " * 600)
+    benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, long), shots=[0])
+    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions"):
+        check_suite(toy(vqa=benchmark), context)
+
+
+def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
+    benchmark = FewShotVQA(source=Rows(question(1, answer="", references=())), shots=[0])
+    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(UserError, match="vqa-0shot: query q1 has no answer to score against"):
+        check_suite(toy(vqa=benchmark), context)
