@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from frozenvl.data.shard_files import INDEX
-from frozenvl.data.tar_index import MAGIC, Shard, whole_file
-from frozenvl.data.tar_scan import ROW, Form
+from frozenvl.data.shards.files import INDEX
+from frozenvl.data.shards.index import MAGIC, Shard, whole_file
+from frozenvl.data.shards.scan import ROW, Form
 
 LARGE = ((1152, 864), (1280, 960), (1600, 1200), (960, 1280), (1200, 1600), (1440, 1080), (1632, 1088))
 """1 to 2 megapixels."""

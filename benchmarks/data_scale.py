@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from frozenvl.data.datamodule import Positions, one_thread
 from frozenvl.data.reading import TrainingBatches
-from frozenvl.data.shard_files import INDEX
+from frozenvl.data.shards.files import INDEX
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.tasks import Task, TrainingStream
 

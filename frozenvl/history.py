@@ -63,6 +63,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 def draw_curve(history: Path, target: Path) -> None:
     """Losses and scores against optimiser steps, as PNG."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = read_history(history)
     keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
@@ -70,7 +71,10 @@ def draw_curve(history: Path, target: Path) -> None:
     scores = [key for key in keys if key.endswith(("/CIDEr", "/Bleu_4", "/overall"))]
     figure = Figure(figsize=(10, 3.5), layout="constrained")
     for axes, names, title in zip(
-        figure.subplots(1, 2), (losses, scores), ("loss (nats a token)", "scores"), strict=True
+        figure.subplots(1, 2),
+        (losses, scores),
+        ("loss (nats a token)", "scores (accuracies from 0 to 1)"),
+        strict=True,
     ):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
@@ -81,6 +85,7 @@ def draw_curve(history: Path, target: Path) -> None:
                 marker="." if len(points) < 30 else "",
             )
         axes.set(xlabel="optimiser step", title=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if names:
             axes.legend(fontsize=8)
     picture = io.BytesIO()

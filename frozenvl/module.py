@@ -120,7 +120,9 @@ class FrozenModule(L.LightningModule):
         optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
         total = int(self.trainer.estimated_stepping_batches)
         if self.schedule == "cosine" and total <= self.warmup_steps:
-            raise UserError(f"model.warmup_steps is {self.warmup_steps}, the run has only {total} steps; lower it")
+            raise UserError(
+                f"model.warmup_steps is {self.warmup_steps}, the run has only {total} steps; lower it"
+            )
 
         def rate(step: int) -> float:
             if step < self.warmup_steps:

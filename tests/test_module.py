@@ -72,7 +72,12 @@ def test_schedules(frozenvl):
     assert frozenvl("fit", *NO_VALIDATION, "--model.warmup_steps", 2) == 0
     cosine = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert rates() == pytest.approx([0.005, 0.01] + [0.01 * factor for factor in cosine])
-    assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4, name="flat") == 0
+    assert (
+        frozenvl(
+            "fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4, name="flat"
+        )
+        == 0
+    )
     assert rates("flat") == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
 
 

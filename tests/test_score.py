@@ -88,7 +88,9 @@ def test_without_java_the_reason_is_said(captions, capsys, monkeypatch):
 
 
 def test_predictions_of_a_run_score_alike(captions, capsys):
-    rows = [{"id": key, "image_id": f"a/{key}", "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS]
+    rows = [
+        {"id": key, "image_id": f"a/{key}", "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS
+    ]
     Path("predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ours = ["score", "captions", "--references", "predictions.jsonl", "--results", "predictions.jsonl"]
     some = ["--metrics", "CIDEr", "Bleu_4", "ROUGE_L"]

@@ -14,7 +14,7 @@ import yaml
 from probes import seen
 from running import CONFIG, add, checkpoint, same_weights
 
-from frozenvl.data.pack import pack
+from frozenvl.data.shards.pack import pack
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.tasks import Task, TrainingStream

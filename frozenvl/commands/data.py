@@ -79,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_index(args: argparse.Namespace) -> int:
-    from frozenvl.data.shard_files import default_places, expand, say
-    from frozenvl.data.store import ShardStore
-    from frozenvl.data.tar_index import build_index
+    from frozenvl.data.shards.files import default_places, expand, say
+    from frozenvl.data.shards.index import build_index
+    from frozenvl.data.shards.store import ShardStore
     from frozenvl.progress import progress_line
 
     if args.rest:
@@ -96,7 +96,7 @@ def run_index(args: argparse.Namespace) -> int:
 
 
 def run_pack(args: argparse.Namespace, source: Source) -> int:
-    from frozenvl.data.pack import pack
+    from frozenvl.data.shards.pack import pack
     from frozenvl.progress import progress_line
 
     size = None if args.shard_mb is None else args.shard_mb * 10**6

@@ -12,7 +12,7 @@ from typing import Any
 import PIL.Image
 from PIL.ExifTags import Base
 
-from frozenvl.data.contents import in_order, original
+from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
 from frozenvl.errors import UnreadableImage

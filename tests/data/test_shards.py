@@ -15,10 +15,10 @@ import pytest
 import webdataset
 from tars import folder_of_shards, picture, put_content, sample, write_tar
 
-from frozenvl.data.example_record import as_record
-from frozenvl.data.shard_files import INDEX, expand
+from frozenvl.data.shards.files import INDEX, expand
+from frozenvl.data.shards.index import TarIndex
+from frozenvl.data.shards.record import as_record
 from frozenvl.data.sources.shards import Shards
-from frozenvl.data.tar_index import TarIndex
 from frozenvl.errors import RunError, UnreadableImage, UserError
 from frozenvl.prompt import BlackImage, Example
 
@@ -327,13 +327,13 @@ def test_processes_that_start_together_share_one_index(folder):
 def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
     system = fsspec.filesystem("memory")
     for path in folder.glob("*.tar"):
-        system.pipe(f"/shards/{path.name}", path.read_bytes())
+        system.pipe(f"/listed/{path.name}", path.read_bytes())
     local = Shards(str(folder))
-    for name in ("memory://shards", "memory://shards/*.tar", "memory:///shards/0000{0..3}.tar"):
+    for name in ("memory://listed", "memory://listed/*.tar", "memory:///listed/0000{0..3}.tar"):
         source = Shards(name)
         assert [source[i].id for i in range(9)] == [local[i].id for i in range(9)]
         assert source[5].image.content() == local[5].image.content()
-    given = Shards("memory://shards", index=str(folder / INDEX))  # made where the shards were local
+    given = Shards("memory://listed", index=str(folder / INDEX))  # made where the shards were local
     assert [given[i].references for i in range(9)] == [local[i].references for i in range(9)]
     assert len(list(cache.glob("indices/*.frozenvl"))) == 1
     with pytest.raises(UserError, match="nowhere://x: cannot be listed"):

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from frozenvl.data.example_record import from_record
-from frozenvl.data.shard_files import expand, open_index
+from frozenvl.data.shards.files import expand, open_index
+from frozenvl.data.shards.index import file_name
+from frozenvl.data.shards.record import from_record
+from frozenvl.data.shards.scan import SUFFIXES, Form
+from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.records import one_line
 from frozenvl.data.sources.source import Source
-from frozenvl.data.store import ShardStore
-from frozenvl.data.tar_index import file_name
-from frozenvl.data.tar_scan import SUFFIXES, Form
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.imaging import decode
 from frozenvl.prompt import Example, Image

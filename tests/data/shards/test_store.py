@@ -20,8 +20,8 @@ import pytest
 from faulty_server import FAULTS, FaultyServer
 from fsspec import AbstractFileSystem
 
-from frozenvl.data import store as module
-from frozenvl.data.store import ShardStore
+from frozenvl.data.shards import store as module
+from frozenvl.data.shards.store import ShardStore
 from frozenvl.errors import RunError, UserError
 
 SHARDS = [random.Random(n).randbytes(200_000 + 1000 * n) for n in range(5)]
@@ -144,7 +144,7 @@ def test_a_pickled_store_reads(local):
 
 def test_importing_it_imports_nothing_slow():
     heavy = "{'torch', 'fsspec', 'aiohttp', 'asyncio', 'filelock'} & set(sys.modules)"
-    code = f"import sys, frozenvl.data.store; print({heavy})"
+    code = f"import sys, frozenvl.data.shards.store; print({heavy})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
 

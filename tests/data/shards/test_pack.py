@@ -18,13 +18,13 @@ from filelock import FileLock
 from PIL import Image
 from tars import picture
 
-from frozenvl.data.pack import STATE, pack
+from frozenvl.data.shards.index import TarIndex
+from frozenvl.data.shards.pack import STATE, pack
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.conceptual import ConceptualCaptions
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tar_index import TarIndex
 from frozenvl.errors import RunError, UnreadableImage, UserError
 from frozenvl.prompt import Example, ImageFile
 
@@ -171,7 +171,7 @@ def tars(folder: Path) -> dict[str, bytes]:
 def test_a_killed_pack_goes_on_to_the_same_end(tmp_path):
     source = "from frozenvl.data.sources.scenes import SceneCaptions; source = SceneCaptions(size=60, resolution=64)"
     code = (
-        f"{source}\nfrom pathlib import Path\nfrom frozenvl.data.pack import pack\n"
+        f"{source}\nfrom pathlib import Path\nfrom frozenvl.data.shards.pack import pack\n"
         f"pack(source, Path({str(tmp_path / 'p')!r}), samples_per_shard=10)"
     )
     process = subprocess.Popen([sys.executable, "-c", code])

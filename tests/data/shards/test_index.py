@@ -14,10 +14,10 @@ import pytest
 import webdataset
 from tars import folder_of_shards, picture, sample, write_tar
 
-from frozenvl.data.example_record import as_record, from_record
-from frozenvl.data.store import ShardStore
-from frozenvl.data.tar_index import TarIndex, build_index, whole_file
-from frozenvl.data.tar_scan import SUFFIXES, Form, Scan, scan
+from frozenvl.data.shards.index import TarIndex, build_index, whole_file
+from frozenvl.data.shards.record import as_record, from_record
+from frozenvl.data.shards.scan import SUFFIXES, Form, Scan, scan
+from frozenvl.data.shards.store import ShardStore
 from frozenvl.errors import RunError, UserError
 from frozenvl.prompt import BlackImage, Example
 

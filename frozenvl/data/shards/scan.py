@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from frozenvl.data.example_record import from_record
+from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.coco_ids import coco_id
 from frozenvl.errors import UserError
 from frozenvl.prompt import BlackImage

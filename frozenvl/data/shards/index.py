@@ -1,6 +1,6 @@
 """The index of tars: one file, mapped into memory, so that opening it costs nothing and processes share it.
 
-For each tar its rows (`tar_scan.ROW`) and its keys one after another; then JSON that says where they are; then the
+For each tar its rows (`scan.ROW`) and its keys one after another; then JSON that says where they are; then the
 length of that and `MAGIC`.
 """
 
@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from frozenvl.data.download import shown
-from frozenvl.data.store import ShardStore, is_local
-from frozenvl.data.tar_scan import ROW, scan
+from frozenvl.data.shards.download import shown
+from frozenvl.data.shards.scan import ROW, scan
+from frozenvl.data.shards.store import ShardStore, is_local
 from frozenvl.errors import UserError
 from frozenvl.files import cannot_write
 

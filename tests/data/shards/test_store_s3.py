@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from faulty_server import FAULTS, FaultyServer
 
-from frozenvl.data.store import ShardStore
+from frozenvl.data.shards.store import ShardStore
 from frozenvl.errors import RunError, UserError
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from frozenvl.data.download import Download, shown
-from frozenvl.data.shard_cache import ShardCache, touch
+from frozenvl.data.shards.cache import ShardCache, touch
+from frozenvl.data.shards.download import Download, shown
 from frozenvl.errors import RunError, UserError
 from frozenvl.files import cannot_write
 from frozenvl.recipes import home

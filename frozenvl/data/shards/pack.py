@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 import PIL.Image
 from filelock import FileLock, Timeout
 
-from frozenvl.data.contents import in_order, original
-from frozenvl.data.example_record import as_record
-from frozenvl.data.shard_files import INDEX
+from frozenvl.data.shards.contents import in_order, original
+from frozenvl.data.shards.files import INDEX
+from frozenvl.data.shards.index import TarIndex, build_index, whole_file
+from frozenvl.data.shards.record import as_record
+from frozenvl.data.shards.scan import SUFFIXES
+from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.data.store import ShardStore
-from frozenvl.data.tar_index import TarIndex, build_index, whole_file
-from frozenvl.data.tar_scan import SUFFIXES
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.files import read_json
 from frozenvl.prompt import Example

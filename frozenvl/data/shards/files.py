@@ -14,8 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from frozenvl.data.store import ShardStore, is_local
-from frozenvl.data.tar_index import Shard, TarIndex, build_index, file_name
+from frozenvl.data.shards.index import Shard, TarIndex, build_index, file_name
+from frozenvl.data.shards.store import ShardStore, is_local
 from frozenvl.errors import UserError
 from frozenvl.progress import progress_line
 from frozenvl.recipes import home
