@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Trains on Flickr8k captions, and with questions mixed in, each beside its train-blind baseline; runs the few-shot suite on
+# all of them and writes the report. What was interrupted goes on when this is called again.
+#   experiments/frozen_suite/run.sh DATA [NAME …]
+#   names: flickr8k flickr8k-blind flickr8k-vqa flickr8k-vqa-blind (default: all)
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+data=${1:?usage: run.sh DATA [NAME ...]}
+shift
+cd "$here/../.."
+[ $# -gt 0 ] || set -- flickr8k flickr8k-blind flickr8k-vqa flickr8k-vqa-blind
+for name in "$@"; do
+  case $name in
+    flickr8k-vqa*) options=(--config configs/flickr8k_vqa.yaml --data.root "$data") ;;
+    *) options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k") ;;
+  esac
+  case $name in *-blind) options+=(--data.blind true) ;; esac
+  last=runs/$name/checkpoints/last.ckpt
+  resume=()
+  [ ! -e "$last" ] || resume=(--ckpt_path "$last")
+  frozenvl fit "${options[@]}" --name "$name" "${resume[@]}"
+  views=(seeing test-blind text-only)
+  case $name in *-blind) views=(seeing) ;; esac     # it is blind already
+  frozenvl evaluate "runs/$name" --config configs/evaluation/small.yaml --config configs/evaluation/scenes.yaml \
+    --root "$data" --views "${views[@]}"
+  for score in runs/"$name"/evaluation/*/score.json; do
+    mkdir -p "$here/$name/$(basename "$(dirname "$score")")"
+    cp "$score" "$here/$name/$(basename "$(dirname "$score")")/"
+  done
+done
+frozenvl report "${@/#/runs/}" --out runs/frozen_suite
+cp runs/frozen_suite/report.md runs/frozen_suite/scores.csv "$here/"
