@@ -24,17 +24,15 @@ from frozenvl.weights import resolve
 
 pytestmark = pytest.mark.real
 
-LANGUAGE, VISION = "SmolLM2-135M-Instruct", "EfficientNet-Lite0"
+try:  # on import: later, other tests keep their caches elsewhere
+    LANGUAGE, VISION = (str(resolve(name)) for name in ("SmolLM2-135M-Instruct", "EfficientNet-Lite0"))
+except UserError as error:
+    pytest.skip(str(error), allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def model():
     """By precision: a random mapper between real weights."""
-    for name in (LANGUAGE, VISION):
-        try:
-            resolve(name)
-        except UserError as error:
-            pytest.skip(str(error))
 
     @cache
     def build(precision: str) -> FrozenVL:
