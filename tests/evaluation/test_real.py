@@ -61,7 +61,7 @@ def suite() -> dict:
 
 def context_in(model: FrozenVL | None, folder: Path, batch_size: int) -> Context:
     processor = model and Processor(LANGUAGE, 2, Pixels(model.vision.size))
-    return Context(model, processor, folder, {}, 0, batch_size)
+    return Context(model, processor, folder, {"blind": False}, 0, batch_size)
 
 
 def said(folder: Path) -> dict[str, str]:
