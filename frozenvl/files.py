@@ -52,7 +52,7 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     try:
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
         return json.loads(text)
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from None

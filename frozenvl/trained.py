@@ -30,6 +30,8 @@ class Trained:
     """Whether it was trained on black images."""
     step: int
     """Optimiser steps behind the weights."""
+    scaled_decoding: bool
+    """Whether large JPEGs are decoded at a reduced size."""
 
     @property
     def captioning(self) -> Template:
@@ -64,10 +66,12 @@ def load_trained(path: Path) -> Trained:
     if recorded["precision"] == "bf16":
         module.model.hold_frozen_in_bf16()
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    processor = Processor(module.model.language.name, module.model.k, Pixels(module.model.vision.size))
     data = read_config(run)["data"]
+    scaled = data.get("scaled_decoding", True)
+    pixels = Pixels(module.model.vision.size, scaled)
+    processor = Processor(module.model.language.name, module.model.k, pixels)
     templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
-    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
+    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"], scaled)
 
 
 def run_folder(path: Path) -> Path:

@@ -9,6 +9,9 @@ from pathlib import Path
 from frozenvl.errors import UserError
 from frozenvl.report.tables import SHOWN_SCORES
 
+FEW = 6
+"""Galleries that are named one by one."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
@@ -57,7 +60,8 @@ def print_scores(folders: Sequence[Path], every: bool = False) -> None:
         table.add_row(*(Text(text) for text in (f"{name} {score}", *map(str, cells))))
     Console().print(table)
     for folder in folders:
-        for gallery in sorted(folder.glob("evaluation/*/gallery.png")):
+        galleries = sorted(folder.glob("evaluation/*/gallery.png"))
+        for gallery in galleries if len(galleries) <= FEW else [folder / "evaluation/*/gallery.png"]:
             print(f"gallery: {gallery}")
 
 

@@ -71,11 +71,10 @@ def keep(evaluation: Evaluation, records: dict[str, Record]) -> None:
 def draw(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
     """The gallery, as a PNG and in TensorBoard."""
     context, tiles = evaluation.context, []
-    seen = {"test-blind": ["(the model saw black)"], "text-only": ["(the model saw no image)"]}.get(
-        evaluation.view, []
-    )
-    if context.facts["blind"]:
-        seen = ["(the model saw black)"]
+    black = evaluation.view == "test-blind" or context.facts["blind"]
+    seen = ["(the model saw black)"] if black else []
+    if evaluation.view == "text-only":
+        seen = ["(the model saw no image)"]
     for query in in_mixed_order(evaluation, records, "gallery"):
         try:
             picture = query.image.read()
