@@ -41,11 +41,16 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def feature_home(tmp_path_factory):
-    """A feature cache that the runs of a session share."""
+    """A feature cache that the runs of a session share; models that were fetched are there."""
     import lightning  # noqa: F401 - here, since its log would keep to the captured stderr of whichever test is first
 
+    from frozenvl.recipes import models
+
+    home = tmp_path_factory.mktemp("home")
+    if models().is_dir():
+        (home / "models").symlink_to(models().absolute())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FROZENVL_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("FROZENVL_HOME", str(home))
         yield
 
 
