@@ -91,6 +91,12 @@ class FrozenData(L.LightningDataModule):
         return sample
 
     def train_dataloader(self) -> DataLoader:
+        for name in self.overlapping:
+            if not self.train[name].source.pairs:
+                raise UserError(
+                    f"data.train.{name}: validation asks about all of its photographs, so none is left to train on; "
+                    "change the splits, or set data.overlap to count"
+                )
         stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
         batches = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
         return self._loader(Positions(), batches, TrainingBatches(stream, self._process))

@@ -69,7 +69,7 @@ def test_a_source_without_some_examples_keeps_its_stretches():
 
 def test_nothing_left_to_train_on_is_said():
     made = data(Photographs(COCO), Photographs(COCO))
-    with pytest.raises(UserError, match="its source is empty"):
+    with pytest.raises(UserError, match="validation asks about all of its photographs"):
         made.trainer = object()  # type: ignore[assignment]
         made.train_dataloader()
 
