@@ -96,7 +96,7 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopp
     ]
     killed = subprocess.run(
         [sys.executable, "-m", "frozenvl", "fit", "--config", str(CONFIG), *map(str, options)],
-        env={**os.environ, "PYTHONPATH": str(CONFIG.parent)},
+        env={**os.environ, "PYTHONPATH": str(CONFIG.parent), "OMP_NUM_THREADS": "1"},  # as in this process
         capture_output=True,
         start_new_session=True,
         text=True,
