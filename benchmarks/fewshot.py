@@ -12,6 +12,7 @@ machine too, `OMP_NUM_THREADS=1` and the ratio of CPU time say more: threads tha
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,10 @@ class Held(Image):
 
     name: str
     pixels: PIL.Image.Image
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()[:32]
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
         return self.pixels

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 
 from frozenvl.errors import RunError
 from frozenvl.files import read_json, write_atomically
 from frozenvl.model.batch import Batch
+from frozenvl.ranks import gather
 
 ENOUGH = 1000
 """Samples before a share is a share: one unreadable image in the first batch stops no run."""
@@ -92,11 +92,7 @@ class DataReport(L.Callback):
 
     def _gathered(self, step: int) -> list[dict[str, Any]]:
         mine, self._mine = self._mine, []
-        parts: list[Any] = [mine]
-        if torch.distributed.is_initialized():
-            parts = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(parts, mine)
-        rows = [row for part in parts for row in part]
+        rows = [row for part in gather(mine) for row in part]
         return [{"step": step, "sample": sample, "reason": reason} for sample, reason in sorted(rows)]
 
     def _write(self, trainer: L.Trainer) -> None:

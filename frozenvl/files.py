@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ def cannot_write(path: Path, error: OSError) -> RunError:
     """The line for a failed write."""
     advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder"
     return RunError(f"{path}: cannot be written ({error.strerror}); {advice}")
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """The objects of a JSON Lines file, as far as it was written: a kill may have cut its last line off."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for line in text.split("\n"):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.files import write_atomically
+from frozenvl.files import read_lines, write_atomically
 
 
 class History(L.Callback):
@@ -21,7 +21,7 @@ class History(L.Callback):
         self._last = trainer.global_step  # a checkpoint's by now; not yet in `on_fit_start`
         if trainer.is_global_zero:
             path = history_path(trainer)
-            kept = [row for row in read_history(path) if row["step"] <= trainer.global_step]
+            kept = [row for row in read_lines(path) if row["step"] <= trainer.global_step]
             write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
@@ -49,23 +49,12 @@ def history_path(trainer: L.Trainer) -> Path:
     return Path(trainer.default_root_dir) / "history.jsonl"
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The lines of a history; a last line cut off by a kill is left out."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
-
-
 def draw_curve(history: Path, target: Path) -> None:
     """Losses and scores against optimiser steps, as PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    rows = read_history(history)
+    rows = list(read_lines(history))
     keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
     losses = [key for key in keys if key.endswith("/loss")]
     scores = [key for key in keys if key.endswith(("/CIDEr", "/Bleu_4", "/overall"))]

@@ -185,12 +185,18 @@ class FrozenModule(L.LightningModule):
     on_test_epoch_end = on_validation_epoch_end
 
     def predict_step(self, batch: Batch, _index: int, dataloader_idx: int = 0) -> list[dict[str, str]]:
-        """Greedy continuations: one {task, id, text} a prompt. Each task of `data.val` has its own loader."""
+        """Greedy continuations: one {task, id, text} a prompt, in each batch those with an unreadable image last.
+
+        Each task of `data.val` has its own loader.
+        """
         name, task = list(self.trainer.datamodule.val.items())[dataloader_idx]  # type: ignore[attr-defined]
         texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stop)
-        return [
+        said = [
             {"task": name, "id": key, "text": task.template.answer(text)}
             for key, text in zip(batch.ids, texts, strict=True)
+        ]
+        return said + [
+            {"task": name, "id": key, "text": "", "unreadable": reason} for key, reason in batch.unreadable
         ]
 
     # Checkpoints

@@ -7,6 +7,7 @@ scored. This file words them, and knows nothing of tensors.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,12 +21,13 @@ from frozenvl.errors import UserError
 from frozenvl.imaging import content, decode
 
 
-class Image:
+class Image(ABC):
     """A reference to an image. Nothing is read until somebody needs its pixels."""
 
     name: str
     """What a person calls it (a file's name); no two images of a source share one."""
 
+    @abstractmethod
     def read(self, side: int | None = None) -> PIL.Image.Image:
         """The pixels, as RGB.
 
@@ -36,16 +38,15 @@ class Image:
         Raises:
             UnreadableImage: where they cannot be had.
         """
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def digest(self) -> str:
         """Identity of the content, as hex: equal digests, equal pixels. Keys of feature caches.
 
         Raises:
             UnreadableImage: where the content cannot be had.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -96,3 +96,12 @@ def test_too_many_unreadable_samples_stop_the_run_with_a_line(frozenvl, written,
     line = one_line(capfd.readouterr().err)
     assert "training samples cannot be read, more than data.max_unreadable (0.0005) allows" in line
     assert "runs/tiny/data_report.json lists them" in line
+
+
+def test_predictions_list_what_could_not_be_read(frozenvl, written):
+    assert frozenvl("fit", *SETTINGS) == 0
+    assert frozenvl("predict", "--config", "data.yaml", "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 0
+    rows = [json.loads(line) for line in Path("runs/tiny/predictions.jsonl").read_text().splitlines()]
+    assert {row["id"] for row in rows} == {str(number) for number in range(IMAGES)} and len(rows) == IMAGES
+    assert {row["id"] for row in rows if "unreadable" in row} == {"0", "1", "6"}
+    assert all(row["text"] == "" for row in rows if "unreadable" in row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,11 @@ class AugmentedImage(Image):
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.image.name
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        content = f"{self.image.digest} {self.transform!r} {self.seed}"
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
         with torch.random.fork_rng(devices=[]):

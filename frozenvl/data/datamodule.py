@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Literal
 
@@ -13,10 +13,9 @@ from torch.utils.data import DataLoader
 from frozenvl.data.augmentation import AugmentedImage
 from frozenvl.data.order import Permutation, seed_from
 from frozenvl.data.overlap import without_overlap
-from frozenvl.data.reading import TrainingBatches, readable
+from frozenvl.data.reading import Process, TrainingBatches, readable
 from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
 from frozenvl.errors import UserError
-from frozenvl.model.batch import Batch
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.resume import StepBatches
 
@@ -124,7 +123,7 @@ class FrozenData(L.LightningDataModule):
         return Batches(batches[trainer.global_rank :: trainer.world_size])
 
     @property
-    def _process(self) -> Callable[[Sequence[Sample]], Batch]:
+    def _process(self) -> Process:
         return self.trainer.lightning_module.processor  # type: ignore[return-value]
 
     def _loader(self, samples, batches: Iterable[list[int]], collate: Callable | None = None) -> DataLoader:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 
@@ -34,6 +34,9 @@ class Permutation:
 
     def __len__(self) -> int:
         return self.n
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.__getitem__, range(self.n))
 
     def __getitem__(self, position: int) -> int:
         if not 0 <= position < self.n:

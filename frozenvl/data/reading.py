@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from frozenvl.data.tasks import TrainingStream
 from frozenvl.errors import RunError, UnreadableImage
-from frozenvl.model.batch import Batch
 from frozenvl.prompt import Sample
+
+if TYPE_CHECKING:
+    from frozenvl.model.batch import Batch
 
 ATTEMPTS = 10
 """Replacements of one sample that may be unreadable too."""
 
-Process = Callable[[Sequence[Sample]], Batch]
+Process: TypeAlias = "Callable[[Sequence[Sample]], Batch]"
 
 
 class TrainingBatches:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from frozenvl.data.order import Order, Permutation
 from frozenvl.data.sources.source import Source
 from frozenvl.errors import UserError
-from frozenvl.prompt import Example, Sample, Template
+from frozenvl.prompt import Sample, Template
 
 
 @dataclass
@@ -91,25 +91,3 @@ class ValidationPairs:
     def __getitem__(self, position: int) -> Sample:
         task, pair = self.where[self.permutation[position]]
         return self.change(task.sample(pair), position)
-
-
-def demonstrations(query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
-    """`shots` examples for a query, drawn from hash(seed, query's id): the same on any machine, none about the
-    query's own image. Draws nest: the 2 are among the 4, next to the query.
-
-    Raises:
-        UserError: where the pool holds too few.
-    """
-    chosen: list[Example] = []
-    draw = Permutation(len(pool), "demonstrations", seed, query.id)
-    for place in range(len(pool)):
-        if len(chosen) == shots:
-            break
-        candidate = pool[draw[place]]
-        if candidate.targets and candidate.image_id != query.image_id:
-            chosen.append(candidate)
-    if len(chosen) < shots:
-        raise UserError(
-            f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}"
-        )
-    return chosen[::-1]

@@ -99,12 +99,3 @@ class FeaturesOfAll:
             rows = self.model.encode(self.pixels(others).to(self.model.device))
         computed = dict(zip(others, rows.to("cpu", self.cached.cache.dtype), strict=True))
         return torch.stack([computed[x] if x in computed else self.cached([x])[0] for x in images])
-
-
-def gather(mine: Any) -> list[Any]:
-    """Every rank's object, on every rank."""
-    if not torch.distributed.is_initialized():
-        return [mine]
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, mine)
-    return parts

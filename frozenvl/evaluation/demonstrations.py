@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ from torch.nn.functional import normalize
 
 from frozenvl.data.order import Permutation
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import demonstrations
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.processor import ImageReader, Pixels
@@ -43,7 +43,8 @@ class PerQuestion(Demonstrations):
     mode = "per_question"
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
-        return demonstrations(query, pool, shots, seed)
+        order = Permutation(len(pool), "demonstrations", seed, query.id)
+        return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
 
 
 class Fixed(Demonstrations):
@@ -58,23 +59,10 @@ class Fixed(Demonstrations):
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
         if (shots, seed) not in self._drawn:
-            self._drawn[shots, seed] = self._draw(pool, shots, seed)
+            order = Permutation(len(pool), "support", seed)
+            apart = lambda other: other.image_id not in self._asked
+            self._drawn[shots, seed] = pick(order, pool, shots, apart, "about other images")
         return self._drawn[shots, seed]
-
-    def _draw(self, pool: Source, shots: int, seed: int) -> list[Example]:
-        order = Permutation(len(pool), "support", seed)
-        chosen: list[Example] = []
-        for place in range(len(pool)):
-            if len(chosen) == shots:
-                break
-            candidate = pool[order[place]]
-            if candidate.targets and candidate.image_id not in self._asked:
-                chosen.append(candidate)
-        if len(chosen) < shots:
-            raise UserError(
-                f"{shots} shots asked for, but the pool has only {len(chosen)} examples about other images"
-            )
-        return chosen[::-1]
 
 
 class MostSimilar(Demonstrations):
@@ -112,25 +100,34 @@ class MostSimilar(Demonstrations):
             return torch.zeros(self.encoder.channels)
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
-        likeness = self._pool @ self._features[query.image]
-        size, looked_at = len(pool), min(len(pool), 8 * shots)
-        while True:
-            chosen: list[Example] = []
-            for index in most(likeness, looked_at):
-                candidate = pool[index]
-                if candidate.targets and candidate.image_id != query.image_id and len(chosen) < shots:
-                    chosen.append(candidate)
-            if len(chosen) == shots:
-                return chosen[::-1]
-            if looked_at == size:
-                raise UserError(
-                    f"{shots} shots asked for, but the pool has only {len(chosen)} examples for {query.id}"
-                )
-            looked_at = min(size, 8 * looked_at)
+        order = by_likeness(self._pool @ self._features[query.image], min(len(pool), 8 * shots))
+        return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
 
     def circumstances(self) -> dict[str, Any]:
         name = getattr(self.encoder, "name", type(self.encoder).__name__)
         return {"similar_by": f"{name}, {self.encoder.identity}"}
+
+
+def pick(
+    order: Iterable[int], pool: Source, shots: int, allowed: Callable[[Example], bool], what: str
+) -> list[Example]:
+    """The first `shots` examples of a pool in some order that have an answer and are allowed, the first one last.
+
+    Raises:
+        UserError: where there are fewer; `what` says of which kind.
+    """
+    fitting = (other for other in (pool[index] for index in order) if other.targets and allowed(other))
+    chosen = list(islice(fitting, shots))
+    if len(chosen) < shots:
+        raise UserError(f"{shots} shots asked for, but the pool has only {len(chosen)} examples {what}")
+    return chosen[::-1]
+
+
+def by_likeness(likeness: torch.Tensor, first: int) -> Iterator[int]:
+    """Places from the highest value to the lowest; all are sorted only where the `first` few do not do."""
+    near = most(likeness, first)
+    yield from near
+    yield from likeness.argsort(descending=True, stable=True)[len(near) :].tolist()
 
 
 def most(values: torch.Tensor, number: int) -> list[int]:

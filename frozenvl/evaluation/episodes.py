@@ -17,10 +17,13 @@ from frozenvl.metrics.naming import naming_scores, strict_match
 from frozenvl.metrics.vqa import exact_match, vqa_scores
 from frozenvl.prompt import Example, Image, Prompt, Template, joined
 
-PUBLISHED = Template(query="{image}{question}", target=" {target}", stop=("\n",))
-"""As the published files word it: "This is a dax", and then "This is a"."""
-PAPER = Template(query="{image}Q: What is this? A: {question}", target=" {target}", stop=("\n", "Q:"))
-"""As the paper's figures word it."""
+WORDINGS = {
+    # "This is a dax", and then "This is a"
+    "published": Template(query="{image}{question}", target=" {target}", stop=("\n",)),
+    # as the paper's figures have it
+    "paper": Template(query="{image}Q: What is this? A: {question}", target=" {target}", stop=("\n", "Q:")),
+}
+"""How Frozen's naming tasks are worded: in the published files, and in the paper."""
 
 
 class Episodes(ABC):
@@ -153,7 +156,7 @@ class Naming(_Episodes):
 
     Args:
         episodes: sets of episodes by name, such as one of the published files for each number of ways and shots.
-        template: how it is worded.
+        template: how it is worded: a template, or the name of one in `WORDINGS`.
         repeats: times each support example stands again.
         induction: texts before the support, `{names}` filled with "dax or blicket"; "" is none.
         choose: whether the name is chosen among the support's by likelihood, and how that is measured.
@@ -168,7 +171,7 @@ class Naming(_Episodes):
     def __init__(
         self,
         episodes: dict[str, Episodes],
-        template: Template | None = None,
+        template: Template | Literal["published", "paper"] = "published",
         repeats: Sequence[int] = (0,),
         induction: Sequence[str] = ("", "Answer with {names}.\n"),
         choose: Literal["sum", "mean", "calibrated"] | None = None,
@@ -176,9 +179,8 @@ class Naming(_Episodes):
         decoding: dict[str, Any] | None = None,
         supervised_encoder: str = "",
     ) -> None:
-        super().__init__(
-            episodes, template or PUBLISHED, repeats, induction, max_new_tokens, decoding, supervised_encoder
-        )
+        worded = template if isinstance(template, Template) else WORDINGS[template]
+        super().__init__(episodes, worded, repeats, induction, max_new_tokens, decoding, supervised_encoder)
         self.likelihood = choose
 
     def _candidates(self, episode: Episode) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frozenvl.errors import UserError
-from frozenvl.evaluation.context import Context, gather
-from frozenvl.files import cannot_write, read_json, write_atomically
+from frozenvl.evaluation.context import Context
+from frozenvl.files import cannot_write, read_json, read_lines, write_atomically
+from frozenvl.ranks import gather
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Record
@@ -35,9 +35,9 @@ class Parts:
 
     def _read(self) -> Iterator[tuple[str, Record]]:
         if self._finished():
-            yield from ((row["id"], row) for row in lines(self.folder / "predictions.jsonl"))
+            yield from ((row["id"], row) for row in read_lines(self.folder / "predictions.jsonl"))
         for path in sorted(self.folder.glob("part-*.jsonl")):
-            rows = lines(path)
+            rows = read_lines(path)
             if next(rows, None) == {"fingerprint": self.fingerprint}:
                 yield from ((row["id"], row) for row in rows)
 
@@ -73,14 +73,3 @@ def as_line(row: Any) -> str:
     if len(text.splitlines()) > 1:
         text = json.dumps(row)
     return text + "\n"
-
-
-def lines(path: Path) -> Iterator[Any]:
-    """The objects of a JSON Lines file, as far as it was written."""
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return

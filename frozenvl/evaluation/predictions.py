@@ -7,9 +7,9 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.context import gather
 from frozenvl.evaluation.parts import as_line
 from frozenvl.files import write_atomically
+from frozenvl.ranks import gather
 
 
 class Predictions(L.Callback):

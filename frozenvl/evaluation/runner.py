@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from frozenvl.data.datamodule import evaluation_batches
 from frozenvl.evaluation.answering import answer
 from frozenvl.evaluation.asking import Evaluation, asked, check_length, name_of
-from frozenvl.evaluation.context import Context, gather
+from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.keeping import keep
 from frozenvl.evaluation.parts import Parts
 from frozenvl.progress import progress_line
+from frozenvl.ranks import gather
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Benchmark, Record, Setting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from frozenvl.model.language import fingerprint
 from frozenvl.weights import loading, resolve
 
 
-class VisionEncoder(nn.Module):
+class VisionEncoder(nn.Module, ABC):
     """An image encoder. A new one sets these attributes and writes `features`.
 
     Shapes:
@@ -33,8 +34,9 @@ class VisionEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
+    @abstractmethod
     def features(self, pixels: Tensor) -> Tensor:
-        raise NotImplementedError
+        """(N, 3, size, size) normalised pixels → (N, tokens, channels)."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         if not len(pixels):  # batch statistics of nothing would move

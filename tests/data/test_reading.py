@@ -18,8 +18,13 @@ from frozenvl.prompt import Example, Image, Sample
 class Numbered(Image):
     """An image that can be read, or not."""
 
+    digest = ""
+
     def __init__(self, number: int, broken: bool) -> None:
-        self.name, self.broken = f"{number}.jpg", broken
+        self.name, self.digest, self.broken = f"{number}.jpg", str(number), broken
+
+    def read(self, side=None):
+        raise AssertionError("batches are made by `process` here")
 
 
 class Numbers(Source):

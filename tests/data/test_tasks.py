@@ -1,4 +1,4 @@
-"""Tasks, their mixture, and demonstrations."""
+"""Tasks and their mixture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs, demonstrations
+from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
 from frozenvl.errors import UserError
 from frozenvl.prompt import VQA, BlackImage, Example
 
@@ -65,28 +65,3 @@ def test_validation_pairs_hold_each_pair_once():
 def test_a_mixture_that_cannot_be(tasks, message):
     with pytest.raises(UserError, match=message):
         TrainingStream(tasks, seed=0)
-
-
-POOL = SceneQuestions(size=40, resolution=64)
-
-
-def test_demonstrations_never_share_an_image_with_their_query():
-    for query in (POOL[i] for i in range(len(POOL))):
-        shots = demonstrations(query, POOL, 8, seed=0)
-        assert len({shot.id for shot in shots}) == 8
-        assert query.image_id not in {shot.image_id for shot in shots}
-
-
-def test_demonstrations_nest_beside_the_query_and_are_drawn_alike_again():
-    query = SceneQuestions("val", 1, resolution=64)[0]
-    four = [shot.id for shot in demonstrations(query, POOL, 4, seed=0)]
-    assert [shot.id for shot in demonstrations(query, POOL, 2, seed=0)] == four[2:]
-    assert [shot.id for shot in demonstrations(query, POOL, 4, seed=0)] == four
-    assert [shot.id for shot in demonstrations(query, POOL, 4, seed=1)] != four
-    assert demonstrations(query, POOL, 0, seed=0) == []
-
-
-def test_too_small_a_pool_is_said():
-    few = SceneQuestions(size=4, resolution=64)
-    with pytest.raises(UserError, match="4 shots asked for, but the pool has only"):
-        demonstrations(few[0], few, 4, seed=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from toy import Broken, Rows, Square, question, words
 
+from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.errors import UserError
 from frozenvl.evaluation import FewShotVQA, Fixed, MostSimilar, PerQuestion
 from frozenvl.evaluation.demonstrations import most, seeds_of
@@ -120,3 +121,22 @@ def test_only_seeds_that_make_a_difference_are_run(tiny_vision):
     assert seeds_of(PerQuestion(), 4, [0, 1, 2]) == [0, 1, 2]
     assert seeds_of(PerQuestion(), 0, [0, 1, 2]) == [0]
     assert seeds_of(MostSimilar(TimmEncoder(str(tiny_vision))), 4, [0, 1, 2]) == [0]
+
+
+SCENES = SceneQuestions(size=40, resolution=64)
+
+
+def test_questions_about_one_scene_do_not_demonstrate_each_other():
+    for query in (SCENES[i] for i in range(len(SCENES))):
+        shots = PerQuestion().draw(query, SCENES, 8, seed=0)
+        assert len({shot.id for shot in shots}) == 8
+        assert query.image_id not in {shot.image_id for shot in shots}
+
+
+def test_a_draw_is_made_of_the_seed_and_the_query_alone():
+    def drawn(shots: int, seed: int) -> list[str]:
+        query = SceneQuestions("val", 1, resolution=64)[0]
+        return [shot.id for shot in PerQuestion().draw(query, SCENES, shots, seed)]
+
+    assert drawn(4, 0) == drawn(4, 0) != drawn(4, 1)
+    assert drawn(2, 0) == drawn(4, 0)[2:] and drawn(0, 0) == []

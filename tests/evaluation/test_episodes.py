@@ -9,7 +9,7 @@ from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
 from frozenvl.errors import UserError
 from frozenvl.evaluation import EpisodeVQA, Naming
-from frozenvl.evaluation.episodes import PAPER, PUBLISHED
+from frozenvl.evaluation.episodes import WORDINGS
 from frozenvl.prompt import Template
 
 NAMES = ("dax", "blicket", "slation", "perpo", "shously")
@@ -38,11 +38,11 @@ def test_open_ended_to_the_letter():
 
 
 def test_the_papers_figures_to_the_letter():
-    assert asked(Naming(TWO, template=PAPER, induction=[""])) == {
+    assert asked(Naming(TWO, template="paper", induction=[""])) == {
         "2way": "<a.png>Q: What is this? A: This is a dax\n<b.png>Q: What is this? A: This is a blicket\n"
         "<q.png>Q: What is this? A: This is a"
     }
-    assert (PAPER.stop, PUBLISHED.stop) == (("\n", "Q:"), ("\n",))
+    assert [WORDINGS[name].stop for name in ("paper", "published")] == [("\n", "Q:"), ("\n",)]
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])

@@ -13,9 +13,9 @@ from toy import Broken, Rows, Square, question
 from frozenvl.evaluation import FewShotVQA
 from frozenvl.evaluation.asking import Evaluation, asked
 from frozenvl.evaluation.keeping import FULL, keep
-from frozenvl.evaluation.parts import Parts, as_line, lines
+from frozenvl.evaluation.parts import Parts, as_line
 from frozenvl.evaluation.suite import context_of
-from frozenvl.files import read_json
+from frozenvl.files import read_json, read_lines
 
 ODD = "a\u2028b \u2029 c\x85d \r e \x1c f \0"
 """All that ends a line for somebody."""
@@ -103,7 +103,7 @@ def test_lines_are_read_as_far_as_they_were_written(tmp_path):
     whole = '{"id": "1"}\n{"id": "é"}\n'.encode()
     for cut in range(len(whole) + 1):
         (tmp_path / "part").write_bytes(whole[:cut])
-        found = list(lines(tmp_path / "part"))
+        found = list(read_lines(tmp_path / "part"))
         assert found == [{"id": "1"}, {"id": "é"}][: (cut >= 11) + (cut >= len(whole) - 1)]
 
 

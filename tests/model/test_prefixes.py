@@ -95,7 +95,7 @@ def test_memory_is_bounded(model, images):
 
 def test_an_unreadable_image_costs_no_other_batch(model, images):
     class Bad(Image):
-        name = "bad"
+        name = digest = "bad"
 
         def read(self, side=None):
             raise UnreadableImage("bad: not a readable image")
