@@ -1,7 +1,7 @@
 """What decoding JPEGs at a reduced size changes, and saves: `python benchmarks/decoding.py`.
 
-Made JPEGs, structured at all scales as photographs are, to 224 × 224 pixels. Differences are the mean and the largest of
-255, beside full decoding; those of a bilinear resize in place of the bicubic one are the yardstick. The ratio of
+Made JPEGs, structured at all scales as photographs are, to 224 × 224 pixels. Differences are the mean and the largest
+of 255, beside full decoding; those of a bilinear resize in place of the bicubic one are the yardstick. The ratio of
 speeds is the median over rounds in which the two take turns.
 """
 
