@@ -77,10 +77,18 @@ def test_a_replacement_that_is_unreadable_too_is_replaced_and_listed_too():
 
 
 def test_a_data_set_of_broken_images_alone_stops_with_a_line():
+    tried: list[str] = []
+
+    def counted(samples: Sequence[Sample]) -> Batch:
+        tried.append(samples[0].id)
+        return process(samples)
+
+    made = TrainingBatches(batches(range(40)).stream, counted)
     with pytest.raises(
         RunError, match=rf"{ATTEMPTS} samples in turn cannot be read; the last: \d+.jpg: broken"
     ):
-        batches(range(40))([0])
+        made([0])
+    assert len(tried) == 1 + ATTEMPTS
 
 
 def test_evaluation_goes_without_and_lists_it():
