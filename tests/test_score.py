@@ -92,9 +92,12 @@ def test_predictions_of_a_run_score_alike(captions, capsys):
         {"id": key, "image_id": f"a/{key}", "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS
     ]
     Path("predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ours = ["score", "captions", "--references", "predictions.jsonl", "--results", "predictions.jsonl"]
+    Path("results.json").write_text(json.dumps([{"image_id": k, "caption": CAPTIONS[k]} for k in TEXTS]))
     some = ["--metrics", "CIDEr", "Bleu_4", "ROUGE_L"]
-    assert scored(capsys, ours + some)["scores"] == scored(capsys, captions + some)["scores"]
+    expected = scored(capsys, captions + some)["scores"]
+    for results in ("predictions.jsonl", "results.json"):
+        ours = ["score", "captions", "--references", "predictions.jsonl", "--results", results]
+        assert scored(capsys, ours + some)["scores"] == expected
 
 
 def test_a_part_keeps_the_idf_of_all(captions, capsys):
