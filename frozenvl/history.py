@@ -13,7 +13,10 @@ from frozenvl.files import read_lines, write_atomically
 
 
 class History(L.Callback):
-    """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again."""
+    """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again.
+
+    The same run writes the same lines: what depends on the machine (`frozenvl.speed`) goes to the logger alone.
+    """
 
     _last = 0
 
@@ -39,7 +42,11 @@ class History(L.Callback):
 
     def _append(self, trainer: L.Trainer, prefix: str) -> None:
         values = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        wanted = {k: v for k, v in values.items() if k.startswith("train/") == bool(prefix)}
+        wanted = {
+            key: value
+            for key, value in values.items()
+            if key.startswith("train/") == bool(prefix) and not key.startswith(("time/", "speed/"))
+        }
         if trainer.is_global_zero and wanted:
             with history_path(trainer).open("a") as file:
                 file.write(json.dumps({"step": trainer.global_step} | wanted) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import lightning as L
@@ -22,6 +23,15 @@ class StopAt(L.Callback):
     def on_train_batch_end(self, trainer, *_) -> None:
         if trainer.global_step == self.step:
             raise RunError("broken off")
+
+
+class SlowOptimizer(torch.optim.AdamW):
+    """Takes a tenth of a second for each update."""
+
+    def step(self, closure=None):
+        loss = super().step(closure)
+        time.sleep(0.1)
+        return loss
 
 
 class Seen(L.Callback):

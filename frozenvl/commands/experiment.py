@@ -21,6 +21,7 @@ from frozenvl.errors import UserError
 from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
 from frozenvl.module import FrozenModule
+from frozenvl.speed import Speed
 
 BESIDE_THE_POINT = (
     "does not have many workers",
@@ -76,7 +77,7 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:0] = [History(), DataReport(), Predictions(), SaveLast()]  # type: ignore[attr-defined]
+        trainer.callbacks[:0] = [History(), DataReport(), Speed(), Predictions(), SaveLast()]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]

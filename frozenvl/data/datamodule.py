@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -127,7 +128,7 @@ class FrozenData(L.LightningDataModule):
         return self.trainer.lightning_module.processor  # type: ignore[return-value]
 
     def _loader(self, samples, batches: Iterable[list[int]], collate: Callable | None = None) -> DataLoader:
-        return DataLoader(
+        return TimedLoader(
             samples,
             batch_sampler=batches,  # type: ignore[arg-type]
             collate_fn=collate or partial(readable, process=self._process),
@@ -135,6 +136,19 @@ class FrozenData(L.LightningDataModule):
             worker_init_fn=one_thread,
             persistent_workers=False,
         )
+
+
+class TimedLoader(DataLoader):
+    """Counts the seconds that were waited for its batches."""
+
+    waited = 0.0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        start = time.perf_counter()
+        for batch in super().__iter__():
+            self.waited += time.perf_counter() - start
+            yield batch
+            start = time.perf_counter()
 
 
 class Positions:

@@ -26,10 +26,14 @@ PASS = 4096
 
 
 class Loss(NamedTuple):
-    """Sums over a batch; their quotient, over ranks and micro-batches alike, is the loss."""
+    """Sums over a batch; the quotient of the first two, over ranks and micro-batches alike, is the loss."""
 
     nll: Tensor
     tokens: int
+    positions: int
+    """Of prompts and targets, padding not counted."""
+    padding: int
+    """Positions that went through the language model for nothing."""
 
 
 class Continuation(NamedTuple):
@@ -130,10 +134,12 @@ class FrozenVL(nn.Module):
             (p.sum() * 0.0 for part in self.trainable.values() for p in part.parameters()), prefix.sum() * 0.0
         )
         tokens = int((batch.labels != IGNORE).sum())
-        if tokens:
-            for chunk in batch.chunks(PASS):
-                nll = nll + self._target_nll(chunk, prefix).sum()
-        return Loss(nll, tokens)
+        positions = padding = 0
+        for chunk in batch.chunks(PASS) if tokens else ():
+            nll = nll + self._target_nll(chunk, prefix).sum()
+            positions += int(chunk.lengths.sum())
+            padding += 0 if self.language.packs else int((~chunk.real()).sum())
+        return Loss(nll, tokens, positions, padding)
 
     def _check(self, batch: Batch, after: Shared | None = None, more: int = 0) -> None:
         """Whether a batch may follow what it is to follow, and has the positions for it."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,7 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.errors import UserError
-from frozenvl.model.packing import Layout, packed
+from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
 from frozenvl.weights import loading
 
@@ -52,6 +56,7 @@ class FrozenLanguageModel(nn.Module):
         self.eval()
         self.fingerprint = fingerprint(self.model)
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
+        self.compiled = False
         self.packs = False
         self._check_head()
         self.packs = self._can_pack()
@@ -69,6 +74,18 @@ class FrozenLanguageModel(nn.Module):
     def max_positions(self) -> int | None:
         """Longest sequence that the model was made for, where it says so."""
         return getattr(self.model.config, "max_position_embeddings", None)
+
+    @cached_property
+    def weights(self) -> tuple[int, int]:
+        """How many weights multiply each position, and how many of the head each predicting one."""
+        body = sum(
+            weight.numel()
+            for module in self.model.base_model.modules()
+            if not isinstance(module, nn.Embedding)
+            for weight in module.parameters(recurse=False)
+            if weight.ndim > 1
+        )
+        return body, self.model.get_output_embeddings().weight.numel()
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(…,) token ids → (…, dim) input embeddings."""
@@ -95,9 +112,31 @@ class FrozenLanguageModel(nn.Module):
         with packed(self.model.config, layout):
             return self._body(inputs_embeds=embeddings[real][None], position_ids=layout.positions[None])[0]
 
+    def compile_layers(self) -> None:
+        """Has torch compile the layers (which are alike, so one serves for all) where training goes through them.
+
+        Generation and scoring stay as they are: each of their many shapes would be compiled anew.
+
+        Raises:
+            UserError: on a CPU without a C++ compiler.
+        """
+        on_cpu = next(self.parameters()).device.type == "cpu"
+        if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+            raise UserError("model.compile needs a C++ compiler (g++); install one, or leave it out")
+        lists = [module for module in self.model.base_model.modules() if isinstance(module, nn.ModuleList)]
+        for layer in max(lists, key=len):
+            layer.compile(dynamic=True)
+        leave_attention_as_it_is()
+        self.compiled = True
+
+    def _eagerly(self) -> AbstractContextManager:
+        return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
+
     def _body(self, **inputs: Any) -> Tensor:
         use_cache = "past_key_values" in inputs
-        return self.model.base_model(**inputs, use_cache=use_cache).last_hidden_state
+        trains = torch.is_grad_enabled() and not use_cache
+        with nullcontext() if trains else self._eagerly():
+            return self.model.base_model(**inputs, use_cache=use_cache).last_hidden_state
 
     def _extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """(B, L, dim) last hidden states of the last L of T positions, of which the cache holds those before.
@@ -238,8 +277,9 @@ class FrozenLanguageModel(nn.Module):
             B lists of token ids, without the end token.
         """
         embeddings, mask = left_padded(embeddings, lengths)
-        out = self.model.generate(
-            inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options
-        )
+        with self._eagerly():
+            out = self.model.generate(
+                inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options
+            )
         rows = out.tolist()
         return [row[: row.index(end)] if end in row else row for row in rows]

@@ -109,6 +109,11 @@ AttentionInterface.register(NAME, packed_attention)
 AttentionMaskInterface.register(NAME, packed_mask)
 
 
+def leave_attention_as_it_is() -> None:
+    """Where layers are compiled: the layout changes with each batch, and would have them compiled again and again."""
+    AttentionInterface.register(NAME, torch.compiler.disable(packed_attention))
+
+
 class packed:
     """Within it, the model of that configuration takes (1, T) packed sequences of the given layout."""
 

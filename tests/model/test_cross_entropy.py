@@ -37,3 +37,14 @@ def test_no_gradient_is_computed_where_none_is_wanted():
     head = torch.nn.Linear(4, 5)
     with torch.no_grad():
         assert not target_nll(torch.randn(3, 4), torch.zeros(3, dtype=torch.long), head).requires_grad
+
+
+def test_a_label_of_no_probability_has_its_exact_loss():
+    logits = torch.tensor([[0.0, 200.0, -150.0], [1.0, 2.0, 3.0]])
+    hidden = logits.clone().requires_grad_()
+    nll = target_nll(hidden, torch.tensor([2, 2]), lambda rows: rows)
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 2]), reduction="none")
+    assert nll[0] == expected[0] == 350
+    torch.testing.assert_close(nll, expected)
+    (grad,) = torch.autograd.grad(nll.sum(), hidden)
+    torch.testing.assert_close(grad[0], torch.tensor([0.0, 1.0, -1.0]))

@@ -1,0 +1,227 @@
+"""How fast a visual prefix is trained here, beside a plain loop and `transformers.Trainer`, in one run.
+
+`python benchmarks/train.py DATA` trains on the captions of DATA/flickr8k (without DATA, on those of rendered scenes,
+which are all of like length). It needs the small language model of `frozenvl fetch`; images are rows of drawn numbers
+in place of an encoder's features, since those are computed once and kept. All sides are given the same samples,
+weights, data type and threads, and take turns step by step (the Trainer comes last); tables are printed in Markdown.
+
+- plain: prompts padded to the longest, all logits, one cross-entropy: as ClipCap and most others write it.
+- Trainer: the same model and loss under `transformers.Trainer`.
+- compiled: as here, with `model.compile`.
+- share of the peak: 4 operations for each weight and each position that it has to meet (forward, and back to the
+  inputs), over what the largest matrix products alone do in that time.
+
+`--memory`: what a step takes. `--equal`: how far losses and gradients are apart. `--grow PNG`: the cost of a step as
+batch, k and captions grow. `--curve PNG`: both ways' losses over 200 steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import itertools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from training_ways import LANGUAGE, Way, build, captions, here, plain, processor, train, under_trainer
+
+from frozenvl.allocator import keep_freed_memory
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.progress import progress_line
+from frozenvl.prompt import Sample
+from frozenvl.speed import Work, matrix_peak, operations
+
+WAYS: dict[str, Way] = {"plain": plain, "here": here}
+
+
+def work(batch: Batch) -> Work:
+    return Work(int((batch.labels != IGNORE).sum()), int(batch.lengths.sum()))
+
+
+def timed(steps: Iterator[float]) -> Iterator[float]:
+    """Seconds of each step."""
+    while True:
+        start = time.perf_counter()
+        if next(steps, None) is None:
+            return
+        yield time.perf_counter() - start
+
+
+def compare(asked: argparse.Namespace) -> None:
+    half = asked.precision == "bf16"
+    dtype = torch.bfloat16 if half else torch.float32
+    peak = matrix_peak(torch.device("cpu"), dtype)
+    print(f"batch {asked.batch}, {asked.precision}, threads: {torch.get_num_threads()}", end=", ")
+    print(f"{asked.steps} steps, matrix products alone: {peak / 1e9:.0f} GFLOP/s\n")
+    print("| k | | pairs/s | s a step (median) | share of the peak | beside plain |")
+    print("|---|---|---|---|---|---|")
+    batches = captions(asked.data, asked.batch, asked.steps + 1)
+    language = FrozenLanguageModel(LANGUAGE)
+    ways = WAYS | ({"compiled": here} if asked.compiled else {})
+    for k in asked.k:
+        make = processor(k)
+        needed = statistics.mean(operations(language, work(make(rows))) for rows in batches)
+        models = {name: build(k, half, name == "compiled") for name in ways}
+        runs = {name: timed(train(models[name], way, map(make, batches))) for name, way in ways.items()}
+        took: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in batches:
+            for name, run in runs.items():
+                took[name].append(next(run))
+        took["Trainer"] = under_trainer(build(k, half), batches, make)
+        # The first warms up; the median, since other processes disturb single steps.
+        median = {name: statistics.median(seconds[1:]) for name, seconds in took.items()}
+        for name, second in median.items():
+            cells = [k, name, f"{asked.batch / second:.1f}", f"{second:.2f}", f"{needed / peak / second:.2f}"]
+            print("|", " | ".join(map(str, cells)), f"| {median['plain'] / second:.2f} |", flush=True)
+
+
+def gradients(model: FrozenVL, way: Way, batch: Batch) -> tuple[float, Tensor]:
+    """The loss, and its gradient at the mapper's weights."""
+    model.zero_grad()
+    loss = way(model, batch)
+    loss.backward()
+    return loss.item(), torch.cat([p.grad.flatten().double() for p in model.mapper.parameters()])  # type: ignore[union-attr]
+
+
+def equal(asked: argparse.Namespace) -> None:
+    """Both ways in both data types, beside the plain way in fp64."""
+    (rows,) = captions(asked.data, asked.batch, 1)
+    batch = processor(4)(rows)
+    loss, gradient = gradients(build(4, half=False).double(), plain, batch)
+    print("| beside plain in fp64 | loss, relative | gradient, norm of the difference |\n|---|---|---|")
+    for precision, (name, way) in itertools.product(("fp32", "bf16"), WAYS.items()):
+        found = gradients(build(4, precision == "bf16"), way, batch)
+        apart = (found[1] - gradient).norm() / gradient.norm()
+        print(f"| {name}, {precision} | {abs(found[0] / loss - 1):.1e} | {apart:.1e} |", flush=True)
+
+
+def resident(peak: bool) -> int:
+    """Memory of this process in MB, now or at its peak since that was set back (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:" if peak else "VmRSS:")[1].split()[0]) >> 10
+
+
+def memory_of(asked: argparse.Namespace) -> None:
+    """Prints what a step takes beside what stood there before, in MB."""
+    (k,) = asked.k
+    model, (rows,) = build(k, asked.precision == "bf16"), captions(asked.data, asked.batch, 1)
+    batch = processor(k)(rows)
+    ctypes.CDLL(None).malloc_trim(0)
+    before = resident(peak=False)
+    Path("/proc/self/clear_refs").write_text("5")
+    list(train(model, WAYS[asked.memory_of], [batch]))
+    print(resident(peak=True) - before)
+
+
+def memory(asked: argparse.Namespace) -> None:
+    """A process for each: memory that one way freed would serve the other."""
+    print("| k | plain, MB | here, MB | here beside plain |\n|---|---|---|---|")
+    for k in asked.k:
+        command = [sys.executable, __file__, *([str(asked.data)] if asked.data else []), "--k", str(k)]
+        command += ["--batch", str(asked.batch), "--precision", asked.precision, "--memory-of"]
+        took = {
+            name: int(subprocess.run([*command, name], check=True, capture_output=True, text=True).stdout)
+            for name in WAYS
+        }
+        print(f"| {k} | {took['plain']} | {took['here']} | {took['here'] / took['plain']:.2f} |", flush=True)
+
+
+def of_length(rows: list[Sample], tokens: int) -> list[Sample]:
+    """The samples with captions so long that all are cut to as many tokens."""
+    words = " ".join(sample.target for sample in rows)
+    return [Sample(row.id, row.prompt, words[at * 7 :][: 12 * tokens]) for at, row in enumerate(rows)]
+
+
+def grow(asked: argparse.Namespace) -> None:
+    """Seconds of a step against its real positions, as each of three sizes grows."""
+    (rows,) = captions(asked.data, 256, 1)
+    half = asked.precision == "bf16"
+    series = {
+        "batch 8 to 256": [(size, 4, 64, rows[:size]) for size in (8, 16, 32, 64, 128, 256)],
+        "k 1 to 64": [(64, k, 64, rows[:64]) for k in (1, 2, 4, 8, 16, 32, 64)],
+        "captions of 10 to 100 tokens": [(64, 4, n, of_length(rows[:64], n)) for n in (10, 20, 40, 70, 100)],
+    }
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    done, total = 0, sum(map(len, series.values()))
+    print("| | batch | k | real positions | s a step | µs a position |\n|---|---|---|---|---|---|")
+    with progress_line("sizes", sys.stderr.isatty()) as progress:
+        for name, points in series.items():
+            places = []
+            for size, k, longest, samples in points:
+                batch = processor(k, longest)(samples)
+                second = statistics.median(list(timed(train(build(k, half), here, [batch] * 4)))[1:])
+                positions = work(batch).positions
+                places.append((positions, second))
+                cells = [name, size, k, positions, f"{second:.2f}", f"{second / positions * 1e6:.0f}"]
+                print("|", " | ".join(map(str, cells)), "|", flush=True)
+                done += 1
+                progress(done, total)
+            axes.plot(*zip(*places, strict=True), marker=".", label=name)
+    axes.set(xlabel="real positions", ylabel="seconds a step", xlim=(0, None), ylim=(0, None))
+    axes.legend()
+    figure.savefig(asked.grow, dpi=100)
+
+
+def curve(asked: argparse.Namespace) -> None:
+    """The losses of both ways from the same start, over the same batches."""
+    (k,) = asked.k[:1]
+    batches = captions(asked.data, asked.batch, 200)
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes, losses = figure.subplots(), {}
+    for name, way in WAYS.items():
+        with progress_line(name, sys.stderr.isatty()) as progress:
+            losses[name] = []
+            for loss in train(build(k, asked.precision == "bf16"), way, map(processor(k), batches)):
+                losses[name].append(loss)
+                progress(len(losses[name]), len(batches))
+        axes.plot(
+            range(1, len(batches) + 1), losses[name], label=name, lw=1, ls="-" if name == "here" else "--"
+        )
+    apart = [abs(one / two - 1) for one, two in zip(*losses.values(), strict=True)]
+    print(
+        f"losses of 200 steps, {asked.precision}: apart by {statistics.mean(apart):.1e} on average,", end=" "
+    )
+    print(f"{max(apart):.1e} at most; means of the last 50:", end=" ")
+    print(", ".join(f"{name} {statistics.mean(values[-50:]):.4f}" for name, values in losses.items()))
+    axes.set(xlabel="optimiser step", ylabel="loss (nats a token)")
+    axes.legend()
+    figure.savefig(asked.curve, dpi=100)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("data", type=Path, nargs="?", metavar="DATA")
+    options.add_argument("--k", type=int, nargs="+", default=[4, 16])
+    options.add_argument("--batch", type=int, default=64)
+    options.add_argument("--steps", type=int, default=15)
+    options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
+    options.add_argument("--compiled", action="store_true", help="also with model.compile")
+    options.add_argument("--memory", action="store_true")
+    options.add_argument("--memory-of", choices=WAYS, help=argparse.SUPPRESS)
+    options.add_argument("--equal", action="store_true")
+    options.add_argument("--grow", type=Path, metavar="PNG")
+    options.add_argument("--curve", type=Path, metavar="PNG")
+    asked = options.parse_args()
+    if asked.memory_of:
+        return memory_of(asked)
+    if asked.memory:
+        return memory(asked)
+    keep_freed_memory()
+    for wanted in (equal, grow, curve):
+        if getattr(asked, wanted.__name__):
+            return wanted(asked)
+    return compare(asked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Where the time of training goes, and how close it comes to what the machine can do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+
+from frozenvl.model.language import FrozenLanguageModel
+
+
+class Work(NamedTuple):
+    """What an optimiser step went through the language model with."""
+
+    tokens: int = 0
+    """Target tokens."""
+    positions: int = 0
+    """Of prompts and targets, padding not counted."""
+    padding: int = 0
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype, side: int = 2048) -> float:
+    """Operations a second of large matrix products alone: the best of a few, in less than a second."""
+    a = torch.ones(side, side, dtype=dtype, device=device)
+    best, begun = 0.0, time.perf_counter()
+    while best == 0 or time.perf_counter() - begun < 0.2:
+        start = time.perf_counter()
+        (a @ a)[0, 0].item()
+        best = max(best, 2 * side**3 / (time.perf_counter() - start))
+    return best
+
+
+def operations(language: FrozenLanguageModel, work: Work) -> float:
+    """What a step cannot do without, in the frozen language model alone.
+
+    Two for each weight and position that it multiplies, and as many on the way back to the inputs.
+    """
+    body, head = language.weights
+    return 4.0 * (body * work.positions + head * work.tokens)
+
+
+PARTS = ("data", "forward", "backward", "optimizer", "rest")
+
+
+class Speed(L.Callback):
+    """Logs, as means since they were logged last, the seconds of a step's parts (`time/…`), and `speed/…`:
+
+    pairs, real positions a second over all ranks, the share of padding, and the share of the peak: the operations that
+    the language model's step cannot do without, over what large matrix products alone do in that time.
+
+    Validation and the writing of checkpoints do not count. On a GPU, what was queued is waited for between parts.
+    """
+
+    _since = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        device = trainer.strategy.root_device
+        half = pl_module.precision == "bf16"
+        peak = torch.tensor(matrix_peak(device, torch.bfloat16 if half else torch.float32), device=device)
+        self._peak = float(trainer.strategy.reduce(peak, reduce_op="sum"))
+        self._device = device
+        self._waited = waited(trainer)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._seconds = dict.fromkeys(PARTS, 0.0)
+        self._work, self._steps = [0, 0, 0], 0
+
+    def _part(self, name: str) -> None:
+        """What ran since the last call was that part."""
+        if self._device.type != "cpu":
+            torch.accelerator.synchronize(self._device)
+        now = time.perf_counter()
+        self._seconds[name] += now - self._since
+        self._since = now
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        before, self._waited = self._waited, waited(trainer)
+        self._seconds["data"] += self._waited - before
+        self._since = time.perf_counter()
+
+    def on_before_backward(self, *_: Any) -> None:
+        self._part("forward")
+
+    def on_after_backward(self, *_: Any) -> None:
+        self._part("backward")
+
+    def on_before_optimizer_step(self, *_: Any) -> None:
+        self._part("rest")
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
+        stepped = pl_module.work != Work()
+        self._part("optimizer" if stepped else "rest")
+        if not stepped:
+            return
+        self._work = [done + more for done, more in zip(self._work, pl_module.work, strict=True)]
+        self._steps += 1
+        pl_module.work = Work()
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._log(trainer, pl_module)
+            self._clear()
+
+    def _log(self, trainer: L.Trainer, pl_module: Any) -> None:
+        work, seconds = Work(*self._work), sum(self._seconds.values())
+        share = operations(pl_module.model.language, work) / seconds / self._peak
+        pairs = self._steps * trainer.datamodule.batch_size / seconds  # type: ignore[attr-defined]
+        for name, spent in self._seconds.items():
+            pl_module.log(f"time/{name}", spent / self._steps)
+        pl_module.log("speed/pairs_per_second", pairs, prog_bar=True)
+        pl_module.log("speed/positions_per_second", work.positions / seconds)
+        pl_module.log("speed/padding", work.padding / max(1, work.positions + work.padding))
+        pl_module.log("speed/share_of_peak", share, prog_bar=True)
+
+
+def waited(trainer: L.Trainer) -> float:
+    """Seconds that were waited for training batches so far."""
+    loader: Any = trainer.train_dataloader
+    return float(loader.waited)

@@ -1,0 +1,128 @@
+"""Where the time of a fit goes, as its logger gets it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from running import history, one_line
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from frozenvl.data.tasks import TrainingStream
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.speed import PARTS, Work, matrix_peak, operations
+
+STEPS = ("--trainer.max_steps", 4, "--trainer.log_every_n_steps", 2, "--trainer.limit_val_batches", 0)
+
+
+def logged(run: str = "tiny") -> dict[str, list[float]]:
+    """What went to TensorBoard, by name."""
+    events = EventAccumulator(f"runs/{run}")
+    events.Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+@contextmanager
+def count_compiled() -> Iterator[list[None]]:
+    """As many items as graphs were compiled."""
+    from torch._dynamo.utils import counters
+
+    found: list[None] = []
+    counters.clear()
+    yield found
+    found += [None] * counters["stats"]["unique_graphs"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_parts_of_a_step_and_how_fast_it_was(frozenvl, ranks, accumulate):
+    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 3 * accumulate)
+    assert frozenvl("fit", *STEPS, *cut, ranks=ranks) == 0
+    seen = logged()
+    assert all(len(seen[f"time/{part}"]) == 2 and min(seen[f"time/{part}"]) > 0 for part in PARTS)
+    for row in range(2):
+        step = sum(seen[f"time/{part}"][row] for part in PARTS)
+        assert seen["speed/pairs_per_second"][row] == pytest.approx(8 / step, rel=1e-4)
+        assert 0 < seen["speed/share_of_peak"][row] < 1
+        assert seen["speed/padding"][row] == 0
+
+
+@pytest.fixture
+def slow_reading(monkeypatch):
+    attempt = TrainingStream.attempt
+
+    def slowly(self, position: int, which: int):
+        time.sleep(0.02)
+        return attempt(self, position, which)
+
+    monkeypatch.setattr(TrainingStream, "attempt", slowly)
+
+
+def test_reading_is_charged_to_data(frozenvl, slow_reading):
+    assert frozenvl("fit", *STEPS) == 0
+    seen = logged()
+    assert min(seen["time/data"]) > 8 * 0.02
+    assert max(seen["time/rest"]) < 8 * 0.02
+
+
+def test_the_optimizer_is_charged_for_itself(frozenvl):
+    assert frozenvl("fit", *STEPS, "--model.optimizer", "probes.SlowOptimizer") == 0
+    seen = logged()
+    assert min(seen["time/optimizer"]) > 0.1 and max(seen["time/rest"]) < 0.1
+
+
+def test_padding_is_counted_where_there_is_some(frozenvl, monkeypatch):
+    monkeypatch.setattr(FrozenLanguageModel, "_can_pack", lambda self: False)
+    assert frozenvl("fit", *STEPS) == 0
+    assert 0 < min(logged()["speed/padding"]) < 1
+
+
+def test_time_is_not_part_of_the_history(frozenvl):
+    assert frozenvl("fit", *STEPS) == 0
+    assert "time/" not in Path("runs/tiny/history.jsonl").read_text()
+
+
+def test_operations_are_those_of_products_with_weights(tiny_run):
+    from frozenvl.trained import load_trained
+
+    language = load_trained(tiny_run).module.model.language
+    config = language.model.config
+    d, wide, kv = config.hidden_size, config.intermediate_size, config.num_key_value_heads
+    head_width = d // config.num_attention_heads
+    layer = 2 * d * d + 2 * d * kv * head_width + 3 * d * wide
+    head = d * config.vocab_size
+    assert language.weights == (config.num_hidden_layers * layer, head)
+    assert operations(language, Work(3, 10, 7)) == 4 * (10 * language.weights[0] + 3 * head)
+
+
+def test_a_peak_is_measured():
+    assert 1e8 < matrix_peak(torch.device("cpu"), torch.float32, 256) < 1e15
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
+def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
+    """Compiled for training alone: validation and generation go through the layers as they are."""
+    start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 2)
+    every = ("--trainer.val_check_interval", 2)
+    assert frozenvl("fit", *start, *every, name="plain") == 0
+    torch.compiler.reset()
+    with count_compiled() as compiled:
+        assert frozenvl("fit", *start, *every, "--model.compile", "true", name="compiled") == 0
+    assert (
+        0 < len(compiled) <= 6
+    )  # of 12 for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
+    plain, other = history("plain"), history("compiled")
+    assert [row.keys() for row in plain] == [row.keys() for row in other]
+    for one, two in zip(plain, other, strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_without_a_compiler_compilation_is_refused_in_one_line(frozenvl, monkeypatch, capfd):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert frozenvl("fit", *STEPS, "--model.compile", "true") == 2
+    assert "C++ compiler" in one_line(capfd.readouterr().err)
