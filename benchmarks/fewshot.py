@@ -1,19 +1,17 @@
-"""How fast few-shot questions are answered and images captioned here, beside the straightforward ways, in one run.
+"""How fast few-shot questions are answered here, beside the straightforward way, in one run.
 
 `python benchmarks/fewshot.py` needs the two small models of `frozenvl fetch` and no data. The prefix is not trained:
 what is said does not matter here, only that both ways say the same. Prints a table in Markdown. Where others use the
 machine too, `OMP_NUM_THREADS=1` and the ratio of CPU time say more: threads that wait for each other count as busy.
 
-- Questions: beside transformers' own `generate` on left-padded batches of whole prompts, in the order of the data,
-  each image's prefix computed wherever it stands.
-- Captions: beside one image at a time without keys and values kept, as ClipCap's notebooks decode.
+The straightforward way: transformers' own `generate` on left-padded batches of whole prompts, in the order of the data,
+each image's prefix computed wherever it stands.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,9 +19,10 @@ import PIL.Image
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from turns import HEADER, compare
 
 from frozenvl.allocator import keep_freed_memory
-from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
+from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import demonstrations
 from frozenvl.model.frozen import FrozenVL
@@ -32,9 +31,9 @@ from frozenvl.model.mapper import MLP
 from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.prompt import VQA, Example, Image, Prompt, Template
+from frozenvl.prompt import VQA, Example, Image, Prompt
 
-ANSWER, CAPTION = 10, 16
+ANSWER = 10
 """Tokens at most."""
 
 
@@ -101,11 +100,6 @@ class Models:
         run = lambda some: self.model.generate(processor(some), processor, ANSWER, VQA.stop)
         return [VQA.answer(text) for text in by_length(prompts, batch, run)]
 
-    def captions(self, prompts: Sequence[Prompt]) -> list[str]:
-        """Ours, in one batch."""
-        processor = self.fresh()
-        return self.model.generate(processor(prompts), processor, CAPTION)
-
     def embedded(self, prompts: Sequence[Prompt]) -> list[Tensor]:
         """(length, dim) embeddings of each prompt, its images encoded wherever they stand."""
         images = [part for prompt in prompts for part in prompt if isinstance(part, Image)]
@@ -142,22 +136,6 @@ class Models:
             texts += [VQA.answer(self.plain.decode(row)) for row in out.tolist()]
         return texts
 
-    @torch.no_grad()
-    def clipcap(self, prompts: Sequence[Prompt]) -> list[str]:
-        """One image at a time, all of it again for each token."""
-        language, texts = self.model.language, []
-        for prompt in prompts:
-            (row,) = self.embedded([prompt])
-            said: list[int] = []
-            while len(said) < CAPTION:
-                token = int(language.model(inputs_embeds=row[None], use_cache=False).logits[0, -1].argmax())
-                if token == self.plain.end:
-                    break
-                said.append(token)
-                row = torch.cat([row, language.embed(torch.tensor([token]))])
-            texts.append(self.plain.decode(said))
-        return texts
-
 
 def by_length(prompts: Sequence[Prompt], batch: int, run: Callable[[list[Prompt]], list[str]]) -> list[str]:
     """Runs batches of prompts of like length; the texts in the order of the prompts."""
@@ -171,43 +149,12 @@ def by_length(prompts: Sequence[Prompt], batch: int, run: Callable[[list[Prompt]
     return texts
 
 
-def compare(
-    name: str,
-    rounds: int,
-    aim: float,
-    exact: bool,
-    ours: tuple[int, Callable[[], list[str]]],
-    theirs: tuple[int, Callable[[], list[str]]],
-) -> None:
-    """Alternates both ways, each with how many it answers, and prints a row: the best of each."""
-    rates: list[list[float]] = [[], []]
-    work: list[list[float]] = [[], []]
-    said: list[list[str]] = [[], []]
-    for _ in range(rounds):
-        for side, (count, run) in enumerate((theirs, ours)):
-            start, busy = time.perf_counter(), time.process_time()
-            said[side] = run()
-            rates[side].append(count / (time.perf_counter() - start))
-            work[side].append(count / (time.process_time() - busy))
-    apart = len(said[1]) // len(said[0])  # of captions, theirs are but every tenth
-    pairs = list(zip(said[0], said[1][::apart], strict=False))
-    flips = sum(one != other for one, other in pairs)
-    assert not (exact and flips), [pair for pair in pairs if pair[0] != pair[1]]
-    assert len(set(said[1])) > 1
-    slow, fast = (max(rate) for rate in rates)
-    lazy, busy = (max(rate) for rate in work)
-    cells = [name, f"{slow:.2f}", f"{fast:.2f}", f"{fast / slow:.1f}", f"{busy / lazy:.1f}", aim]
-    print("|", " | ".join(map(str, cells)), f"| {flips} of {len(pairs)} |", flush=True)
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--queries", type=int, default=64, help="questions, 32 to a fixed support set")
     options.add_argument("--shots", type=int, default=4)
     options.add_argument("--pool", type=int, default=256, help="questions to draw demonstrations from")
     options.add_argument("--batch", type=int, default=32)
-    options.add_argument("--captions", type=int, default=100, help="images captioned here, in one batch")
-    options.add_argument("--alone", type=int, default=10, help="images captioned one at a time")
     options.add_argument("--k", type=int, default=4)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
@@ -221,15 +168,12 @@ def main() -> None:
     supports = [draw(queries[start]) for start in range(0, len(queries), 32)]
     fixed = [VQA.prompt(query, supports[at // 32]) for at, query in enumerate(queries)]
     each = [VQA.prompt(query, draw(query)) for query in queries]
-    pictures = Examples(SceneCaptions("val"), asked.captions)
-    captions = [Template().prompt(picture) for picture in pictures]
 
     stand = [part for prompt in each for part in prompt if isinstance(part, Image)]
     print(f"{asked.shots} shots, batches of {asked.batch}, k = {asked.k}, {asked.precision}", end=", ")
     print(f"threads: {torch.get_num_threads()}")
     print(f"per question, {len(set(stand))} images stand in {len(stand)} places\n")
-    print("| | straightforward, per s | here, per s | ratio | of CPU time | aim | answers that differ |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEADER)
     n, batch, query = len(queries), asked.batch, len(VQA.prompt(queries[0]))
     sets = [fixed[start : start + 32] for start in range(0, n, 32)]
     compare(
@@ -241,13 +185,6 @@ def main() -> None:
         *("questions, demonstrations per question", asked.rounds, 1.3, exact),
         ours=(n, lambda: models.each(each, batch)),
         theirs=(n, lambda: models.transformers(each, batch)),
-    )
-    # No stop marker: without training, some would end at once and others never.
-    few = captions[:: max(1, len(captions) // asked.alone)][: asked.alone]
-    compare(
-        *("captions", asked.rounds, 20, exact),
-        ours=(len(captions), lambda: models.captions(captions)),
-        theirs=(len(few), lambda: models.clipcap(few)),
     )
 
 

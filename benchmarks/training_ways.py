@@ -43,11 +43,14 @@ class NoEncoder(VisionEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.size, self.tokens, self.channels, self.trainable, self.identity = 1, 1, CHANNELS, False, "drawn"
-        self.model = nn.Identity()
+        self.adopt("drawn", nn.Identity(), 1, (0, 0, 0), (1, 1, 1), 1, False, False)
+        self.channels = CHANNELS
 
-    def features(self, pixels: Tensor) -> Tensor:
-        raise AssertionError("features come drawn")
+    def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return pixels, pixels
+
+    def blocks(self) -> list[list[nn.Parameter]]:
+        return []
 
 
 def build(k: int, half: bool, compiled: bool = False) -> FrozenVL:

@@ -68,6 +68,7 @@ class FrozenVL(nn.Module):
         self.language = language
         self.vision = vision
         self.mapper = mapper(vision.channels, vision.tokens, language.dim, k)
+        self.mapper.start_like(language.some_embeddings())
         self.low_precision = False
 
     @property

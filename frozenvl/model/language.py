@@ -87,6 +87,11 @@ class FrozenLanguageModel(nn.Module):
         )
         return body, self.model.get_output_embeddings().weight.numel()
 
+    def some_embeddings(self, count: int = 1024) -> Tensor:
+        """(count or fewer, dim): every so many of its input embeddings."""
+        table = self.model.get_input_embeddings().weight.detach()
+        return table[:: max(1, len(table) // count)][:count]
+
     def embed(self, tokens: Tensor) -> Tensor:
         """(…,) token ids → (…, dim) input embeddings."""
         return self.model.get_input_embeddings()(tokens)

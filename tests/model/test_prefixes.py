@@ -40,8 +40,8 @@ def model(build):
 
 def counted(model, monkeypatch):
     """The numbers of images that meet the encoder together."""
-    seen, features = [], model.vision.features
-    monkeypatch.setattr(model.vision, "features", lambda pixels: seen.append(len(pixels)) or features(pixels))
+    seen, last = [], model.vision.last
+    monkeypatch.setattr(model.vision, "last", lambda pixels: seen.append(len(pixels)) or last(pixels))
     return seen
 
 

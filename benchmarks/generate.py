@@ -1,0 +1,132 @@
+"""How fast images are captioned here, beside the ways that others decode, in one run.
+
+`python benchmarks/generate.py [CKPT DATA]` captions photographs of DATA/flickr8k with a trained run, and without them
+rendered scenes with a prefix that was never trained. Prefix vectors are computed before, for all sides the same: what
+is compared is decoding, greedy. Prints a table in Markdown.
+
+- `generate`: transformers' own, on the whole batch, padded on the left.
+- one at a time: all of the sequence again for each token, as ClipCap's notebooks decode.
+- beam search of 4 is transformers' own here, too; the row shows that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from training_ways import LANGUAGE
+from turns import HEADER, compare
+
+from frozenvl.allocator import keep_freed_memory
+from frozenvl.data.sources.coco import CocoCaptions
+from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.model.batch import Batch
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import MLP
+from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.prompt import Template
+from frozenvl.trained import load_trained
+
+
+class Decoding:
+    """One model, one batch of prompts, and each way to go on from them."""
+
+    def __init__(self, model: FrozenVL, batch: Batch, processor: Processor, length: int) -> None:
+        self.model, self.batch, self.processor, self.length = model, batch, processor, length
+
+    @torch.no_grad()
+    def rows(self, batch: Batch) -> list[torch.Tensor]:
+        """(length, dim) embeddings of each prompt."""
+        embedded = self.model.embeddings(batch, self.model.prefix(batch))
+        return [row[:length] for row, length in zip(embedded, batch.lengths.tolist(), strict=True)]
+
+    def here(self, **options: int) -> list[str]:
+        return self.model.generate(self.batch, self.processor, self.length, **options)
+
+    @torch.no_grad()
+    def transformers(self, **options: int) -> list[str]:
+        rows, end = self.rows(self.batch), self.processor.end
+        mask = [torch.ones(len(row), dtype=torch.long) for row in rows]
+        out = self.model.language.model.generate(
+            inputs_embeds=pad_sequence(rows, batch_first=True, padding_side="left"),
+            attention_mask=pad_sequence(mask, batch_first=True, padding_side="left"),
+            max_new_tokens=self.length,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=end,
+            **options,
+        )
+        return [self.processor.decode(row) for row in out.tolist()]
+
+    @torch.no_grad()
+    def alone(self, few: list[int]) -> list[str]:
+        """One image at a time, nothing kept from token to token."""
+        language, texts = self.model.language, []
+        rows = self.rows(self.batch)
+        for index in few:
+            row, said = rows[index], list[int]()
+            while len(said) < self.length:
+                token = int(language.model(inputs_embeds=row[None], use_cache=False).logits[0, -1].argmax())
+                if token == self.processor.end:
+                    break
+                said.append(token)
+                row = torch.cat([row, language.embed(torch.tensor([token]))])
+            texts.append(self.processor.decode(said))
+        return texts
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("checkpoint", type=Path, nargs="?", metavar="CKPT")
+    options.add_argument("data", type=Path, nargs="?", metavar="DATA")
+    options.add_argument("--batch", type=int, default=100)
+    options.add_argument("--alone", type=int, default=10, help="images captioned one at a time")
+    options.add_argument("--length", type=int, default=24, help="tokens at most")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
+    asked = options.parse_args()
+    keep_freed_memory()
+    source: CocoCaptions | SceneCaptions = SceneCaptions("val")
+    if asked.checkpoint and asked.data:
+        flickr = asked.data / "flickr8k"
+        source = CocoCaptions(f"{flickr}/annotations/captions_val.json", f"{flickr}/images")
+        model = load_trained(asked.checkpoint).module.model
+    else:
+        torch.manual_seed(0)
+        model = FrozenVL(FrozenLanguageModel(LANGUAGE), TimmEncoder("EfficientNet-Lite0"), MLP, 4).eval()
+    if asked.precision == "bf16":
+        model.hold_frozen_in_bf16()
+    else:
+        model.float().low_precision = False
+    processor = Processor(model.language.name, model.k, Prefixes(model, Pixels(model.vision.size)))
+    prompts = [Template().prompt(source[index]) for index in range(asked.batch)]
+    batch = processor(prompts)
+    decoding = Decoding(model, batch, processor, asked.length)
+
+    exact, all_of = asked.precision == "fp32", len(prompts)
+    few = list(range(all_of))[:: max(1, all_of // asked.alone)][: asked.alone]
+    print(f"batch {all_of}, {asked.precision}, threads: {torch.get_num_threads()}\n\n{HEADER}")
+    compare(
+        *("captions beside `generate`", asked.rounds, 1.5, exact),
+        ours=(all_of, decoding.here),
+        theirs=(all_of, decoding.transformers),
+    )
+    compare(
+        *("captions beside one at a time", asked.rounds, 20, exact),
+        ours=(all_of, decoding.here),
+        theirs=(len(few), lambda: decoding.alone(few)),
+    )
+    compare(
+        *("captions, beam search of 4", 1, 1, exact),
+        ours=(all_of, lambda: decoding.here(num_beams=4)),
+        theirs=(all_of, lambda: decoding.transformers(num_beams=4)),
+    )
+
+
+if __name__ == "__main__":
+    main()

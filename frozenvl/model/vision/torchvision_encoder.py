@@ -1,0 +1,85 @@
+"""Encoders of torchvision: its convolutional classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights
+
+from frozenvl.errors import UserError
+from frozenvl.model.vision.encoder import VisionEncoder
+from frozenvl.weights import cannot_load
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet, as all of torchvision's classifiers were trained."""
+
+
+class TorchvisionEncoder(VisionEncoder):
+    """A convolutional classifier of torchvision, up to its last feature map.
+
+    Args:
+        name: torchvision's name, such as `resnet50`.
+        weights: a file that `torch.save` wrote of its state, the name of torchvision's own weights (they come from
+            its server), or none for random ones.
+        grid: cells a side that the last feature map is averaged into: 1 is global average pooling, as before the
+            classifier.
+        trainable: whether its weights are trained, or how many of its last blocks are; else it runs in eval mode.
+        size: side of its input in pixels.
+        moving_statistics: whether batch normalisation goes on averaging in training; by default with random weights
+            only.
+
+    Raises:
+        UserError: where there is no such model, no such weights, or it has no feature map.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        weights: str | None = "DEFAULT",
+        grid: int = 1,
+        trainable: bool | int = False,
+        size: int = 224,
+        moving_statistics: bool | None = None,
+    ) -> None:
+        super().__init__()
+        file = Path(weights).expanduser() if weights else None
+        try:
+            if file is not None and file.is_file():
+                whole = get_model(name, weights=None)
+                whole.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+            else:
+                whole = get_model(name, weights=get_model_weights(name)[weights] if weights else None)
+        except ValueError as error:
+            raise UserError(
+                f"vision encoder {name!r}: {error}; torchvision.models.list_models() names all"
+            ) from None
+        except KeyError:
+            raise UserError(
+                f"vision encoder {name!r}: no weights {weights!r}, neither a file nor one of "
+                f"{', '.join(weight.name for weight in get_model_weights(name))}, DEFAULT"
+            ) from None
+        except Exception as error:
+            raise cannot_load(f"{name} {weights}", error) from error
+        features = getattr(whole, "features", None)
+        if features is None:
+            parts = dict(whole.named_children())
+            if "avgpool" not in parts:
+                raise UserError(
+                    f"vision encoder {name!r} has no feature map; timm or Hugging Face may have it"
+                )
+            features = nn.Sequential(*list(parts.values())[: list(parts).index("avgpool")])
+        moving = not weights if moving_statistics is None else moving_statistics
+        self.adopt(name, features, size, MEAN, STD, grid, trainable, moving, name)
+
+    def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.model(pixels)
+        if maps.ndim != 4:
+            raise UserError(f"vision encoder {self.name!r} has no feature map; use TimmEncoder")
+        return maps.new_zeros(len(maps), 0, maps.shape[1]), maps
+
+    def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
+        parts = (list(part.parameters()) for part in self.model.children())
+        return [part for part in parts if part]
