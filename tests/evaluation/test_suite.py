@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import PIL.Image
 import pytest
 import yaml
 from running import one_line
 from suites import LOOP, POOL, QUESTIONS, SUITE, rows_of, toy
 
+from frozenvl.cli import main
 from frozenvl.errors import RunError
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
 from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
@@ -199,6 +202,60 @@ def test_the_suites_of_the_house_can_be_read():
     folder = Path(__file__).parents[2] / "configs" / "evaluation"
     made = read_suite([folder / "scenes.yaml"], None, [])
     assert {type(benchmark) for benchmark in made.values()} == {Captions, FewShotVQA, Naming}
+
+
+def lay_out_as_published(root: Path, suite: Path) -> None:
+    """Made-up files in the places and layouts that a suite names: two questions each."""
+    photograph = PIL.Image.new("RGB", (20, 10), "green")
+
+    def picture(folder: Path, name: str) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        photograph.save(folder / name)
+        return name
+
+    def write(path: str, content: object) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(json.dumps(content))
+
+    text = suite.read_text().replace("${root}", str(root))
+    ids = {"train2014": range(4), "val2014": (8, 9)}
+    for part, numbers in ids.items():
+        for number in numbers:
+            picture(root / "coco" / part, f"COCO_{part}_{number:012d}.jpg")
+        for questions in re.findall(rf"(\S+{part}_questions.json)", text):
+            rows = [{"image_id": n, "question_id": n, "question": "what is it?"} for n in numbers]
+            write(questions, {"questions": rows})
+            answers = [{"answer": "green", "answer_id": n + 1, "answer_confidence": "yes"} for n in range(10)]
+            kinds = {"question_type": "what is", "answer_type": "other", "multiple_choice_answer": "green"}
+            annotations = questions.replace("OpenEnded_", "").replace("_questions", "_annotations")
+            write(annotations, {"annotations": [row | kinds | {"answers": answers} for row in rows]})
+    for path in set(re.findall(r"(\S+_all_questions.json)", text)):
+        task, shots, ways = re.match(r"(.*)_shots_(\d)_ways_(\d)_", Path(path).name).groups()
+        names = ["dax", "blicket", "slation", "perpo", "shously"][: int(ways)]
+        queries = []
+        for number in range(2):
+            stem = f"{task}_shots_{shots}_ways_{ways}_id_{number}"
+            query = {"question": "This is a" if "mi" in task else "what is the dax?", "answer": names[number]}
+            query["question_image"] = picture(Path(path).parent, f"{stem}_question.jpg")
+            for at, name in enumerate(names * int(shots), start=1):
+                query[f"image_{at}"] = picture(Path(path).parent, f"{stem}_image_{at}.jpg")
+                query[f"caption_{at}"] = f"This is a {name}"
+            queries.append(query)
+        write(path, queries)
+
+
+def test_the_papers_suite_runs_on_files_laid_out_as_published(run, tmp_path, capsys):
+    suite = Path(__file__).parents[2] / "configs" / "evaluation" / "frozen.yaml"
+    lay_out_as_published(tmp_path / "data", suite)
+    what = ["--config", str(suite), "--root", str(tmp_path / "data")]
+    assert main(["evaluate", str(run), *what, "--accelerator", "cpu"]) == 0
+    names = {folder.name for folder in (run / "evaluation").iterdir()}
+    benchmarks = yaml.safe_load(suite.read_text())["benchmarks"]
+    assert {name for name in benchmarks if any(each.startswith(name) for each in names)} == set(benchmarks)
+    for score in (run / "evaluation").glob("*/score.json"):
+        assert json.loads(score.read_text())["samples"] == 2
+    assert main(["report", str(run), "--out", "report"]) == 0
+    assert "paper, 7B" in Path("report/report.md").read_text()
 
 
 @pytest.mark.data
