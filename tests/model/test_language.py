@@ -5,6 +5,7 @@ import torch
 from architectures import FP32_SOFTMAX, PACKED, PADDED, causal_lm
 
 from frozenvl.errors import UserError
+from frozenvl.model import packing
 from frozenvl.model.cross_entropy import target_nll
 from frozenvl.model.language import FrozenLanguageModel, fingerprint
 from frozenvl.model.past import left_padded
@@ -63,6 +64,21 @@ def test_packed_is_padded_is_one_by_one(language, kind, dtype):
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
     model.packs = False
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_the_attention_of_a_gpu_gives_the_same(language, kind, monkeypatch):
+    """torch's own attention, which is chosen elsewhere than on a CPU, run here."""
+    model = copy.deepcopy(language(kind)).to(torch.float32)
+    theirs = loss_and_gradient_by_hand(model, torch.float32)
+    called = []
+    attention = packing.scaled_dot_product_attention
+    counting = lambda *tensors, **options: called.append(1) or attention(*tensors, **options)
+    monkeypatch.setattr(packing, "scaled_dot_product_attention", counting)
+    monkeypatch.setattr(packing, "fused", lambda device: True)
+    assert_close(loss_and_gradient(model, torch.float32), theirs, 1e-5)
+    windows = {"gemma2", "gemma3", "mistral", "phimoe"}  # and soft caps: an explicit product serves them
+    assert bool(called) == (kind not in windows - {"gemma3"})
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])
