@@ -23,6 +23,7 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.progress import progress_line
 from frozenvl.resume import recount, seed_step
@@ -37,7 +38,11 @@ class FrozenModule(L.LightningModule):
         vision: the image encoder, by class path.
         mapper: the mapper, by class path.
         k: prefix vectors per image.
+        tuning: what is trained of, or beside, the language model, by class path: prompt tuning, LoRA …; nothing, by
+            default.
+        language_pretrained: False starts from a language model of random weights.
         optimizer: a torch optimiser, by class path.
+        rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`) that have one of their own.
         warmup_steps: optimiser steps over which the learning rate rises from 0.
         schedule: what follows the warm-up: the same rate to the end, or a cosine to 0 at the last step.
         max_target_tokens: longer targets are cut, and then not followed by the end token.
@@ -55,7 +60,10 @@ class FrozenModule(L.LightningModule):
         vision: VisionEncoder,
         mapper: Callable[[int, int, int, int], Mapper] = MLP,
         k: int = 4,
+        tuning: Tuning | None = None,
+        language_pretrained: bool = True,
         optimizer: Callable[[Any], torch.optim.Optimizer] = torch.optim.AdamW,
+        rates: dict[str, float] | None = None,
         warmup_steps: int = 0,
         schedule: Literal["constant", "cosine"] = "constant",
         max_target_tokens: int = 64,
@@ -65,8 +73,8 @@ class FrozenModule(L.LightningModule):
         init_from: Path | None = None,
     ) -> None:
         super().__init__()
-        self.model = FrozenVL(FrozenLanguageModel(language), vision, mapper, k)
-        self.make_optimizer = optimizer
+        self.model = FrozenVL(FrozenLanguageModel(language, language_pretrained), vision, mapper, k, tuning)
+        self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps, self.schedule = warmup_steps, schedule
         self.max_target_tokens = max_target_tokens
         self.precision: Precision = precision
@@ -126,7 +134,7 @@ class FrozenModule(L.LightningModule):
             )
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
+        optimizer = self.make_optimizer(self._groups())
         total = int(self.trainer.estimated_stepping_batches)
         if self.schedule == "cosine" and total <= self.warmup_steps:
             raise UserError(
@@ -142,6 +150,18 @@ class FrozenModule(L.LightningModule):
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What is trained, part by part; LoRA's weights stand in the language model."""
+        groups: dict[str, dict[str, Any]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                part = name.split(".")[0]
+                own = {"lr": self.rates[part]} if part in self.rates else {}
+                groups.setdefault(part, {"params": [], "name": part} | own)["params"].append(parameter)
+        if unknown := self.rates.keys() - groups.keys():
+            raise UserError(f"model.rates names {min(unknown)}, but what is trained is {', '.join(groups)}")
+        return list(groups.values())
 
     # Training
 
@@ -212,11 +232,9 @@ class FrozenModule(L.LightningModule):
     # Checkpoints
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The trained parts only: their weights, and their buffers, which may have moved."""
-        kept = tuple(f"model.{name}." for name in self.model.trainable)
-        return {
-            key: value for key, value in super().state_dict(*args, **kwargs).items() if key.startswith(kept)
-        }
+        """What is trained only: weights, and buffers of trained parts, which may have moved."""
+        kept = {f"model.{name}" for name in self.model.trained_state()}
+        return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key in kept}
 
     def identity(self) -> dict[str, Any]:
         """What the frozen parts and the shape of the prefix are: a checkpoint fits no other."""

@@ -34,6 +34,17 @@ class SlowOptimizer(torch.optim.AdamW):
         return loss
 
 
+class Rates(L.Callback):
+    """Writes the learning rate of each part."""
+
+    def __init__(self, file: str) -> None:
+        self.file = Path(file)
+
+    def on_train_end(self, trainer, module) -> None:
+        groups = trainer.optimizers[0].param_groups
+        self.file.write_text(json.dumps({group["name"]: group["lr"] for group in groups}))
+
+
 class Seen(L.Callback):
     """Writes which samples each optimiser step trained on, a file a rank."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 ROWS = 256
 """Positions whose logits exist at a time."""
@@ -53,15 +54,27 @@ def nll_and_gradient(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return nll, gradient.scatter_(1, column, likely - 1).to(logits.dtype)
 
 
-def target_nll(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+def _nll(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+    logits = head(hidden)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return torch.nn.functional.cross_entropy(logits.to(wide), labels, reduction="none")
+
+
+def target_nll(
+    hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor], trained: bool = False
+) -> Tensor:
     """Negative log-likelihood, in nats, of each label.
 
     Args:
         hidden: (n, dim) last hidden states of the positions that predict.
         labels: (n,) the tokens that they predict.
-        head: (m, dim) → (m, vocabulary) logits; frozen: no gradient reaches its weights.
+        head: (m, dim) → (m, vocabulary) logits.
+        trained: whether the head's own weights need a gradient; then its logits are computed twice.
 
     Returns:
         (n,)
     """
+    if trained:
+        pieces = zip(hidden.split(ROWS), labels.split(ROWS), strict=True)
+        return torch.cat([checkpoint(_nll, *piece, head, use_reentrant=False) for piece in pieces])
     return _ChunkedCrossEntropy.apply(hidden, labels, head)

@@ -18,6 +18,7 @@ from frozenvl.model.mapper import Mapper
 from frozenvl.model.past import Past
 from frozenvl.model.processor import Processor, text_of
 from frozenvl.model.shared import Shared
+from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.prompt import Prompt
 
@@ -52,6 +53,7 @@ class FrozenVL(nn.Module):
         vision: image encoder, frozen or trainable.
         mapper: makes the mapper from (channels, tokens, dim, k).
         k: prefix vectors per image.
+        tuning: what is trained of, or beside, the language model; nothing, by default.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FrozenVL(nn.Module):
         vision: VisionEncoder,
         mapper: Callable[[int, int, int, int], Mapper],
         k: int,
+        tuning: Tuning | None = None,
     ) -> None:
         super().__init__()
         if k < 1:
@@ -69,12 +72,17 @@ class FrozenVL(nn.Module):
         self.vision = vision
         self.mapper = mapper(vision.channels, vision.tokens, language.dim, k)
         self.mapper.start_like(language.some_embeddings())
+        self.tuning = tuning
+        if tuning is not None:
+            tuning.attach(language)
         self.low_precision = False
 
-    @property
-    def trainable(self) -> dict[str, nn.Module]:
-        """The parts that are trained, by name: what a checkpoint holds."""
-        return {"mapper": self.mapper} | ({"vision": self.vision} if self.vision.trainable else {})
+    def trained_state(self) -> set[str]:
+        """Names of what training changes, which is what a checkpoint holds: weights, and buffers beside them."""
+        names = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        if self.vision.trainable:
+            names |= {f"vision.{name}" for name in self.vision.state_dict()}
+        return names | {f"mapper.{name}" for name in self.mapper.state_dict()}
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +92,10 @@ class FrozenVL(nn.Module):
         """Frozen weights in bfloat16, arithmetic of the trained parts under autocast; those stay fp32."""
         self.low_precision = True
         for weight in self.language.parameters():  # not its buffers: rotary frequencies need their digits
-            weight.data = weight.data.to(torch.bfloat16)
+            if weight.requires_grad:
+                self.language.mixed = True
+            else:
+                weight.data = weight.data.to(torch.bfloat16)
         if not self.vision.trainable:
             self.vision.model.to(torch.bfloat16)
 
@@ -121,7 +132,7 @@ class FrozenVL(nn.Module):
         hidden = self.language.hidden(embeddings, batch.lengths, past)
         labels = batch.labels[batch.real()]
         where = labels != IGNORE
-        return target_nll(hidden[where], labels[where], self.language.head)
+        return target_nll(hidden[where], labels[where], self.language.head, self.language.head_is_trained)
 
     def loss(self, batch: Batch) -> Loss:
         """Sum of the target tokens' negative log-likelihood, in nats, and their number.
@@ -131,10 +142,13 @@ class FrozenVL(nn.Module):
         self._check(batch)
         prefix = self.prefix(batch)
         # Touches every trained parameter, whatever stands in the batch: no rank of DDP waits for its gradient.
-        nll = sum(
-            (p.sum() * 0.0 for part in self.trainable.values() for p in part.parameters()), prefix.sum() * 0.0
-        )
         tokens = int((batch.labels != IGNORE).sum())
+        trained = (
+            p
+            for name, p in self.named_parameters()
+            if p.requires_grad and not (tokens and name.startswith("language."))
+        )
+        nll = sum((p.sum() * 0.0 for p in trained if p.requires_grad), prefix.sum() * 0.0)
         positions = padding = 0
         for chunk in batch.chunks(PASS) if tokens else ():
             nll = nll + self._target_nll(chunk, prefix).sum()
@@ -146,7 +160,8 @@ class FrozenVL(nn.Module):
         """Whether a batch may follow what it is to follow, and has the positions for it."""
         if after is not None:
             after.check(batch)
-        longest = max(batch.lengths.tolist(), default=0) + more + len(after or ())
+        start = self.language.start.length if self.language.start else 0
+        longest = max(batch.lengths.tolist(), default=0) + more + len(after or ()) + start
         limit = self.language.max_positions
         if limit is not None and longest > limit:
             raise UserError(

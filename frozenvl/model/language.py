@@ -6,19 +6,32 @@ import hashlib
 import inspect
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, Cache, DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.errors import UserError
 from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
 from frozenvl.weights import loading
+
+
+def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
+    """(B, L) bool: positions that are not padding on the right."""
+    return torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
+
+
+@contextmanager
+def same_random_weights() -> Iterator[None]:
+    """Within it, what is drawn does not depend on what was drawn before: no checkpoint holds what stays as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2021)
+        yield
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -35,21 +48,43 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:32]
 
 
+class Start:
+    """What is learned to stand in front of every sequence: vectors at the input, or keys and values."""
+
+    length: int
+    """Positions."""
+
+    def vectors(self) -> Tensor | None:
+        """(length, dim), if it is vectors."""
+        return None
+
+    def cache(self, rows: int) -> Cache:
+        """A new cache of so many rows, if it is keys and values."""
+        raise NotImplementedError
+
+
 class FrozenLanguageModel(nn.Module):
-    """A causal language model whose weights never change; gradients flow through it to its inputs.
+    """A causal language model whose weights never change, unless a `Tuning` is attached; gradients flow through it to
+    its inputs.
 
     Args:
         name: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
+        pretrained: False starts from random weights ("Frozen scratch"), the same each time.
 
     Raises:
         UserError: where there is no such model, or its head does more than is known here.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pretrained: bool = True) -> None:
         super().__init__()
         self.name = name
         with loading(name) as where:
-            self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+            if pretrained:
+                self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+            else:
+                with same_random_weights():
+                    config = AutoConfig.from_pretrained(where)
+                    self.model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         if getattr(self.model.config, "attn_logit_softcapping", None):
             self.model.set_attn_implementation("eager")  # the fused kernel knows no soft cap
         self.model.requires_grad_(False)
@@ -57,9 +92,16 @@ class FrozenLanguageModel(nn.Module):
         self.fingerprint = fingerprint(self.model)
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
         self.compiled = False
+        self.mixed = False
+        """Whether some of its weights are trained in fp32 beside others in bf16."""
+        self.start: Start | None = None
         self.packs = False
         self._check_head()
         self.packs = self._can_pack()
+
+    def begin_with(self, start: Start) -> None:
+        """Has every sequence begin with something that is learned; which stays a part of somebody else."""
+        object.__setattr__(self, "start", start)
 
     def train(self, mode: bool = True) -> FrozenLanguageModel:
         """Stays in eval mode: dropout inside a frozen model would only add noise."""
@@ -107,15 +149,42 @@ class FrozenLanguageModel(nn.Module):
         Returns:
             (sum of lengths, dim), row by row.
         """
-        real = torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
+        real = real_positions(embeddings, lengths)
         if past is not None:
             mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
             return self._extend(embeddings, mask, past.cache)[real]
+        if self.start is None:
+            return self._from_the_start(embeddings, lengths)
+        n = self.start.length
+        if self.start.vectors() is None:
+            mask = lengths.new_ones(len(lengths), n + embeddings.shape[1])
+            return self._extend(embeddings, mask, self.start.cache(len(lengths)))[real]
+        whole, longer = self._with_start(embeddings, lengths)
+        own = real_positions(whole, longer).nonzero(as_tuple=True)[1] >= n
+        return self._from_the_start(whole, longer)[own]
+
+    def _with_start(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Sequences behind the learned vectors, where there are any."""
+        vectors = None if self.start is None else self.start.vectors()
+        if vectors is None:
+            return embeddings, lengths
+        first = vectors.to(embeddings.dtype).expand(len(embeddings), -1, -1)
+        return torch.cat([first, embeddings], dim=1), lengths + len(vectors)
+
+    def _from_the_start(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        """`hidden` of sequences before which nothing stands."""
+        real = real_positions(embeddings, lengths)
         if not self.packs:
             return self._body(inputs_embeds=embeddings)[real]
         layout = Layout.of(lengths)
         with packed(self.model.config, layout):
             return self._body(inputs_embeds=embeddings[real][None], position_ids=layout.positions[None])[0]
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """Its layers, which are alike."""
+        lists = [module for module in self.model.base_model.modules() if isinstance(module, nn.ModuleList)]
+        return max(lists, key=len)
 
     def compile_layers(self) -> None:
         """Has torch compile the layers (which are alike, so one serves for all) where training goes through them.
@@ -128,11 +197,14 @@ class FrozenLanguageModel(nn.Module):
         on_cpu = next(self.parameters()).device.type == "cpu"
         if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
             raise UserError("model.compile needs a C++ compiler (g++); install one, or leave it out")
-        lists = [module for module in self.model.base_model.modules() if isinstance(module, nn.ModuleList)]
-        for layer in max(lists, key=len):
+        for layer in self.layers:
             layer.compile(dynamic=True)
         leave_attention_as_it_is()
         self.compiled = True
+
+    def _autocast(self) -> torch.autocast:
+        device = next(self.parameters()).device.type
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.mixed)
 
     def _eagerly(self) -> AbstractContextManager:
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
@@ -140,7 +212,7 @@ class FrozenLanguageModel(nn.Module):
     def _body(self, **inputs: Any) -> Tensor:
         use_cache = "past_key_values" in inputs
         trains = torch.is_grad_enabled() and not use_cache
-        with nullcontext() if trains else self._eagerly():
+        with nullcontext() if trains else self._eagerly(), self._autocast():
             return self.model.base_model(**inputs, use_cache=use_cache).last_hidden_state
 
     def _extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
@@ -162,11 +234,17 @@ class FrozenLanguageModel(nn.Module):
             lengths: (B,) positions that are not padding.
             lead: the single sequence that all of them begin with, where it was read before.
         """
-        if lead is None:
-            known, cache = 0, DynamicCache(config=self.model.config)
-        else:
+        embeddings, lengths = self._with_start(embeddings, lengths)
+        known, before = 0, 0
+        cache: Cache
+        if lead is not None:
             known, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
+        elif self.start is not None and self.start.vectors() is None:
+            before, cache = self.start.length, self.start.cache(len(lengths))
+        else:
+            cache = DynamicCache(config=self.model.config)
         embeddings, mask = left_padded(embeddings, lengths)
+        mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
         return Past(cache, mask, self._extend(embeddings[:, known:], mask, cache)[:, -1])
 
     @torch.no_grad()
@@ -174,8 +252,13 @@ class FrozenLanguageModel(nn.Module):
         """Reads one sequence that others are to begin with: (1, L, dim).
 
         Raises:
-            UserError: where a layer remembers something else than keys and values.
+            UserError: where a layer remembers something else than keys and values, or these are learned.
         """
+        if self.start is not None and self.start.vectors() is None:
+            raise UserError(
+                "with learned keys and values in front, prompts cannot share a leading part; "
+                "draw demonstrations per question"
+            )
         layers = DynamicCache(config=self.model.config).layers
         if any(type(layer) not in KEYS_AND_VALUES for layer in layers):
             raise UserError(
@@ -184,19 +267,26 @@ class FrozenLanguageModel(nn.Module):
             )
         # Without the configuration, whole: `Past.lead` needs what a sliding window would have dropped.
         cache = DynamicCache()
+        length = torch.tensor([embeddings.shape[1]], device=embeddings.device)
+        embeddings, _ = self._with_start(embeddings, length)
         mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
         return Past(cache, mask, self._extend(embeddings, mask, cache)[:, -1])
 
     def head(self, hidden: Tensor) -> Tensor:
         """(n, dim) last hidden states → (n, vocabulary) logits."""
         config = self.model.config
-        logits = self.model.get_output_embeddings()(hidden)
+        with self._autocast():
+            logits = self.model.get_output_embeddings()(hidden)
         if scale := getattr(config, "logit_scale", None):
             logits = logits * scale
         if scale := getattr(config, "logits_scaling", None):
             logits = logits / scale
         cap = getattr(config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    @property
+    def head_is_trained(self) -> bool:
+        return any(weight.requires_grad for weight in self.model.get_output_embeddings().parameters())
 
     @torch.no_grad()
     def _probe(self) -> tuple[Tensor, Tensor]:
@@ -281,8 +371,14 @@ class FrozenLanguageModel(nn.Module):
         Returns:
             B lists of token ids, without the end token.
         """
-        embeddings, mask = left_padded(embeddings, lengths)
-        with self._eagerly():
+        embeddings, mask = left_padded(*self._with_start(embeddings, lengths))
+        if self.start is not None and self.start.vectors() is None:
+            # `generate` counts a cache's positions among those of its inputs, so something has to stand there.
+            n = self.start.length
+            embeddings = torch.cat([embeddings.new_zeros(len(embeddings), n, self.dim), embeddings], dim=1)
+            mask = torch.cat([mask.new_ones(len(mask), n), mask], dim=1)
+            options["past_key_values"] = self.start.cache(len(mask) * int(options.get("num_beams", 1)))
+        with self._eagerly(), self._autocast():
             out = self.model.generate(
                 inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options
             )

@@ -16,6 +16,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.weights import resolve
 
@@ -30,10 +31,12 @@ def language(tmp_path_factory) -> Callable[[str], FrozenLanguageModel]:
 def build(language, tiny_vision) -> Callable[..., FrozenVL]:
     """A model of its own: same arguments, same weights."""
 
-    def make(kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False) -> FrozenVL:
+    def make(
+        kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False, tuning: Tuning | None = None
+    ) -> FrozenVL:
         torch.manual_seed(1)
         vision = TimmEncoder(str(tiny_vision), grid=grid, trainable=trainable)
-        return FrozenVL(copy.deepcopy(language(kind)), vision, partial(MLP, hidden=16), k)
+        return FrozenVL(copy.deepcopy(language(kind)), vision, partial(MLP, hidden=16), k, tuning)
 
     return make
 

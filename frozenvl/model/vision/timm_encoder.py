@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
+from frozenvl.model.language import same_random_weights
 from frozenvl.model.vision.encoder import Grid, VisionEncoder, as_map
 from frozenvl.weights import loading, resolve
 
@@ -23,7 +25,7 @@ class TimmEncoder(VisionEncoder):
         grid: cells a side that the last feature map is averaged into (1 is global average pooling), `all` vectors
             of the last layer, or the one that the model's `head` is given.
         trainable: whether its weights are trained, or how many of its last blocks are; else it runs in eval mode.
-        pretrained: False starts from random weights, as in Frozen.
+        pretrained: False starts from random weights, as in Frozen; the same each time, where they are not trained.
         size: side of its input in pixels; by default the one that it was trained at.
         moving_statistics: whether batch normalisation goes on averaging in training; by default without pretrained
             weights only.
@@ -40,7 +42,7 @@ class TimmEncoder(VisionEncoder):
     ) -> None:
         super().__init__()
         where = resolve(name)
-        with loading(name):
+        with loading(name), nullcontext() if pretrained or trainable else same_random_weights():
             try:
                 model: Any = timm.create_model(
                     f"local-dir:{where}" if isinstance(where, Path) else where,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
 from frozenvl.errors import UserError
+from frozenvl.model.language import same_random_weights
 from frozenvl.model.vision.encoder import VisionEncoder
 from frozenvl.weights import cannot_load
 
@@ -51,7 +53,8 @@ class TorchvisionEncoder(VisionEncoder):
                 whole = get_model(name, weights=None)
                 whole.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
             else:
-                whole = get_model(name, weights=get_model_weights(name)[weights] if weights else None)
+                with nullcontext() if weights or trainable else same_random_weights():
+                    whole = get_model(name, weights=get_model_weights(name)[weights] if weights else None)
         except ValueError as error:
             raise UserError(
                 f"vision encoder {name!r}: {error}; torchvision.models.list_models() names all"

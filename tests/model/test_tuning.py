@@ -1,0 +1,195 @@
+"""What is trained of, or beside, the language model, beside PEFT's own and the plain model."""
+
+import copy
+
+import peft
+import pytest
+import torch
+from painted import Painted
+
+from frozenvl.errors import UserError
+from frozenvl.model import tuning as tunings
+from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning, Tuning
+from frozenvl.prompt import Sample
+
+RED, BLUE = Painted("red"), Painted("blue", (32, 32))
+SAMPLES = [
+    Sample("caption", (RED,), "a large red circle"),
+    Sample("question", (BLUE, "Question: what color is the circle? Answer:"), " blue"),
+    Sample("two images", (RED, "a\n", BLUE, "This"), " is a dax."),
+    Sample("no image", ("How many",), " squares are there? 3"),
+]
+MAKE = {
+    "finetuned": Finetuned,
+    "lora": lambda: LoRA(4),
+    "adapters": lambda: Adapters(8),
+    "prompt": lambda: PromptTuning(3),
+    "prefix": lambda: PrefixTuning(3),
+}
+KINDS = ["llama", "gpt2", "qwen2", "phi", "gptj"]
+NONE_OF_ITS_OWN = {("adapters", "opt")}
+
+
+def test_all_are_tested():
+    found = {v for v in vars(tunings).values() if isinstance(v, type) and issubclass(v, Tuning)} - {Tuning}
+    assert {type(make()) for make in MAKE.values()} == found
+
+
+def away_from_its_start(model) -> None:
+    """Adapters and LoRA start as nothing: moved, so that they say something."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for name in model.trained_state():
+            value = model.state_dict(keep_vars=True)[name]
+            if value.requires_grad and not name.startswith("mapper"):
+                value += torch.randn_like(value) * 0.05
+
+
+@pytest.fixture
+def made(build, processor_of):
+    def make(name: str, kind: str = "llama"):
+        model = build(kind, tuning=MAKE[name]())
+        away_from_its_start(model)
+        return model, processor_of(model)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", MAKE)
+def test_batched_is_single_and_packed_is_padded(made, name, kind):
+    model, processor = made(name, kind)
+    batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
+    losses = sum(model.loss(one).nll for one in single)
+    torch.testing.assert_close(model.loss(batch).nll, losses, rtol=1e-5, atol=0)
+    packs, model.language.packs = model.language.packs, False
+    torch.testing.assert_close(model.loss(batch).nll, losses, rtol=1e-5, atol=0)
+    model.language.packs = packs
+    torch.testing.assert_close(model.score(batch).sum(), -losses.detach(), rtol=1e-5, atol=0)
+    prompts = processor([sample.prompt for sample in SAMPLES])
+    texts = model.generate(prompts, processor, 6)
+    assert texts == [model.generate(processor([s.prompt]), processor, 6)[0] for s in SAMPLES]
+    assert texts == model.generate(prompts, processor, 6, num_beams=1, do_sample=False)  # transformers' own
+    beams = model.generate(prompts, processor, 6, num_beams=2)
+    assert beams == [model.generate(processor([s.prompt]), processor, 6, num_beams=2)[0] for s in SAMPLES]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", MAKE)
+def test_only_what_is_trained_changes(build, processor_of, name, kind):
+    model = build(kind, tuning=MAKE[name]()).train()
+    batch = processor_of(model)(SAMPLES)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model.loss(batch).nll.backward()
+        for n, p in model.named_parameters():
+            assert (p.grad is not None) == (n in trained), n
+        optimizer.step()
+    changed = {n for n, value in model.state_dict().items() if not value.equal(before[n])}
+    tied = {"language.model.lm_head.weight"} if name == "finetuned" else set()
+    assert changed - tied <= model.trained_state()
+    where = "tuning" if name in ("prompt", "prefix", "adapters") else "language"
+    assert {n.split(".")[0] for n in changed} == {"mapper", where}
+    words = {n for n in changed if n.startswith("language") and ("embed" in n or "wte" in n)}
+    assert bool(words) == (name == "finetuned")
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_a_batch_without_targets_reaches_every_trained_weight(made, name):
+    model, processor = made(name)
+    model.loss(processor([(RED, "text")])).nll.backward()
+    for n, p in model.named_parameters():
+        assert not p.requires_grad or (p.grad is not None and not p.grad.any()), n
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["lora", "adapters"])
+def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
+    plain, model = build(kind), build(kind, tuning=MAKE[name]())
+    batch = processor_of(plain)(SAMPLES)
+    torch.testing.assert_close(model.loss(batch).nll, plain.loss(batch).nll, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
+@pytest.mark.parametrize("name", ["prompt", "prefix", "lora"])
+def test_it_is_pefts_own(made, name, kind):
+    """Losses of single sequences from PEFT's own model with the same weights."""
+    model, processor = made(name, kind)
+    base = copy.deepcopy(model.language.model)
+    if name == "lora":
+        own = base
+    else:
+        config = {"prompt": peft.PromptTuningConfig, "prefix": peft.PrefixTuningConfig}[name]
+        own = peft.get_peft_model(base, config(task_type="CAUSAL_LM", num_virtual_tokens=3))
+        weights = model.tuning.state_dict()
+        weights = {
+            key.split(".", 1)[1].removeprefix("default."): v for key, v in model.tuning.state_dict().items()
+        }
+        own.prompt_encoder["default"].load_state_dict(weights)
+    own.eval()
+    for sample in SAMPLES:
+        batch = processor([sample])
+        embeddings = model.embeddings(batch, model.prefix(batch))
+        with torch.no_grad():
+            logits = own(inputs_embeds=embeddings, attention_mask=batch.real().long()).logits
+        logits = logits[0, -batch.tokens.shape[1] :]
+        where = batch.labels[0] >= 0
+        expected = torch.nn.functional.cross_entropy(logits[where], batch.labels[0][where], reduction="sum")
+        torch.testing.assert_close(model.loss(batch).nll.detach(), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("name", sorted(MAKE.keys() - {"prefix"}))
+def test_shared_prompts_are_whole_prompts(made, name):
+    model, processor = made(name)
+    lead = (RED, "This is a dax.\n")
+    rests = [(BLUE, "This is"), (BLUE, "Question: what color is the circle? Answer:"), ("How many",)]
+    shared = model.prefill(processor, lead)
+    after = model.generate(processor(rests, start=False), processor, 6, after=shared)
+    assert after == model.generate(processor([lead + rest for rest in rests]), processor, 6)
+
+
+def test_with_learned_keys_and_values_prompts_share_nothing(made):
+    model, processor = made("prefix")
+    with pytest.raises(UserError, match="draw demonstrations per question"):
+        model.prefill(processor, (RED, "This is a dax.\n"))
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_half_precision_leaves_what_is_trained_alone(made, name):
+    model, processor = made(name)
+    batch = processor(SAMPLES)
+    exact = model.loss(batch).nll.item()
+    model.hold_frozen_in_bf16()
+    assert all((p.dtype == torch.float32) == p.requires_grad for p in model.language.parameters())
+    loss = model.loss(batch).nll
+    assert loss.item() == pytest.approx(exact, rel=0.03)
+    loss.backward()
+    assert all(p.grad.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
+    assert len(model.generate(processor([s.prompt for s in SAMPLES]), processor, 6)) == len(SAMPLES)
+
+
+def test_a_learned_start_takes_positions(made):
+    model, processor = made("prompt")
+    room = model.language.max_positions
+    prompts = processor([("a " * 8,)])
+    length = int(prompts.lengths[0])
+    model.generate(prompts, processor, 1)
+    with pytest.raises(UserError, match=f"has {room + 1} positions"):
+        model._check(prompts, more=room - length - 3 + 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "said"),
+    [
+        (Adapters, "opt", "adapters on .*no part of their own"),
+        (lambda: LoRA(targets=["nothing"]), "llama", "LoRA on .*"),
+        (PrefixTuning, "gemma3", "prefix tuning on .*keep keys and values of all positions"),
+    ],
+)
+def test_what_cannot_be_attached(build, make, kind, said):
+    with pytest.raises(UserError, match=said) as found:
+        build(kind, tuning=make())
+    assert "\n" not in str(found.value)

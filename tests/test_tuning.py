@@ -1,0 +1,73 @@
+"""Whole runs that train something beside the visual prefix, or of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from running import add, checkpoint, history, one_line
+
+from frozenvl.trained import load_trained
+
+SHORT = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2)
+TUNINGS = {
+    "Finetuned": "language.",
+    "LoRA": "lora_",
+    "Adapters": "tuning.adapters.",
+    "PromptTuning": "tuning.prompt.",
+    "PrefixTuning": "tuning.encoder.",
+}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", TUNINGS)
+def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, precision):
+    tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--model.precision", precision)
+    assert frozenvl("fit", *SHORT, *tuning) == 0
+    kept = checkpoint("tiny")["state_dict"]
+    assert any(TUNINGS[name] in key for key in kept)
+    assert name == "Finetuned" or not any("embed_tokens" in key for key in kept)
+    assert all(value.dtype == torch.float32 for key, value in kept.items() if "num_batches" not in key)
+    trained = load_trained(Path("runs/tiny"))
+    state = trained.module.state_dict()
+    assert state.keys() == kept.keys() and all(state[key].equal(kept[key]) for key in kept)
+    said = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
+    assert frozenvl("validate", *tuning, "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 0
+    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
+
+
+def test_ranks_train_alike(frozenvl):
+    tuning = ("--model.tuning", "frozenvl.model.tuning.LoRA", "--trainer.limit_val_batches", 0)
+    assert frozenvl("fit", *SHORT, *tuning, name="one") == 0
+    assert frozenvl("fit", *SHORT, *tuning, name="two", ranks=2) == 0
+    one, two = (checkpoint(name)["state_dict"] for name in ("one", "two"))
+    for key in one:
+        torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
+
+
+def test_a_language_model_from_scratch(frozenvl):
+    scratch = ("--model.tuning", "frozenvl.model.tuning.Finetuned", "--model.language_pretrained", "false")
+    assert frozenvl("fit", *SHORT, *scratch, "--trainer.limit_val_batches", 0) == 0
+    assert frozenvl("fit", *SHORT, *scratch[:2], "--trainer.limit_val_batches", 0, name="plain") == 0
+    assert history("tiny")[0]["train/loss"] != history("plain")[0]["train/loss"]
+    kept, state = checkpoint("tiny")["state_dict"], load_trained(Path("runs/tiny")).module.state_dict()
+    assert all(state[key].equal(kept[key]) for key in kept)
+
+
+def test_random_weights_that_are_not_trained_are_found_again(frozenvl):
+    random = ("--model.language_pretrained", "false", "--model.vision.init_args.pretrained", "false")
+    assert frozenvl("fit", *SHORT, *random) == 0
+    said = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
+    last = ("--ckpt_path", "runs/tiny/checkpoints/last.ckpt")
+    assert frozenvl("validate", *random, *last, "--seed_everything", 5) == 0
+    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
+
+
+def test_parts_may_have_rates_of_their_own(frozenvl, capfd):
+    tuning = ("--model.tuning", "frozenvl.model.tuning.PromptTuning", "--trainer.limit_val_batches", 0)
+    fixed = ("--model.schedule", "constant", *add("probes.Rates", file="rates.json"))
+    assert frozenvl("fit", *SHORT, *tuning, *fixed, "--model.rates", '{"tuning": 0.5}') == 0
+    assert Path("rates.json").read_text() == '{"mapper": 0.01, "tuning": 0.5}'
+    assert frozenvl("fit", *SHORT, "--model.rates", '{"vision": 0.5}', name="wrong") == 2
+    assert "model.rates names vision, but what is trained is mapper" in one_line(capfd.readouterr().err)
