@@ -1,0 +1,114 @@
+"""The configurations that are published: each trains for two steps, with tiny models and data in place of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import torch
+import transformers as hf
+import yaml
+from running import checkpoint, history
+
+from frozenvl.cli import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+NAMED = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+GRIDS = {"limber": 2, "magma": 2}
+"""In place of 12 × 12: `k` follows."""
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("clip")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**sizes, "vocab_size": 50, "max_position_embeddings": 8, "eos_token_id": 1, "bos_token_id": 0}
+    torch.manual_seed(0)
+    config = hf.CLIPConfig(text_config=text, vision_config=sizes | {"image_size": 64, "patch_size": 16})
+    hf.CLIPModel(config).save_pretrained(folder)
+    hf.CLIPImageProcessor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def scenes(tmp_path) -> Path:
+    """tiny.yaml's data alone."""
+    data = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["data"]
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump({"data": data | {"root": "nowhere"}}))
+    return tmp_path / "data.yaml"
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_vision, tiny_clip):
+    monkeypatch.chdir(tmp_path)
+    config = CONFIGS / f"{name}.yaml"
+    published = yaml.safe_load(config.read_text())
+    model, run = published["model"], published["name"]
+    vision = model["vision"]["class_path"].rsplit(".")[-1]
+    own = model["vision"]["init_args"]
+    swapped = ["--model.language", tiny_language]
+    if own.get("pretrained", True):
+        folder = tiny_clip if vision == "HFEncoder" else tiny_vision
+        swapped += ["--model.vision.init_args.name", folder]
+    else:
+        assert own["name"] == "nf_resnet50"
+        swapped += ["--model.vision.init_args.name", "test_nfnet", "--model.vision.init_args.size", 64]
+    if name in GRIDS:
+        swapped += ["--model.vision.init_args.grid", GRIDS[name], "--model.k", GRIDS[name] ** 2]
+    if own.get("grid") == 12:
+        assert model["k"] == 144
+    if model["mapper"] == "frozenvl.model.mapper.Transformer" or "heads" in str(model["mapper"]):
+        swapped += ["--model.mapper.init_args.heads", 4, "--model.mapper.init_args.layers", 2]
+    short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
+    quiet = [
+        "--trainer.enable_progress_bar",
+        "false",
+        "--trainer.log_every_n_steps",
+        1,
+        "--data.batch_size",
+        8,
+    ]
+    command = ["fit", "--config", config, "--config", scenes, *swapped, *short, *quiet]
+    assert main([str(word) for word in command]) == 0
+    losses = [row["train/loss"] for row in history(run) if "train/loss" in row]
+    assert len(losses) == 2
+    kept = checkpoint(run)["state_dict"]
+    parts = {key.split(".")[1] for key in kept}
+    tuning = str(model.get("tuning"))
+    assert ("vision" in parts) == bool(own.get("trainable"))
+    assert ("language" in parts) == ("Finetuned" in tuning or "LoRA" in tuning)
+    assert ("tuning" in parts) == any(kind in tuning for kind in ("Prefix", "Prompt", "Adapters"))
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    """Flickr8k's layout, and the same in tars as CC3M's."""
+    folder = tmp_path / "photographs"
+    (folder / "images").mkdir(parents=True)
+    (folder / "annotations").mkdir()
+    for part in ("train", "val"):
+        images = [{"id": n, "file_name": f"{part}{n}.jpg"} for n in range(4)]
+        for image in images:
+            PIL.Image.new("RGB", (30, 20), (60 * image["id"], 0, 99)).save(
+                folder / "images" / image["file_name"]
+            )
+        captions = [{"id": n, "image_id": n, "caption": f"a dog and {n} cats"} for n in range(4)]
+        file = folder / "annotations" / f"captions_{part}.json"
+        file.write_text(json.dumps({"images": images, "annotations": captions}))
+        shards = folder / {"train": "train", "val": "validation"}[part]
+        source = ["CocoCaptions", shards, "--annotations", file, "--images", folder / "images"]
+        assert main([str(word) for word in ("data", "pack", *source)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml")))
+def test_data_goes_with_any_model(name, photographs, monkeypatch, tmp_path, tiny_language, tiny_vision):
+    monkeypatch.chdir(tmp_path)
+    files = ["--config", CONFIGS / "lora.yaml", "--config", CONFIGS / "data" / f"{name}.yaml"]
+    models = ["--model.language", tiny_language, "--model.vision.init_args.name", tiny_vision]
+    short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
+    command = ["fit", *files, "--data.root", photographs, *models, *short, "--data.batch_size", 2]
+    assert main([str(word) for word in command]) == 0
+    assert "captions/CIDEr" in history("lora")[-1]
