@@ -54,6 +54,12 @@ def evaluations(path: Path) -> dict[str, Path]:
     return found
 
 
+def benchmark_of(predictions: Path) -> str:
+    """The benchmark that predictions are of, as the score beside them says; empty where that does not say it."""
+    score = predictions.with_name("score.json")
+    return str(read_json(score).get("benchmark", "")) if score.is_file() else ""
+
+
 def compare(a: Path, b: Path) -> Comparison:
     """Scores two predictions.jsonl of the same queries on the same resampled images.
 

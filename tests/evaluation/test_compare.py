@@ -77,6 +77,55 @@ def test_command(capsys):
     assert "no gallery" in said.err
 
 
+def test_what_cannot_be_compared_is_left_out_and_the_rest_is_not(capsys):
+    few = {"1": "a dog runs"}
+    for run, captions, other in (("a", WORSE, WORSE), ("b", BETTER, few)):
+        predictions(f"{run}/evaluation/captions", captions)
+        predictions(f"{run}/evaluation/afewer", other)
+    predictions("a/evaluation/alone", WORSE)
+    (predictions("a/evaluation/broken", WORSE)).write_text("{")
+    predictions("b/evaluation/broken", WORSE)
+    assert main(["compare", "a", "b"]) == 0
+    said = capsys.readouterr()
+    assert "captions CIDEr" in said.out and "afewer" not in said.out
+    assert "afewer: left out: " in said.err and "2 queries stand in one only" in said.err
+    assert "broken: left out: " in said.err and "left out, since only a has them: alone" in said.err
+    predictions("c/evaluation/captions", few)
+    predictions("c/evaluation/afewer", WORSE)
+    predictions("d/evaluation/captions", WORSE)
+    predictions("d/evaluation/afewer", few)
+    assert main(["compare", "c", "d"]) == 2
+    assert "nothing that can be compared" in one_line(capsys.readouterr().err)
+
+
+def test_benchmarks_and_evaluations_are_chosen_by_name(capsys):
+    for run, texts in (("a", WORSE), ("b", BETTER)):
+        for name in ("flickr", "coco-0shot", "coco-1shot"):
+            path = predictions(f"{run}/evaluation/{name}", texts).with_name("score.json")
+            path.write_text(json.dumps({"benchmark": name[:4], "circumstances": {}}))
+    for only, shown in (
+        (["coco"], {"coco-0shot", "coco-1shot"}),
+        (["coco-1shot", "flickr"], {"coco-1shot", "flickr"}),
+    ):
+        assert main(["compare", "a", "b", "--only", *only]) == 0
+        out = capsys.readouterr().out
+        assert {name for name in ("flickr", "coco-0shot", "coco-1shot") if f"{name} CIDEr" in out} == shown
+    assert main(["compare", "a", "b", "--only", "vqa"]) == 2
+    assert "no benchmark or evaluation 'vqa'; there are coco, flic" in one_line(capsys.readouterr().err)
+    files = [f"{run}/evaluation/flickr/predictions.jsonl" for run in ("a", "b")]
+    assert main(["compare", *files, "--only", "flickr"]) == 2
+    assert "--only chooses among" in one_line(capsys.readouterr().err)
+
+
+def test_scores_need_no_images(capsys):
+    for run in ("a", "b"):
+        predictions(f"{run}/evaluation/captions", WORSE)
+    Path("a/config.yaml").write_text("data: {}\n")
+    assert main(["compare", "a", "b"]) == 0
+    said = capsys.readouterr()
+    assert "captions CIDEr" in said.out and said.err.count("no gallery: ") == 1
+
+
 def test_command_draws_where_two_runs_differ_most(tiny_run, capsys):
     assert main(["compare", str(tiny_run), str(tiny_run), "--out", "drawn"]) == 0
     assert {path.name for path in Path("drawn").iterdir()} == {
