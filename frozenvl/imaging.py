@@ -83,7 +83,9 @@ def content(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UnreadableImage(f"{what}: no such image; check data.root and the image folder") from None
+        raise UnreadableImage(
+            f"{what}: no such image; check the folder of the data and that of its images"
+        ) from None
     except (OSError, ValueError) as error:
         raise _unreadable(what, _reason(error)) from None
 

@@ -25,7 +25,12 @@ class Image(ABC):
     """A reference to an image. Nothing is read until somebody needs its pixels."""
 
     name: str
-    """What a person calls it (a file's name); no two images of a source share one."""
+    """What a person calls it, such as a file's name."""
+
+    @property
+    def key(self) -> str:
+        """Tells the images of a run apart."""
+        return self.name
 
     @abstractmethod
     def read(self, side: int | None = None) -> PIL.Image.Image:
@@ -58,6 +63,10 @@ class ImageFile(Image):
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.path.name
+
+    @property
+    def key(self) -> str:
+        return str(self.path)
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
         return decode(self.path, str(self.path), side)

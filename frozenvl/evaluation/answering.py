@@ -103,6 +103,12 @@ def likelihoods(
     return context.model.rank(context.processor, list(rests.values()), candidates, after)
 
 
+def renewed(evaluation: Evaluation, query: Query, kept: Record) -> Record:
+    """A record with what was said before; its references are those of today."""
+    said = Continuation(kept["generated"], kept["ended"])
+    return record(evaluation, query, evaluation.shown(query), said, kept.get("unreadable", ""))
+
+
 def record(
     evaluation: Evaluation, query: Query, prompt: Prompt, said: Continuation, unreadable: str
 ) -> Record:

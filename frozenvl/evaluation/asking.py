@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from frozenvl.data.datamodule import mixed
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.evaluation.context import Context, View
+from frozenvl.files import read_json
 from frozenvl.prompt import Image, Prompt, black, with_images
 
 if TYPE_CHECKING:
@@ -67,8 +69,18 @@ class Evaluation:
         """Identity of all that the predictions depend on."""
         digest = hashlib.sha256(json.dumps(self.circumstances, sort_keys=True, default=str).encode())
         for query in self.queries:
-            digest.update(json.dumps([query.id, prompt_record(query.prompt), query.candidates]).encode())
+            parts = [part if isinstance(part, str) else {"image": content_of(part)} for part in query.prompt]
+            digest.update(json.dumps([query.id, parts, query.candidates]).encode())
         return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=2**17)
+def content_of(image: Image) -> str:
+    """The identity of an image's content, or that it cannot be had."""
+    try:
+        return image.digest
+    except UnreadableImage:
+        return "unreadable"
 
 
 def name_of(benchmark: Benchmark, setting: Setting, view: str = "") -> str:
@@ -134,6 +146,7 @@ def check(benchmark: Benchmark, setting: Setting, context: Context) -> None:
     if not queries:  # validation is switched off
         return
     check_length(where, benchmark, context, queries)
+    check_whole(benchmark, setting, context)
     for query in queries:
         if not query.references and not query.scores:
             raise UserError(f"{where}: query {query.id} has no answer to score against; ask what has one")
@@ -142,13 +155,33 @@ def check(benchmark: Benchmark, setting: Setting, context: Context) -> None:
         if reason := unreadable(context.see(image)):
             raise UserError(f"{where}: all its queries share an image that cannot be read: {reason}")
     if all(reasons := list(_unreadable(queries[:LOOKED_AT], context))):
-        raise UserError(f"{where}: none of its first {len(reasons)} images can be read: {reasons[0]}")
+        raise UserError(f"{where}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
+
+
+def check_whole(benchmark: Benchmark, setting: Setting, context: Context) -> None:
+    """Raises `UserError` where a part would take the place of a whole that is kept."""
+    size = benchmark.size(setting)
+    if not context.resumable or limited(context, size) == size:
+        return
+    for view in context.views:
+        folder = context.folder / name_of(benchmark, setting, "" if view == "seeing" else view)
+        with suppress(UserError, KeyError, TypeError):  # none, or none of ours
+            whole = not read_json(folder / "score.json")["partial"]
+            if whole:
+                break
+    else:
+        return
+    raise UserError(
+        f"{folder}: holds the score of all its queries, which --limit would replace by that of a part; move the folder "
+        "away, or leave --limit out"
+    )
 
 
 def _unreadable(queries: Sequence[Query], context: Context) -> Iterator[str]:
-    """Why the queries' images cannot be read, up to the first that can."""
+    """Why the queries' prompts cannot be read, up to the first that can."""
     for query in queries:
-        reason = unreadable(context.see(query.image))
+        images = (part for part in query.prompt if isinstance(part, Image))
+        reason = next(filter(None, (unreadable(context.see(image)) for image in images)), "")
         yield reason
         if not reason:
             return

@@ -81,6 +81,9 @@ class Benchmark(L.Callback, ABC):
     """What kind of benchmark it is."""
     main: ClassVar[str]
     """The score that stands for the others."""
+    words: ClassVar[tuple[str, ...]] = ("image", "question")
+    """What its wording has to have in braces."""
+    why: ClassVar[str] = "what is asked would not be shown (views leave images out, templates do not)"
     likelihood: Literal["sum", "mean", "calibrated"] | None = None
     """How candidates are compared, where queries have any: by the log-probability summed over their tokens, its mean,
     or the sum less that on black images."""
@@ -98,6 +101,11 @@ class Benchmark(L.Callback, ABC):
             raise UserError(
                 f"{type(self).__name__}: give it a task of data.val or a source of its own, not both"
             )
+        if max_new_tokens < 1:
+            raise UserError(
+                f"{type(self).__name__}: max_new_tokens is {max_new_tokens}; an answer needs one at least"
+            )
+        check_decoding(type(self).__name__, decoding or {})
         self.name: str = task or self.protocol
         self.task, self.max_new_tokens, self.decoding = task, max_new_tokens, decoding or {}
         self.source: Any = source
@@ -145,15 +153,25 @@ class Benchmark(L.Callback, ABC):
     # How it runs in the loop
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
-        """Takes source and wording from a run's tasks, where it has none of its own."""
-        if self.task is None:
-            return
-        if self.task not in val:
-            known = ", ".join(val) or "none"
-            raise UserError(f"{type(self).__name__}: no task {self.task!r} in data.val (there are: {known})")
-        self.source = val[self.task].source
-        if not self._own_template:
-            self.template = val[self.task].template
+        """Takes source and wording from a run's tasks, where it has none of its own.
+
+        Raises:
+            UserError: where there is no such task, or the wording leaves out what is asked.
+        """
+        if self.task is not None:
+            if self.task not in val:
+                known = ", ".join(val) or "none"
+                raise UserError(
+                    f"{type(self).__name__}: no task {self.task!r} in data.val (there are: {known})"
+                )
+            self.source = val[self.task].source
+            if not self._own_template:
+                self.template = val[self.task].template
+        for word in self.words:
+            if f"{{{word}}}" not in self.template.query:
+                raise UserError(
+                    f"{type(self).__name__}: template.query is {self.template.query!r}, without {{{word}}}: {self.why}"
+                )
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Says before the run what could not work."""
@@ -190,6 +208,16 @@ def refuse_twins(benchmarks: Iterable[Benchmark]) -> None:
             f"two evaluations are called {twins[0]}; ask for each number of shots, seed, induction and number of "
             "repeats once, and run benchmarks of one kind on one task by `frozenvl evaluate`, which names them"
         )
+
+
+def check_decoding(who: str, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` where transformers' `generate` has no such option."""
+    if not options:
+        return
+    from transformers import GenerationConfig
+
+    if unknown := sorted(options.keys() - GenerationConfig().to_dict().keys()):
+        raise UserError(f"{who}: decoding has {unknown[0]!r}, which is no option of transformers' `generate`")
 
 
 def induced(texts: Sequence[str], text: str) -> str:

@@ -25,6 +25,7 @@ class Captions(Benchmark):
 
     protocol = "captions"
     main = "CIDEr"
+    words = ("image",)
 
     def __init__(
         self,

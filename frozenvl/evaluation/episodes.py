@@ -11,6 +11,7 @@ from typing import Any, Literal
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.errors import UserError
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
+from frozenvl.evaluation.context import Context
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.naming import naming_scores, strict_match
@@ -62,19 +63,40 @@ class _Episodes(Benchmark):
             raise UserError(
                 f"{type(self).__name__}: episodes, repeats (from 0) and induction each need at least one value"
             )
+        for name, each in episodes.items():
+            if len(each) and not isinstance(each[0], Episode):
+                raise UserError(
+                    f"{type(self).__name__}: {name}: {type(each).__name__} gives no episodes; LabelledEpisodes draws "
+                    "some from labelled images"
+                )
         super().__init__(None, episodes, template, max_new_tokens, decoding, supervised_encoder)
         self.repeats, self.induction = repeats, induction
+        self._looked = False
+
+    def prepare(self, context: Context) -> None:
+        """Raises `UserError` where the episodes of a set are not alike: one score could not stand for all."""
+        if self._looked:
+            return
+        self._looked = True
+        for name, episodes in self.source.items():
+            first = ways_and_shots(episodes[0])
+            for index in range(len(episodes)):
+                episode = episodes[index]
+                if (found := ways_and_shots(episode)) != first:
+                    raise UserError(
+                        f"{self.name}: {name}: episode {episode.id} has {found[0]} ways and {found[1]} shots, "
+                        f"the first {first[0]} and {first[1]}; keep each kind in a set of its own"
+                    )
 
     def settings(self) -> list[Setting]:
         made = []
         for name, episodes in self.source.items():
-            first = episodes[0]
-            ways = len({caption for _, caption in first.support}) or 1
+            ways, inner_shots = ways_and_shots(episodes[0])
             for text in self.induction:
-                for repeats in self.repeats if first.support else (0,):
+                for repeats in self.repeats if inner_shots else (0,):
                     facts = {
                         "ways": ways,
-                        "inner_shots": len(first.support) // ways,
+                        "inner_shots": inner_shots,
                         "repeats": repeats,
                         "induction": bool(text),
                         "episodes": name,
@@ -98,7 +120,7 @@ class _Episodes(Benchmark):
             id=episode.id,
             prompt=joined(parts),
             image=episode.query,
-            image_id=episode.query.name,
+            image_id=episode.query.key,
             references=(episode.answer,),
             question=episode.question,
             candidates=self._candidates(episode),
@@ -117,6 +139,12 @@ class _Episodes(Benchmark):
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return vqa_results(texts)
+
+
+def ways_and_shots(episode: Episode) -> tuple[int, int]:
+    """How many kinds the support shows, and how often each."""
+    ways = len({caption for _, caption in episode.support}) or 1
+    return ways, len(episode.support) // ways
 
 
 def names_of(episode: Episode) -> tuple[str, ...]:
@@ -156,7 +184,8 @@ class Naming(_Episodes):
 
     Args:
         episodes: sets of episodes by name, such as one of the published files for each number of ways and shots.
-        template: how it is worded: a template, or the name of one in `WORDINGS`.
+        template: how it is worded: a template, or the name of one in `WORDINGS`. `{question}` stands for the support's
+            captions ("This is a dax") and for what the query begins with ("This is a").
         repeats: times each support example stands again.
         induction: texts before the support, `{names}` filled with "dax or blicket"; "" is none.
         choose: whether the name is chosen among the support's by likelihood, and how that is measured.
@@ -167,6 +196,7 @@ class Naming(_Episodes):
 
     protocol = "naming"
     main = "strict"
+    why = "{question} stands for the support's captions and for what the query begins with"
 
     def __init__(
         self,

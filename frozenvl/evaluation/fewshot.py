@@ -107,6 +107,10 @@ class FewShotVQA(Benchmark):
 
     def query(self, setting: Setting, index: int) -> Query:
         example: Example = self.source[index]
+        if not example.question:
+            raise UserError(
+                f"example {example.id} has no question; is it captions, for the benchmark Captions?"
+            )
         facts = setting.facts
         shots = (
             self.way.draw(example, self.pool, facts["shots"], facts["seed"])

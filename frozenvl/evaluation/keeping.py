@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,12 @@ def keep(evaluation: Evaluation, records: dict[str, Record]) -> None:
     write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
     draw(evaluation, records)
     show_in_full(evaluation, records)
+    if score["unreadable"]:
+        print(
+            f"{name}: {score['unreadable']} of {len(records)} prompts could not be read and count as wrong; "
+            f"{folder / 'predictions.jsonl'} says why",
+            file=sys.stderr,
+        )
     # Last: whoever finds it finds the others.
     write_atomically(folder / "score.json", json.dumps(score, indent=2, ensure_ascii=False) + "\n")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from frozenvl.data.datamodule import evaluation_batches
-from frozenvl.evaluation.answering import answer
+from frozenvl.evaluation.answering import answer, renewed
 from frozenvl.evaluation.asking import Evaluation, asked, check_length, name_of
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.keeping import keep
@@ -31,10 +31,23 @@ def evaluate(benchmark: Benchmark, setting: Setting, context: Context) -> None:
     check_length(name_of(benchmark, setting), benchmark, context, queries)
     for view in context.views:
         evaluation = Evaluation(benchmark, setting, view, context, queries)
-        if all(evaluation.shown(query) for query in queries):
+        if reason := pointless(evaluation):
+            if context.rank == 0:
+                print(f"{evaluation.name}: left out, since {reason}")
+        else:
             run(evaluation)
-        elif context.rank == 0:
-            print(f"{evaluation.name}: left out, since without images its prompts are empty")
+
+
+def pointless(evaluation: Evaluation) -> str:
+    """Why a view of a benchmark says nothing; empty where it does."""
+    blind = evaluation.context.facts["blind"]
+    if not all(evaluation.shown(query) for query in evaluation.queries):
+        return "without images its prompts are empty"
+    if blind and evaluation.view == "test-blind":
+        return "the run sees black images anyway"
+    if evaluation.benchmark.likelihood == "calibrated" and (blind or evaluation.view != "seeing"):
+        return "likelihoods less those on black images say nothing where nothing else is seen"
+    return ""
 
 
 def run(evaluation: Evaluation) -> None:
@@ -42,6 +55,8 @@ def run(evaluation: Evaluation) -> None:
     context, queries = evaluation.context, evaluation.queries
     parts = Parts(context, evaluation.name, evaluation.fingerprint)
     records: dict[str, Record] = dict(parts.known)
+    if known := sum(query.id in records for query in queries) if context.rank == 0 else 0:
+        print(f"{evaluation.name}: {known} of {len(queries)} answers are kept from before")
     mine = evaluation_batches(queries, context.batch_size)[context.rank :: context.world_size]
     with progress_line(evaluation.name, context.rank == 0) as progress:
         for done, batch in enumerate(mine, start=1):
@@ -50,5 +65,6 @@ def run(evaluation: Evaluation) -> None:
             progress(done, len(mine))
     for part in gather(parts.mine):
         records |= part
-    keep(evaluation, {query.id: records[query.id] for query in sorted(queries, key=lambda query: query.id)})
+    by_id = sorted(queries, key=lambda query: query.id)
+    keep(evaluation, {query.id: renewed(evaluation, query, records[query.id]) for query in by_id})
     parts.remove()

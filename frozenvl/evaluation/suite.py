@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> 
         described |= found
     if unknown := [name for name in only if name not in described]:
         raise UserError(f"no benchmark {unknown[0]!r}; there are {', '.join(described)}")
+    for name in described:
+        if not re.fullmatch(r"[\w.-]*\w[\w.-]*", name):
+            raise UserError(f"benchmark {name!r}: its name is a folder's: letters, digits, _ . and - alone")
     return {name: make(name, described[name]) for name in only or described}
 
 
@@ -48,13 +52,15 @@ def read_described(path: Path, root: str | None) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        content = OmegaConf.merge(OmegaConf.load(path), {"root": root} if root else {})
+        loaded = OmegaConf.load(path)
+        if OmegaConf.is_dict(loaded) and OmegaConf.is_missing(loaded, "root") and not root:
+            raise UserError(f"{path}: asks for the folder of the data; name it with --root")
+        content = OmegaConf.merge(loaded, {"root": root} if root else {})
         plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path}: {reason}{'' if root else '; --root names the data, where it is asked for'}"
-        ) from None
+        hint = "; --root names the data" if "'root'" in reason and not root else ""
+        raise UserError(f"{path}: {reason}{hint}") from None
     if (
         not isinstance(plain, dict)
         or not isinstance(plain.get("benchmarks"), dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from running import one_line
 from suites import LOOP, QUESTIONS, described, scenes, toy
@@ -40,6 +41,41 @@ def no_images(folder: Path) -> dict:
     return described("Captions", source=source)
 
 
+def labelled(folder: Path) -> dict:
+    for label in ("cat", "dog"):
+        (folder / label).mkdir()
+        for number in range(2):
+            PIL.Image.new("RGB", (9, 9)).save(folder / label / f"{number}.png")
+    source = {"class_path": "frozenvl.data.sources.folder.ImageFolder", "init_args": {"folder": str(folder)}}
+    return described("Naming", episodes={"pets": source})
+
+
+def mixed_ways(folder: Path) -> dict:
+    """Of three episodes the last has one way more."""
+    PIL.Image.new("RGB", (9, 9)).save(folder / "a.png")
+    episodes = []
+    for ways in (1, 1, 2):
+        episode = {"question_image": "a.png", "question": "This is a", "answer": "dax"}
+        for at, name in enumerate(("dax", "blicket")[:ways], start=1):
+            episode |= {f"image_{at}": "a.png", f"caption_{at}": f"This is a {name}"}
+        episodes.append(episode)
+    (folder / "episodes.json").write_text(json.dumps(episodes))
+    bench = "frozenvl.data.sources.frozen_bench.FrozenBenchmark"
+    files = {"annotations": str(folder / "episodes.json"), "images": str(folder)}
+    return described("Naming", episodes={"mixed": {"class_path": bench, "init_args": files}})
+
+
+def no_support(folder: Path) -> dict:
+    """Query images are there, those before them are not."""
+    PIL.Image.new("RGB", (9, 9)).save(folder / "q.png")
+    episode = {"question_image": "q.png", "question": "This is a", "answer": "dax"}
+    episode |= {"image_1": "gone.png", "caption_1": "This is a dax"}
+    (folder / "episodes.json").write_text(json.dumps([episode]))
+    bench = "frozenvl.data.sources.frozen_bench.FrozenBenchmark"
+    files = {"annotations": str(folder / "episodes.json"), "images": str(folder)}
+    return described("Naming", episodes={"1way": {"class_path": bench, "init_args": files}})
+
+
 FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestions", "train", size=40)}
 
 
@@ -47,7 +83,7 @@ FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestion
     ("benchmark", "message"),
     [
         (missing_key, "benchmark bad: * episodes.json: episode 1 has no 'caption_1'"),
-        (no_images, "bad: none of its first 1 images can be read: * a.jpg: no such image"),
+        (no_images, "bad: none of its first 1 prompts can be read: * a.jpg: no such image"),
         (
             described("Captions", source={"class_path": "frozenvl.data.sources.coco.CocoCaptions",
                                           "init_args": {"annotations": "no.json", "images": "."}}),
@@ -70,6 +106,29 @@ FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestion
         ({"class_path": "frozenvl.evaluation.Captions", "init_args": {"shots": 3}}, "benchmark bad: *shots"),
         (described("Captions", source="${root}/x"), "--root"),
         (7, "benchmark bad: "),
+        (labelled, "benchmark bad: Naming: pets: ImageFolder gives no episodes"),
+        (mixed_ways, "bad: mixed: episode * has 2 ways and 1 shots, the first 1 and 1"),
+        (no_support, "bad-1way: none of its first 1 prompts can be read: * gone.png: no such image"),
+        (described("FewShotVQA", **FEW, shots=[0], max_new_tokens=0), "benchmark bad: *max_new_tokens is 0"),
+        (described("FewShotVQA", **FEW, decoding={"num_beems": 3}), "benchmark bad: *decoding has 'num_beems'"),
+        (
+            described("FewShotVQA", **FEW | {"source": scenes("SceneCaptions", size=3)}, shots=[0]),
+            "bad-0shot: example * has no question",
+        ),
+        (
+            described("FewShotVQA", **FEW, template={"query": "{question}", "target": " {target}"}),
+            "benchmark bad: *template.query is '{question}', without {image}",
+        ),
+        (
+            described("FewShotVQA", **FEW, template={"query": "{image}What?", "target": " {target}"}),
+            "benchmark bad: *template.query is '{image}What?', without {question}",
+        ),
+        (
+            described(
+                "Naming", episodes={"2way": scenes("SceneEpisodes", size=3)}, template={"query": "{image}This"}
+            ),
+            "benchmark bad: *without {question}: *captions",
+        ),
     ],
 )  # fmt: skip
 def test_a_benchmark_that_cannot_be_is_named_before_the_run(
@@ -91,7 +150,10 @@ def test_a_benchmark_that_cannot_be_is_named_before_the_run(
         ("benchmarks: {}\n", "suite.yaml: has no `benchmarks`"),
         ("- 1\n", "suite.yaml: "),
         ("benchmarks: {\n", "suite.yaml: "),
-        ("root: ???\nbenchmarks: {a: {class_path: x}}\n", "suite.yaml: Missing mandatory value: root"),
+        (
+            "root: ???\nbenchmarks: {a: {class_path: x}}\n",
+            "suite.yaml: asks for the folder of the data; name it with --root",
+        ),
         ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
     ],
 )
@@ -145,3 +207,10 @@ def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
     context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(UserError, match="vqa-0shot: query q1 has no answer to score against"):
         check_suite(toy(vqa=benchmark), context)
+
+
+@pytest.mark.parametrize("name", ["../else", "a b", "", ".", "a/b"])
+def test_a_name_that_is_no_folders_is_refused(evaluate, run, capfd, name):
+    assert evaluate({name: LOOP["captions"]}) == 2
+    assert "its name is a folder's" in one_line(capfd.readouterr().err)
+    assert not (run / "evaluation").exists()

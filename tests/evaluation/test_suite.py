@@ -14,11 +14,12 @@ import PIL.Image
 import pytest
 import yaml
 from running import one_line
-from suites import LOOP, POOL, QUESTIONS, SUITE, rows_of, toy
+from suites import LOOP, POOL, QUESTIONS, SUITE, described, rows_of, scenes, toy
 
 from frozenvl.cli import main
 from frozenvl.errors import RunError
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
+from frozenvl.evaluation.asking import content_of
 from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
 from frozenvl.model.frozen import FrozenVL
 
@@ -180,6 +181,84 @@ def test_a_finished_one_is_not_generated_again_but_another_checkpoints_is(evalua
     assert answered == once * 2 and kept(run) != last
     assert evaluate(LOOP, batch_size=4) == 0
     assert len(answered) > 2 * len(once)
+
+
+def coco(folder: Path, said: str, colour: str) -> dict:
+    """Two photographs, and what is said of them."""
+    folder.mkdir(exist_ok=True)
+    images = [{"id": n, "file_name": f"{n}.png"} for n in (1, 2)]
+    for image in images:
+        PIL.Image.new("RGB", (40, 30), colour).save(folder / image["file_name"])
+    captions = [{"id": n, "image_id": n, "caption": said} for n in (1, 2)]
+    (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
+    files = {"annotations": str(folder / "captions.json"), "images": str(folder)}
+    source = {"class_path": "frozenvl.data.sources.coco.CocoCaptions", "init_args": files}
+    return {"mine": {"class_path": "frozenvl.evaluation.Captions", "init_args": {"source": source}}}
+
+
+def test_other_images_under_the_same_names_are_asked_again(evaluate, answered, tmp_path, capsys):
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    assert answered == [2]
+    content_of.cache_clear()  # as another process would
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    assert answered == [2] and "2 of 2 answers are kept from before" in capsys.readouterr().out
+    content_of.cache_clear()
+    assert evaluate(coco(tmp_path / "data", "a dog", "blue")) == 0
+    assert answered == [2, 2]
+
+
+def test_answers_that_are_kept_are_scored_against_todays_references(evaluate, run, answered, tmp_path):
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    before = rows_of(run / "evaluation/mine")
+    assert evaluate(coco(tmp_path / "data", before["1"]["text"] or "nothing", "red")) == 0
+    after = rows_of(run / "evaluation/mine")
+    assert answered == [2] and after["1"]["text"] == before["1"]["text"]
+    assert after["1"]["references"] == [before["1"]["text"] or "nothing"] != before["1"]["references"]
+
+
+def test_a_part_does_not_take_the_place_of_a_whole(evaluate, run, capfd):
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 0
+    assert evaluate(LOOP, "--only", "vqa") == 0
+    whole = kept(run)
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 2
+    assert "vqa-0shot: holds the score of all its queries" in one_line(capfd.readouterr().err)
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1", "--views", "test-blind") == 0
+    assert {name: content for name, content in kept(run).items() if "blind" not in name} == whole
+
+
+def test_what_could_not_be_read_is_said(evaluate, run, tmp_path, capfd):
+    suite = coco(tmp_path / "data", "a dog", "red")
+    (tmp_path / "data/2.png").unlink()
+    assert evaluate(suite) == 0
+    assert "mine: 1 of 2 prompts could not be read and count as wrong" in capfd.readouterr().err
+    assert json.loads((run / "evaluation/mine/score.json").read_text())["unreadable"] == 1
+
+
+def test_views_that_say_nothing_are_left_out(evaluate, run, capsys):
+    episodes = {"2way": scenes("SceneEpisodes", size=4)}
+    suite = {"naming": described("Naming", episodes=episodes, choose="calibrated", induction=[""])}
+    assert evaluate(suite, "--views", "seeing", "test-blind", "text-only") == 0
+    said = capsys.readouterr().out
+    for view in ("test-blind", "text-only"):
+        assert (
+            f"naming-2way-{view}: left out, since likelihoods less those on black images say nothing" in said
+        )
+    assert {folder.name for folder in (run / "evaluation").iterdir()} == {"naming-2way"}
+
+
+def test_names_that_repeat_in_folders_are_not_one_photograph(evaluate, run, tmp_path):
+    """cat/0.png and dog/0.png: intervals are drawn over photographs."""
+    for at, label in enumerate(("cat", "dog", "cow")):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(2):
+            PIL.Image.new("RGB", (40, 30), (80 * at, 99 * number, 50)).save(
+                tmp_path / "data" / label / f"{number}.png"
+            )
+    folder = {"folder": str(tmp_path / "data"), "size": 12, "ways": 2}
+    source = {"class_path": "frozenvl.data.sources.labelled.LabelledEpisodes", "init_args": folder}
+    assert evaluate({"pets": described("Naming", episodes={"2way": source}, induction=[""])}) == 0
+    rows = rows_of(run / "evaluation/pets-2way").values()
+    assert len({row["image_id"] for row in rows}) > len({row["image"] for row in rows}) == 2
 
 
 def test_only_limit_and_views(evaluate, run, capsys):

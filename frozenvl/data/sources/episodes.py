@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from frozenvl.prompt import Image
 
+NEW_WORDS = ("dax", "blicket", "wug", "toma", "fep", "modi", "zav", "tulver", "gazzer", "kob")
+"""Names that no language model knows a thing by."""
+
 
 @dataclass(frozen=True)
 class Episode:

@@ -12,7 +12,7 @@ from random import Random
 
 import PIL.Image
 
-from frozenvl.data.sources.episodes import Episode
+from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.scene_captions import captions
 from frozenvl.data.sources.scene_description import HELD_OUT, Pair, Scene, arrange, draw_pairs
 from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
@@ -22,7 +22,6 @@ from frozenvl.errors import UserError
 from frozenvl.prompt import Example, Image
 
 SPLITS = ("train", "val", "novel")
-NEW_WORDS = ("dax", "blicket", "wug", "toma", "fep", "modi", "zav", "tulver", "gazzer", "kob")
 
 
 def _require(condition: bool, message: str) -> None:

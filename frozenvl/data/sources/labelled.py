@@ -1,0 +1,81 @@
+"""Naming episodes drawn from a folder of labelled images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+from typing import Literal
+
+from frozenvl.data.order import seed_from
+from frozenvl.data.sources.episodes import NEW_WORDS, Episode
+from frozenvl.data.sources.folder import ImageFolder
+from frozenvl.errors import UserError
+from frozenvl.prompt import Image
+
+
+class LabelledEpisodes:
+    """Episodes of classes that are the subfolders of a folder: `FOLDER/electric ray/1.jpg`.
+
+    Args:
+        folder: the folder.
+        size: number of episodes.
+        seed: another seed, other episodes.
+        ways: classes in an episode.
+        inner_shots: different support images of each class.
+        names: `new` words ("dax", as in Open-Ended miniImageNet), or the `real` ones, the subfolders' (Real-Name),
+            `_` standing for a space.
+
+    Raises:
+        UserError: where there are fewer classes of `inner_shots` + 1 images, or fewer new words.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        size: int = 1000,
+        seed: int = 0,
+        ways: int = 2,
+        inner_shots: int = 1,
+        names: Literal["new", "real"] = "new",
+    ) -> None:
+        source = ImageFolder(folder)
+        found: dict[str, list[Image]] = defaultdict(list)
+        for index in range(len(source)):
+            example = source[index]
+            if "label" in example.kind:
+                found[example.kind["label"]].append(example.image)
+        self.images = {label: images for label, images in sorted(found.items()) if len(images) > inner_shots}
+        if size < 1 or inner_shots < 1 or ways < 2:
+            raise UserError(f"{folder}: size and inner_shots start at 1, ways at 2")
+        if len(self.images) < ways:
+            raise UserError(
+                f"{folder}: {len(self.images)} of its subfolders hold {inner_shots + 1} images or more, and {ways} are "
+                "needed; ask for fewer ways or inner_shots"
+            )
+        if names == "new" and ways > len(NEW_WORDS):
+            raise UserError(f"{folder}: {ways} ways, but there are {len(NEW_WORDS)} new words; ask for fewer")
+        self.size, self.seed, self.ways, self.inner_shots, self.names = size, seed, ways, inner_shots, names
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Episode:
+        """Episode `index`. Raises `IndexError` outside 0 … size - 1."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"episode {index} is not in 0 … {self.size - 1}")
+        draw = Random(seed_from("labelled", self.seed, self.ways, self.inner_shots, index))
+        labels = draw.sample(list(self.images), self.ways)
+        new = draw.sample(list(NEW_WORDS), self.ways) if self.names == "new" else []
+        names = dict(zip(labels, new or [label.replace("_", " ") for label in labels], strict=True))
+        asked = draw.choice(labels)
+        images = {label: draw.sample(self.images[label], self.inner_shots + 1) for label in labels}
+        support = [(image, f"This is a {names[label]}") for label in labels for image in images[label][1:]]
+        draw.shuffle(support)
+        return Episode(
+            id=f"{self.seed}/{index}",
+            support=tuple(support),
+            query=images[asked][0],
+            question="This is a",
+            answer=names[asked],
+            choices=tuple(names.values()),
+        )
