@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from frozenvl.errors import UserError
-from frozenvl.report.tables import SHOWN_SCORES
+from frozenvl.report.reading import Result, Run, read_runs, same_setting
+from frozenvl.report.settings import words
+from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores
 
 FEW = 6
 """Galleries that are named one by one."""
@@ -15,6 +19,14 @@ FEW = 6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these benchmarks")
+    parser.add_argument(
+        "--views",
+        nargs="+",
+        default=[],
+        metavar="VIEW",
+        help=f"these only of what was shown of images: {', '.join(VIEWS)}",
+    )
     parser.add_argument("--all", action="store_true", help="every score, not only " + ", ".join(SHOWN_SCORES))
     parser.add_argument(
         "--out",
@@ -28,53 +40,75 @@ def run(args: argparse.Namespace) -> int:
     """Prints the scores, and writes them where that is asked for."""
     if args.out and args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out} is a file; name a folder")
-    print_scores(args.runs, every=args.all)
+    runs = read_runs(args.runs, args.only, args.views)
+    for folder in args.runs:
+        if folder not in [run.folder for run in runs]:
+            print(f"frozenvl: {folder}: left out, it has no such scores", file=sys.stderr)
+    print_table(runs, every=args.all)
     if args.out:
-        write(args.runs, args.out)
+        write(runs, args.out)
     return 0
 
 
-def print_scores(folders: Sequence[Path], every: bool = False) -> None:
-    """Prints a table: a row a score, a column a run, each with its 95 % interval."""
+def print_scores(folders: Sequence[Path]) -> None:
+    """Prints all main scores of runs."""
+    print_table(read_runs(folders))
+
+
+def print_table(runs: Sequence[Run], every: bool = False) -> None:
+    """Prints a table: a row a score, a column a run, each with its 95 % interval; and where the galleries are."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
     from rich.text import Text
 
     from frozenvl.report.cells import Cell, cell_of
-    from frozenvl.report.reading import read_runs
 
-    runs = read_runs(folders)
     table = Table(Column("score", overflow="fold"), *(escape(run.label) for run in runs))
-    rows = dict.fromkeys(
-        (result.name, score)
-        for run in runs
-        for result in run.results
-        for score in result.scores
-        if every or score in SHOWN_SCORES or score == result.main
-    )
-    found = {(result.run, result.name): result for run in runs for result in run.results}
-    for name, score in rows:
-        results = [found.get((run.label, name)) for run in runs]
-        cells = [cell_of([result], score) if result else Cell() for result in results]
-        table.add_row(*(Text(text) for text in (f"{name} {score}", *map(str, cells))))
+    found: dict[Any, dict[str, Result]] = {}
+    for result in (result for run in runs for result in run.results):
+        view = "seeing" if result.view == "blind" else result.view  # a blind run's own view, beside another's
+        found.setdefault((same_setting(result), view, result.seed), {})[result.run] = result
+    firsts = [next(iter(beside.values())) for beside in found.values()]
+    for first, beside in zip(firsts, found.values(), strict=True):
+        name = called(first, firsts)
+        scores = dict.fromkeys(score for result in beside.values() for score in result.scores)
+        for score in scores:
+            if every or score == first.main or score in shown_scores(list(beside.values())):
+                cells = [
+                    cell_of([beside[run.label]], score) if run.label in beside else Cell() for run in runs
+                ]
+                table.add_row(*(Text(text) for text in (f"{name} {score}", *map(str, cells))))
     Console().print(table)
-    for folder in folders:
-        galleries = sorted(folder.glob("evaluation/*/gallery.png"))
-        for gallery in galleries if len(galleries) <= FEW else [folder / "evaluation/*/gallery.png"]:
+    for note in marks_in(result for run in runs for result in run.results):
+        print(note)
+    for run in runs:
+        galleries = [path for result in run.results if (path := result.folder / "gallery.png").is_file()]
+        for gallery in galleries if len(galleries) <= FEW else [run.folder / "evaluation/*/gallery.png"]:
             print(f"gallery: {gallery}")
 
 
-def write(folders: Sequence[Path], out: Path) -> None:
+def called(result: Result, others: Sequence[Result]) -> str:
+    """A result's name, with what tells it from others of that name."""
+    own = facts(result)
+    twins = [facts(other) for other in others if other.name == result.name]
+    told = words({key: own[key] for key in own if any(twin.get(key) != own[key] for twin in twins)})
+    return f"{result.name} ({told})" if told else result.name
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """A result's setting with its seed."""
+    seed = {} if result.seed is None else {"seed": result.seed}
+    return {key: value for key, value in result.setting.items() if key != "seeds"} | seed
+
+
+def write(runs: Sequence[Run], out: Path) -> None:
     """Writes the report of runs as a page, as Markdown, CSV and LaTeX."""
     from frozenvl.files import write_atomically
     from frozenvl.report.differences import differences
     from frozenvl.report.formats import latex, markdown, scores_csv
     from frozenvl.report.html import page
-    from frozenvl.report.reading import read_runs
-    from frozenvl.report.tables import benchmark_tables
 
-    runs = read_runs(folders)
     tables = benchmark_tables(runs)
     serious, minor = differences([result for run in runs for result in run.results])
     for line in serious:

@@ -44,7 +44,7 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _differing(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Each circumstance that is not the same in all of a setting's results, with its values and whose they are."""
-    facts = [(result, _facts(result, group)) for result in group]
+    facts = [(result, _facts(result)) for result in group]
     for key in dict.fromkeys(key for _, known in facts for key in known):
         values: dict[str, list[Result]] = {}
         for result, known in facts:
@@ -63,13 +63,12 @@ def _whose(having: Sequence[Result], group: Sequence[Result]) -> str:
     return ", ".join(told)
 
 
-def _facts(result: Result, group: Sequence[Result]) -> dict[str, Any]:
-    seeds = sorted(str(other.seed) for other in group if (other.run, other.view) == (result.run, result.view))
+def _facts(result: Result) -> dict[str, Any]:
     known = dict(result.circumstances)
     if "decoding" in known:  # "greedy", or options
         known["decoding"] = str(known["decoding"])
     facts = {key: value for key, value in flat(known) if key.split(".")[0] not in OWN and key not in DRAWN}
-    return facts | {"number of queries": result.samples, "main score": result.main, "seeds": ", ".join(seeds)}
+    return facts | {"number of queries": result.samples, "main score": result.main}
 
 
 def _short(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from frozenvl.report.reading import Run
@@ -64,14 +65,21 @@ def markdown(tables: Sequence[Table], warnings: Sequence[str]) -> str:
 
 def latex(tables: Sequence[Table]) -> str:
     """A `table` each, for `booktabs`."""
-    return "% \\usepackage{booktabs}\n" + "\n".join("\n".join(_latex(table)) + "\n" for table in tables)
+    labels = [re.sub(r"[^a-z0-9]+", "-", table.benchmark.lower()).strip("-") for table in tables]
+    alike = [labels[:n].count(label) for n, label in enumerate(labels)]
+    parts = [
+        "\n".join(_latex(table, f"{label}-{n + 1}" if n else label)) + "\n"
+        for table, label, n in zip(tables, labels, alike, strict=True)
+    ]
+    return "% \\usepackage{booktabs}\n" + "\n".join(parts)
 
 
-def _latex(table: Table) -> Iterator[str]:
+def _latex(table: Table, label: str) -> Iterator[str]:
     head, body = _grid(table)
     words = len(table.head)
     yield from (r"\begin{table}", r"\centering", r"\small")
     yield rf"\caption{{{_escaped(f'{table.benchmark}: {_caption(table)}', LATEX)}}}"
+    yield rf"\label{{tab:{label}}}"
     yield rf"\begin{{tabular}}{{{'l' * words}{'r' * (len(head) - words)}}}"
     yield r"\toprule"
     for number, line in enumerate([head, *body]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ class Result:
     partial: bool
     unreadable: int
     step: int | None
+    fingerprint: str
+    """Of all that the predictions depend on; empty where that was not recorded."""
     circumstances: dict[str, Any]
 
 
@@ -55,20 +58,50 @@ class Run:
     results: tuple[Result, ...]
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs with all their scores.
+def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence[str] = ()) -> list[Run]:
+    """The runs with their scores; those of which nothing is wanted are left out.
+
+    Args:
+        folders: of the runs.
+        only: benchmarks that are wanted; all, if empty.
+        views: views that are wanted; all, if empty.
 
     Raises:
-        UserError: a run that is named twice, has no scores, or has a score.json that is none.
+        UserError: a run that is named twice, has no scores, or has a score.json that is none; or nothing is wanted.
     """
     resolved = [folder.resolve() for folder in folders]
     names = Counter(folder.name for folder in resolved)
     if twice := [folder for folder, times in Counter(resolved).items() if times > 1]:
         raise UserError(f"{twice[0]}: named twice; name each run once")
-    return [
+    runs = [
         _read_run(place.name if names[place.name] == 1 else str(folder), folder)
         for folder, place in zip(folders, resolved, strict=True)
     ]
+    return _seeds_apart(_wanted(runs, only, views))
+
+
+def _wanted(runs: Sequence[Run], only: Sequence[str], views: Sequence[str]) -> list[Run]:
+    results = [result for run in runs for result in run.results]
+    for wanted, there, what in (
+        (only, {result.benchmark for result in results}, "benchmark"),
+        (views, {result.view for result in results}, "view"),
+    ):
+        if unknown := [name for name in wanted if name not in there]:
+            raise UserError(f"no scores of {what} {unknown[0]!r}; there are {', '.join(sorted(there))}")
+    kept = [
+        replace(
+            run,
+            results=tuple(
+                result
+                for result in run.results
+                if (not only or result.benchmark in only) and (not views or result.view in views)
+            ),
+        )
+        for run in runs
+    ]
+    if not any(run.results for run in kept):
+        raise UserError(f"no scores of {', '.join(only)} in the view {', '.join(views)}")
+    return [run for run in kept if run.results]
 
 
 def _read_run(label: str, folder: Path) -> Run:
@@ -77,7 +110,7 @@ def _read_run(label: str, folder: Path) -> Run:
         raise UserError(
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
         )
-    return Run(label, folder, tuple(_told_apart([_read_result(label, file) for file in files])))
+    return Run(label, folder, tuple(_told_apart(_once([_read_result(label, file) for file in files]))))
 
 
 def _read_result(run: str, file: Path) -> Result:
@@ -95,6 +128,7 @@ def _result(run: str, folder: Path, content: dict[str, Any]) -> Result:
         raise ValueError("it has no scores")
     circumstances = dict(content.get("circumstances", {}))
     setting = dict(content["setting"]) if "setting" in content else _older_setting(circumstances)
+    seed = setting.pop("seed", None)
     name = str(content.get("name", folder.name))
     view = str(content.get("view", "seeing"))
     if view == "seeing" and circumstances.get("blind"):  # a blind run's own view is black
@@ -106,7 +140,8 @@ def _result(run: str, folder: Path, content: dict[str, Any]) -> Result:
         benchmark=str(content.get("benchmark") or SHOTS.sub("", name)),
         protocol=str(content.get("protocol", "captions" if "CIDEr" in scores else "vqa")),
         main=_main(content, scores),
-        seed=setting.pop("seed", None),
+        # The most similar ones are not drawn.
+        seed=None if setting.get("demonstrations") == "rices" else seed,
         setting=setting,
         view=view,
         scores=scores,
@@ -118,6 +153,7 @@ def _result(run: str, folder: Path, content: dict[str, Any]) -> Result:
         partial=bool(content.get("partial", False)),
         unreadable=int(content.get("unreadable", 0)),
         step=content.get("step"),
+        fingerprint=str(content.get("fingerprint") or ""),
         circumstances=circumstances,
     )
 
@@ -146,6 +182,21 @@ def same_setting(result: Result) -> tuple[Any, ...]:
     return (result.benchmark, *sorted((key, repr(value)) for key, value in result.setting.items()))
 
 
+def _once(results: list[Result]) -> list[Result]:
+    """Of the same predictions, kept under two names, those that were scored last."""
+    last: dict[Any, Result] = {}
+    for result in results:
+        same = (same_setting(result), result.view, result.seed, result.fingerprint or result.name)
+        known = last.get(same)
+        if known is None or _written(known) <= _written(result):
+            last[same] = result
+    return [result for result in results if any(result is kept for kept in last.values())]
+
+
+def _written(result: Result) -> float:
+    return (result.folder / "score.json").stat().st_mtime
+
+
 def _told_apart(results: list[Result]) -> list[Result]:
     """Two scores of the same setting, view and seed are no two draws: their names become part of the setting."""
     times = Counter((same_setting(result), result.view, result.seed) for result in results)
@@ -155,3 +206,25 @@ def _told_apart(results: list[Result]) -> list[Result]:
         else replace(result, setting=result.setting | {"evaluation": result.name})
         for result in results
     ]
+
+
+def _seeds_apart(runs: Sequence[Run]) -> list[Run]:
+    """Rows are of the same seeds: where runs, or views, have unlike ones, those seeds become part of the setting."""
+    having: dict[Any, dict[int | None, set[tuple[str, str]]]] = {}
+    for result in (result for run in runs for result in run.results):
+        seeds = having.setdefault(same_setting(result), {})
+        seeds.setdefault(result.seed, set()).add((result.run, result.view))
+
+    def apart(result: Result) -> Result:
+        seeds = having[same_setting(result)]
+        alike = [seed for seed, who in seeds.items() if who == seeds[result.seed]]
+        if len(alike) == len(seeds):
+            return result
+        told = ", ".join("unknown" if seed is None else str(seed) for seed in sorted(alike, key=_by_number))
+        return replace(result, setting=result.setting | {"seeds": told})
+
+    return [replace(run, results=tuple(map(apart, run.results))) for run in runs]
+
+
+def _by_number(seed: int | None) -> float:
+    return -math.inf if seed is None else seed

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ORDER = ("ways", "induction", "demonstrations", "shots", "inner_shots", "repeats")
+ORDER = ("ways", "induction", "demonstrations", "shots", "inner_shots", "repeats", "seeds")
 IMPLIED = ("induction_text", "episodes")
 """Mostly told by the others; said where they alone tell two settings apart."""
+WAYS = {"rices": "most similar"}
+"""Names of how demonstrations are chosen that do not say it."""
 
 Setting = Mapping[str, Any]
 
@@ -61,9 +63,11 @@ def _word(key: str, value: Any) -> str:
     if key == "ways":
         return f"{value}-way"
     if key == "demonstrations":
-        return f"demonstrations {str(value).replace('_', ' ')}"
+        return f"demonstrations {WAYS.get(value, str(value).replace('_', ' '))}"
     if key == "evaluation":
         return str(value)
+    if key == "seeds":
+        return f"{'seeds' if ',' in str(value) else 'seed'} {value}"
     name = key.replace("_", " ").replace("inner shots", "inner-shots")
     if isinstance(value, bool):
         return f"{name if value else 'no ' + name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,12 +100,13 @@ def _table(results: list[Result]) -> Table:
     settings = without_implied([group[0].setting for group in groups])
     common = shared(settings)
     ours = run_columns(results)
+    scores = [main, *(score for score in shown_scores(results) if score != main)]
     given: list[Column] = []
     rows = []
     for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
         beside = dict(_beside(group))
         given += [column for column in beside if column not in given]
-        for score in _scores(results, main):
+        for score in scores:
             cells = {
                 column: cell_of([result for result in group if (result.run, result.view) == key], score)
                 for key, column in ours.items()
@@ -123,9 +124,12 @@ def _table(results: list[Result]) -> Table:
     )
 
 
-def _scores(results: Sequence[Result], main: str) -> list[str]:
+def shown_scores(results: Sequence[Result]) -> list[str]:
+    """The scores that tables show beside the main one."""
     known = {score for result in results for score in result.scores}
-    return [main, *(score for score in SHOWN_SCORES if score in known and score != main)]
+    if all("chosen_by" in result.circumstances for result in results):
+        known.discard("first_phrase")  # nothing follows an answer that was chosen: it is the strict score
+    return [score for score in SHOWN_SCORES if score in known]
 
 
 def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
@@ -140,11 +144,17 @@ def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
         yield Column("paper", system, f"paper, {size}"), Cell(mean=value)
 
 
-def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
+def marks_in(results: Iterable[Result], whole: str = "") -> Iterator[str]:
+    """What the marks beside some scores mean; `whole` is what stands beside them and is of all queries."""
+    results = list(results)
     if any(result.partial for result in results):
-        yield f"{PARTIAL} a part of the queries only"
+        yield f"{PARTIAL} a part of the queries only" + (f"; {whole}: of all queries" if whole else "")
     for note in dict.fromkeys(result.supervised_encoder for result in results if result.supervised_encoder):
         yield f"{SUPERVISED} the encoder was supervised on what is asked: {note}"
+
+
+def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
+    yield from marks_in(results, " and ".join(column.name for column in given if column.kind == "baseline"))
     counts = sorted({result.samples for result in results if result.samples is not None})
     if counts:
         most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"

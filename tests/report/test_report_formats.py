@@ -6,7 +6,7 @@ import csv
 import io
 import re
 
-from trees import write_naming, write_vqa
+from trees import write_naming, write_score, write_vqa
 
 from frozenvl.report.formats import latex, markdown, scores_csv
 from frozenvl.report.reading import read_runs
@@ -24,7 +24,7 @@ def test_markdown(tmp_path):
     )
     assert lines[head + 1] == "| --- | --: | --: | --: | --: |"
     assert lines[head + 2] == r"| 4 shots | 31.3\* \[28.3, 34.3\] | 23.1 | 38.2 | 33.3 |"
-    assert r"- \* a part of the queries only" in lines
+    assert r"- \* a part of the queries only; most frequent answer: of all queries" in lines
 
 
 def test_latex(tmp_path):
@@ -38,10 +38,18 @@ def test_latex(tmp_path):
     assert r"1 inner-shot & strict & 40.0$^{\dagger}$ [37.0, 43.0] & 50.0 & 53.4 \\" in naming
     assert r" & first\_phrase & 44.0$^{\dagger}$ [41.0, 47.0] & -- & -- \\" in naming
     assert r"100 \# \textbackslash{}input\{x\} \textasciitilde{} \textasciicircum{} \{\$\}" in naming
+    assert r"\label{tab:open-ended}" in naming and r"\label{tab:vqa-v2}" in vqa
     for table in (naming, vqa):
         assert all(rule in table for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{table}"))
         rows = re.findall(r"^.*\\\\$", table, re.MULTILINE)
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
+
+
+def test_labels_of_like_names_differ(tmp_path):
+    for name in ("flickr_8k", "Flickr 8k"):
+        write_score(tmp_path / "a", name, {"CIDEr": 0.4})
+    text = latex(benchmark_tables(read_runs([tmp_path / "a"])))
+    assert re.findall(r"\\caption.*\n\\label{(.*)}", text) == ["tab:flickr-8k", "tab:flickr-8k-2"]
 
 
 def test_csv(tmp_path):

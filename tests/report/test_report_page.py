@@ -208,6 +208,47 @@ def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
     assert "31.0" in (where / "report.md").read_text()
 
 
+def test_the_command_shows_what_is_chosen(tmp_path, capsys):
+    write_vqa(tmp_path / "a", 4, 30.0, partial=True)
+    write_vqa(tmp_path / "a", 4, 22.0, view="text-only")
+    write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
+    runs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert (
+        main(["report", *runs, "--only", "vqa_v2", "--views", "seeing", "--out", str(tmp_path / "out")]) == 0
+    )
+    said = capsys.readouterr()
+    assert "30.0*" in said.out and "22.0" not in said.out and "CIDEr" not in said.out
+    assert "* a part of the queries only" in said.out
+    assert f"{tmp_path / 'b'}: left out" in said.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "vqa_v2" in page and "coco" not in page
+    assert main(["report", *runs, "--only", "nothing"]) == 2
+    assert "there are coco, vqa_v2" in one_line(capsys.readouterr().err)
+
+
+def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
+    for run, seed in (("a", 0), ("b", 1)):
+        facts = {"shots": 2, "seed": seed}
+        write_score(tmp_path / run, "x-2shot", {"overall": 30.0 + seed}, benchmark="x", setting=facts)
+    write_score(
+        tmp_path / "b", "x-2shot-seed0", {"overall": 40.0}, benchmark="x", setting={"shots": 2, "seed": 0}
+    )
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "overall" in line]
+    assert [("30.0" in line, "31.0" in line, "40.0" in line) for line in lines] == [
+        (True, False, True),
+        (False, True, False),
+    ]
+
+
+def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    write_vqa(tmp_path / "b", 4, 31.0, circumstances={"blind": True})
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "30.0" in line)
+    assert "31.0" in line and "vqa_v2-4shot-seed0 overall" in line
+
+
 def test_bad_input_to_the_command(tmp_path, capsys):
     assert main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
     assert "no scores there" in one_line(capsys.readouterr().err)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from trees import write_score, write_vqa
 
 from frozenvl.errors import UserError
 from frozenvl.report.reading import read_runs
+from frozenvl.report.tables import benchmark_tables
 
 
 def test_a_result_says_what_its_file_says(tmp_path):
@@ -79,6 +81,81 @@ def test_scores_of_the_same_setting_and_seed_are_told_apart(tmp_path):
         "two": {"shots": 1, "evaluation": "two"},
         "three": {"shots": 1},
     }
+
+
+def drawn(run, name: str, value: float, seed: int, fingerprint: str = "", **setting: object):
+    """Two shots, in a folder of any name."""
+    facts = {"shots": 2, "demonstrations": "per_question", "seed": seed} | setting
+    return write_score(
+        run, name, {"overall": value}, benchmark="x", setting=facts, fingerprint=fingerprint or name
+    )
+
+
+@pytest.mark.parametrize("later", ["x-2shot", "x-2shot-seed0"])
+def test_the_same_predictions_under_two_names_are_one(tmp_path, later):
+    for name in ("x-2shot", "x-2shot-seed0"):
+        drawn(tmp_path / "a", name, 30.0, 0, "same")
+    os.utime(tmp_path / "a" / "evaluation" / later / "score.json", (2e9, 2e9))
+    (result,) = read_runs([tmp_path / "a"])[0].results
+    assert (result.name, result.setting) == (later, {"shots": 2, "demonstrations": "per_question"})
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_unlike_seeds_never_share_a_row(tmp_path, same):
+    for seed in (0, 1):
+        drawn(tmp_path / "a", f"x-2shot-seed{seed}", 10.0 + seed, seed, "0" if same and not seed else "")
+    drawn(tmp_path / "a", "x-2shot", 10.0, 0, "0")
+    drawn(tmp_path / "b", "x-2shot", 20.0, 0)
+    runs = read_runs([tmp_path / "a", tmp_path / "b"])
+    (table,) = benchmark_tables(runs)
+    a, b = table.columns
+    rows = {row.label: (row.cells[a].mean, row.cells[b].mean) for row in table.rows}
+    if same:
+        assert rows == {"2 shots, seed 0": (10.0, 20.0), "2 shots, seed 1": (11.0, None)}
+    else:
+        assert (rows["2 shots, seed 0"], rows["2 shots, seed 1"]) == ((None, 20.0), (11.0, None))
+    rows_of_seeds = [
+        {result.seed for run in runs for result in run.results if result.setting == row.setting}
+        for row in table.rows
+    ]
+    assert all(len(seeds) <= 1 for seeds in rows_of_seeds)
+
+
+def test_seeds_that_all_have_are_one_row(tmp_path):
+    for run, seeds in (("a", (0, 1, 2, 3)), ("b", (0, 1)), ("c", (1, 0, 4))):
+        for seed in seeds:
+            drawn(tmp_path / run, f"x-2shot-seed{seed}", float(seed), seed)
+    settings = {
+        (result.run, result.seed): result.setting["seeds"]
+        for run in read_runs([tmp_path / "a", tmp_path / "b", tmp_path / "c"])
+        for result in run.results
+    }
+    assert {settings[run, seed] for run in "abc" for seed in (0, 1)} == {"0, 1"}
+    assert (settings["a", 2], settings["a", 3], settings["c", 4]) == ("2, 3", "2, 3", "4")
+    assert not any("seeds" in result.setting for result in read_runs([tmp_path / "a"])[0].results)
+
+
+def test_the_most_similar_are_not_drawn_by_any_seed(tmp_path):
+    for run, seed in (("a", 0), ("b", 5)):
+        drawn(tmp_path / run, "x-2shot", 30.0, seed, demonstrations="rices")
+    (table,) = benchmark_tables(read_runs([tmp_path / "a", tmp_path / "b"]))
+    assert len(table.rows) == 1 and table.common == "demonstrations most similar"
+
+
+def test_what_is_wanted_is_read(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0)
+    write_vqa(tmp_path / "a", 0, 25.0, view="text-only")
+    write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
+    folders = [tmp_path / "a", tmp_path / "b"]
+    wanted = read_runs(folders, ["vqa_v2"], ["text-only"])
+    assert [(run.label, [result.view for result in run.results]) for run in wanted] == [("a", ["text-only"])]
+    for only, views, said in (
+        (["okvqa"], [], "no scores of benchmark 'okvqa'; there are coco, vqa_v2"),
+        ([], ["blind"], "no scores of view 'blind'; there are seeing, text-only"),
+        (["coco"], ["text-only"], "no scores of coco in the view text-only"),
+    ):
+        with pytest.raises(UserError, match=said):
+            read_runs(folders, only, views)
 
 
 def test_runs_of_the_same_name_are_named_by_their_paths(tmp_path):

@@ -141,6 +141,19 @@ def test_chosen_answers_stand_beside_no_generated_ones_of_the_paper(tmp_path):
     assert not any(column.kind == "paper" for column in table.columns)
 
 
+def test_what_was_chosen_has_one_rule_only(tmp_path):
+    write_naming(tmp_path / "a", 2, 1, 40.0, circumstances={"chosen_by": "likelihood, sum"})
+    write_naming(tmp_path / "b", 2, 1, 40.0)
+    assert [row.score for row in tables(tmp_path / "a")[0].rows] == ["strict"]
+    assert [row.score for row in tables(tmp_path / "b")[0].rows] == ["strict", "first_phrase"]
+
+
+def test_a_part_stands_beside_baselines_of_all_and_it_is_said(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0, partial=True, baselines={"most_frequent": 23.1, "chance": 2.0})
+    (table,) = tables(tmp_path / "a")
+    assert table.notes[0] == "* a part of the queries only; chance and most frequent answer: of all queries"
+
+
 def test_baselines_that_differ_are_said(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "b", 0, 30.0, baselines={"most_frequent": 25.0})
@@ -164,6 +177,8 @@ def test_rows_go_by_number(tmp_path):
 
 
 def test_settings_in_words():
+    assert words({"demonstrations": "rices", "shots": 4}) == "demonstrations most similar, 4 shots"
+    assert [words({"seeds": seeds}) for seeds in ("1", "0, 1")] == ["seed 1", "seeds 0, 1"]
     assert (
         words({"inner_shots": 1, "ways": 5, "repeats": 1, "odd": "a\nb"})
         == "5-way, 1 inner-shot, 1 repeat, odd 'a b'"
