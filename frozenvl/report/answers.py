@@ -47,6 +47,13 @@ class Answer:
     text: str
     references: tuple[tuple[str, int], ...]
     """Each with how often it is given."""
+    candidates: tuple[tuple[str, float | None], ...] = ()
+    """What the answer was chosen among, likeliest first, each with its log-probability as it was compared."""
+
+    @property
+    def examples(self) -> int:
+        """How many examples stand before the query; what precedes the first image, such as an induction, is none."""
+        return sum(image is not None for image, _ in self.turns[:-1])
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,12 @@ def galleries(run: Run, benchmark: str) -> list[Gallery]:
     if not results:
         return []
     result = max(results, key=_size)
-    answers = _read_answers(result.folder)
+    predictions = _predictions(result.folder)
+    answers = _read_answers(result.folder, predictions)
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
     drawn = _picture(result.folder, "gallery.png") if not answers else None
-    return [Gallery(run.label, detail, tuple(answers), drawn, tuple(_most_said(result.folder)))]
+    return [Gallery(run.label, detail, tuple(answers), drawn, tuple(_most_said(predictions)))]
 
 
 def _size(result: Result) -> tuple[int, float]:
@@ -93,12 +101,15 @@ def picture(path: Path) -> Picture | None:
     return _picture(path.parent, path.name) if path.is_file() else None
 
 
-def _read_answers(folder: Path) -> list[Answer]:
+def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[Answer]:
     path = folder / "shown.json"
     if not path.is_file():
         return []
     try:
-        answers = [_answer(folder, row) for row in read_json(path)]
+        rows = read_json(path)
+        shown = {str(row["id"]) for row in rows}
+        records = {key: record for record in predictions if (key := str(record.get("id"))) in shown}
+        answers = [_answer(folder, records.get(str(row["id"]), {}) | row) for row in rows]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a shown.json ({error!r}); evaluate the run again") from None
     right = [answer for answer in answers if answer.right is not None and answer.right >= 0.5]
@@ -115,7 +126,17 @@ def _answer(folder: Path, row: dict[str, Any]) -> Answer:
         turns=tuple(_turns(folder, row["prompt"])),
         text=str(row["text"]),
         references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
+        candidates=tuple(_candidates(row)),
     )
+
+
+def _candidates(row: dict[str, Any]) -> list[tuple[str, float | None]]:
+    """The candidates with their values, where these were kept: the highest first."""
+    texts = [str(text).strip() for text in row.get("candidates", ())]
+    values = [float(value) for value in row.get("values", ())]
+    if len(values) != len(texts):
+        return [(text, None) for text in texts]
+    return [(texts[place], values[place]) for place in sorted(range(len(texts)), key=lambda n: -values[n])]
 
 
 def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Picture | None, str]]:
@@ -149,10 +170,12 @@ def _picture(folder: Path, name: str) -> Picture:
     return Picture(f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}", name, image.size)
 
 
-def _most_said(folder: Path) -> list[tuple[str, float]]:
+def _predictions(folder: Path) -> list[dict[str, Any]]:
+    """The rows of an evaluation's predictions.jsonl, if it is there."""
     path = folder / "predictions.jsonl"
-    if not path.is_file():
-        return []
-    rows: Sequence[Any] = read_json(path)
-    texts = Counter(str(row.get("text", "")) for row in rows if isinstance(row, dict))
+    return [row for row in read_json(path) if isinstance(row, dict)] if path.is_file() else []
+
+
+def _most_said(rows: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
+    texts = Counter(str(row.get("text", "")) for row in rows)
     return [(text, times / len(rows)) for text, times in texts.most_common(FREQUENT) if times > 1]

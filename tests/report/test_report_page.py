@@ -110,6 +110,32 @@ def test_a_prompt_is_told_in_full_with_its_answer(tmp_path):
     assert "→ cat" in text and "→ (nothing)" in text and "cat ×9 · kitten" in text
 
 
+def test_a_text_before_the_examples_is_none_of_them(tmp_path):
+    folder = write_naming(tmp_path / "a", 2, 2, 40.0)
+    write_thumbnail(folder)
+    row = shown(1, 1.0, "dax", shots=4)
+    write_shown(folder, [row | {"prompt": [{"text": "Answer with dax or fep.\n"}, *row["prompt"]]}])
+    parsed = rendered(tmp_path / "a")
+    assert "4 examples before the query" in parsed.text
+    assert [image["alt"] for image in parsed.all("img")] == [f"image {n} of the prompt" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ({}, "chosen among: fep · wug"),
+        ({"values": [-3.25, -1.5]}, "chosen among: wug (-1.50) · fep (-3.25)"),
+    ],
+)
+def test_candidates_are_told_with_what_is_kept_of_them(tmp_path, kept, told):
+    folder = write_naming(tmp_path / "a", 2, 1, 40.0)
+    write_thumbnail(folder)
+    write_shown(folder, [shown(1, 1.0, "wug")])
+    record = {"id": "q/1", "text": "wug", "candidates": [" fep", " wug"]} | kept
+    (folder / "predictions.jsonl").write_text(json.dumps(record) + "\n")
+    assert told in rendered(tmp_path / "a").text
+
+
 def test_right_and_wrong_ones_of_the_largest_setting_with_pictures(tmp_path):
     run = tmp_path / "a"
     for ways, inner_shots in ((2, 5), (5, 3), (5, 1)):
