@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from frozenvl import __version__
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout = None
         return 0
     except KeyboardInterrupt:
-        print("frozenvl: interrupted", file=sys.stderr)
+        print("frozenvl: interrupted; what was finished is kept", file=sys.stderr)
         return 130
     except Exception as error:
         if debug:
@@ -82,6 +83,8 @@ class OneLineParser(argparse.ArgumentParser):
 def dispatch(command: str, rest: list[str]) -> int:
     """Imports the command and runs it."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork of workers
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # a class path may name a module of the current folder
     if command in EXPERIMENT:
         return importlib.import_module("frozenvl.commands.experiment").run([command, *rest])
     if command in SMALL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import add, checkpoint, history, one_line
+from running import CONFIG, add, checkpoint, history, one_line
 
 from frozenvl import cli
 from frozenvl.errors import UserError
@@ -160,3 +161,15 @@ def test_a_reference_follows_what_the_command_line_overrides(frozenvl, capsys):
     with pytest.raises(SystemExit, match="0"):
         frozenvl("fit", *reference, "--data.batch_size", 6, "--print_config")
     assert yaml.safe_load(capsys.readouterr().out)["data"]["eval_batch_size"] == 6
+
+
+def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path):
+    Path("mine.py").write_text(
+        "from frozenvl.model.mapper import Linear\n\n\nclass Mine(Linear):\n    pass\n"
+    )
+    short = ("--trainer.max_steps", 1, "--trainer.limit_val_batches", 0)
+    tiny = [str(word) for word in ("--config", CONFIG, *frozenvl.models, *short)]
+    command = [str(Path(sys.executable).with_name("frozenvl")), "fit", *tiny, "--model.mapper", "mine.Mine"]
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
