@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from frozenvl.files import read_json
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.vqa import vqa_scores
+from frozenvl.report.differences import differ, facts, plain
 
 OWN = ("model", "trained_weights", "blind", "precision")
 """Circumstances in which two models may differ; in any other the comparison is not of the models alone."""
@@ -108,6 +108,10 @@ def _warnings(a: Path, b: Path) -> list[str]:
             for path in (a, b)
             if not path.is_file()
         ]
-    one, other = (json.loads(path.read_text(encoding="utf-8"))["circumstances"] for path in (a, b))
-    keys = [key for key in dict.fromkeys([*one, *other]) if key not in OWN and one.get(key) != other.get(key)]
-    return [f"{key} differs: {one.get(key)!r} and {other.get(key)!r}" for key in keys]
+    one, other = (facts(read_json(path).get("circumstances", {}), OWN) for path in (a, b))
+    lines = []
+    for key in dict.fromkeys([*one, *other]):
+        if one.get(key) != other.get(key):
+            told = [plain(key, known.get(key)) for known in (one, other)]
+            lines.append(differ(key) + (f": {' and '.join(told)}" if told[0] != told[1] else ""))
+    return lines

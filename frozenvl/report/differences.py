@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from frozenvl.report.reading import Result
+from frozenvl.report.settings import WAYS
 from frozenvl.report.tables import by_setting
 
 OWN = ("model", "trained_weights", "blind", "view")
@@ -15,6 +17,11 @@ MINOR = ("versions", "eval_batch_size")
 """These may flip single answers, no more."""
 SHOWN = 60
 """Characters of a value."""
+NAMES = {"references": "the references", "ends": "where answers end"}
+"""Circumstances whose keys do not say what they are."""
+PLURAL = ("references", "demonstrations")
+HASH = re.compile(r"[ ,]*\b[0-9a-f]{16,}\b")
+"""What tells contents apart, and nothing to a reader."""
 
 
 def differences(results: Sequence[Result]) -> tuple[list[str], list[str]]:
@@ -27,10 +34,45 @@ def differences(results: Sequence[Result]) -> tuple[list[str], list[str]]:
                 if key not in said:  # once a benchmark: settings differ alike
                     said.add(key)
                     found.setdefault((key, told), []).append(benchmark)
-    lines: dict[bool, list[str]] = {True: [], False: []}
+    lines: dict[bool, list[str]] = {True: [], False: list(_mixed(results))}
     for (key, told), benchmarks in found.items():
-        lines[key.startswith(MINOR)].append(f"{key} differs in {', '.join(benchmarks)}: {told}")
+        lines[key.startswith(MINOR)].append(f"{differ(key)} in {', '.join(benchmarks)}{told}")
     return lines[False], lines[True]
+
+
+def differ(key: str) -> str:
+    """That a circumstance is not the same, in words."""
+    return f"{NAMES.get(key, key)} {'differ' if key in PLURAL else 'differs'}"
+
+
+def facts(circumstances: Mapping[str, Any], but: Collection[str]) -> dict[str, Any]:
+    """Circumstances with dotted keys, less some and all that is below them."""
+    known = dict(circumstances)
+    if "decoding" in known:  # "greedy", or options
+        known["decoding"] = str(known["decoding"])
+    return {key: value for key, value in flat(known) if key.split(".")[0] not in but}
+
+
+def plain(key: str, value: Any) -> str:
+    """A circumstance's value, short, in a line, without what only a machine can tell apart."""
+    if value is None:
+        return "not recorded"
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split()) if text.isprintable() else repr(value)
+    text = HASH.sub("", WAYS.get(text, text) if key == "demonstrations" else text) or "recorded"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _mixed(results: Sequence[Result]) -> Iterator[str]:
+    """Runs whose scores are not all of the same weights, though they stand in one table."""
+    found: dict[str, list[str]] = {}
+    for run, benchmark in dict.fromkeys((result.run, result.benchmark) for result in results):
+        own = [result for result in results if (result.run, result.benchmark) == (run, benchmark)]
+        if len({result.circumstances.get("trained_weights") for result in own} - {None}) > 1:
+            steps = sorted({result.step for result in own if result.step is not None})
+            told = f" (of steps {', '.join(f'{step:,}' for step in steps)})" if len(steps) > 1 else ""
+            found.setdefault(f"the weights differ within {run}{told}", []).append(benchmark)
+    yield from (f"{line} in {', '.join(benchmarks)}" for line, benchmarks in found.items())
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -44,13 +86,21 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _differing(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Each circumstance that is not the same in all of a setting's results, with its values and whose they are."""
-    facts = [(result, _facts(result)) for result in group]
-    for key in dict.fromkeys(key for _, known in facts for key in known):
-        values: dict[str, list[Result]] = {}
-        for result, known in facts:
-            values.setdefault(_short(known.get(key)), []).append(result)
+    known = [(result, _facts(result)) for result in group]
+    for key in dict.fromkeys(key for _, own in known for key in own):
+        if key == "references" and len({result.samples for result in group}) > 1:
+            continue  # those of other queries
+        values: dict[Any, list[Result]] = {}
+        for result, own in known:
+            values.setdefault(repr(own.get(key)), []).append(result)
         if len(values) > 1:
-            yield key, "; ".join(f"{value} in {_whose(having, group)}" for value, having in values.items())
+            whose = [_whose(having, group) for having in values.values()]
+            told = [plain(key, _facts(having[0]).get(key)) for having in values.values()]
+            if len(set(told)) < len(told):
+                yield key, ", between " + " and ".join(whose)
+            else:
+                pairs = zip(told, whose, strict=True)
+                yield key, ": " + "; ".join(f"{value} in {runs}" for value, runs in pairs)
 
 
 def _whose(having: Sequence[Result], group: Sequence[Result]) -> str:
@@ -64,14 +114,5 @@ def _whose(having: Sequence[Result], group: Sequence[Result]) -> str:
 
 
 def _facts(result: Result) -> dict[str, Any]:
-    known = dict(result.circumstances)
-    if "decoding" in known:  # "greedy", or options
-        known["decoding"] = str(known["decoding"])
-    facts = {key: value for key, value in flat(known) if key.split(".")[0] not in OWN and key not in DRAWN}
-    return facts | {"number of queries": result.samples, "main score": result.main}
-
-
-def _short(value: Any) -> str:
-    text = "not recorded" if value is None else value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split()) if text.isprintable() else repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    known = {key: value for key, value in facts(result.circumstances, OWN).items() if key not in DRAWN}
+    return known | {"number of queries": result.samples, "main score": result.main}

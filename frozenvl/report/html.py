@@ -12,6 +12,7 @@ from frozenvl.report.answers import Gallery, galleries, picture
 from frozenvl.report.curves import Panel, draw, panels
 from frozenvl.report.differences import flat
 from frozenvl.report.reading import Result, Run
+from frozenvl.report.settings import WAYS
 from frozenvl.report.tables import Column, Table
 
 
@@ -85,7 +86,9 @@ def _about(run: Run) -> str:
 
 def _circumstances(result: Result) -> list[tuple[str, str]]:
     facts = {"setting": result.setting | ({} if result.seed is None else {"seed": result.seed})}
-    return [
-        (key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for key, value in flat(facts | result.circumstances)
-    ]
+    told = []
+    for key, value in flat(facts | result.circumstances):
+        if key.endswith("demonstrations") and value in WAYS:
+            value = WAYS[value]
+        told.append((key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return told

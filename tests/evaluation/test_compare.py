@@ -59,7 +59,25 @@ def test_circumstances_that_differ_are_said():
     result = compare(
         predictions("a", WORSE), predictions("b", BETTER, decoding={"num_beams": 5}, model="another")
     )
-    assert result.warnings == ["decoding differs: 'greedy' and {'num_beams': 5}"]
+    assert result.warnings == ["decoding differs: greedy and {'num_beams': 5}"]
+
+
+def test_circumstances_are_told_in_words():
+    one = {
+        "references": "838a7861b0c44dd2",
+        "demonstrations": "rices",
+        "versions": {"torch": "1", "timm": "1"},
+    }
+    other = {
+        "references": "8300fd0f0a9ce911",
+        "demonstrations": "fixed",
+        "versions": {"torch": "2", "timm": "1"},
+    }
+    assert compare(predictions("a", WORSE, **one), predictions("b", BETTER, **other)).warnings == [
+        "the references differ",
+        "demonstrations differ: most similar and fixed",
+        "versions.torch differs: 1 and 2",
+    ]
 
 
 def test_unknown_circumstances_are_said():

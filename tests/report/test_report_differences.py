@@ -54,6 +54,48 @@ def test_other_queries_are_named_and_other_seeds_stand_apart(tmp_path):
     ]
 
 
+def test_hashes_are_told_in_words(tmp_path):
+    hashes = {"a": "838a7861b0c44dd2", "b": "8300fd0f0a9ce911", "c": "8300fd0f0a9ce911"}
+    for run, known in hashes.items():
+        same = {
+            "versions": {"transformers": run},
+            "references": known,
+            "similar_by": f"EfficientNet, {known}",
+        }
+        write_vqa(tmp_path / run, 0, 30.0, circumstances=same)
+    serious, minor = found(*(tmp_path / run for run in hashes))
+    assert minor == ["versions.transformers differs in vqa_v2: a in a; b in b; c in c"]
+    assert serious == [
+        "the references differ in vqa_v2, between a and b, c",
+        "similar_by differs in vqa_v2, between a and b, c",
+    ]
+    write_vqa(tmp_path / "old", 0, 30.0, circumstances={"similar_by": f"EfficientNet, {hashes['a']}"})
+    assert found(tmp_path / "a", tmp_path / "old")[0] == [
+        "the references differ in vqa_v2: recorded in a; not recorded in old"
+    ]
+
+
+def test_references_of_other_queries_are_not_told_twice(tmp_path):
+    write_vqa(tmp_path / "a", 0, 30.0, samples=100, circumstances={"references": "838a7861b0c44dd2"})
+    write_vqa(tmp_path / "b", 0, 30.0, circumstances={"references": "8300fd0f0a9ce911"})
+    assert found(tmp_path / "a", tmp_path / "b")[0] == [
+        "number of queries differs in vqa_v2: 100 in a; 261 in b"
+    ]
+
+
+def test_a_run_of_different_weights_is_named(tmp_path):
+    for seed, step in enumerate((500, 1500)):
+        write_vqa(
+            tmp_path / "a",
+            4,
+            30.0,
+            seed=seed,
+            step=step,
+            circumstances={"trained_weights": f"weights {step}"},
+        )
+    assert found(tmp_path / "a")[0] == ["the weights differ within a (of steps 500, 1,500) in vqa_v2"]
+
+
 def test_a_run_that_differs_in_itself(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0)
     write_vqa(tmp_path / "a", 4, 30.0, view="text-only", circumstances={"precision": "fp32"})
@@ -66,4 +108,4 @@ def test_long_values_are_cut_and_stay_in_a_line(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, circumstances={"ends": "x" * 100})
     write_vqa(tmp_path / "b", 4, 30.0, circumstances={"ends": "at\nonce"})
     (line,) = found(tmp_path / "a", tmp_path / "b")[0]
-    assert line == "ends differs in vqa_v2: " + "x" * 59 + "… in a; 'at\\nonce' in b"
+    assert line == "where answers end differs in vqa_v2: " + "x" * 59 + "… in a; 'at\\nonce' in b"

@@ -215,6 +215,15 @@ def test_circumstances_and_differences_are_told(tmp_path):
     assert "aSmolLM2-135M-Instruct · EfficientNet-Lite0, k = 4 · 1,500 steps · bf16" in text
 
 
+def test_no_shorthand_of_how_demonstrations_are_chosen(tmp_path):
+    similar = {"shots": 4, "demonstrations": "rices"}
+    folder = write_vqa(tmp_path / "a", 4, 30.0, setting=similar, circumstances=similar)
+    write_thumbnail(folder)
+    write_shown(folder, [shown(1, 1.0, "cat")])
+    text = rendered(tmp_path / "a").text
+    assert "rices" not in text and "demonstrations most similar" in text
+
+
 def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
     for run, value in (("a", 30.0), ("b", 31.0)):
         write_vqa(tmp_path / run, 4, value)
