@@ -34,14 +34,23 @@ def run(args: argparse.Namespace) -> int:
     An evaluation that cannot be compared is left out, and it is said why.
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from frozenvl.commands.report import SHOWN_SCORES
     from frozenvl.errors import UserError
     from frozenvl.evaluation.compare import compare
+    from frozenvl.report.cells import digits_of
 
     pairs, images = pairs_of(args), images_for(args)
-    table = Table("score", "A", "B", "B - A", "95 % interval", "p", title=f"A: {args.a}   B: {args.b}")
+    table = Table(
+        Column("score", overflow="fold"),
+        "A",
+        "B",
+        "B - A",
+        "95 % interval",
+        "p",
+        title=f"A: {args.a}   B: {args.b}",
+    )
     for name, (a, b) in pairs.items():
         try:
             result = compare(a, b)
@@ -55,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         for key, change in result.differences.items():
             if not args.all and key not in SHOWN_SCORES:
                 continue
-            digits = 1 if key not in ("CIDEr", "ROUGE_L") and not key.startswith("Bleu") else 3
+            digits = digits_of(key)
             a_score = result.a[key]
             numbers = (a_score, a_score + change.difference, change.difference)
             table.add_row(
@@ -78,7 +87,7 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         UserError: where there are none.
     """
     from frozenvl.errors import UserError
-    from frozenvl.evaluation.compare import benchmark_of, evaluations
+    from frozenvl.evaluation.compare import evaluations, matched, score_of
 
     first, second = evaluations(args.a), evaluations(args.b)
     if args.a.is_file() or args.b.is_file():
@@ -89,19 +98,23 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         return {"": (next(iter(first.values())), next(iter(second.values())))}
     wanted = set(args.only)
     if wanted:
-        known = {name: {name, benchmark_of(path) or name} for name, path in (first | second).items()}
+        known = {
+            name: {name, score_of(path).get("benchmark", name)} for name, path in (first | second).items()
+        }
         if unknown := [name for name in args.only if not any(name in names for names in known.values())]:
             there = ", ".join(sorted({min(names, key=len) for names in known.values()}))
             raise UserError(f"no benchmark or evaluation {unknown[0]!r}; there are {there}")
         first, second = (
             {name: path for name, path in found.items() if wanted & known[name]} for found in (first, second)
         )
-    for run, names in ((args.a, first.keys() - second.keys()), (args.b, second.keys() - first.keys())):
-        if names:
-            say(f"left out, since only {run} has them: {', '.join(sorted(names))}")
-    if not first.keys() & second.keys():
+    pairs = matched(first, second)
+    compared = [{pair[place] for pair in pairs.values()} for place in (0, 1)]
+    for run, found, common in zip((args.a, args.b), (first, second), compared, strict=True):
+        if names := sorted(name for name, path in found.items() if path not in common):
+            say(f"left out, since only {run} has them: {', '.join(names)}")
+    if not pairs:
         raise UserError(f"{args.a} and {args.b}: no evaluation in common")
-    return {name: (first[name], second[name]) for name in first if name in second}
+    return pairs
 
 
 def say(line: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from frozenvl.errors import UserError
 from frozenvl.files import read_json
+from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
 from frozenvl.metrics.captions import caption_scores
-from frozenvl.metrics.vqa import vqa_scores
+from frozenvl.metrics.naming import naming_scores
+from frozenvl.metrics.vqa import soft_scores, vqa_scores
 from frozenvl.report.differences import differ, facts, plain
 
 OWN = ("model", "trained_weights", "blind", "precision")
@@ -27,7 +31,7 @@ class Comparison:
     changed: list[str]
     """Ids of queries, those on which B gained or lost most first."""
     per_query: dict[str, tuple[float, float]]
-    """A's and B's score of each query: CIDEr, or VQA accuracy."""
+    """A's and B's score of each query: CIDEr, or accuracy."""
     records: tuple[dict[str, Any], dict[str, Any]]
     warnings: list[str]
 
@@ -54,10 +58,29 @@ def evaluations(path: Path) -> dict[str, Path]:
     return found
 
 
-def benchmark_of(predictions: Path) -> str:
-    """The benchmark that predictions are of, as the score beside them says; empty where that does not say it."""
-    score = predictions.with_name("score.json")
-    return str(read_json(score).get("benchmark", "")) if score.is_file() else ""
+def matched(first: Mapping[str, Path], second: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
+    """The evaluations that two runs have in common: those of one name, then those that ask the same in the same way."""
+    found = {name: (path, second[name]) for name, path in first.items() if name in second}
+    others = {asked: path for name, path in second.items() if name not in first and (asked := _asked(path))}
+    for name, path in first.items():
+        if name not in second and (asked := _asked(path)) in others:
+            found[name] = path, others.pop(asked)
+    return found
+
+
+def _asked(predictions: Path) -> str:
+    """What is asked and how, as the score beside predictions says; empty where it does not."""
+    score = score_of(predictions)
+    if "benchmark" not in score or "setting" not in score:
+        return ""
+    return json.dumps([score["benchmark"], score["setting"], score.get("view")], sort_keys=True)
+
+
+def score_of(predictions: Path) -> dict[str, Any]:
+    """The score.json beside predictions; empty where there is none."""
+    file = predictions.with_name("score.json")
+    score = read_json(file) if file.is_file() else {}
+    return score if isinstance(score, dict) else {}
 
 
 def compare(a: Path, b: Path) -> Comparison:
@@ -72,17 +95,32 @@ def compare(a: Path, b: Path) -> Comparison:
         raise UserError(
             f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
         )
-    if any(row.get("question") for row in first.values()):
-        scored = [_answers(rows) for rows in (first, second)]
-        each = [result.per_question for result in scored]
+    protocol = score_of(a).get("protocol") or score_of(b).get("protocol")
+    if protocol == "naming":
+        scored = [_names(rows) for rows in (first, second)]
+    elif any(row.get("question") for row in first.values()):
+        scored = [{"": _answers(rows)} for rows in (first, second)]
     else:
-        scored = [_captions(rows) for rows in (first, second)]
-        each = [{key: row["CIDEr"] for key, row in result.per_image.items()} for result in scored]
+        scored = [{"": _captions(rows)} for rows in (first, second)]
+    each = [_per_query(next(iter(metrics.values()))) for metrics in scored]
     per_query = {key: (each[0][key], each[1][key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
     warnings = _warnings(a.with_name("score.json"), b.with_name("score.json"))
-    differences = paired_bootstrap(scored[0], scored[1])
-    return Comparison(differences, scored[0].scores, changed, per_query, (first, second), warnings)
+    differences = {
+        name or key: change
+        for name, metric in scored[0].items()
+        for key, change in paired_bootstrap(metric, scored[1][name]).items()
+    }
+    scores = {
+        name or key: value for name, metric in scored[0].items() for key, value in metric.scores.items()
+    }
+    return Comparison(differences, scores, changed, per_query, (first, second), warnings)
+
+
+def _per_query(metric: Any) -> dict[str, float]:
+    if isinstance(metric, AccuracyScores):
+        return metric.per_question
+    return {key: row["CIDEr"] for key, row in metric.per_image.items()}
 
 
 def _captions(rows: dict[str, Any]) -> Any:
@@ -91,13 +129,30 @@ def _captions(rows: dict[str, Any]) -> Any:
     )
 
 
-def _answers(rows: dict[str, Any]) -> Any:
-    return vqa_scores(
+def _answers(rows: dict[str, Any]) -> AccuracyScores:
+    """VQA accuracy; of soft scores, where there are such."""
+    texts = {key: row["text"] for key, row in rows.items()}
+    kinds = {key: row.get("kind", {}) for key, row in rows.items()}
+    if any(row.get("scores") for row in rows.values()):
+        soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
+        return soft_scores(texts, soft, kinds, _images(rows))
+    return vqa_scores(texts, {key: row["references"] for key, row in rows.items()}, kinds, _images(rows))
+
+
+def _names(rows: dict[str, Any]) -> dict[str, AccuracyScores]:
+    """Both rules of naming; of names that were chosen, and that nothing can follow, the strict one."""
+    both = naming_scores(
         {key: row["text"] for key, row in rows.items()},
-        {key: row["references"] for key, row in rows.items()},
-        {key: row.get("kind", {}) for key, row in rows.items()},
-        {key: row.get("image_id", key) for key, row in rows.items()},
+        {key: row["ended"] for key, row in rows.items() if "ended" in row},
+        {key: row["references"][0] for key, row in rows.items()},
+        images=_images(rows),
     )
+    chosen = all(row.get("candidates") for row in rows.values())
+    return {name: metric for name, metric in both.items() if name == "strict" or not chosen}
+
+
+def _images(rows: dict[str, Any]) -> dict[str, str]:
+    return {key: row.get("image_id", key) for key, row in rows.items()}
 
 
 def _warnings(a: Path, b: Path) -> list[str]:

@@ -95,6 +95,56 @@ def test_command(capsys):
     assert "no gallery" in said.err
 
 
+def answered(folder: str, rows: list[dict], **score: object) -> Path:
+    """A predictions.jsonl of answers with the score.json beside it."""
+    path = Path(folder) / "predictions.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "".join(
+            json.dumps({"id": str(n), "image_id": str(n), "question": "This is a"} | row) + "\n"
+            for n, row in enumerate(rows)
+        )
+    )
+    path.with_name("score.json").write_text(json.dumps({"circumstances": {}} | score))
+    return path
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_names_are_compared_by_their_own_rules(chosen):
+    row = {"references": ["dax"], "ended": True} | ({"candidates": ["dax", "fep"]} if chosen else {})
+    right, wrong = row | {"text": "dax"}, row | {"text": "fep" if chosen else "dax. It is red"}
+    a, b = (
+        answered(run, rows, protocol="naming")
+        for run, rows in (("a", [wrong, wrong, right]), ("b", [right, wrong, right]))
+    )
+    result = compare(a, b)
+    assert set(result.differences) == ({"strict"} if chosen else {"strict", "first_phrase"})
+    assert result.a["strict"] == pytest.approx(100 / 3)
+    assert result.differences["strict"].difference == pytest.approx(100 / 3)
+    assert result.changed[0] == "0" and result.per_query["0"] == (0.0, 100.0)
+    assert chosen or result.differences["first_phrase"].difference == 0
+
+
+def test_soft_scores_are_what_is_compared():
+    known = {"references": [], "scores": {"dog": 1.0, "puppy": 0.3}}
+    a = answered("a", [known | {"text": "puppy"}], protocol="vqa")
+    b = answered("b", [known | {"text": "dog"}], protocol="vqa")
+    result = compare(a, b)
+    assert (result.a["overall"], result.differences["overall"].difference) == pytest.approx((30.0, 70.0))
+
+
+def test_one_evaluation_under_two_names_is_compared(capsys):
+    for run, name in (("a", "x-2shot"), ("b", "x-2shot-seed0")):
+        for folder, seed in ((name, 0), (f"x-2shot-seed{1 + (run == 'b')}", 1 + (run == "b"))):
+            path = predictions(f"{run}/evaluation/{folder}", WORSE).with_name("score.json")
+            known = {"benchmark": "x", "setting": {"shots": 2, "seed": seed}, "view": "seeing"}
+            path.write_text(json.dumps(known | {"circumstances": {}}))
+    assert main(["compare", "a", "b"]) == 0
+    said = capsys.readouterr()
+    assert "x-2shot CIDEr" in said.out and "seed1 CIDEr" not in said.out
+    assert "only a has them: x-2shot-seed1\n" in said.err and "only b has them: x-2shot-seed2\n" in said.err
+
+
 def test_what_cannot_be_compared_is_left_out_and_the_rest_is_not(capsys):
     few = {"1": "a dog runs"}
     for run, captions, other in (("a", WORSE, WORSE), ("b", BETTER, few)):
