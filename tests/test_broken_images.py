@@ -124,7 +124,10 @@ def test_what_is_no_image_is_called_by_its_name(tmp_path, content, reason):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    assert refused(tmp_path / "x.jpg") == "x.jpg: no such image; check the folder of the data and that of its images"
+    assert (
+        refused(tmp_path / "x.jpg")
+        == "x.jpg: no such image; check the folder of the data and that of its images"
+    )
     assert "(Is a directory)" in refused(tmp_path)
     assert "(File name too long)" in refused(tmp_path / ("x" * 300))
     assert "(embedded null byte)" in refused(tmp_path / "x\0")

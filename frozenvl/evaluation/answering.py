@@ -26,9 +26,11 @@ def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
     samples = [Sample(key, rest) for key, rest in rests.items()]
     tensors = readable(samples, lambda rows: context.processor(rows, start=after is None))
     said: dict[str, Continuation] = {}
+    values: dict[str, list[float]] = {}
     left = [query for query in batch if query.id in set(tensors.ids)]
     if left and left[0].candidates:
-        said = choose(evaluation, left, prompts)
+        values = weighed(evaluation, left, prompts)
+        said = {query.id: likeliest(query, values[query.id]) for query in left}
     elif left:
         texts = context.model.continuations(
             tensors.to(context.model.device),
@@ -43,7 +45,12 @@ def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
     nothing = Continuation("", False)
     return {
         query.id: record(
-            evaluation, query, prompts[query.id], said.get(query.id, nothing), reasons.get(query.id, "")
+            evaluation,
+            query,
+            prompts[query.id],
+            said.get(query.id, nothing),
+            reasons.get(query.id, ""),
+            values.get(query.id, []),
         )
         for query in batch
     }
@@ -71,10 +78,10 @@ def prefilled(prompt: Prompt, context: Context) -> Shared | None:
     return known[prompt]
 
 
-def choose(
+def weighed(
     evaluation: Evaluation, queries: Sequence[Query], prompts: Mapping[str, Prompt]
-) -> dict[str, Continuation]:
-    """The likeliest candidate of each query, the first of several. It has ended, since nothing follows it."""
+) -> dict[str, list[float]]:
+    """How likely each candidate of each query is, by the benchmark's measure; by query id."""
     measure = evaluation.benchmark.likelihood
     values = [
         [each.logp / (each.tokens if measure == "mean" else 1) for each in row]
@@ -86,11 +93,12 @@ def choose(
             [value - each.logp for value, each in zip(*rows, strict=True)]
             for rows in zip(values, likelihoods(evaluation, queries, blind), strict=True)
         ]
-    best = (max(range(len(row)), key=row.__getitem__) for row in values)
-    return {
-        query.id: Continuation(query.candidates[place], True)
-        for query, place in zip(queries, best, strict=True)
-    }
+    return {query.id: row for query, row in zip(queries, values, strict=True)}
+
+
+def likeliest(query: Query, values: Sequence[float]) -> Continuation:
+    """The likeliest candidate, the first of several. It has ended, since nothing follows it."""
+    return Continuation(query.candidates[max(range(len(values)), key=values.__getitem__)], True)
 
 
 def likelihoods(
@@ -106,11 +114,17 @@ def likelihoods(
 def renewed(evaluation: Evaluation, query: Query, kept: Record) -> Record:
     """A record with what was said before; its references are those of today."""
     said = Continuation(kept["generated"], kept["ended"])
-    return record(evaluation, query, evaluation.shown(query), said, kept.get("unreadable", ""))
+    reason, values = kept.get("unreadable", ""), kept.get("values", [])
+    return record(evaluation, query, evaluation.shown(query), said, reason, values)
 
 
 def record(
-    evaluation: Evaluation, query: Query, prompt: Prompt, said: Continuation, unreadable: str
+    evaluation: Evaluation,
+    query: Query,
+    prompt: Prompt,
+    said: Continuation,
+    unreadable: str,
+    values: Sequence[float],
 ) -> Record:
     """What is kept of a query."""
     return {
@@ -126,5 +140,6 @@ def record(
         **({"kind": query.kind} if query.kind else {}),
         **({"scores": query.scores} if query.scores else {}),
         **({"candidates": list(query.candidates)} if query.candidates else {}),
+        **({"values": [round(value, 4) for value in values]} if values else {}),
         **({"unreadable": unreadable} if unreadable else {}),
     }

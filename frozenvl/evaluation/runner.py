@@ -58,7 +58,7 @@ def run(evaluation: Evaluation) -> None:
     if known := sum(query.id in records for query in queries) if context.rank == 0 else 0:
         print(f"{evaluation.name}: {known} of {len(queries)} answers are kept from before")
     mine = evaluation_batches(queries, context.batch_size)[context.rank :: context.world_size]
-    with progress_line(evaluation.name, context.rank == 0) as progress:
+    with progress_line(evaluation.name, context.rank == 0, len(mine)) as progress:
         for done, batch in enumerate(mine, start=1):
             if any(query.id not in records for query in batch):
                 parts.add(answer(evaluation, batch))

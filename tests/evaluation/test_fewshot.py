@@ -143,6 +143,11 @@ def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, meas
         found = records[query.id]
         assert (found["generated"], found["text"], found["ended"]) == (best, best.strip(), True)
         assert found["candidates"] == list(query.candidates)
+        values = found["values"]
+        assert (
+            len(values) == len(query.candidates)
+            and found["generated"] == query.candidates[values.index(max(values))]
+        )
 
 
 @pytest.mark.parametrize("beams", [{}, {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0}])
