@@ -24,7 +24,7 @@ from turns import HEADER, compare
 from frozenvl.allocator import keep_freed_memory
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import demonstrations
+from frozenvl.evaluation.demonstrations import PerQuestion
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
@@ -164,7 +164,7 @@ def main() -> None:
 
     pool = Examples(SceneQuestions("train"), asked.pool)
     queries = Examples(SceneQuestions("val"), asked.queries)
-    draw = lambda query: demonstrations(query, pool, asked.shots, seed=0)  # type: ignore[arg-type]
+    draw = lambda query: PerQuestion().draw(query, pool, asked.shots, seed=0)  # type: ignore[arg-type]
     supports = [draw(queries[start]) for start in range(0, len(queries), 32)]
     fixed = [VQA.prompt(query, supports[at // 32]) for at, query in enumerate(queries)]
     each = [VQA.prompt(query, draw(query)) for query in queries]

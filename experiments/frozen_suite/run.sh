@@ -24,10 +24,7 @@ for name in "$@"; do
   # Of each score a fair sample of 256 queries, where there are more (DAQUAR has 4,300, Flickr8k 1,000).
   frozenvl evaluate "runs/$name" --config configs/evaluation/small.yaml --config configs/evaluation/scenes.yaml \
     --root "$data" --views "${views[@]}" --limit 4
-  for score in runs/"$name"/evaluation/*/score.json; do
-    mkdir -p "$here/$name/$(basename "$(dirname "$score")")"
-    cp "$score" "$here/$name/$(basename "$(dirname "$score")")/"
-  done
 done
 frozenvl report "${@/#/runs/}" --out runs/frozen_suite
-cp runs/frozen_suite/report.md runs/frozen_suite/scores.csv "$here/"
+cp runs/frozen_suite/report.md "$here/"
+awk -F, 'NR == 1 || /,(overall|strict|first_phrase|CIDEr|Bleu_4|ROUGE_L),(True|False),/' runs/frozen_suite/scores.csv > "$here/scores.csv"
