@@ -37,13 +37,17 @@ def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, 
     assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
 
 
-def test_ranks_train_alike(frozenvl):
-    tuning = ("--model.tuning", "frozenvl.model.tuning.LoRA", "--trainer.limit_val_batches", 0)
-    assert frozenvl("fit", *SHORT, *tuning, name="one") == 0
-    assert frozenvl("fit", *SHORT, *tuning, name="two", ranks=2) == 0
-    one, two = (checkpoint(name)["state_dict"] for name in ("one", "two"))
+@pytest.mark.parametrize("name", ["LoRA", "PromptTuning"])
+def test_ranks_have_one_gradient(frozenvl, name):
+    tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--trainer.limit_val_batches", 0)
+    once = ("--trainer.max_steps", 1, "--model.schedule", "constant", "--model.mapper.init_args.dropout", 0)
+    for run, ranks in {"one": 1, "two": 2}.items():
+        probe = add("probes.Gradients", file=f"{run}.pt")
+        assert frozenvl("fit", *tuning, *once, *probe, name=run, ranks=ranks) == 0
+    one, two = torch.load("one.pt"), torch.load("two.pt")
+    assert one.keys() == two.keys() and any(TUNINGS[name] in key for key in one)
     for key in one:
-        torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
+        assert (one[key] - two[key]).norm() <= 1e-5 * one[key].norm(), key
 
 
 def test_a_language_model_from_scratch(frozenvl):
