@@ -29,7 +29,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 from training_ways import LANGUAGE, Way, build, captions, here, plain, processor, train, under_trainer
 
 from frozenvl.allocator import keep_freed_memory
@@ -97,11 +97,15 @@ def equal(asked: argparse.Namespace) -> None:
     (rows,) = captions(asked.data, asked.batch, 1)
     batch = processor(4)(rows)
     loss, gradient = gradients(build(4, half=False).double(), plain, batch)
-    print("| beside plain in fp64 | loss, relative | gradient, norm of the difference |\n|---|---|---|")
+    print(
+        "| beside plain in fp64 | loss, relative | gradient, norm of the difference | cosine |\n|---|---|---|---|"
+    )
     for precision, (name, way) in itertools.product(("fp32", "bf16"), WAYS.items()):
         found = gradients(build(4, precision == "bf16"), way, batch)
         apart = (found[1] - gradient).norm() / gradient.norm()
-        print(f"| {name}, {precision} | {abs(found[0] / loss - 1):.1e} | {apart:.1e} |", flush=True)
+        cosine = nn.functional.cosine_similarity(found[1], gradient, dim=0)
+        cells = [f"{name}, {precision}", f"{abs(found[0] / loss - 1):.1e}", f"{apart:.1e}", f"{cosine:.3f}"]
+        print("|", " | ".join(cells), "|", flush=True)
 
 
 def resident(peak: bool) -> int:

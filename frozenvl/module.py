@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from frozenvl import __version__
-from frozenvl.checkpoint import read_checkpoint
+from frozenvl.checkpoint import read_checkpoint, refuse_misfit
 from frozenvl.errors import RunError, UserError
 from frozenvl.model.batch import Batch
 from frozenvl.model.features import FeatureCache
@@ -261,7 +261,7 @@ class FrozenModule(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._check(checkpoint, "the checkpoint")
+        refuse_misfit(checkpoint, self.identity(), self.state_dict(), "the checkpoint")
         recorded: Precision = checkpoint["frozenvl"]["precision"]
         if self.trainer.training and self.precision not in ("auto", recorded):
             raise UserError(
@@ -272,34 +272,8 @@ class FrozenModule(L.LightningModule):
         self.trained_steps = checkpoint["global_step"]
         recount(checkpoint, self.trainer.accumulate_grad_batches)
 
-    def _check(self, checkpoint: Mapping[str, Any], what: str) -> None:
-        theirs, ours = checkpoint["frozenvl"]["identity"], self.identity()
-        for key in ("language_weights", "k", "vision_weights"):
-            if key in ours and theirs.get(key) != ours[key]:
-                name = key.removesuffix("_weights")
-                told = [
-                    " ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)
-                ]
-                raise UserError(
-                    f"{what} was trained with {name} = {told[0]}, this model has {told[1]}; "
-                    "use the configuration that it was trained with"
-                )
-        weights, mine = checkpoint["state_dict"], self.state_dict()
-        differing = [key for key in mine.keys() | weights.keys() if shape(mine, key) != shape(weights, key)]
-        if differing:
-            key = min(differing)
-            raise UserError(
-                f"{what}: {key} is {shape(weights, key)} there, {shape(mine, key)} in this model; "
-                "use the configuration that it was trained with"
-            )
-
     def load_trained(self, path: Path) -> None:
         """Loads a checkpoint's trained weights, and nothing else of it."""
         checkpoint = read_checkpoint(path)
-        self._check(checkpoint, str(path))
+        refuse_misfit(checkpoint, self.identity(), self.state_dict(), str(path))
         self.load_state_dict(checkpoint["state_dict"], strict=False)
-
-
-def shape(weights: Mapping[str, Tensor], key: str) -> str:
-    """A tensor's size in words."""
-    return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"

@@ -31,6 +31,10 @@ class AugmentedImage(Image):
         return self.image.name
 
     @property
+    def key(self) -> str:
+        return self.image.key
+
+    @property
     def digest(self) -> str:  # type: ignore[override]
         content = f"{self.image.digest} {self.transform!r} {self.seed}"
         return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -160,8 +160,8 @@ class FrozenVL(nn.Module):
         """Whether a batch may follow what it is to follow, and has the positions for it."""
         if after is not None:
             after.check(batch)
-        start = self.language.start.length if self.language.start else 0
-        longest = max(batch.lengths.tolist(), default=0) + more + len(after or ()) + start
+        before = self.language.start_length + len(after or ())
+        longest = before + max(batch.lengths.tolist(), default=0) + more
         limit = self.language.max_positions
         if limit is not None and longest > limit:
             raise UserError(

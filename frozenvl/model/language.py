@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -16,51 +15,17 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.errors import UserError
+from frozenvl.model.identity import fingerprint, same_random_weights
 from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
+from frozenvl.model.probing import can_pack, check_head
+from frozenvl.model.start import Start
 from frozenvl.weights import loading
 
 
 def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
     """(B, L) bool: positions that are not padding on the right."""
     return torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
-
-
-@contextmanager
-def same_random_weights() -> Iterator[None]:
-    """Within it, what is drawn does not depend on what was drawn before: no checkpoint holds what stays as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(2021)
-        yield
-
-
-def fingerprint(module: nn.Module) -> str:
-    """Identity of a module's weights: names, shapes and 1,024 evenly spaced values of each tensor.
-
-    The values are rounded to bfloat16 first, so that it does not depend on the precision they are held in.
-    """
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict(keep_vars=True).items()):
-        flat = value.detach().reshape(-1)
-        picked = flat[:: max(1, flat.numel() // 1024)][:1024]
-        exact = picked.to(torch.bfloat16).view(torch.int16) if picked.is_floating_point() else picked
-        digest.update(f"{name}{tuple(value.shape)}".encode() + exact.cpu().numpy().tobytes())
-    return digest.hexdigest()[:32]
-
-
-class Start:
-    """What is learned to stand in front of every sequence: vectors at the input, or keys and values."""
-
-    length: int
-    """Positions."""
-
-    def vectors(self) -> Tensor | None:
-        """(length, dim), if it is vectors."""
-        return None
-
-    def cache(self, rows: int) -> Cache:
-        """A new cache of so many rows, if it is keys and values."""
-        raise NotImplementedError
 
 
 class FrozenLanguageModel(nn.Module):
@@ -93,11 +58,11 @@ class FrozenLanguageModel(nn.Module):
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
         self.compiled = False
         self.mixed = False
-        """Whether some of its weights are trained in fp32 beside others in bf16."""
+        """Whether weights of its own are trained in fp32 beside others in bf16."""
         self.start: Start | None = None
         self.packs = False
-        self._check_head()
-        self.packs = self._can_pack()
+        check_head(self)
+        self.packs = can_pack(self)
 
     def begin_with(self, start: Start) -> None:
         """Has every sequence begin with something that is learned; which stays a part of somebody else."""
@@ -153,15 +118,21 @@ class FrozenLanguageModel(nn.Module):
         if past is not None:
             mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
             return self._extend(embeddings, mask, past.cache)[real]
-        if self.start is None:
-            return self._from_the_start(embeddings, lengths)
-        n = self.start.length
-        if self.start.vectors() is None:
-            mask = lengths.new_ones(len(lengths), n + embeddings.shape[1])
-            return self._extend(embeddings, mask, self.start.cache(len(lengths)))[real]
+        if (cache := self._start_cache(len(lengths))) is not None:
+            mask = lengths.new_ones(len(lengths), self.start_length + embeddings.shape[1])
+            return self._extend(embeddings, mask, cache)[real]
         whole, longer = self._with_start(embeddings, lengths)
-        own = real_positions(whole, longer).nonzero(as_tuple=True)[1] >= n
+        own = real_positions(whole, longer).nonzero(as_tuple=True)[1] >= whole.shape[1] - embeddings.shape[1]
         return self._from_the_start(whole, longer)[own]
+
+    @property
+    def start_length(self) -> int:
+        """Positions that are learned to stand in front of every sequence."""
+        return 0 if self.start is None else self.start.length
+
+    def _start_cache(self, rows: int) -> Cache | None:
+        """Learned keys and values in front of so many sequences, where there are any."""
+        return None if self.start is None else self.start.cache(rows)
 
     def _with_start(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Sequences behind the learned vectors, where there are any."""
@@ -235,12 +206,12 @@ class FrozenLanguageModel(nn.Module):
             lead: the single sequence that all of them begin with, where it was read before.
         """
         embeddings, lengths = self._with_start(embeddings, lengths)
-        known, before = 0, 0
-        cache: Cache
+        known = before = 0
+        cache: Cache | None
         if lead is not None:
             known, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
-        elif self.start is not None and self.start.vectors() is None:
-            before, cache = self.start.length, self.start.cache(len(lengths))
+        elif (cache := self._start_cache(len(lengths))) is not None:
+            before = self.start_length
         else:
             cache = DynamicCache(config=self.model.config)
         embeddings, mask = left_padded(embeddings, lengths)
@@ -254,7 +225,7 @@ class FrozenLanguageModel(nn.Module):
         Raises:
             UserError: where a layer remembers something else than keys and values, or these are learned.
         """
-        if self.start is not None and self.start.vectors() is None:
+        if self._start_cache(1) is not None:
             raise UserError(
                 "with learned keys and values in front, prompts cannot share a leading part; "
                 "draw demonstrations per question"
@@ -287,37 +258,6 @@ class FrozenLanguageModel(nn.Module):
     @property
     def head_is_trained(self) -> bool:
         return any(weight.requires_grad for weight in self.model.get_output_embeddings().parameters())
-
-    @torch.no_grad()
-    def _probe(self) -> tuple[Tensor, Tensor]:
-        """Two short sequences of unequal length."""
-        tokens = torch.arange(10).view(2, 5) % self.model.config.vocab_size
-        return self.embed(tokens), torch.tensor([5, 3])
-
-    @torch.no_grad()
-    def _can_pack(self) -> bool:
-        """Whether packed sequences give what padded ones give: tried, since some architectures ignore the request."""
-        embeddings, lengths = self._probe()
-        expected = self.hidden(embeddings, lengths)
-        if not self.has_positions:
-            return False
-        self.packs = True
-        try:
-            return torch.allclose(self.hidden(embeddings, lengths), expected, rtol=1e-3, atol=1e-4)
-        except Exception:  # whatever an architecture does that does not expect this attention
-            return False
-
-    @torch.no_grad()
-    def _check_head(self) -> None:
-        """The head on chosen positions has to be the model's own; a new architecture may do more to its logits."""
-        embeddings, lengths = self._probe()
-        ours = self.head(self.hidden(embeddings[:1], lengths[:1]))
-        theirs = self.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
-        if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
-            raise UserError(
-                f"{self.name}: {type(self.model).__name__} changes its logits in a way that is not known here; "
-                "choose another language model"
-            )
 
     @torch.no_grad()
     def greedy(
@@ -372,12 +312,12 @@ class FrozenLanguageModel(nn.Module):
             B lists of token ids, without the end token.
         """
         embeddings, mask = left_padded(*self._with_start(embeddings, lengths))
-        if self.start is not None and self.start.vectors() is None:
+        if (cache := self._start_cache(len(mask) * int(options.get("num_beams", 1)))) is not None:
             # `generate` counts a cache's positions among those of its inputs, so something has to stand there.
-            n = self.start.length
-            embeddings = torch.cat([embeddings.new_zeros(len(embeddings), n, self.dim), embeddings], dim=1)
-            mask = torch.cat([mask.new_ones(len(mask), n), mask], dim=1)
-            options["past_key_values"] = self.start.cache(len(mask) * int(options.get("num_beams", 1)))
+            nothing = embeddings.new_zeros(len(embeddings), self.start_length, self.dim)
+            embeddings = torch.cat([nothing, embeddings], dim=1)
+            mask = torch.cat([mask.new_ones(nothing.shape[:2]), mask], dim=1)
+            options["past_key_values"] = cache
         with self._eagerly(), self._autocast():
             out = self.model.generate(
                 inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options

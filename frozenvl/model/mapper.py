@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from frozenvl.errors import UserError
 
 
 class Mapper(nn.Module, ABC):
-    """A mapper. A new one takes the first four numbers, then options of its own, and writes `map`.
+    """A mapper. A new one takes the first four numbers, then options of its own and these, and writes `map`.
 
     Args:
         channels: width of a feature vector.
@@ -52,10 +53,8 @@ class Mapper(nn.Module, ABC):
 class Linear(Mapper):
     """One linear map to k·dim numbers (Frozen, section 3)."""
 
-    def __init__(
-        self, channels: int, tokens: int, dim: int, k: int, norm: bool = False, prefix_dropout: float = 0.0
-    ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+    def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:
+        super().__init__(channels, tokens, dim, k, **options)
         self.out = nn.Linear(channels * tokens, k * dim)
 
     def map(self, features: Tensor) -> Tensor:
@@ -78,10 +77,9 @@ class MLP(Mapper):
         k: int,
         hidden: int = 1024,
         dropout: float = 0.0,
-        norm: bool = False,
-        prefix_dropout: float = 0.0,
+        **options: Any,
     ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+        super().__init__(channels, tokens, dim, k, **options)
         self.net = nn.Sequential(
             nn.LayerNorm(channels * tokens),
             nn.Linear(channels * tokens, hidden),
@@ -101,10 +99,8 @@ class PatchLinear(Mapper):
         UserError: where k is another number.
     """
 
-    def __init__(
-        self, channels: int, tokens: int, dim: int, k: int, norm: bool = False, prefix_dropout: float = 0.0
-    ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+    def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:
+        super().__init__(channels, tokens, dim, k, **options)
         if k != tokens:
             raise UserError(
                 f"PatchLinear maps each of the encoder's {tokens} vectors to one: set k to {tokens} (it is {k}), or "
@@ -133,10 +129,9 @@ class PixelShuffle(Mapper):
         dim: int,
         k: int,
         hidden: int | None = None,
-        norm: bool = False,
-        prefix_dropout: float = 0.0,
+        **options: Any,
     ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+        super().__init__(channels, tokens, dim, k, **options)
         side, left = round(tokens**0.5), round(k**0.5)
         if side * side != tokens or left * left != k or side % left:
             raise UserError(
@@ -178,10 +173,9 @@ class Transformer(Mapper):
         layers: int = 8,
         heads: int = 8,
         ratio: float = 2.0,
-        norm: bool = False,
-        prefix_dropout: float = 0.0,
+        **options: Any,
     ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+        super().__init__(channels, tokens, dim, k, **options)
         check_heads(dim, heads)
         self.length = length
         self.enter = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, length * dim))
@@ -219,10 +213,9 @@ class Resampler(Mapper):
         layers: int = 2,
         heads: int = 8,
         ratio: float = 2.0,
-        norm: bool = False,
-        prefix_dropout: float = 0.0,
+        **options: Any,
     ) -> None:
-        super().__init__(channels, tokens, dim, k, norm, prefix_dropout)
+        super().__init__(channels, tokens, dim, k, **options)
         check_heads(dim, heads)
         self.enter = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
         self.positions = nn.Parameter(torch.randn(tokens, dim) * 0.02)

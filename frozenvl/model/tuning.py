@@ -15,7 +15,8 @@ from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
 from frozenvl.errors import UserError
-from frozenvl.model.language import FrozenLanguageModel, Start
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.start import Start
 
 
 class Tuning(nn.Module, ABC):

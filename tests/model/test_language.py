@@ -7,7 +7,8 @@ from architectures import FP32_SOFTMAX, PACKED, PADDED, causal_lm
 from frozenvl.errors import UserError
 from frozenvl.model import packing
 from frozenvl.model.cross_entropy import target_nll
-from frozenvl.model.language import FrozenLanguageModel, fingerprint
+from frozenvl.model.identity import fingerprint
+from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.past import left_padded
 
 LENGTHS = torch.tensor([13, 1, 7, 10])

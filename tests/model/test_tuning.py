@@ -27,7 +27,6 @@ MAKE = {
     "prefix": lambda: PrefixTuning(3),
 }
 KINDS = ["llama", "gpt2", "qwen2", "phi", "gptj"]
-NONE_OF_ITS_OWN = {("adapters", "opt")}
 
 
 def test_all_are_tested():

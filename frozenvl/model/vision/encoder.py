@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
-from frozenvl.model.language import fingerprint
+from frozenvl.model.identity import fingerprint
 
 Grid: TypeAlias = int | Literal["all", "head"]
 """What an encoder gives of its last layer:

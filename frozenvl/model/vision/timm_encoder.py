@@ -12,7 +12,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
-from frozenvl.model.language import same_random_weights
+from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision.encoder import Grid, VisionEncoder, as_map
 from frozenvl.weights import loading, resolve
 

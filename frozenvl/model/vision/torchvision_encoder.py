@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
 from frozenvl.errors import UserError
-from frozenvl.model.language import same_random_weights
+from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision.encoder import VisionEncoder
 from frozenvl.weights import cannot_load
 

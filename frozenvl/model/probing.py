@@ -1,0 +1,50 @@
+"""What an architecture can do is tried when it is loaded, not looked up by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from frozenvl.errors import UserError
+
+if TYPE_CHECKING:
+    from frozenvl.model.language import FrozenLanguageModel
+
+
+def two_sequences(language: FrozenLanguageModel) -> tuple[Tensor, Tensor]:
+    """Embeddings and lengths of two short sequences of unequal length."""
+    tokens = torch.arange(10).view(2, 5) % language.model.config.vocab_size
+    return language.embed(tokens), torch.tensor([5, 3])
+
+
+@torch.no_grad()
+def can_pack(language: FrozenLanguageModel) -> bool:
+    """Whether packed sequences give what padded ones give: some architectures ignore the request."""
+    embeddings, lengths = two_sequences(language)
+    expected = language.hidden(embeddings, lengths)
+    if not language.has_positions:
+        return False
+    language.packs = True
+    try:
+        return torch.allclose(language.hidden(embeddings, lengths), expected, rtol=1e-3, atol=1e-4)
+    except Exception:  # whatever an architecture does that does not expect this attention
+        return False
+
+
+@torch.no_grad()
+def check_head(language: FrozenLanguageModel) -> None:
+    """The head on chosen positions has to be the model's own; a new architecture may do more to its logits.
+
+    Raises:
+        UserError: where it does.
+    """
+    embeddings, lengths = two_sequences(language)
+    ours = language.head(language.hidden(embeddings[:1], lengths[:1]))
+    theirs = language.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
+    if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
+        raise UserError(
+            f"{language.name}: {type(language.model).__name__} changes its logits in a way that is not known here; "
+            "choose another language model"
+        )
