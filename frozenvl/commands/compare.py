@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frozenvl.evaluation.compare import Comparison
     from frozenvl.prompt import Image
+    from frozenvl.report.compare import Comparison
 
 SHOWN = 12
 """Queries drawn."""
@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     from frozenvl.commands.report import SHOWN_SCORES
     from frozenvl.errors import UserError
-    from frozenvl.evaluation.compare import compare
     from frozenvl.report.cells import digits_of
+    from frozenvl.report.compare import compare
 
     pairs, images = pairs_of(args), images_for(args)
     table = Table(
@@ -87,7 +87,7 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         UserError: where there are none.
     """
     from frozenvl.errors import UserError
-    from frozenvl.evaluation.compare import evaluations, matched, score_of
+    from frozenvl.report.compare import evaluations, matched, score_of
 
     first, second = evaluations(args.a), evaluations(args.b)
     if args.a.is_file() or args.b.is_file():

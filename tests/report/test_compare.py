@@ -9,7 +9,7 @@ import pytest
 from running import one_line
 
 from frozenvl.cli import main
-from frozenvl.evaluation.compare import compare
+from frozenvl.report.compare import compare
 
 REFERENCES = {
     "1": ["a dog runs", "a running dog"],
