@@ -23,7 +23,7 @@ def animals(tmp_path):
 def test_episodes_bind_each_name_to_one_kind(animals, names):
     episodes = LabelledEpisodes(animals, size=50, ways=3, inner_shots=2, names=names)
     assert len(episodes) == 50
-    seen = set()
+    seen, mixed = set(), []
     for episode in (episodes[index] for index in range(50)):
         kinds: dict[str, set[str]] = {}
         for image, caption in episode.support:
@@ -35,7 +35,10 @@ def test_episodes_bind_each_name_to_one_kind(animals, names):
         if names == "real":
             assert set(episode.choices) == {"cat", "dog", "electric ray"}
         seen.add((episode.answer, episode.query.key))
+        order = [caption for _, caption in episode.support]
+        mixed.append(order[0] != order[1] and episode.choices[0] not in order[0])
     assert len(seen) > 9
+    assert any(mixed)  # neither kind by kind nor in the order of the names
 
 
 def test_the_same_seed_draws_the_same(animals):
