@@ -6,6 +6,7 @@ or give every sequence a learned start.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -153,7 +154,9 @@ class PrefixTuning(Tuning, Start):
         from peft import PrefixTuningConfig, TaskType, get_peft_model
 
         config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=self.length)
-        peft: Any = get_peft_model(language.model, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # what PEFT asks of transformers is to be renamed
+            peft: Any = get_peft_model(language.model, config)
         if any(type(layer) is not DynamicLayer for layer in peft.get_prompt(1).layers):
             raise UserError(
                 f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
