@@ -7,7 +7,7 @@ the plain product is also faster than the fused kernel's backward pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ class Layout:
     """Where packed sequences stand.
 
     Shapes, for B sequences of up to W positions, T in all:
-        deal: (B·W,) the packed position that stands at a place of the rows; any where there is none.
+        deal: (B, W) the packed position that stands at a place of the rows; any where there is none.
         collect: (T,) the place of each packed position.
         positions: (T,) position within its own sequence.
     """
@@ -35,6 +35,7 @@ class Layout:
     deal: Tensor
     collect: Tensor
     positions: Tensor
+    _by_heads: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lengths: Tensor) -> Layout:
@@ -42,23 +43,46 @@ class Layout:
         columns = torch.arange(width, device=lengths.device)
         real = columns[None] < lengths[:, None]
         starts = lengths.cumsum(0) - lengths
-        deal = torch.where(real, starts[:, None] + columns[None], 0).flatten()
+        deal = torch.where(real, starts[:, None] + columns[None], 0)
         collect = real.flatten().nonzero(as_tuple=True)[0]
         return cls(len(lengths), width, deal, collect, collect % width)
 
+    def by_heads(self, heads: int) -> tuple[Tensor, Tensor]:
+        """(B·heads·W,) `deal` and (T·heads,) `collect` where each position has a vector for each head."""
+        if heads not in self._by_heads:
+            head = torch.arange(heads, device=self.deal.device)
+            row, column = self.collect // self.width, self.collect % self.width
+            deal = self.deal[:, None] * heads + head[None, :, None]
+            collect = (row[:, None] * heads + head[None]) * self.width + column[:, None]
+            self._by_heads[heads] = deal.flatten(), collect.flatten()
+        return self._by_heads[heads]
+
 
 class _Deal(torch.autograd.Function):
-    """(T, …) packed → (B·W, …) rows. Its gradient is a plain selection, which indexing's own is not."""
+    """(T·heads, width) packed → (B·heads·W, width) rows, in one copy. Its gradient is a plain selection."""
 
     @staticmethod
-    def forward(ctx: Any, packed: Tensor, layout: Layout) -> Tensor:
-        ctx.layout = layout
-        return packed[layout.deal]
+    def forward(ctx: Any, packed: Tensor, deal: Tensor, collect: Tensor) -> Tensor:
+        ctx.collect = collect
+        return packed.index_select(0, deal)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        # Places that hold no position get no gradient: a causal mask hides them, and their output is dropped.
+        return grad.index_select(0, ctx.collect), None, None
+
+
+class _Collect(torch.autograd.Function):
+    """Back from rows. No place is taken twice, so its gradient is put, not added, there."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, collect: Tensor) -> Tensor:
+        ctx.collect, ctx.places = collect, len(rows)
+        return rows.index_select(0, collect)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        # Places that hold no position get no gradient: a causal mask hides them, and their output is dropped.
-        return grad[ctx.layout.collect], None
+        return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.collect, grad), None
 
 
 class _Packing:
@@ -90,25 +114,31 @@ def packed_attention(
     b, w, shared = layout.rows, layout.width, key.shape[1]
 
     def rows(x: Tensor) -> Tensor:
-        return _Deal.apply(x[0].transpose(0, 1), layout).view(b, w, *x.shape[1::2]).transpose(1, 2)
+        """(1, heads, T, width) → (B, heads, W, width)"""
+        vectors = x[0].transpose(0, 1).reshape(-1, x.shape[-1])
+        return _Deal.apply(vectors, *layout.by_heads(x.shape[1])).view(b, -1, w, x.shape[-1])
+
+    def packed_again(x: Tensor) -> Tensor:
+        _, collect = layout.by_heads(query.shape[1])
+        return _Collect.apply(x.reshape(-1, x.shape[-1]), collect).view(1, -1, query.shape[1], x.shape[-1])
 
     q, k, v = rows(query), rows(key), rows(value)
-    scaling = options.get("scaling")
-    if fused(query.device) and attention_mask is None and options.get("softcap") is None:
-        out = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
-        return out.transpose(1, 2).flatten(0, 1)[layout.collect][None], None
-    q = q.reshape(b, shared, -1, q.shape[-1]) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
+    scaling, softcap = options.get("scaling"), options.get("softcap")
+    if fused(query.device) and attention_mask is None and softcap is None:
+        return packed_again(
+            scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
+        ), None
+    q = q.view(b, shared, -1, q.shape[-1]) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
     scores = (q @ k.transpose(2, 3)).view(b, -1, w, w)
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if options.get("softcap") is not None:
-        scores = options["softcap"] * torch.tanh(scores / options["softcap"])
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores.to(wide) / softcap)
     distance = torch.arange(w, device=scores.device)[:, None] - torch.arange(w, device=scores.device)[None]
     hidden = distance < 0
     if attention_mask is not None:
         hidden = hidden | (distance >= attention_mask)
-    weights = scores.masked_fill(hidden, float("-inf")).softmax(-1).to(v.dtype)
-    out = (weights.view(b, shared, -1, w) @ v).view(b, -1, w, v.shape[-1])
-    return out.transpose(1, 2).flatten(0, 1)[layout.collect][None], None
+    weights = scores.masked_fill(hidden, float("-inf")).softmax(-1, dtype=wide).to(v.dtype)
+    return packed_again(weights.view(b, shared, -1, w) @ v), None
 
 
 def packed_mask(*args: Any, local_size: int | None = None, **options: Any) -> Tensor | None:
