@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 ROWS = 256
 """Positions whose logits exist at a time."""
+NEAR = 32
+"""Positions whose probabilities do: they stay in the processor's cache, which more than halves their time."""
 TINY = 1e-30
 """Probabilities below lose digits, and at last become 0."""
 
@@ -40,18 +42,24 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def nll_and_gradient(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(n, vocabulary) logits → (n,) NLL and, in place of the probabilities, its gradient (n, vocabulary).
+    """(n, vocabulary) logits → (n,) NLL and its gradient (n, vocabulary).
 
     One softmax serves both; with a cross-entropy and its backward pass the vocabulary is walked three times as often.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
-    gradient = logits.softmax(-1, dtype=wide)
-    column = labels[:, None]
-    likely = gradient.gather(1, column)
-    nll = -likely.log()[:, 0]
-    if (rare := likely[:, 0] < TINY).any():
-        nll[rare] = torch.nn.functional.cross_entropy(logits[rare].to(wide), labels[rare], reduction="none")
-    return nll, gradient.scatter_(1, column, likely - 1).to(logits.dtype)
+    gradient, losses = torch.empty_like(logits), []
+    pieces = zip(logits.split(NEAR), labels.split(NEAR), gradient.split(NEAR), strict=True)
+    for piece, targets, into in pieces:
+        probabilities, column = piece.softmax(-1, dtype=wide), targets[:, None]
+        likely = probabilities.gather(1, column)
+        nll = -likely.log()[:, 0]
+        if (rare := likely[:, 0] < TINY).any():
+            nll[rare] = torch.nn.functional.cross_entropy(
+                piece[rare].to(wide), targets[rare], reduction="none"
+            )
+        into.copy_(probabilities.scatter_(1, column, likely - 1))
+        losses.append(nll)
+    return torch.cat(losses), gradient
 
 
 def _nll(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
