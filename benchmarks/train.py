@@ -3,7 +3,7 @@
 `python benchmarks/train.py DATA` trains on the captions of DATA/flickr8k (without DATA, on those of rendered scenes,
 which are all of like length). It needs the small language model of `frozenvl fetch`; images are rows of drawn numbers
 in place of an encoder's features, since those are computed once and kept. All sides are given the same samples,
-weights, data type and threads, and take turns step by step (the Trainer comes last); tables are printed in Markdown.
+weights, data type and threads, and take turns of some steps (the Trainer comes last); tables are printed in Markdown.
 
 - plain: prompts padded to the longest, all logits, one cross-entropy: as ClipCap and most others write it.
 - Trainer: the same model and loss under `transformers.Trainer`.
@@ -40,6 +40,8 @@ from frozenvl.progress import progress_line
 from frozenvl.prompt import Sample
 from frozenvl.speed import Work, matrix_peak, operations
 
+TURN = 4
+"""Steps that a way takes in a row. The first is not counted: it finds the processor's caches full of another's."""
 WAYS: dict[str, Way] = {"plain": plain, "here": here}
 
 
@@ -64,7 +66,7 @@ def compare(asked: argparse.Namespace) -> None:
     print(f"{asked.steps} steps, matrix products alone: {peak / 1e9:.0f} GFLOP/s\n")
     print("| k | | pairs/s | s a step (median) | share of the peak | beside plain |")
     print("|---|---|---|---|---|---|")
-    batches = captions(asked.data, asked.batch, asked.steps + 1)
+    batches = captions(asked.data, asked.batch, asked.steps)
     language = FrozenLanguageModel(LANGUAGE)
     ways = WAYS | ({"compiled": here} if asked.compiled else {})
     for k in asked.k:
@@ -73,12 +75,12 @@ def compare(asked: argparse.Namespace) -> None:
         models = {name: build(k, half, name == "compiled") for name in ways}
         runs = {name: timed(train(models[name], way, map(make, batches))) for name, way in ways.items()}
         took: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in batches:
+        for _ in range(0, asked.steps, TURN):
             for name, run in runs.items():
-                took[name].append(next(run))
-        took["Trainer"] = under_trainer(build(k, half), batches, make)
-        # The first warms up; the median, since other processes disturb single steps.
-        median = {name: statistics.median(seconds[1:]) for name, seconds in took.items()}
+                took[name] += [next(run) for _ in range(TURN)][1:]
+        took["Trainer"] = under_trainer(build(k, half), batches, make)[1:]
+        # The median, since other processes disturb single steps.
+        median = {name: statistics.median(seconds) for name, seconds in took.items()}
         for name, second in median.items():
             cells = [k, name, f"{asked.batch / second:.1f}", f"{second:.2f}", f"{needed / peak / second:.2f}"]
             print("|", " | ".join(map(str, cells)), f"| {median['plain'] / second:.2f} |", flush=True)
@@ -207,7 +209,7 @@ def main() -> None:
     options.add_argument("data", type=Path, nargs="?", metavar="DATA")
     options.add_argument("--k", type=int, nargs="+", default=[4, 16])
     options.add_argument("--batch", type=int, default=64)
-    options.add_argument("--steps", type=int, default=15)
+    options.add_argument("--steps", type=int, default=16, help=f"a multiple of {TURN}")
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     options.add_argument("--compiled", action="store_true", help="also with model.compile")
     options.add_argument("--memory", action="store_true")
@@ -216,6 +218,8 @@ def main() -> None:
     options.add_argument("--grow", type=Path, metavar="PNG")
     options.add_argument("--curve", type=Path, metavar="PNG")
     asked = options.parse_args()
+    if asked.steps < TURN or asked.steps % TURN:
+        options.error(f"--steps {asked.steps}: it has to be a multiple of {TURN}")
     if asked.memory_of:
         return memory_of(asked)
     if asked.memory:
