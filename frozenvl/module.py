@@ -197,18 +197,22 @@ class FrozenModule(L.LightningModule):
     # Validation
 
     def on_validation_epoch_start(self) -> None:
-        self._nll = torch.zeros(2, dtype=torch.float64)
+        self._nll = torch.zeros(3, dtype=torch.float64)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         nll, tokens, *_ = self.model.loss(batch)
-        self._nll += torch.tensor([nll.item(), tokens], dtype=torch.float64)
+        self._nll += torch.tensor([nll.item(), tokens, batch.target_bytes], dtype=torch.float64)
 
     def on_validation_epoch_end(self) -> None:
-        """Perplexity = exp(Σ NLL ÷ Σ target tokens), the end token included, over all ranks."""
-        nll, tokens = self._all_sum(self._nll).tolist()
+        """Perplexity = exp(Σ NLL ÷ Σ target tokens), the end token included, over all ranks.
+
+        Bits per byte = Σ NLL ÷ ln 2 ÷ Σ UTF-8 bytes of the targets: the end token adds bits and no bytes.
+        """
+        nll, tokens, size = self._all_sum(self._nll).tolist()
         loss = nll / max(tokens, 1)
         self.log("val/loss", loss, prog_bar=True)
         self.log("val/perplexity", math.exp(min(loss, 700)))
+        self.log("val/bits_per_byte", nll / math.log(2) / max(size, 1))
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step

@@ -106,7 +106,7 @@ def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_perplexity_is_over_all_tokens_of_all_ranks(frozenvl, tiny_run, ranks):
+def test_perplexity_and_bits_per_byte_are_over_all_targets_of_all_ranks(frozenvl, tiny_run, ranks):
     """32 pairs in batches of 3: the last is smaller, and some ranks have one more than others."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -116,7 +116,10 @@ def test_perplexity_is_over_all_tokens_of_all_ranks(frozenvl, tiny_run, ranks):
     samples = [task.sample(pair) for task in tasks for pair in range(task.source.pairs)]
     with torch.no_grad():
         parts = [trained.module.model.loss(trained.processor([sample])) for sample in samples]
-    expected = math.exp(sum(part.nll.item() for part in parts) / sum(part.tokens for part in parts))
+    nll, size = sum(part.nll.item() for part in parts), sum(len(x.target.encode()) for x in samples)
+    expected = math.exp(nll / sum(part.tokens for part in parts))
     events = EventAccumulator(str(Path("runs/tiny")))
     events.Reload()
     assert events.Scalars("val/perplexity")[-1].value == pytest.approx(expected, rel=1e-5)
+    bits = nll / math.log(2) / size
+    assert events.Scalars("val/bits_per_byte")[-1].value == pytest.approx(bits, rel=1e-5)

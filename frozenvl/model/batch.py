@@ -42,6 +42,8 @@ class Batch:
     """(B,) of a chunk: which rows of its batch these are."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """(sample, reason) of those that are not in it, since an image could not be read."""
+    target_bytes: int = 0
+    """UTF-8 bytes of the targets, as far as they were not cut."""
 
     def __len__(self) -> int:
         return len(self.ids)

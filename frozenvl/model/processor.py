@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import PIL.Image
@@ -15,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.imaging import MARGIN
 from frozenvl.model.batch import IGNORE, Batch, Stage
-from frozenvl.prompt import Image, Prompt, Sample
+from frozenvl.prompt import Image, Learned, Prompt, Sample
 from frozenvl.weights import loading, resolve
 
 
@@ -78,6 +79,15 @@ class Pixels:
         return square
 
 
+class _Row(NamedTuple):
+    """A prompt of a batch, before padding."""
+
+    tokens: list[int]
+    slots: list[int]
+    labels: list[int]
+    target_bytes: int
+
+
 class Processor:
     """Makes a `Batch` of prompts. Needs names only, no weights.
 
@@ -85,7 +95,8 @@ class Processor:
         language: Hugging Face name or local folder of the language model, for its tokeniser.
         k: prefix vectors per image.
         reader: how images are read.
-        max_target_tokens: a longer target is cut, and then not followed by the end token.
+        max_target_tokens: a longer target is cut, and then not followed by the end token; of a demonstration's
+            answer no more than so many are learned.
     """
 
     def __init__(self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64) -> None:
@@ -107,7 +118,7 @@ class Processor:
         self.max_target_tokens = max_target_tokens
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
-        """A batch in the order given. Samples with a target get labels; bare prompts get none.
+        """A batch in the order given. Targets and what is `Learned` get labels; bare prompts have none.
 
         Args:
             start: False makes remainders of prompts, which begin without the start token.
@@ -115,11 +126,11 @@ class Processor:
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
         row_of: dict[Image, int] = {}
         rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
-        width = max((len(tokens) for tokens, _, _ in rows), default=0)
+        width = max((len(row.tokens) for row in rows), default=0)
         blank = (0, -1, IGNORE)
         padded = torch.tensor(
             [
-                [column + [pad] * (width - len(column)) for column, pad in zip(row, blank, strict=True)]
+                [column + [pad] * (width - len(column)) for column, pad in zip(row[:3], blank, strict=True)]
                 for row in rows
             ],
             dtype=torch.long,
@@ -129,10 +140,11 @@ class Processor:
             tokens=padded[:, 0],
             slots=padded[:, 1],
             labels=padded[:, 2],
-            lengths=torch.tensor([len(tokens) for tokens, _, _ in rows], dtype=torch.long),
+            lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             images=self.reader(list(row_of)),
             stage=self.reader.stage,
             openings=() if start else tuple(text_of(sample.prompt[:1]) for sample in samples),
+            target_bytes=sum(row.target_bytes for row in rows),
         )
 
     def encode(self, text: str) -> list[int]:
@@ -178,29 +190,81 @@ class Processor:
                     "there; let the shared part end before or after an image"
                 )
 
-    def _row(
-        self, sample: Sample, row_of: dict[Image, int], start: list[int]
-    ) -> tuple[list[int], list[int], list[int]]:
+    def bytes_of(self, text: str, target: str, tokens: list[int]) -> int:
+        """UTF-8 bytes of a target after its prompt's last `text`, as far as its `targets` go: a cut one's, as decoded.
+
+        The end token has none, nor has a character that was cut in its middle.
+        """
+        size = len(target.encode())
+        if tokens[-1] == self.end:
+            return size
+        # By what is left off, since some tokenisers drop a space at the very start.
+        whole = self.encode(text + target)
+        kept = whole[: len(self.encode(text)) + len(tokens)]
+        return size - len(self.decode(whole).encode()) + len(self.decode(kept).rstrip("\ufffd").encode())
+
+    def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
         tokens, slots = list(start), [-1] * len(start)
-        for part in sample.prompt:
+        learned: dict[int, int] = {}
+        text, scored = "", 0
+        for part in runs(sample.prompt):
             if isinstance(part, Image):
                 first = row_of.setdefault(part, len(row_of)) * self.k
                 tokens += [0] * self.k
                 slots += range(first, first + self.k)
+                text = ""
             else:
-                piece = self.encode(part)
+                text = "".join(part)
+                piece = self.encode(text)
+                for before, answer, kept in self._learned(part, piece):
+                    first = len(tokens) + len(self.encode(before))
+                    learned |= dict(enumerate(kept, first - 1))
+                    scored += self.bytes_of(before, answer, kept) if kept else 0
                 tokens += piece
                 slots += [-1] * len(piece)
-        if not tokens:
+        if not tokens or -1 in learned:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
-        labels = [IGNORE] * len(tokens)
+        labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
         if sample.target:
-            target = self.targets(text_of(sample.prompt[-1:]), sample.target)
+            target = self.targets(text, sample.target)
+            scored += self.bytes_of(text, sample.target, target)
             # The last target token is predicted but never fed: nothing follows it.
             labels[-1:] = target
             tokens += target[:-1]
             slots += [-1] * (len(target) - 1)
-        return tokens, slots, labels
+        return _Row(tokens, slots, labels, scored)
+
+    def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[str, str, list[int]]]:
+        """(what stands before it, itself, its tokens) of each text that is learned.
+
+        Args:
+            texts: neighbours, tokenised together as an evaluation's prompt is.
+            whole: their tokens.
+        """
+        before = ""
+        for text in texts:
+            if isinstance(text, Learned):
+                tokens = self.continuation(before, text)[:-1][: self.max_target_tokens]
+                there = whole[len(self.encode(before)) :]
+                # Some tokenisers join "." with the newline after it: such a token is not the answer's, nor learned.
+                same = takewhile(lambda pair: pair[0] == pair[1], zip(tokens, there, strict=False))
+                yield before, text, [token for token, _ in same]
+            before += text
+
+
+def runs(prompt: Prompt) -> Iterator[Image | list[str]]:
+    """The images of a prompt, and the neighbouring texts around them."""
+    texts: list[str] = []
+    for part in prompt:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if texts:
+            yield texts
+        yield part
+        texts = []
+    if texts:
+        yield texts
 
 
 def text_of(part: Prompt) -> str:

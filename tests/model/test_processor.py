@@ -146,6 +146,27 @@ def test_truncated_target_has_no_end_token(make):
 
 
 @pytest.mark.parametrize("name", TOKENISERS)
+@pytest.mark.parametrize("before", [Painted("red"), "the circle is"])
+def test_bytes_of_targets_are_those_of_the_text_as_far_as_it_was_not_cut(make, name, before):
+    rows = [
+        Sample("1", (before,), " a large red circle"),
+        Sample("2", (before,), " two small blue stars"),
+        Sample("3", (before,)),
+    ]
+    assert make(name)(rows).target_bytes == 19 + 21
+    three = make(name, max_target_tokens=3)
+    cut = [three.decode(three.encode("the circle is") + labels_of(three([row]))[:3])[13:] for row in rows[:2]]
+    assert all(row.target.startswith(text) and text for row, text in zip(rows, cut, strict=False))
+    assert three(rows).target_bytes == sum(map(len, cut)) < 19 + 21
+
+
+def test_bytes_are_not_characters_and_half_a_character_is_none(make):
+    sample = Sample("1", ("a",), " é🙂")  # 1 + 2 + 4 bytes, a token each
+    counts = [make(max_target_tokens=n)([sample]).target_bytes for n in range(1, 9)]
+    assert counts == [1, 1, 3, 3, 3, 3, 7, 7]
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
 def test_start_token_stands_once_at_the_start(make, red, name):
     processor = make(name)
     batch = processor([Sample("1", (red, "what", red, "color"), " red"), ("what",)])
