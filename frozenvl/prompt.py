@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +91,10 @@ class BlackImage(Image):
         return "0" * 32
 
 
+class Learned(str):
+    """A text within a prompt that is trained on, as what follows a prompt is: a demonstration's answer."""
+
+
 Prompt: TypeAlias = tuple["str | Image", ...]
 """Text and images in the order in which the language model meets them."""
 
@@ -118,10 +122,10 @@ def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
 
 
 def joined(parts: Iterable[str | Image]) -> Prompt:
-    """A prompt with neighbouring texts joined and empty ones left out."""
+    """A prompt with neighbouring texts joined, but for those that are learned, and empty ones left out."""
     prompt: list[str | Image] = []
     for part in parts:
-        if isinstance(part, str) and prompt and isinstance(prompt[-1], str):
+        if type(part) is str and prompt and type(prompt[-1]) is str:
             prompt[-1] += part
         elif part != "":
             prompt.append(part)
@@ -203,17 +207,26 @@ class Template:
             if key is not None:
                 yield example.image if key == "image" else getattr(example, key)
 
-    def prompt(self, example: Example, shots: Sequence[Example] = ()) -> Prompt:
-        """Induction, then the complete `shots`, then the query: neighbouring texts joined."""
+    def prompt(
+        self, example: Example, shots: Sequence[Example] = (), learned: Collection[int] = ()
+    ) -> Prompt:
+        """Induction, then the complete `shots`, then the query: neighbouring texts joined.
+
+        Args:
+            learned: which shots' answers are trained on, by their places.
+        """
         parts: list[str | Image] = [self.induction]
-        for shot in shots:
-            parts += [*self._words(shot), self.target.format(target=shot.targets[0]), self.separator]
+        for place, shot in enumerate(shots):
+            answer = self.target.format(target=shot.targets[0])
+            parts += [*self._words(shot), Learned(answer) if place in learned else answer, self.separator]
         return joined([*parts, *self._words(example)])
 
-    def sample(self, example: Example, target: int = 0, shots: Sequence[Example] = ()) -> Sample:
-        """The training sample for the `target`-th text of an example."""
+    def sample(
+        self, example: Example, target: int = 0, shots: Sequence[Example] = (), learned: Collection[int] = ()
+    ) -> Sample:
+        """The training sample for the `target`-th text of an example, and for the answers of some shots."""
         text = self.target.format(target=example.targets[target])
-        return Sample(f"{example.id}#{target}", self.prompt(example, shots), text)
+        return Sample(f"{example.id}#{target}", self.prompt(example, shots, learned), text)
 
     def answer(self, generated: str) -> str:
         """A generated text cut before the first stop marker and stripped."""

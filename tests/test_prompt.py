@@ -2,7 +2,7 @@ import PIL.Image
 import pytest
 
 from frozenvl.errors import UserError
-from frozenvl.prompt import VQA, BlackImage, Example, ImageFile, Sample, Template, black, with_images
+from frozenvl.prompt import VQA, BlackImage, Example, ImageFile, Learned, Sample, Template, black, with_images
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
 
@@ -35,6 +35,26 @@ def test_few_shots_are_complete_and_neighbouring_texts_are_joined():
         ONE,
         "Question: How many? Answer:",
     )
+
+
+def test_answers_that_are_learned_stand_apart_in_the_same_text():
+    shots = [asked(TWO, answer="two"), asked(THREE)]
+    sample = VQA.sample(asked(ONE), shots=shots, learned=[1])
+    assert [type(part) for part in sample.prompt] == [
+        BlackImage,
+        str,
+        BlackImage,
+        str,
+        Learned,
+        str,
+        BlackImage,
+        str,
+    ]
+    assert sample.prompt[3:6] == ("Question: What? Answer:", " red", "\n")
+    assert sample.prompt[:2] == (TWO, "Question: What? Answer: two\n") and sample.target == " red"
+    bare = Template("{question}").sample(asked(ONE, "Q"), shots=shots, learned=[0, 1])
+    assert "".join(bare.prompt) == "".join(Template("{question}").prompt(asked(ONE, "Q"), shots))
+    assert [part for part in bare.prompt if isinstance(part, Learned)] == ["two", "red"]
 
 
 def test_image_stands_where_the_template_says():

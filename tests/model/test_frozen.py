@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ from painted import Painted
 
 from frozenvl.errors import UserError
 from frozenvl.model import frozen
-from frozenvl.prompt import Sample
+from frozenvl.model.batch import IGNORE
+from frozenvl.prompt import VQA, Example, Sample
 
 RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
 SAMPLES = [
@@ -60,6 +62,31 @@ def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
         logits = model.language.model(inputs_embeds=inputs).logits[0]
         predicting = logits[-len(target) - 1 : -1].log_softmax(-1)
         torch.testing.assert_close(score, predicting[range(len(target)), target].sum(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, processor_of, kind):
+    model = build(kind)
+    processor = processor_of(model)
+    examples = [
+        Example(str(n), image, str(n), (), "what color is it?", answer)
+        for n, (image, answer) in enumerate([(RED, "red"), (BLUE, "a small blue star"), (WIDE, "3")])
+    ]
+    loss = model.loss(processor([VQA.sample(examples[2], shots=examples[:2], learned=[0, 1])]))
+    total, tokens = torch.zeros(()), 0
+    for place, example in enumerate(examples):
+        alone = processor([VQA.sample(example, shots=examples[:place])])
+        if place < 2:  # a demonstration is not followed by the end token
+            labels = alone.labels.clone()
+            labels[0, -1] = IGNORE
+            alone = replace(alone, labels=labels)
+        each = model.loss(alone)
+        total, tokens = total + each.nll, tokens + each.tokens
+    assert loss.tokens == tokens
+    torch.testing.assert_close(loss.nll, total, rtol=1e-5, atol=0)
+    last = model.loss(processor([VQA.sample(examples[2], shots=examples[:2])]))
+    torch.testing.assert_close(last.nll, each.nll, rtol=1e-5, atol=0)
+    assert last.tokens < loss.tokens
 
 
 def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):

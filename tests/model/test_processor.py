@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.prompt import Example, ImageFile, Sample, Template
+from frozenvl.prompt import VQA, Example, ImageFile, Learned, Sample, Template
 
 
 def byte_level(folder):
@@ -164,6 +164,94 @@ def test_bytes_are_not_characters_and_half_a_character_is_none(make):
     sample = Sample("1", ("a",), " é🙂")  # 1 + 2 + 4 bytes, a token each
     counts = [make(max_target_tokens=n)([sample]).target_bytes for n in range(1, 9)]
     assert counts == [1, 1, 3, 3, 3, 3, 7, 7]
+
+
+def test_an_episode_written_out(make, red):
+    """What stands at each position, and what it is to predict."""
+    processor = make()
+    blue = Painted("blue")
+    prompt = (
+        red,
+        "This is a",
+        Learned(" dax"),
+        ".\n",
+        blue,
+        "This is a",
+        Learned(" blicket"),
+        ".\n",
+        red,
+        "This is a",
+    )
+    batch = processor([Sample("1", prompt, " dax")])
+    word = lambda token: processor.tokenizer.convert_ids_to_tokens(token)
+    written = [
+        ("0", ""), ("1", ""), ("This", ""), ("Ġis", ""), ("Ġa", "Ġdax"), ("Ġdax", ""), (".", ""), ("Ċ", ""),
+        ("2", ""), ("3", ""), ("This", ""), ("Ġis", ""), ("Ġa", "Ġblicket"), ("Ġblicket", ""), (".", ""), ("Ċ", ""),
+        ("0", ""), ("1", ""), ("This", ""), ("Ġis", ""), ("Ġa", "Ġdax"), ("Ġdax", "<end>"),
+    ]  # fmt: skip
+    stands = [
+        word(t) if s < 0 else str(s)
+        for t, s in zip(batch.tokens[0].tolist(), batch.slots[0].tolist(), strict=True)
+    ]
+    predicts = ["" if label == IGNORE else word(label) for label in batch.labels[0].tolist()]
+    assert list(zip(stands, predicts, strict=True)) == written
+    assert batch.target_bytes == len(" dax blicket dax")
+
+
+QUESTION = Example("1", Painted("red"), "1", (), "what color is the circle?", "a large red circle")
+SHOTS = [
+    Example("2", Painted("blue"), "2", (), "How many squares are there?", "3"),
+    Example("3", Painted("green"), "3", (), "How many?", "two small blue stars"),
+]
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+@pytest.mark.parametrize("template", [VQA, *TEMPLATES], ids=range(1 + len(TEMPLATES)))
+def test_an_episode_has_the_tokens_of_an_evaluation_and_each_answer_follows_its_own_prompt(
+    make, name, template
+):
+    processor = make(name)
+    episode = processor([template.sample(QUESTION, shots=SHOTS, learned=[0, 1])])
+    asked = Sample("1#0", template.prompt(QUESTION, SHOTS), template.target.format(target=QUESTION.answer))
+    last = processor([asked])
+    assert episode.tokens.equal(last.tokens) and episode.slots.equal(last.slots)
+    expected = last.labels[0].clone()
+    for place, shot in enumerate(SHOTS):
+        alone = processor([template.sample(shot, shots=SHOTS[:place])]).labels[0]
+        answer = alone[alone != IGNORE][:-1]  # an end token has the last answer alone
+        before = len(alone) - len(answer)
+        assert expected[before - 1 :][: len(answer)].eq(IGNORE).all() and len(answer)
+        expected[before - 1 :][: len(answer)] = answer
+    assert episode.labels[0].equal(expected)
+
+
+def test_of_a_long_answer_of_an_episode_a_part_is_learned(make):
+    processor = make(max_target_tokens=2)
+    words = processor.encode(" two small blue stars")
+    batch = processor([VQA.sample(SHOTS[0], shots=SHOTS[1:], learned=[0])])
+    assert labels_of(batch) == [*words[:2], *processor.encode(" 3"), processor.end]
+    assert all(token in batch.tokens for token in words)  # it is shown whole
+    assert batch.target_bytes == len(processor.decode(words[:2])) + 2
+
+
+def test_a_token_that_the_separator_takes_part_in_is_not_learned(make, red):
+    processor = make()
+    processor.tokenizer.add_tokens([".\n"])
+    prompt = (red, "This is", Learned(" a dax."), "\n", red, "This is")
+    batch = processor([Sample("1", prompt, " a dax.")])
+    a, dax, stop = processor.encode(" a dax.")
+    assert labels_of(batch) == [a, dax, a, dax, stop, processor.end]
+    assert processor.encode(".\n")[0] in batch.tokens
+    assert batch.target_bytes == len(" a dax") + len(" a dax.")
+
+
+def test_what_is_learned_stands_after_something(make, red):
+    with pytest.raises(UserError, match="sample 7: its prompt is empty"):
+        make()([Sample("7", (Learned("a"), red))])
+    after_start = make("byte_level_with_start")
+    assert labels_of(after_start([Sample("7", (Learned("a"), red))])) == after_start.encode("a")
+    with pytest.raises(UserError, match="across the border of prompt and target"):
+        make()([Sample("7", (red, "This is a ", Learned("dax")))])
 
 
 @pytest.mark.parametrize("name", TOKENISERS)
