@@ -29,6 +29,13 @@ from frozenvl.progress import progress_line
 from frozenvl.resume import recount, seed_step
 from frozenvl.speed import Work
 
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1 - done,
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+}
+"""Learning rate, over its highest, at each share of the steps after the warm-up."""
+
 
 class FrozenModule(L.LightningModule):
     """A frozen language model and its trainable visual prefix.
@@ -44,7 +51,7 @@ class FrozenModule(L.LightningModule):
         optimizer: a torch optimiser, by class path.
         rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`) that have one of their own.
         warmup_steps: optimiser steps over which the learning rate rises from 0.
-        schedule: what follows the warm-up: the same rate to the end, or a cosine to 0 at the last step.
+        schedule: what follows the warm-up: the same rate to the end, a straight line or a cosine to 0 at the last step.
         max_target_tokens: longer targets are cut, and then not followed by the end token.
         precision: of the frozen weights and of arithmetic; trained weights are fp32 always. `auto` measures
             which is faster on this machine; a checkpoint records the choice and a resumed run obeys it.
@@ -65,7 +72,7 @@ class FrozenModule(L.LightningModule):
         optimizer: Callable[[Any], torch.optim.Optimizer] = torch.optim.AdamW,
         rates: dict[str, float] | None = None,
         warmup_steps: int = 0,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Literal["constant", "linear", "cosine"] = "constant",
         max_target_tokens: int = 64,
         precision: Literal["auto", "bf16", "fp32"] = "auto",
         compile: bool = False,
@@ -136,7 +143,7 @@ class FrozenModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self._groups())
         total = int(self.trainer.estimated_stepping_batches)
-        if self.schedule == "cosine" and total <= self.warmup_steps:
+        if self.schedule != "constant" and total <= self.warmup_steps:
             raise UserError(
                 f"model.warmup_steps is {self.warmup_steps}, the run has only {total} steps; lower it"
             )
@@ -144,9 +151,7 @@ class FrozenModule(L.LightningModule):
         def rate(step: int) -> float:
             if step < self.warmup_steps:
                 return (step + 1) / self.warmup_steps
-            if self.schedule == "constant":
-                return 1.0
-            return 0.5 * (1 + math.cos(math.pi * (step - self.warmup_steps) / (total - self.warmup_steps)))
+            return SCHEDULES[self.schedule]((step - self.warmup_steps) / max(total - self.warmup_steps, 1))
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

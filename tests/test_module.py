@@ -83,6 +83,10 @@ def test_schedules(frozenvl):
         == 0
     )
     assert rates("flat") == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+    linear = ("--model.schedule", "linear", "--model.warmup_steps", 2)
+    assert frozenvl("fit", *NO_VALIDATION, *linear, name="line") == 0
+    # As transformers' get_linear_schedule_with_warmup, which is ClipCap's, but that its warm-up is a step behind.
+    assert rates("line") == pytest.approx([0.005, 0.01, 0.01, 0.0075, 0.005, 0.0025])
 
 
 def test_a_cosine_over_epochs_ends_with_them(frozenvl):
@@ -93,8 +97,9 @@ def test_a_cosine_over_epochs_ends_with_them(frozenvl):
     assert rates() == pytest.approx([0.005 * (1 + math.cos(math.pi * step / 8)) for step in range(8)])
 
 
-def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd):
-    assert frozenvl("fit", "--model.warmup_steps", 6) == 2
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd, schedule):
+    assert frozenvl("fit", "--model.warmup_steps", 6, "--model.schedule", schedule) == 2
     assert one_line(capfd.readouterr().err) == "model.warmup_steps is 6, the run has only 6 steps; lower it"
 
 
