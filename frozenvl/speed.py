@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -42,6 +43,8 @@ def operations(language: FrozenLanguageModel, work: Work) -> float:
 
 
 PARTS = ("data", "forward", "backward", "optimizer", "rest")
+RECENT = 1000
+"""Steps whose time is kept."""
 
 
 class Speed(L.Callback):
@@ -55,6 +58,10 @@ class Speed(L.Callback):
 
     _since = 0.0
 
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        """Seconds of the last steps."""
+
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         device = trainer.strategy.root_device
         half = pl_module.precision == "bf16"
@@ -66,7 +73,7 @@ class Speed(L.Callback):
 
     def _clear(self) -> None:
         self._seconds = dict.fromkeys(PARTS, 0.0)
-        self._work, self._steps = [0, 0, 0], 0
+        self._work, self._steps, self._told = [0, 0, 0], 0, 0.0
 
     def _part(self, name: str) -> None:
         """What ran since the last call was that part."""
@@ -97,6 +104,9 @@ class Speed(L.Callback):
             return
         self._work = [done + more for done, more in zip(self._work, pl_module.work, strict=True)]
         self._steps += 1
+        seconds = sum(self._seconds.values())
+        self.recent.append(seconds - self._told)
+        self._told = seconds
         pl_module.work = Work()
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log(trainer, pl_module)

@@ -15,9 +15,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.cost import Cost
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data_report import DataReport
 from frozenvl.errors import UserError
+from frozenvl.evaluation.perplexity import Perplexity
 from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
 from frozenvl.module import FrozenModule
@@ -36,7 +38,7 @@ BESIDE_THE_POINT = (
 """Warnings of Lightning's that say nothing to the user of this command."""
 
 
-LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "evaluation")
+LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "cost.json", "evaluation")
 """What a fit leaves in its run's folder."""
 
 
@@ -77,7 +79,9 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:0] = [History(), DataReport(), Speed(), Predictions(), SaveLast()]  # type: ignore[attr-defined]
+        speed = Speed()
+        kept = [History(), DataReport(), speed, Cost(speed), Perplexity(), Predictions(), SaveLast()]
+        trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]

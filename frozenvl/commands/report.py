@@ -12,6 +12,7 @@ from frozenvl.errors import UserError
 from frozenvl.report.reading import Result, Run, read_runs, same_setting
 from frozenvl.report.settings import words
 from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores
+from frozenvl.report.worth import Worth, worth
 
 FEW = 6
 """Galleries that are named one by one."""
@@ -29,10 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="every score, not only " + ", ".join(SHOWN_SCORES))
     parser.add_argument(
+        "--metric",
+        metavar="SCORE",
+        help="what is shown beside the cost of training, and plotted against trained parameters (default: CIDEr)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="writes report.html (one file, opens offline), report.md, scores.csv and tables.tex there",
+        help="writes report.html (one file, opens offline), report.md, scores.csv, tables.tex and cost.png there",
     )
 
 
@@ -44,9 +50,12 @@ def run(args: argparse.Namespace) -> int:
     for folder in args.runs:
         if folder not in [run.folder for run in runs]:
             print(f"frozenvl: {folder}: left out, it has no such scores", file=sys.stderr)
+    beside = worth(runs, args.metric)
     print_table(runs, every=args.all)
+    if beside.costs:
+        print_cost(beside)
     if args.out:
-        write(runs, args.out)
+        write(runs, beside, args.out)
     return 0
 
 
@@ -88,6 +97,22 @@ def print_table(runs: Sequence[Run], every: bool = False) -> None:
             print(f"gallery: {gallery}")
 
 
+def print_cost(beside: Worth) -> None:
+    """Prints what runs took, those that differ in their seed alone in one column."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    content = beside.table
+    table = Table(Column("cost", overflow="fold"), *(escape(str(column)) for column in content.columns))
+    for row in content.rows:
+        table.add_row(row.score, *(Text(str(row.cells[column])) for column in content.columns))
+    Console().print(table)
+    for note in content.notes:
+        print(note)
+
+
 def called(result: Result, others: Sequence[Result]) -> str:
     """A result's name, with what tells it from others of that name."""
     own = facts(result)
@@ -102,19 +127,23 @@ def facts(result: Result) -> dict[str, Any]:
     return {key: value for key, value in result.setting.items() if key != "seeds"} | seed
 
 
-def write(runs: Sequence[Run], out: Path) -> None:
-    """Writes the report of runs as a page, as Markdown, CSV and LaTeX."""
+def write(runs: Sequence[Run], beside: Worth, out: Path) -> None:
+    """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of what they were worth."""
     from frozenvl.files import write_atomically
     from frozenvl.report.differences import differences
     from frozenvl.report.formats import latex, markdown, scores_csv
     from frozenvl.report.html import page
+    from frozenvl.report.scatter import as_png
 
     tables = benchmark_tables(runs)
+    told = [*tables, beside.table] if beside.costs else tables
     serious, minor = differences([result for run in runs for result in run.results])
     for line in serious:
         print(f"not comparable: {line}")
-    write_atomically(out / "report.md", markdown(tables, serious))
+    write_atomically(out / "report.md", markdown(told, serious))
     write_atomically(out / "scores.csv", scores_csv(runs))
-    write_atomically(out / "tables.tex", latex(tables))
-    write_atomically(out / "report.html", page(runs, tables, serious, minor))
+    write_atomically(out / "tables.tex", latex(told))
+    write_atomically(out / "report.html", page(runs, tables, beside, serious, minor))
+    if beside.points:
+        write_atomically(out / "cost.png", as_png(beside))
     print(f"report: {out / 'report.html'}")

@@ -22,33 +22,38 @@ class Cell:
     low: float | None = None
     high: float | None = None
     deviation: float | None = None
-    """Standard deviation over draws of demonstrations (n - 1)."""
+    """Standard deviation over seeds: draws of demonstrations, or runs (n - 1)."""
     draws: int = 1
     marks: str = ""
 
     @property
     def value(self) -> str:
-        return "–" if self.mean is None else f"{self.mean:.{self.digits}f}"
+        return "–" if self.mean is None else self._written(self.mean)
 
     @property
     def spread(self) -> str:
         if self.deviation is None:
             return ""
-        return f"± {self.deviation:.{self.digits}f} ({self.draws} seeds)"
+        return f"± {self._written(self.deviation)} ({self.draws} seeds)"
 
     @property
     def interval(self) -> str:
         if self.low is None or self.high is None:
             return ""
-        return f"[{self.low:.{self.digits}f}, {self.high:.{self.digits}f}]"
+        return f"[{self._written(self.low)}, {self._written(self.high)}]"
+
+    def _written(self, number: float) -> str:
+        return f"{number:,.{self.digits}f}"
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.value + self.marks, self.spread, self.interval) if part)
 
 
 def digits_of(score: str) -> int:
-    """Captions' scores are shares, all others percent."""
-    return 3 if score.startswith(("CIDEr", "Bleu", "ROUGE", "METEOR", "SPICE")) else 1
+    """Captions' scores are shares, those of pairs around 1 to 100, all others percent."""
+    if score.startswith(("CIDEr", "Bleu", "ROUGE", "METEOR", "SPICE", "loss", "bits_per_byte")):
+        return 3
+    return 2 if score == "perplexity" else 1
 
 
 def cell_of(results: Sequence[Result], score: str) -> Cell:

@@ -15,6 +15,15 @@ from frozenvl.report.tables import Column, Row, Table
 AXES = {"shots": "shots", "inner_shots": "inner-shots", "repeats": "repeats"}
 INK = "#010203"
 """Stands for the page's text colour until the SVG is made."""
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "frozenvl",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 11,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+}
+"""Of plots, for matplotlib."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = "os^DvPX"
 DASHES = ("-", (0, (5, 2)), "-.", (0, (1, 1.5)))
@@ -91,17 +100,7 @@ def draw(panel: Panel, score: str, number: int) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "frozenvl",
-        "text.parse_math": False,
-        "font.family": "sans-serif",
-        "font.size": 11,
-        **dict.fromkeys(
-            ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
-        ),
-    }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
         axes = figure.subplots()
         handles = _plot(axes, panel)
@@ -109,8 +108,13 @@ def draw(panel: Panel, score: str, number: int) -> str:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
         figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        return as_svg(figure, number)
+
+
+def as_svg(figure: Any, number: int) -> str:
+    """A figure as an <svg> element; within the context of `STYLE`."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), number)
 
 

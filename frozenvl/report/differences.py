@@ -17,9 +17,9 @@ MINOR = ("versions", "eval_batch_size")
 """These may flip single answers, no more."""
 SHOWN = 60
 """Characters of a value."""
-NAMES = {"references": "the references", "ends": "where answers end"}
+NAMES = {"references": "the references", "ends": "where answers end", "pairs": "the pairs"}
 """Circumstances whose keys do not say what they are."""
-PLURAL = ("references", "demonstrations")
+PLURAL = ("references", "demonstrations", "pairs")
 HASH = re.compile(r"[ ,]*\b[0-9a-f]{16,}\b")
 """What tells contents apart, and nothing to a reader."""
 

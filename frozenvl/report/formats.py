@@ -92,18 +92,22 @@ def _latex(table: Table, label: str) -> Iterator[str]:
 
 
 def scores_csv(runs: Sequence[Run]) -> str:
-    """A row for each run, evaluation and score, with all digits; settings in columns of their own."""
+    """A row for each run, evaluation and score, with all digits; settings and costs in columns of their own."""
     results = [result for run in runs for result in run.results]
+    cost_of = {run.label: run.cost for run in runs}
+    costs = list(dict.fromkeys(key for run in runs for key in run.cost))
     keys = ordered({key for result in results for key in result.setting})
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*PLAIN, *(f"setting.{key}" for key in keys), "score", "main", "value", "low", "high"])
+    head = [*PLAIN, *(f"setting.{key}" for key in keys), "score", "main", "value", "low", "high"]
+    writer.writerow([*head, *(f"cost.{key}" for key in costs)])
     for result in results:
         known = vars(result) | {"evaluation": result.name}
         start = [*(known[name] for name in PLAIN), *(result.setting.get(key) for key in keys)]
         for score, value in result.scores.items():
             ends = result.intervals.get(score, ("", ""))
-            writer.writerow([*start, score, score == result.main, value, *ends])
+            took = [cost_of[result.run].get(key) for key in costs]
+            writer.writerow([*start, score, score == result.main, value, *ends, *took])
     return buffer.getvalue()
 
 

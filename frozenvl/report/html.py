@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, count, groupby
 from typing import Any
 
+from frozenvl.report import scatter
 from frozenvl.report.answers import Gallery, galleries, picture
-from frozenvl.report.curves import Panel, draw, panels
+from frozenvl.report.curves import AXES, Panel, draw, panels
 from frozenvl.report.differences import flat
 from frozenvl.report.reading import Result, Run
 from frozenvl.report.settings import WAYS
 from frozenvl.report.tables import Column, Table
+from frozenvl.report.worth import Worth
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Section:
     """Titles above neighbouring columns, and of how many."""
     edges: set[int]
     """Columns with a line before them."""
-    plots: Sequence[tuple[Panel, str]]
+    plots: Sequence[tuple[str, str]]
+    """What each shows, in words, and the drawing."""
     galleries: list[Gallery]
 
 
-def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], minor: Sequence[str]) -> str:
+def page(
+    runs: Sequence[Run], tables: Sequence[Table], worth: Worth, serious: Sequence[str], minor: Sequence[str]
+) -> str:
     """The report of runs as HTML. Everything that comes from them is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -41,17 +46,16 @@ def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], m
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    number = count(1)
     sections = []
-    number = 0
     for table in tables:
-        plots = []
-        for panel in panels(table):
-            number += 1
-            plots.append((panel, Markup(draw(panel, table.main, number))))  # matplotlib escapes its labels
         shown = [gallery for run in runs for gallery in galleries(run, table.benchmark)]
-        groups = _groups(table.columns)
-        edges = set(accumulate(count for _, count in groups[:-1]))
-        sections.append(Section(table, groups, edges, plots, shown))
+        # matplotlib escapes its labels
+        plots = [(_called(p, table), Markup(draw(p, table.main, next(number)))) for p in panels(table)]
+        sections.append(_section(table, plots, shown))
+    if worth.costs:
+        plots = [(worth.title, Markup(scatter.as_svg(worth, next(number))))] if worth.points else []
+        sections.append(_section(worth.table, plots, []))
     return environment.get_template("page.html").render(
         runs=[(run, _about(run)) for run in runs],
         sections=sections,
@@ -60,6 +64,17 @@ def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], m
         curves=[(run.label, curve) for run in runs if (curve := picture(run.folder / "curve.png"))],
         circumstances=[(result, _circumstances(result)) for run in runs for result in run.results],
     )
+
+
+def _section(table: Table, plots: Sequence[tuple[str, str]], shown: list[Gallery]) -> Section:
+    groups = _groups(table.columns)
+    edges = set(accumulate(count for _, count in groups[:-1]))
+    return Section(table, groups, edges, plots, shown)
+
+
+def _called(panel: Panel, table: Table) -> str:
+    title = f"{table.benchmark}, {panel.title}" if panel.title else table.benchmark
+    return f"{title}: {table.main} against {AXES[panel.axis]}"
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from frozenvl.errors import UserError
 from frozenvl.files import read_json
 
@@ -56,6 +58,10 @@ class Run:
     label: str
     folder: Path
     results: tuple[Result, ...]
+    cost: dict[str, float]
+    """What its fit took, as cost.json has it; empty where there is none."""
+    config: dict[str, Any]
+    """Its config.yaml; empty where there is none."""
 
 
 def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence[str] = ()) -> list[Run]:
@@ -110,7 +116,26 @@ def _read_run(label: str, folder: Path) -> Run:
         raise UserError(
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
         )
-    return Run(label, folder, tuple(_told_apart(_once([_read_result(label, file) for file in files]))))
+    results = _told_apart(_once([_read_result(label, file) for file in files]))
+    return Run(label, folder, tuple(results), _read_cost(folder), _read_config(folder))
+
+
+def _read_cost(folder: Path) -> dict[str, float]:
+    file = folder / "cost.json"
+    try:
+        content = read_json(file) if file.is_file() else {}
+        return {str(key): float(value) for key, value in content.items() if value is not None}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: not a cost.json ({error}); remove it, or fit the run again") from None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.yaml"
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return dict(content)
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: not a run's configuration ({' '.join(str(error).split())[:200]})") from None
 
 
 def _read_result(run: str, file: Path) -> Result:

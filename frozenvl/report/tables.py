@@ -12,7 +12,7 @@ from frozenvl.report.paper import published
 from frozenvl.report.reading import Result, Run, same_setting
 from frozenvl.report.settings import place, shared, without_implied, words
 
-SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall", "strict", "first_phrase")
+SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall", "strict", "first_phrase", "bits_per_byte")
 VIEWS = ("seeing", "blind", "test-blind", "text-only")
 BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
 

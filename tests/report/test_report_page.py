@@ -21,6 +21,7 @@ from frozenvl.report.differences import differences
 from frozenvl.report.html import page
 from frozenvl.report.reading import read_runs
 from frozenvl.report.tables import benchmark_tables
+from frozenvl.report.worth import worth
 
 HOSTILE = "</p><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\"'&{{ 7 * 7 }}"
 
@@ -47,7 +48,7 @@ class Parsed(HTMLParser):
 def rendered(*folders: Path) -> Parsed:
     runs = read_runs(folders)
     results = [result for run in runs for result in run.results]
-    return Parsed(page(runs, benchmark_tables(runs), *differences(results)))
+    return Parsed(page(runs, benchmark_tables(runs), worth(runs), *differences(results)))
 
 
 def test_hostile_text_stays_text(tmp_path):

@@ -1,0 +1,64 @@
+"""A score against the number of trained parameters, as SVG for the page and as PNG."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from frozenvl.report.curves import COLOURS, INK, MARKERS, STYLE
+from frozenvl.report.curves import as_svg as figure_as_svg
+from frozenvl.report.worth import SIZE, Worth
+
+
+def as_svg(worth: Worth, number: int) -> str:
+    """An <svg> element.
+
+    Args:
+        number: tells its ids from those of others on the page.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        return figure_as_svg(_figure(worth), number)
+
+
+def as_png(worth: Worth) -> bytes:
+    """The content of a PNG file."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        buffer = io.BytesIO()
+        _figure(worth).savefig(buffer, dpi=150)
+    return buffer.getvalue()
+
+
+def _figure(worth: Worth) -> Any:
+    """A plot for each evaluation, one below the other; a run has its colour and sign in all."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    points = worth.points
+    figure = Figure(figsize=(6.4, 3.6 * len(points)), layout="constrained")
+    for axes, (row, known) in zip(figure.subplots(len(points), squeeze=False)[:, 0], points, strict=True):
+        for column, size, cell in known:
+            mean, place = cell.mean or 0.0, worth.columns.index(column)
+            low, high = (mean if end is None else end for end in (cell.low, cell.high))
+            axes.errorbar(
+                [size],
+                [mean],
+                [[max(0.0, mean - low)], [max(0.0, high - mean)]],
+                color=COLOURS[place % len(COLOURS)],
+                marker=MARKERS[place % len(MARKERS)],
+                markersize=6,
+                elinewidth=1,
+            )
+            axes.annotate(str(column), (size, mean), (7, 5), textcoords="offset points", fontsize=10)
+        axes.set(xscale="log", xlabel=SIZE, ylabel=row.score)
+        sizes = [size for _, size, _ in known]
+        axes.set_xlim(min(sizes) / 2, max(sizes) * 2)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+    return figure

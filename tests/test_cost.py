@@ -1,0 +1,126 @@
+"""What a fit took, and the perplexity of its validation pairs, as its folder keeps them."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from running import add, checkpoint, history, one_line, score
+
+from frozenvl.cost import most
+from frozenvl.data.tasks import TrainingStream
+
+BRIEF = ("--trainer.limit_val_batches", 0)
+
+
+def cost(run: str | Path = "tiny") -> dict[str, Any]:
+    return json.loads((Path("runs") / run / "cost.json").read_text())
+
+
+def test_what_a_fit_took(tiny_run):
+    """6 steps of 8 pairs; the mapper is all that is trained."""
+    took = cost(tiny_run)
+    weights = torch.load(tiny_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert took["pairs"] == 48
+    mapper = [value for key, value in weights.items() if key.startswith("model.mapper.")]
+    assert took["trained_parameters"] == sum(value.numel() for value in mapper)
+    assert 0.1 < took["peak_memory_gb"] < 64 and "gpu_peak_memory_gb" not in took
+    assert 0 < took["minutes"] < 10
+
+
+def test_pairs_a_second_are_of_the_median_step(frozenvl, monkeypatch):
+    """The first two steps are slow, the other three are not; validation is not training."""
+    attempt, asked = TrainingStream.attempt, []
+
+    def slow_at_first(self, position: int, which: int):
+        asked.append(position)
+        time.sleep(0.1 if len(asked) <= 16 else 0)
+        return attempt(self, position, which)
+
+    monkeypatch.setattr(TrainingStream, "attempt", slow_at_first)
+    assert frozenvl("fit", "--trainer.max_steps", 5, "--trainer.val_check_interval", 1) == 0
+    took = cost()
+    assert took["pairs"] == 40 and took["minutes"] * 60 > 1.6
+    assert took["pairs_per_second"] > 8 / 0.4
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_accumulation_and_ranks_change_nothing_but_time(frozenvl, ranks):
+    cut = ("--trainer.accumulate_grad_batches", 2, "--trainer.val_check_interval", 4)
+    assert frozenvl("fit", *BRIEF, *cut, ranks=ranks) == 0
+    assert cost()["pairs"] == 48
+
+
+def test_a_resumed_fit_adds_up(frozenvl):
+    assert frozenvl("fit", *BRIEF, *add("probes.StopAt", step=5)) == 1  # after a checkpoint at 4
+    assert not Path("runs/tiny/cost.json").exists()
+    kept = checkpoint("tiny")
+    (state,) = (value for key, value in kept["callbacks"].items() if key.startswith("Cost"))
+    assert (state["pairs"], len(state["steps"])) == (32, 4)
+    state["seconds"], state["memory"] = 600.0, {"peak_memory_gb": 999.0}
+    torch.save(kept, "runs/tiny/checkpoints/last.ckpt")
+    assert frozenvl("fit", *BRIEF, "--ckpt_path", "last") == 0
+    took = cost()
+    assert took["pairs"] == 48
+    assert 10 < took["minutes"] < 11 and took["peak_memory_gb"] == 999.0
+
+
+def test_a_run_that_is_thrown_away_takes_its_cost_with_it(frozenvl):
+    assert frozenvl("fit", *BRIEF, "--trainer.max_steps", 2) == 0
+    assert frozenvl("fit", *BRIEF, "--overwrite", "true", *add("probes.StopAt", step=1)) == 1
+    assert not Path("runs/tiny/cost.json").exists()
+
+
+def test_peaks_go_to_the_largest():
+    assert most([{"a": 1.0}, {"a": 3.0, "b": 2.0}]) == {"a": 3.0, "b": 2.0}
+
+
+# Perplexity
+
+
+def test_perplexity_is_kept_as_a_score(tiny_run):
+    kept = score(tiny_run, "perplexity")
+    last = [row for row in history(tiny_run) if "val/perplexity" in row][-1]
+    assert kept["scores"]["perplexity"] == last["val/perplexity"]
+    assert kept["scores"]["perplexity"] == pytest.approx(math.exp(kept["scores"]["loss"]), rel=1e-5)
+    assert (kept["main"], kept["step"], kept["partial"]) == ("perplexity", 6, False)
+    assert kept["samples"] == kept["of"] > 12
+    around = kept["circumstances"]
+    assert around["model"]["k"] == 2 and around["templates"]["vqa"]["target"] == " {target}"
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_validate_and_test_keep_the_same(frozenvl, tiny_run, command, ranks):
+    last = tiny_run / "checkpoints" / "last.ckpt"
+    assert frozenvl(command, "--ckpt_path", last, name="again", ranks=ranks) == 0
+    kept, expected = score("again", "perplexity"), score(tiny_run, "perplexity")
+    assert kept.pop("scores") == pytest.approx(expected.pop("scores"), rel=1e-5)
+    assert kept == expected
+
+
+def test_a_part_is_marked_and_the_sanity_check_keeps_nothing(frozenvl):
+    part = ("--trainer.limit_val_batches", 1, "--trainer.max_steps", 1, "--trainer.num_sanity_val_steps", 1)
+    assert frozenvl("fit", *part, "--trainer.val_check_interval", 2) == 0
+    assert not Path("runs/tiny/evaluation/perplexity").exists()
+    at = ("--ckpt_path", "runs/tiny/checkpoints/last.ckpt", "--trainer.limit_val_batches", 1)
+    assert frozenvl("validate", *at) == 0
+    kept = score("tiny", "perplexity")
+    assert (kept["samples"], kept["partial"]) == (3, True) and kept["of"] > 3
+
+
+def test_a_run_without_scores_has_a_report_after_validation(frozenvl, capfd):
+    from frozenvl.cli import main
+
+    assert frozenvl("fit", "--trainer.callbacks", "[]", "--trainer.max_steps", 3) == 0
+    assert main(["report", "runs/tiny"]) == 0
+    out = capfd.readouterr().out
+    assert "perplexity" in out and "trained parameters" in out and "pairs seen" in out
+    Path("runs/tiny/cost.json").write_text('{"pairs": "many"}')
+    assert main(["report", "runs/tiny"]) == 2
+    assert "cost.json: not a cost.json" in one_line(capfd.readouterr().err)
