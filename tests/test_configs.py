@@ -112,3 +112,42 @@ def test_data_goes_with_any_model(name, photographs, monkeypatch, tmp_path, tiny
     command = ["fit", *files, "--data.root", photographs, *models, *short, "--data.batch_size", 2]
     assert main([str(word) for word in command]) == 0
     assert "captions/CIDEr" in history("lora")[-1]
+
+
+@pytest.fixture
+def questions(photographs) -> Path:
+    """Flickr8k's captions beside questions in the layouts of DAQUAR and VQA v2, in one folder."""
+    root = photographs.parent
+    photographs.rename(root / "flickr8k")
+    names = {
+        "daquar": ("daquar_{}.json", "image{}.jpg"),
+        "vqa_v2": ("v2_{}mscoco_train2014_subset_{}.json", "COCO_train2014_{:012d}.jpg"),
+    }
+    for name, (file, image) in names.items():
+        (root / name / "images").mkdir(parents=True)
+        rows = [{"question_id": n, "image_id": n, "question": f"is it {n}?"} for n in range(20)]
+        for n in range(20):
+            PIL.Image.new("RGB", (30, 20), (9 * n, 99, 0)).save(root / name / "images" / image.format(n))
+        answers = [{"question_id": n, "image_id": n, "answers": [{"answer": str(n)}]} for n in range(20)]
+        for part, content in (("questions", rows), ("annotations", answers)):
+            v2 = ("OpenEnded_" if part == "questions" else "", part)
+            path = root / name / file.format(*(v2 if name == "vqa_v2" else (part,)))
+            path.write_text(json.dumps({part: content}))
+    return root
+
+
+def test_episodes_of_the_data_that_it_names(questions, monkeypatch, tmp_path, tiny_language, tiny_vision):
+    monkeypatch.chdir(tmp_path)
+    models = ["--model.language", tiny_language, "--model.vision.init_args.name", tiny_vision]
+    short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
+    command = [
+        "fit",
+        "--config",
+        CONFIGS / "flickr8k_episodes.yaml",
+        "--data.root",
+        questions,
+        *models,
+        *short,
+    ]
+    assert main([str(word) for word in [*command, "--data.batch_size", 29]]) == 0
+    assert "captions/CIDEr" in history("flickr8k-episodes")[-1]

@@ -131,11 +131,23 @@ class Endless:
 
     def replacement(self, turn: int, attempt: int) -> int:
         """What stands in for the pair at `turn` where that cannot be read: one near to it, the same on any rank."""
-        epoch, place = divmod(turn, self.length)
-        order = self.epoch(epoch)
-        first, end = (0, self.length) if isinstance(order, Permutation) else order.bounds(order.window(place))
+        order, first, end = self._window(turn)
         drawn = seed_from("replacement", *self.seed, turn, attempt) % (end - first)
         return order[first + drawn]
+
+    def others(self, turn: int, attempt: int = 0) -> Iterator[int]:
+        """The pairs near to the one at `turn`, itself among them, each once, mixed anew for every turn and attempt."""
+        order, first, end = self._window(turn)
+        for place in Permutation(end - first, "others", *self.seed, turn, attempt):
+            yield order[first + place]
+
+    def _window(self, turn: int) -> tuple[Permutation | Together, int, int]:
+        """The order of a turn's epoch, and the first place near to it and the one after the last."""
+        epoch, place = divmod(turn, self.length)
+        order = self.epoch(epoch)
+        return order, *(
+            (0, self.length) if isinstance(order, Permutation) else order.bounds(order.window(place))
+        )
 
     def near(self, turn: int) -> tuple[tuple[int, int], list[int]]:
         """A window's name, and the stretches of it and of the one after it: what is worth having at hand."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
-from frozenvl.data.order import Order, Permutation
+from frozenvl.data.order import Order, Permutation, seed_from
 from frozenvl.data.sources.source import Source
+from frozenvl.data.support import Support
 from frozenvl.errors import UserError
 from frozenvl.prompt import Sample, Template
 
@@ -19,16 +21,30 @@ class Task:
         source: the data set, by class path.
         template: how its examples are worded.
         weight: how many of its pairs stand among as many positions as all weights add up to (training).
+        support: what stands before each pair when it is trained on, which makes it an episode; by default nothing.
     """
 
     source: Source
     template: Template = field(default_factory=Template)
     weight: int = 1
+    support: Support | None = None
 
-    def sample(self, pair: int) -> Sample:
-        """The worded (image, text) pair at an index of the source."""
+    def __post_init__(self) -> None:
+        self._draw = self.support.bind(self.source) if self.support else None
+
+    def sample(self, pair: int, others: Iterable[int] = (), seed: int = 0) -> Sample:
+        """The worded (image, text) pair at an index of the source, after its support.
+
+        Args:
+            others: pairs that the support may be taken from, the first that fit.
+            seed: of what else is drawn.
+        """
         example, target = self.source.pair(pair)
-        return self.template.sample(self.source[example], target)
+        query = self.source[example]
+        if self._draw is None:
+            return self.template.sample(query, target)
+        shots, query, learned = self._draw(pair, query, others, Random(seed))
+        return self.template.sample(query, target, shots, learned)
 
 
 class TrainingStream:
@@ -72,7 +88,8 @@ class TrainingStream:
             self._near[which] = window
             task.source.ahead(stretches)
         pair = order.replacement(turn, attempt) if attempt else order[turn]
-        return self.change(task.sample(pair), position)
+        seed = seed_from("support", *order.seed, turn, attempt)
+        return self.change(task.sample(pair, order.others(turn, attempt), seed), position)
 
 
 class ValidationPairs:
@@ -90,4 +107,5 @@ class ValidationPairs:
 
     def __getitem__(self, position: int) -> Sample:
         task, pair = self.where[self.permutation[position]]
-        return self.change(task.sample(pair), position)
+        others = Permutation(task.source.pairs, "others", "validation", pair)
+        return self.change(task.sample(pair, others, seed_from("support", "validation", pair)), position)

@@ -142,6 +142,20 @@ def test_a_replacement_comes_from_the_same_window_and_is_the_same_anywhere():
             assert not stretches or {index // 100 for index in drawn} <= set(stretches[:2])
 
 
+@pytest.mark.parametrize("order", [Endless([100] * 10, 2, 0), Endless([1000], 1, 0)])
+def test_others_are_all_of_the_window_in_an_order_of_the_turns_own(order):
+    known = set()
+    for turn in (0, 399, 400, 1399):
+        others = list(order.others(turn))
+        size = 200 if len(order.sizes) > 1 else 1000
+        start = turn // size * size
+        assert sorted(others) == sorted(order[place] for place in range(start, start + size))
+        assert list(Endless(order.sizes, order.window, 0).others(turn)) == others
+        assert list(order.others(turn, 1)) != others
+        known.add(tuple(others))
+    assert len(known) == 4
+
+
 def test_what_is_read_next_is_this_window_and_the_one_after_it_across_epochs():
     order = Endless([10] * 6, 2, 0)
     windows = [order.near(turn) for turn in range(0, 120, 20)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frozenvl.data.sources.scene_description import COLOURS, HELD_OUT, SEEN, SHAPES
-from frozenvl.data.sources.scenes import SceneCaptions, SceneEpisodes, SceneQuestions
+from frozenvl.data.sources.scenes import SceneCaptions, SceneEpisodes, SceneObjects, SceneQuestions
 from frozenvl.errors import UserError
 
 NUMBERS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
@@ -332,6 +332,17 @@ def test_episodes_are_the_same_in_any_order_and_process():
 # As a source
 
 
+@pytest.mark.parametrize(("split", "classes"), [("train", SEEN), ("novel", HELD_OUT)])
+def test_objects_stand_alone_and_are_named_by_their_combination(split, classes):
+    source = SceneObjects(split, size=len(classes) * 2)
+    examples = [source[index] for index in range(len(source))]
+    for example in examples:
+        (group,) = example.image.scene.groups
+        assert group.count == 1 and " ".join(group.pair) == example.answer
+    assert Counter(example.answer for example in examples) == {" ".join(pair): 2 for pair in classes}
+    assert len({example.image.digest for example in examples}) == len(examples)
+
+
 def test_counts_of_examples_and_pairs():
     captions, questions = SceneCaptions(size=12), SceneQuestions(size=12)
     assert len(captions) == 12 and captions.pairs == 60 and captions.pair(59) == (11, 4)
@@ -340,7 +351,7 @@ def test_counts_of_examples_and_pairs():
 
 
 @pytest.mark.parametrize("index", [-1, 12])
-@pytest.mark.parametrize("source", [SceneCaptions, SceneQuestions, SceneEpisodes])
+@pytest.mark.parametrize("source", [SceneCaptions, SceneQuestions, SceneObjects, SceneEpisodes])
 def test_an_index_out_of_range_is_an_index_error(source, index):
     with pytest.raises(IndexError):
         source(size=12)[index]

@@ -1,16 +1,54 @@
-"""Naming episodes drawn from a folder of labelled images."""
+"""A folder of labelled images, and naming episodes drawn from it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 from random import Random
 from typing import Literal
 
 from frozenvl.data.order import seed_from
 from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.folder import ImageFolder
+from frozenvl.data.sources.source import Source
 from frozenvl.errors import UserError
-from frozenvl.prompt import Image
+from frozenvl.prompt import Example, Image
+
+
+class LabelledImages(Source):
+    """Images of classes that are the subfolders of a folder, `FOLDER/electric ray/1.jpg`, to train on.
+
+    An image's answer is the name of its class, `_` standing for a space.
+
+    Args:
+        folder: the folder.
+        at_least: classes of fewer images are left out.
+
+    Raises:
+        UserError: where no class is left.
+    """
+
+    def __init__(self, folder: str, at_least: int = 2) -> None:
+        self.source = ImageFolder(folder)
+        labels = [self.source[index].kind.get("label", "") for index in range(len(self.source))]
+        counts = Counter(labels)
+        self.kept = [index for index, label in enumerate(labels) if label and counts[label] >= at_least]
+        if not self.kept:
+            raise UserError(
+                f"{folder}: none of its subfolders holds {at_least} images; its classes are subfolders"
+            )
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __getitem__(self, index: int) -> Example:
+        example = self.source[self.kept[index]]
+        name = example.kind["label"].replace("_", " ")
+        return replace(example, references=(name,), answer=name)
+
+    def image_ids(self) -> list[str]:
+        ids = self.source.image_ids()
+        return [ids[index] for index in self.kept]
 
 
 class LabelledEpisodes:

@@ -14,7 +14,7 @@ import PIL.Image
 
 from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.scene_captions import captions
-from frozenvl.data.sources.scene_description import HELD_OUT, Pair, Scene, arrange, draw_pairs
+from frozenvl.data.sources.scene_description import HELD_OUT, SEEN, Pair, Scene, arrange, draw_pairs
 from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
 from frozenvl.data.sources.scene_renderer import RENDERER_VERSION, render
 from frozenvl.data.sources.source import Source
@@ -160,6 +160,39 @@ class SceneQuestions(_Scenes):
             question=asked.text,
             answer=asked.answer,
             kind=kind,
+        )
+
+
+class SceneObjects(_Scenes):
+    """Scenes of one object, whose combination of colour and shape is the answer ("red circle"): a class.
+
+    Args:
+        split: as in `SceneCaptions`; the classes of "novel" are the held-out combinations, with which
+            `SceneEpisodes` asks. Classes take turns.
+        size: number of images.
+        seed: another seed, other scenes.
+        resolution: side of the images, in pixels.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(self, split: str = "train", size: int = 20000, seed: int = 0, resolution: int = 224) -> None:
+        super().__init__(split, size, seed, resolution)
+
+    def __getitem__(self, index: int) -> Example:
+        """Example `index`. Raises `IndexError` outside 0 … size - 1."""
+        self._check(index)
+        pairs = HELD_OUT if self.split == "novel" else SEEN
+        pair = pairs[index % len(pairs)]
+        scene = arrange([pair], _stream(self._key(index), "object"), max_count=1)
+        name = " ".join(pair)
+        return Example(
+            id=f"scenes/{self.split}/object/{index}",
+            image=SceneImage(f"scene-object-{self.split}-{index:06}.png", scene, self.resolution),
+            image_id=f"scenes/{self.split}/object/{index}",
+            references=(name,),
+            answer=name,
         )
 
 
