@@ -216,10 +216,9 @@ class Processor:
             else:
                 text = "".join(part)
                 piece = self.encode(text)
-                for before, answer, kept in self._learned(part, piece):
-                    first = len(tokens) + len(self.encode(before))
-                    learned |= dict(enumerate(kept, first - 1))
-                    scored += self.bytes_of(before, answer, kept) if kept else 0
+                for first, answer, size in self._learned(part, piece):
+                    learned |= dict(enumerate(answer, len(tokens) + first - 1))
+                    scored += size
                 tokens += piece
                 slots += [-1] * len(piece)
         if not tokens or -1 in learned:
@@ -234,8 +233,8 @@ class Processor:
             slots += [-1] * (len(target) - 1)
         return _Row(tokens, slots, labels, scored)
 
-    def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[str, str, list[int]]]:
-        """(what stands before it, itself, its tokens) of each text that is learned.
+    def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[int, list[int], int]]:
+        """(place of its first token, its tokens, their bytes) of each text that is learned.
 
         Args:
             texts: neighbours, tokenised together as an evaluation's prompt is.
@@ -244,11 +243,12 @@ class Processor:
         before = ""
         for text in texts:
             if isinstance(text, Learned):
-                tokens = self.continuation(before, text)[:-1][: self.max_target_tokens]
-                there = whole[len(self.encode(before)) :]
+                first = len(self.encode(before))
+                answer = self.continuation(before, text)[:-1][: self.max_target_tokens]
                 # Some tokenisers join "." with the newline after it: such a token is not the answer's, nor learned.
-                same = takewhile(lambda pair: pair[0] == pair[1], zip(tokens, there, strict=False))
-                yield before, text, [token for token, _ in same]
+                same = takewhile(lambda pair: pair[0] == pair[1], zip(answer, whole[first:], strict=False))
+                if kept := [token for token, _ in same]:
+                    yield first, kept, self.bytes_of(before, text, kept)
             before += text
 
 
