@@ -118,8 +118,13 @@ class FrozenModule(L.LightningModule):
             self.model.hold_frozen_in_bf16()
         language, vision = self.model.language, self.model.vision
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        reader: Any = Pixels(vision.size, data.scaled_decoding)
-        if data.cache_features and not vision.trainable and data.augmentation is None:
+        reader: Any = vision.reader(data.scaled_decoding)
+        if reader.stage != "pixels":
+            if data.augmentation is not None:
+                raise UserError(
+                    f"data.augmentation changes pixels, but {vision.name} has features alone; leave it out"
+                )
+        elif data.cache_features and not vision.trainable and data.augmentation is None:
             reader = self._cached(data, reader)
         return Processor(language.name, self.model.k, reader, self.max_target_tokens)
 
@@ -252,7 +257,7 @@ class FrozenModule(L.LightningModule):
             "language": self.model.language.name,
             "language_weights": self.model.language.fingerprint,
             "k": self.model.k,
-            "vision": f"{getattr(vision, 'name', type(vision).__name__)}",
+            "vision": vision.name,
         } | ({} if vision.trainable else {"vision_weights": vision.identity})
 
     def trained_fingerprint(self) -> str:

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from frozenvl.checkpoint import read_checkpoint
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.errors import UserError
-from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.processor import Processor
 from frozenvl.module import FrozenModule
 from frozenvl.prompt import VQA, Image, Prompt, Template
 
@@ -68,8 +68,8 @@ def load_trained(path: Path) -> Trained:
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     data = read_config(run)["data"]
     scaled = data.get("scaled_decoding", True)
-    pixels = Pixels(module.model.vision.size, scaled)
-    processor = Processor(module.model.language.name, module.model.k, pixels)
+    reader = module.model.vision.reader(scaled)
+    processor = Processor(module.model.language.name, module.model.k, reader)
     templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
     return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"], scaled)
 

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 
 from frozenvl.errors import RunError
+from frozenvl.model.mapper import MLP
 
 
 class StopAt(L.Callback):
@@ -23,6 +24,14 @@ class StopAt(L.Callback):
     def on_train_batch_end(self, trainer, *_) -> None:
         if trainer.global_step == self.step:
             raise RunError("broken off")
+
+
+class SameStart(MLP):
+    """An MLP that starts from the same weights, whatever was drawn before."""
+
+    def __init__(self, channels: int, tokens: int, dim: int, k: int) -> None:
+        torch.manual_seed(0)
+        super().__init__(channels, tokens, dim, k, hidden=16, dropout=0.1)
 
 
 class SlowOptimizer(torch.optim.AdamW):

@@ -152,7 +152,7 @@ def check(benchmark: Benchmark, setting: Setting, context: Context) -> None:
             raise UserError(f"{where}: query {query.id} has no answer to score against; ask what has one")
     shared = queries[0].prompt[: queries[0].shared]
     for image in (part for part in shared if isinstance(part, Image)):
-        if reason := unreadable(context.see(image)):
+        if reason := unreadable(image, context):
             raise UserError(f"{where}: all its queries share an image that cannot be read: {reason}")
     if all(reasons := list(_unreadable(queries[:LOOKED_AT], context))):
         raise UserError(f"{where}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
@@ -181,16 +181,16 @@ def _unreadable(queries: Sequence[Query], context: Context) -> Iterator[str]:
     """Why the queries' prompts cannot be read, up to the first that can."""
     for query in queries:
         images = (part for part in query.prompt if isinstance(part, Image))
-        reason = next(filter(None, (unreadable(context.see(image)) for image in images)), "")
+        reason = next(filter(None, (unreadable(image, context) for image in images)), "")
         yield reason
         if not reason:
             return
 
 
-def unreadable(image: Image) -> str:
-    """Why an image cannot be read; empty where it can."""
+def unreadable(image: Image, context: Context) -> str:
+    """Why an image cannot be read as it is shown; empty where it can."""
     try:
-        image.read(64)
+        context.plain.reader([context.see(image)])
     except UnreadableImage as error:
         return str(error)
     return ""

@@ -64,7 +64,7 @@ def in_loop(trainer: Any, module: Any) -> Context:
     """The context of a validation or test of Lightning's."""
     data, plain = trainer.datamodule, copy(module.processor)
     if isinstance(plain.reader, CachedFeatures):
-        pixels = Pixels(module.model.vision.size, data.scaled_decoding)
+        pixels = module.model.vision.reader(data.scaled_decoding)
         plain.reader = FeaturesOfAll(plain.reader, pixels, module.model)
     return Context(
         model=module.model,

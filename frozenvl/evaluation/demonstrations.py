@@ -15,7 +15,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.processor import ImageReader, Pixels
-from frozenvl.model.vision import VisionEncoder
+from frozenvl.model.vision import PixelEncoder
 from frozenvl.prompt import Example, Image
 
 
@@ -75,7 +75,7 @@ class MostSimilar(Demonstrations):
 
     mode = "rices"
 
-    def __init__(self, encoder: VisionEncoder) -> None:
+    def __init__(self, encoder: PixelEncoder) -> None:
         self.encoder = encoder
 
     def prepare(self, queries: Source, pool: Source, progress: Callable[[int, int], None]) -> None:
@@ -104,8 +104,7 @@ class MostSimilar(Demonstrations):
         return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
 
     def circumstances(self) -> dict[str, Any]:
-        name = getattr(self.encoder, "name", type(self.encoder).__name__)
-        return {"similar_by": f"{name}, {self.encoder.identity}"}
+        return {"similar_by": f"{self.encoder.name}, {self.encoder.identity}"}
 
 
 def pick(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from frozenvl.errors import UserError
 from frozenvl.model.identity import fingerprint
+from frozenvl.model.processor import ImageReader, Pixels
 
 Grid: TypeAlias = int | Literal["all", "head"]
 """What an encoder gives of its last layer:
@@ -24,20 +25,33 @@ Grid: TypeAlias = int | Literal["all", "head"]
 
 
 class VisionEncoder(nn.Module, ABC):
-    """An image encoder. A new one calls `adopt` with its model, and writes `last`.
+    """What gives images their features, (N, tokens, channels)."""
+
+    name: str
+    tokens: int
+    channels: int
+    trainable: bool
+    identity: str
+    """What the features depend on beside the images."""
+    model: Any
+
+    @abstractmethod
+    def reader(self, scaled: bool = True) -> ImageReader:
+        """How it is given images.
+
+        Args:
+            scaled: whether large JPEGs are decoded at reduced size.
+        """
+
+
+class PixelEncoder(VisionEncoder):
+    """An encoder that looks at pixels. A new one calls `adopt` with its model, and writes `last`.
 
     Shapes:
         forward: (N, 3, size, size) uint8 pixels → (N, tokens, channels).
     """
 
     size: int
-    tokens: int
-    channels: int
-    trainable: bool
-    identity: str
-    """What the features depend on: weights, size, grid."""
-
-    model: Any
     mean: Tensor
     std: Tensor
 
@@ -54,6 +68,9 @@ class VisionEncoder(nn.Module, ABC):
     @abstractmethod
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
         """The model's parameters, block by block from the image onwards."""
+
+    def reader(self, scaled: bool = True) -> Pixels:
+        return Pixels(self.size, scaled)
 
     def adopt(
         self,
@@ -113,7 +130,7 @@ class VisionEncoder(nn.Module, ABC):
             return torch.cat([first, maps.flatten(2).transpose(1, 2)], dim=1)
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)
 
-    def train(self, mode: bool = True) -> VisionEncoder:
+    def train(self, mode: bool = True) -> PixelEncoder:
         """A frozen encoder stays in eval mode, and so do batch statistics that are not to move."""
         super().train(mode and self.trainable)
         if not self.moving_statistics:

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
 from frozenvl.errors import UserError
-from frozenvl.model.vision.encoder import Grid, VisionEncoder, as_map
+from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.weights import loading
 
 
-class HFEncoder(VisionEncoder):
+class HFEncoder(PixelEncoder):
     """A vision transformer of Hugging Face: ViT, DINOv2, BEiT …, or the image tower of CLIP or SigLIP.
 
     Args:

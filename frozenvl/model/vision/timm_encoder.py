@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
-from frozenvl.model.vision.encoder import Grid, VisionEncoder, as_map
+from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.weights import loading, resolve
 
 
-class TimmEncoder(VisionEncoder):
+class TimmEncoder(PixelEncoder):
     """Any timm model.
 
     Args:

@@ -12,14 +12,14 @@ from torchvision.models import get_model, get_model_weights
 
 from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
-from frozenvl.model.vision.encoder import VisionEncoder
+from frozenvl.model.vision.encoder import PixelEncoder
 from frozenvl.weights import cannot_load
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, as all of torchvision's classifiers were trained."""
 
 
-class TorchvisionEncoder(VisionEncoder):
+class TorchvisionEncoder(PixelEncoder):
     """A convolutional classifier of torchvision, up to its last feature map.
 
     Args:

@@ -1,0 +1,129 @@
+"""Features that were computed elsewhere, in the place of an encoder: none is run, and no image is decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from frozenvl.errors import UnreadableImage, UserError
+from frozenvl.model.batch import Stage
+from frozenvl.model.processor import ImageReader
+from frozenvl.model.vision.encoder import VisionEncoder
+from frozenvl.prompt import BlackImage, Image
+
+
+class Precomputed(VisionEncoder):
+    """Features of images by name, from one file, which is memory-mapped.
+
+    Args:
+        features: a .npy file, or a .safetensors file of one tensor: (images, tokens, channels) or (images, channels).
+        names: a text file, a line for each row: an image's file name, with so much of its path as tells it apart, or
+            without its suffix. `black` names the row of what blind models are shown.
+
+    Raises:
+        UserError: where there are no such files, or they do not belong together.
+    """
+
+    def __init__(self, features: Path, names: Path) -> None:
+        super().__init__()
+        rows = read_features(features)
+        self.rows = rows[:, None] if rows.dim() == 2 else rows
+        if self.rows.dim() != 3 or not self.rows.is_floating_point():
+            shape = " × ".join(map(str, rows.shape))
+            raise UserError(
+                f"{features}: {rows.dtype} of {shape}; it takes floating-point (images, tokens, channels)"
+            )
+        known = read_names(names)
+        if len(known) != len(self.rows):
+            raise UserError(
+                f"{names}: {len(known)} names for {len(self.rows)} rows of {features}; a line for each"
+            )
+        self.where = {name: row for row, name in enumerate(known)}
+        if len(self.where) < len(known):
+            twice = next(name for row, name in enumerate(known) if self.where[name] != row)
+            raise UserError(f"{names}: {twice!r} stands there twice; name images by more of their path")
+        self.name, self.trainable = str(features), False
+        self.tokens, self.channels = self.rows.shape[1:]
+        picked = self.rows[:: max(1, len(known) // 1024), 0][:1024].float()
+        facts = f"{self.rows.dtype} {tuple(self.rows.shape)} {known}".encode() + picked.numpy().tobytes()
+        self.identity = hashlib.sha256(facts).hexdigest()[:32]
+        self.model = nn.Identity()
+
+    def reader(self, scaled: bool = True) -> ImageReader:
+        return Rows(self)
+
+
+class Rows:
+    """An image reader that finds features by the image's name."""
+
+    stage: Stage = "features"
+
+    def __init__(self, of: Precomputed) -> None:
+        self.of = of
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        """(N, tokens, channels).
+
+        Raises:
+            UnreadableImage: for an image that has no features.
+            UserError: for a black one, which is not unreadable but was forgotten.
+        """
+        return self.of.rows[[self._row(image) for image in images]]
+
+    def _row(self, image: Image) -> int:
+        where = self.of.where
+        row = next((where[name] for name in names_of(image) if name in where), None)
+        if row is None and isinstance(image, BlackImage):
+            raise UserError(
+                f"{self.of.name}: has no row named {image.name!r}, the features of a black image, and there is no "
+                "encoder to compute it; add one"
+            )
+        if row is None:
+            raise UnreadableImage(
+                f"{image.name}: {self.of.name} has no features of that name, and there is no encoder to compute them",
+                image,
+            )
+        return row
+
+
+def names_of(image: Image) -> Iterator[str]:
+    """What a line may call an image, the longest part of its path first."""
+    parts = PurePath(image.key).as_posix().split("/")
+    yield from ("/".join(parts[start:]) for start in range(len(parts)))
+    yield image.name
+    yield PurePath(image.name).stem
+
+
+def read_features(path: Path) -> Tensor:
+    """The array of a file, by memory map."""
+    if path.suffix not in (".npy", ".safetensors"):
+        raise UserError(f"{path}: features are read from .npy and .safetensors")
+    try:
+        if path.suffix == ".npy":
+            with warnings.catch_warnings():
+                warnings.filterwarnings(
+                    "ignore", message="The given NumPy array is not writable"
+                )  # nor is it written
+                return torch.from_numpy(np.load(path, mmap_mode="r"))
+        with safe_open(path, framework="pt") as file:
+            (name,) = file.keys()
+            return file.get_tensor(name)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (EOFError, ValueError, TypeError, SafetensorError) as error:
+        raise UserError(f"{path}: not one array ({' '.join(str(error).split())[:200]})") from None
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a file."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None

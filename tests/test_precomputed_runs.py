@@ -1,0 +1,104 @@
+"""Runs on features in the place of an encoder equal those with the encoder whose features they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from running import checkpoint, history, one_line, same_weights, score
+
+from frozenvl.cli import main
+from frozenvl.data.sources.scenes import SceneImage
+from frozenvl.errors import UnreadableImage
+
+EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
+VISION = (
+    *("--model.vision", "frozenvl.model.vision.Precomputed"),
+    *("--model.vision.features", "features.npy", "--model.vision.names", "names.txt"),
+)
+
+
+@pytest.fixture
+def features(frozenvl, tiny_run, monkeypatch):
+    """Written by what the documentation tells."""
+    Path("runs").mkdir()
+    Path("runs/flickr8k").symlink_to(tiny_run)
+    text = (Path(__file__).parent.parent / "docs" / "data.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+
+
+def texts(run: str | Path, evaluation: str) -> list[str]:
+    file = Path("runs") / run / "evaluation" / evaluation / "predictions.jsonl"
+    return [json.loads(line)["text"] for line in file.open()]
+
+
+def test_a_fit_and_its_evaluations_are_the_same_though_no_image_is_there(frozenvl, features, monkeypatch):
+    start = ("--model.mapper", "probes.SameStart")
+    assert frozenvl("fit", *start, name="seen") == 0
+
+    def gone(self, side=None):
+        raise UnreadableImage(f"{self.name}: gone")
+
+    monkeypatch.setattr(SceneImage, "read", gone)
+    assert frozenvl("fit", *VISION, *start) == 0
+    assert history("tiny") == history("seen")
+    assert same_weights(checkpoint("tiny"), checkpoint("seen"))
+    last = "runs/tiny/checkpoints/last.ckpt"
+    assert frozenvl("validate", *VISION, *start, "--ckpt_path", last, name="again") == 0
+    for evaluation in EVALUATIONS:
+        assert texts("tiny", evaluation) == texts("again", evaluation) == texts("seen", evaluation)
+        assert score("again", evaluation)["scores"] == score("seen", evaluation)["scores"]
+        assert score("again", evaluation)["unreadable"] == 0
+    assert score("again", "captions")["circumstances"]["model"]["vision"] == "features.npy"
+
+
+def test_an_image_without_features_is_counted(frozenvl, features):
+    names = Path("names.txt").read_text().split("\n")
+    held = next(row for row, name in enumerate(names) if "val" in name)
+    names[held] = names[0] = "-"
+    names[0] = "--"
+    Path("names.txt").write_text("\n".join(names))
+    assert frozenvl("fit", *VISION, "--trainer.max_steps", 3) == 0
+    report = json.loads(Path("runs/tiny/data_report.json").read_text())
+    assert "has no features of that name" in report["training"][0]["reason"]
+    assert report["validation"] and score("tiny", "captions")["unreadable"] == 1
+
+
+def test_another_file_does_not_fit_the_checkpoint(frozenvl, features, capfd):
+    assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
+    Path("names.txt").write_text(Path("names.txt").read_text().replace("val", "test"))
+    assert frozenvl("validate", *VISION, "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 2
+    assert "was trained with vision = features.npy" in one_line(capfd.readouterr().err)
+
+
+def test_captions_of_other_images_need_an_encoder(frozenvl, features, capfd, pictures):
+    assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
+    assert main(["caption", "runs/tiny", str(pictures)]) == 2
+    said = one_line(capfd.readouterr().err)
+    assert said.startswith("some.jpg: ") and "there is no encoder" in said
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "some.jpg")
+    return tmp_path / "some.jpg"
+
+
+def test_a_blind_run_needs_features_of_black(frozenvl, features, capfd):
+    blind = (*VISION, "--data.blind", "true", "--trainer.max_steps", 3)
+    assert frozenvl("fit", *blind) == 0
+    assert len(set(texts("tiny", "captions"))) == 1
+    Path("names.txt").write_text(Path("names.txt").read_text().replace("black", "white"))
+    assert frozenvl("fit", *blind, name="other") == 2
+    assert "has no row named 'black'" in one_line(capfd.readouterr().err)
+
+
+def test_features_cannot_be_augmented(frozenvl, features, capfd):
+    augmented = ("--data.augmentation", "torchvision.transforms.RandomHorizontalFlip")
+    assert frozenvl("fit", *VISION, *augmented) == 2
+    assert "data.augmentation changes pixels" in one_line(capfd.readouterr().err)
