@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
 
 from frozenvl.errors import UserError
 from frozenvl.files import write_atomically
@@ -57,45 +55,6 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
         raise UserError(f"{path}: not a checkpoint of frozenvl")
     return checkpoint
-
-
-def refuse_misfit(
-    checkpoint: Mapping[str, Any], ours: Mapping[str, Any], mine: Mapping[str, Tensor], what: str
-) -> None:
-    """Whether a checkpoint belongs to a model.
-
-    Args:
-        ours: the model's identity.
-        mine: what it trains, as a checkpoint would hold it.
-        what: the checkpoint, in words.
-
-    Raises:
-        UserError: where it was trained with other frozen parts, or holds other weights.
-    """
-    theirs = checkpoint["frozenvl"]["identity"]
-    for key in ("language_weights", "k", "vision_weights"):
-        if key in ours and theirs.get(key) != ours[key]:
-            name = key.removesuffix("_weights")
-            told = [
-                " ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)
-            ]
-            raise UserError(
-                f"{what} was trained with {name} = {told[0]}, this model has {told[1]}; "
-                "use the configuration that it was trained with"
-            )
-    weights = checkpoint["state_dict"]
-    differing = [key for key in mine.keys() | weights.keys() if shape(mine, key) != shape(weights, key)]
-    if differing:
-        key = min(differing)
-        raise UserError(
-            f"{what}: {key} is {shape(weights, key)} there, {shape(mine, key)} in this model; "
-            "use the configuration that it was trained with"
-        )
-
-
-def shape(weights: Mapping[str, Tensor], key: str) -> str:
-    """A tensor's size in words."""
-    return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"
 
 
 def read_plain(path: Path, map_location: Any = "cpu") -> Any:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from frozenvl import __version__
-from frozenvl.checkpoint import read_checkpoint, refuse_misfit
+from frozenvl.checkpoint import read_checkpoint
 from frozenvl.errors import RunError, UserError
 from frozenvl.model.batch import Batch
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.identity import refuse_misfit
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
@@ -247,18 +248,8 @@ class FrozenModule(L.LightningModule):
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """What is trained only: weights, and buffers of trained parts, which may have moved."""
-        kept = {f"model.{name}" for name in self.model.trained_state()}
+        kept = {f"model.{name}" for name in self.model.trained_weights()}
         return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key in kept}
-
-    def identity(self) -> dict[str, Any]:
-        """What the frozen parts and the shape of the prefix are: a checkpoint fits no other."""
-        vision = self.model.vision
-        return {
-            "language": self.model.language.name,
-            "language_weights": self.model.language.fingerprint,
-            "k": self.model.k,
-            "vision": vision.name,
-        } | ({} if vision.trainable else {"vision_weights": vision.identity})
 
     def trained_fingerprint(self) -> str:
         """Identity of the trained weights."""
@@ -270,12 +261,12 @@ class FrozenModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["frozenvl"] = {
             "version": __version__,
-            "identity": self.identity(),
+            "identity": self.model.identity(),
             "precision": self.precision,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        refuse_misfit(checkpoint, self.identity(), self.state_dict(), "the checkpoint")
+        self._check_fit(checkpoint, "the checkpoint")
         recorded: Precision = checkpoint["frozenvl"]["precision"]
         if self.trainer.training and self.precision not in ("auto", recorded):
             raise UserError(
@@ -289,5 +280,9 @@ class FrozenModule(L.LightningModule):
     def load_trained(self, path: Path) -> None:
         """Loads a checkpoint's trained weights, and nothing else of it."""
         checkpoint = read_checkpoint(path)
-        refuse_misfit(checkpoint, self.identity(), self.state_dict(), str(path))
+        self._check_fit(checkpoint, str(path))
         self.load_state_dict(checkpoint["state_dict"], strict=False)
+
+    def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
+        theirs, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
+        refuse_misfit(theirs, weights, self.model.identity(), self.state_dict(), what)

@@ -30,8 +30,6 @@ class Trained:
     """Whether it was trained on black images."""
     step: int
     """Optimiser steps behind the weights."""
-    scaled_decoding: bool
-    """Whether large JPEGs are decoded at a reduced size."""
 
     @property
     def captioning(self) -> Template:
@@ -67,11 +65,10 @@ def load_trained(path: Path) -> Trained:
         module.model.hold_frozen_in_bf16()
     module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     data = read_config(run)["data"]
-    scaled = data.get("scaled_decoding", True)
-    reader = module.model.vision.reader(scaled)
-    processor = Processor(module.model.language.name, module.model.k, reader)
+    module.model.scaled_decoding = data.get("scaled_decoding", True)
+    processor = module.model.processor()
     templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
-    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"], scaled)
+    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
 
 
 def run_folder(path: Path) -> Path:

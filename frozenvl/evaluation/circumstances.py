@@ -15,7 +15,7 @@ def of_run(module: FrozenModule, blind: bool, scaled_decoding: bool, batch_size:
     return {
         "blind": blind,
         "scaled_decoding": scaled_decoding,
-        "model": module.identity(),
+        "model": module.model.identity(),
         "trained_weights": module.trained_fingerprint(),
         "precision": module.precision,
         "eval_batch_size": batch_size,

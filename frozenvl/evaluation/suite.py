@@ -106,7 +106,7 @@ def context_of(
         model=trained.module.model,
         plain=trained.processor,
         folder=folder,
-        facts=of_run(trained.module, trained.blind, trained.scaled_decoding, batch_size),
+        facts=of_run(trained.module, trained.blind, trained.module.model.scaled_decoding, batch_size),
         step=trained.step,
         batch_size=batch_size,
         see=black if trained.blind else lambda image: image,

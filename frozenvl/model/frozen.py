@@ -12,6 +12,7 @@ from frozenvl.errors import UserError
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.cross_entropy import target_nll
 from frozenvl.model.fixed_batches import in_fixed_batches
+from frozenvl.model.hub import OnHub
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.likelihood import Likelihood, likelihoods
 from frozenvl.model.mapper import Mapper
@@ -45,7 +46,7 @@ class Continuation(NamedTuple):
     """At the end token or at a stop text, rather than at the length limit."""
 
 
-class FrozenVL(nn.Module):
+class FrozenVL(nn.Module, OnHub):
     """vision → mapper → frozen language model (Frozen, section 3).
 
     Args:
@@ -76,13 +77,30 @@ class FrozenVL(nn.Module):
         if tuning is not None:
             tuning.attach(language)
         self.low_precision = False
+        self.scaled_decoding = True
+        """Whether large JPEGs are decoded at a reduced size, as in training."""
 
-    def trained_state(self) -> set[str]:
-        """Names of what training changes, which is what a checkpoint holds: weights, and buffers beside them."""
+    def processor(self, max_target_tokens: int = 64) -> Processor:
+        """Makes its batches, of images that were not encoded before."""
+        reader = self.vision.reader(self.scaled_decoding)
+        return Processor(self.language.name, self.k, reader, max_target_tokens)
+
+    def trained_weights(self) -> dict[str, Tensor]:
+        """What training changes, which is what a checkpoint holds: weights, and buffers beside them."""
         names = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        names |= {f"mapper.{name}" for name in self.mapper.state_dict()}
         if self.vision.trainable:
             names |= {f"vision.{name}" for name in self.vision.state_dict()}
-        return names | {f"mapper.{name}" for name in self.mapper.state_dict()}
+        return {name: value for name, value in self.state_dict().items() if name in names}
+
+    def identity(self) -> dict[str, Any]:
+        """What the frozen parts and the shape of the prefix are: what was trained with them fits no other."""
+        return {
+            "language": self.language.name,
+            "language_weights": self.language.fingerprint,
+            "k": self.k,
+            "vision": self.vision.name,
+        } | ({} if self.vision.trainable else {"vision_weights": self.vision.identity})
 
     @property
     def device(self) -> torch.device:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.errors import UserError
+from frozenvl.model.described import Described
 from frozenvl.model.identity import fingerprint, same_random_weights
 from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
-from frozenvl.model.probing import can_pack, check_head
+from frozenvl.model.probing import can_pack, check_cache, check_head
 from frozenvl.model.start import Start
 from frozenvl.weights import loading
 
@@ -28,7 +29,7 @@ def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
 
 
-class FrozenLanguageModel(nn.Module):
+class FrozenLanguageModel(Described, nn.Module):
     """A causal language model whose weights never change, unless a `Tuning` is attached; gradients flow through it to
     its inputs.
 
@@ -56,12 +57,15 @@ class FrozenLanguageModel(nn.Module):
         self.eval()
         self.fingerprint = fingerprint(self.model)
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
+        self.is_recurrent = "cache_params" in inspect.signature(self.model.base_model.forward).parameters
+        """Whether all that it remembers is a state, which knows nothing of padding once it was read."""
         self.compiled = False
         self.mixed = False
         """Whether weights of its own are trained in fp32 beside others in bf16."""
         self.start: Start | None = None
         self.packs = False
         check_head(self)
+        check_cache(self)
         self.packs = can_pack(self)
 
     def begin_with(self, start: Start) -> None:
@@ -180,11 +184,12 @@ class FrozenLanguageModel(nn.Module):
     def _eagerly(self) -> AbstractContextManager:
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
-    def _body(self, **inputs: Any) -> Tensor:
-        use_cache = "past_key_values" in inputs
-        trains = torch.is_grad_enabled() and not use_cache
+    def _body(self, cache: Cache | None = None, **inputs: Any) -> Tensor:
+        trains = torch.is_grad_enabled() and cache is None
+        if cache is not None:
+            inputs["cache_params" if self.is_recurrent else "past_key_values"] = cache
         with nullcontext() if trains else self._eagerly(), self._autocast():
-            return self.model.base_model(**inputs, use_cache=use_cache).last_hidden_state
+            return self.model.base_model(**inputs, use_cache=cache is not None).last_hidden_state
 
     def _extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """(B, L, dim) last hidden states of the last L of T positions, of which the cache holds those before.
@@ -194,7 +199,8 @@ class FrozenLanguageModel(nn.Module):
         """
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
         extra = {"position_ids": positions} if self.has_positions else {}
-        return self._body(inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, **extra)
+        seen = None if self.is_recurrent and mask.shape[1] > embeddings.shape[1] else mask
+        return self._body(cache, inputs_embeds=embeddings, attention_mask=seen, **extra)
 
     @torch.no_grad()
     def read(self, embeddings: Tensor, lengths: Tensor, lead: Past | None = None) -> Past:
@@ -297,7 +303,7 @@ class FrozenLanguageModel(nn.Module):
                 break
             if len(keep) < len(active):
                 rows = torch.tensor(keep, dtype=torch.long, device=mask.device)
-                cache.batch_select_indices(rows)
+                cache.reorder_cache(rows)  # as `batch_select_indices`, which states do not have
                 mask, chosen = mask[rows], chosen[rows]
                 active = [active[row] for row in keep]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)

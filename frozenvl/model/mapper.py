@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
+from frozenvl.model.described import Described
 
 
-class Mapper(nn.Module, ABC):
+class Mapper(Described, nn.Module, ABC):
     """A mapper. A new one takes the first four numbers, then options of its own and these, and writes `map`.
 
     Args:

@@ -16,11 +16,12 @@ from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
 from frozenvl.errors import UserError
+from frozenvl.model.described import Described
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.start import Start
 
 
-class Tuning(nn.Module, ABC):
+class Tuning(Described, nn.Module, ABC):
     """What is trained of, or beside, a language model."""
 
     @abstractmethod

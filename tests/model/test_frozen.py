@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from architectures import ALL
 from painted import Painted
+from safetensors.torch import load_file, save_file
 
 from frozenvl.errors import UserError
 from frozenvl.model import frozen
@@ -18,10 +20,10 @@ SAMPLES = [
     Sample("two images", (RED, "a\n", BLUE, "This"), " is a dax."),
     Sample("no image", ("How many",), " squares are there? 3"),
 ]
-KINDS = ["llama", "gpt2", "opt", "mistral", "bloom"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.matrix("batched = single")
+@pytest.mark.parametrize("kind", ALL)
 def test_batched_is_single(build, processor_of, kind):
     """Loss, score and generation under padding."""
     model = build(kind)
@@ -42,7 +44,8 @@ def test_batched_is_single(build, processor_of, kind):
     assert texts == alone and len(set(texts)) > 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.matrix("images anywhere")
+@pytest.mark.parametrize("kind", ALL)
 def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
     """By hand: embeddings laid end to end, full logits of transformers' own model."""
     model = build(kind)
@@ -64,7 +67,25 @@ def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
         torch.testing.assert_close(score, predicting[range(len(target)), target].sum(), rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.matrix("head on targets alone = full loss")
+@pytest.mark.parametrize("kind", ALL)
+def test_loss_is_cross_entropy_over_all_positions(build, processor_of, kind):
+    """Value and gradient at the prefix, from the logits of every position of transformers' own model, padded."""
+    model = build(kind)
+    batch = processor_of(model)(SAMPLES)
+    inputs = model.embeddings(batch, model.prefix(batch))
+    logits = model.language.model(inputs_embeds=inputs, use_cache=False).logits
+    full = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
+    )
+    ours = model.loss(batch).nll
+    torch.testing.assert_close(ours, full, rtol=1e-5, atol=0)
+    weight = model.mapper.net[-1].weight
+    (one,), (other,) = (torch.autograd.grad(loss, weight) for loss in (ours, full))
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "mistral", "bloom", "mamba"])
 def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, processor_of, kind):
     model = build(kind)
     processor = processor_of(model)
@@ -99,8 +120,28 @@ def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
     torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
 
 
+@pytest.mark.matrix("save and load")
+@pytest.mark.parametrize("kind", ALL)
+def test_what_was_trained_is_kept_and_comes_back(build, processor_of, kind, tmp_path):
+    """Saved, loaded into a new model around the same language model: the same loss and texts, bit by bit."""
+    model, new = build(kind), build(kind)
+    processor = processor_of(model)
+    batch = processor(SAMPLES)
+    at_the_start = model.loss(batch).nll
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    at_the_start.backward()
+    optimizer.step()
+    save_file(
+        {n: p for n, p in model.named_parameters() if p.requires_grad}, tmp_path / "trained.safetensors"
+    )
+    new.load_state_dict(load_file(tmp_path / "trained.safetensors"), strict=False)
+    assert new.loss(batch).nll.equal(model.loss(batch).nll) and not new.loss(batch).nll.equal(at_the_start)
+    assert new.generate(batch, processor, 6) == model.generate(batch, processor, 6)
+
+
+@pytest.mark.matrix("gradients reach the prefix, nothing else", "weights the same after fitting, bit by bit")
 @pytest.mark.parametrize("trainable", [False, True])
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("kind", ALL)
 def test_only_what_is_trained_changes(build, processor_of, kind, trainable):
     """Gradients reach the mapper, and a trainable encoder; the language model stays as it is, bit by bit."""
     model = build(kind, trainable=trainable).train()
@@ -122,8 +163,8 @@ def test_only_what_is_trained_changes(build, processor_of, kind, trainable):
     changed = {name for name in before if not before[name].equal(after[name])}
     assert {name.split(".")[0] for name in changed} == parts
     assert {
-        name.split(".")[0] for name in model.trained_state()
-    } == parts and changed <= model.trained_state()
+        name.split(".")[0] for name in model.trained_weights()
+    } == parts and changed <= model.trained_weights().keys()
     assert all(name.startswith("language") or name in changed for name in trained if name.endswith("weight"))
 
 

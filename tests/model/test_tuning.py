@@ -38,7 +38,7 @@ def away_from_its_start(model) -> None:
     """Adapters and LoRA start as nothing: moved, so that they say something."""
     torch.manual_seed(2)
     with torch.no_grad():
-        for name in model.trained_state():
+        for name in model.trained_weights():
             value = model.state_dict(keep_vars=True)[name]
             if value.requires_grad and not name.startswith("mapper"):
                 value += torch.randn_like(value) * 0.05
@@ -89,7 +89,7 @@ def test_only_what_is_trained_changes(build, processor_of, name, kind):
         optimizer.step()
     changed = {n for n, value in model.state_dict().items() if not value.equal(before[n])}
     tied = {"language.model.lm_head.weight"} if name == "finetuned" else set()
-    assert changed - tied <= model.trained_state()
+    assert changed - tied <= model.trained_weights().keys()
     where = "tuning" if name in ("prompt", "prefix", "adapters") else "language"
     assert {n.split(".")[0] for n in changed} == {"mapper", where}
     words = {n for n in changed if n.startswith("language") and ("embed" in n or "wte" in n)}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.errors import UserError
+from frozenvl.model.described import Described
 from frozenvl.model.identity import fingerprint
 from frozenvl.model.processor import ImageReader, Pixels
 
@@ -24,7 +25,7 @@ Grid: TypeAlias = int | Literal["all", "head"]
 """
 
 
-class VisionEncoder(nn.Module, ABC):
+class VisionEncoder(Described, nn.Module, ABC):
     """What gives images their features, (N, tokens, channels)."""
 
     name: str

@@ -1,0 +1,74 @@
+"""Writes a trained model as a folder for FrozenVL.from_pretrained and the Hugging Face hub."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frozenvl.errors import UserError
+
+if TYPE_CHECKING:
+    from frozenvl.trained import Trained
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where to: a new or an empty folder")
+    parser.add_argument(
+        "--overwrite",
+        choices=("true", "false"),
+        default="false",
+        help="write over an export that is there, and leave other files as they are (default: false)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes config.json, model.safetensors, and README.md, the model card."""
+    folder: Path = args.folder
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: not a folder; name another")
+    if args.overwrite == "false" and folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder}: not empty; name another folder, or write over it with --overwrite true")
+
+    from frozenvl.model.hub import CARD, FILES
+    from frozenvl.trained import load_trained
+
+    trained = load_trained(args.checkpoint)
+    (folder / CARD).unlink(missing_ok=True)  # else it would be kept
+    trained.module.model.save_pretrained(folder, model_card_kwargs=facts(trained, args.checkpoint))
+    print(f"{folder}: {', '.join(FILES)}; choose a licence in {CARD} before you publish it")
+    return 0
+
+
+def facts(trained: Trained, path: Path) -> dict[str, Any]:
+    """What the model card says of the run."""
+    from frozenvl.prompt import BlackImage, Example, Image
+    from frozenvl.trained import read_config, run_folder
+
+    run = run_folder(path)
+    tasks = read_config(run)["data"]["train"]
+    prompt = trained.captioning.prompt(Example("", BlackImage(), ""))
+    words = ["image" if isinstance(part, Image) else repr(part) for part in prompt]
+    return {
+        "step": trained.step,
+        "blind": trained.blind,
+        # By class alone: its arguments are paths of this machine.
+        "data": [f"{name}: {task['source']['class_path']}" for name, task in tasks.items()],
+        "scores": scores(run, trained.module.trained_fingerprint()),
+        "prompt": f"({', '.join(words)},)",
+    }
+
+
+def scores(run: Path, weights: str) -> list[list[str]]:
+    """The main scores that evaluations left of these weights: name, score, value with its interval, queries."""
+    from frozenvl.report.cells import cell_of
+    from frozenvl.report.reading import read_runs
+
+    if not any(run.glob("evaluation/*/score.json")):
+        return []
+    return [
+        [result.name, result.main, str(cell_of([result], result.main)), f"{result.samples} of {result.of}"]
+        for result in read_runs([run])[0].results
+        if result.circumstances.get("trained_weights") == weights
+    ]

@@ -1,0 +1,157 @@
+"""A model as a folder, or a repository of the Hugging Face hub: config.json, what was trained, and a model card.
+
+A frozen language model and a frozen encoder are not in it, but their names, and what tells their weights apart.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from frozenvl import __version__
+from frozenvl.errors import UserError
+from frozenvl.model.described import description, kind_at
+from frozenvl.model.identity import refuse_misfit
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import Mapper
+from frozenvl.model.tuning import Tuning
+from frozenvl.model.vision import VisionEncoder
+from frozenvl.weights import loading
+
+if TYPE_CHECKING:
+    from frozenvl.model.frozen import FrozenVL
+
+FILES = CONFIG, WEIGHTS, CARD = ("config.json", "model.safetensors", "README.md")
+SIZES = 4
+"""The first arguments of a mapper, which it is given by the model that it becomes a part of."""
+
+
+class OnHub(
+    ModelHubMixin,
+    library_name="frozenvl",
+    pipeline_tag="image-to-text",
+    model_card_template=Path(__file__).with_name("card.md").read_text(encoding="utf-8"),
+):
+    """`save_pretrained`, `push_to_hub` and `from_pretrained` of a `FrozenVL`."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> FrozenVL:  # type: ignore[override]
+        """The model of a folder that was exported, or of a name on the hub; in eval mode.
+
+        Args:
+            options: huggingface_hub's: `revision`, `token`, `cache_dir` …
+
+        Raises:
+            UserError: where it is no export, names a class that is not known, or does not fit the language model and
+                the encoder that its names stand for here.
+        """
+        with loading(str(pretrained_model_name_or_path)) as where:
+            model: Any = super().from_pretrained(where, **options)
+        return model
+
+    def config(self: Any) -> dict[str, Any]:
+        """What it takes to build the same model again, but for the weights.
+
+        Raises:
+            UserError: where a part was made with anything but plain data.
+        """
+        return {
+            "frozenvl": __version__,
+            "model": {
+                "language": self.language.arguments,
+                "vision": description(self.vision),
+                "mapper": description(self.mapper, SIZES),
+                "k": self.k,
+                "tuning": self.tuning and description(self.tuning),
+            },
+            "precision": "bf16" if self.low_precision else "fp32",
+            "scaled_decoding": self.scaled_decoding,
+            "identity": self.identity(),
+        }
+
+    def _save_pretrained(self: Any, save_directory: Path) -> None:
+        config = json.dumps(self.config(), indent=2, ensure_ascii=False)
+        weights = {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, value in self.trained_weights().items()
+        }
+        (save_directory / CONFIG).write_text(config + "\n", encoding="utf-8")
+        save_file(weights, save_directory / WEIGHTS)
+
+    @classmethod
+    def _from_pretrained(  # type: ignore[override]
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        config: dict[str, Any] | None = None,
+    ) -> FrozenVL:
+        file = Path(model_id) / WEIGHTS
+        if not Path(model_id).is_dir():
+            file = Path(
+                hf_hub_download(
+                    model_id,
+                    WEIGHTS,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            )
+        if not config or "frozenvl" not in config:
+            raise UserError(f"{model_id}: not a model of frozenvl; `frozenvl export` writes one of a run")
+        model: Any = cls(**_parts(**config["model"]))
+        try:
+            weights = load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{file}: cannot be read ({error}); export it again") from None
+        refuse_misfit(config["identity"], weights, model.identity(), model.trained_weights(), model_id)
+        model.load_state_dict(weights, strict=False)
+        model.scaled_decoding = config["scaled_decoding"]
+        if config["precision"] == "bf16":
+            model.hold_frozen_in_bf16()
+        return model.eval()
+
+    def generate_model_card(self: Any, **facts: Any) -> ModelCard:
+        """The model card.
+
+        Args:
+            facts: what a run knows beside: `step`, `blind`, `data`, `scores`, `prompt`.
+        """
+        trained = sum(value.numel() for value in self.trained_weights().values())
+        return ModelHubMixin.generate_model_card(
+            self, config=self.config(), trained=trained, arguments=_in_words, **facts
+        )
+
+
+def _parts(language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None) -> dict[str, Any]:
+    """The arguments of a `FrozenVL`."""
+    encoder, tuned = _maker(vision, VisionEncoder), tuning and _maker(tuning, Tuning)
+    return {
+        "mapper": _maker(mapper, Mapper),
+        "language": FrozenLanguageModel(**language),  # which takes long, so after what may be refused
+        "vision": encoder(),
+        "tuning": tuned and tuned(),
+        "k": k,
+    }
+
+
+def _maker(told: dict[str, Any], base: type) -> partial[Any]:
+    return partial(kind_at(told["class_path"], base), **told["init_args"])
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    """A part's arguments as Python has them."""
+    return ", ".join(f"{name}={value!r}" for name, value in told["init_args"].items())

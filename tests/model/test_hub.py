@@ -1,0 +1,235 @@
+"""A model as a folder: the same model comes back, and a folder cannot have anything run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import HfApi
+from painted import Painted
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from frozenvl.errors import UserError
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.mapper import MLP, Mapper
+from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
+from frozenvl.model.vision import TimmEncoder
+from frozenvl.prompt import Sample
+
+IMAGES = [Painted("red"), Painted("blue"), Painted("green")]
+SAMPLES = [Sample(image.name, (image, "a"), " large circle") for image in IMAGES]
+MAPPER = partial(MLP, hidden=16, norm=True)
+KINDS = {
+    "plain": {},
+    "trainable vision": {"trainable": True},
+    "last block": {"trainable": 1},
+    "grid": {"grid": 2},
+    "lora": {"tuning": partial(LoRA, rank=2, targets=["q_proj", "down_proj"])},
+    "prompt": {"tuning": partial(PromptTuning, 3)},
+    "prefix": {"tuning": partial(PrefixTuning, length=3)},
+    "adapters": {"tuning": partial(Adapters, reduction=2)},
+    "finetuned": {"tuning": Finetuned},
+}
+
+
+@pytest.fixture
+def trained(tiny_language, tiny_vision):
+    """A model that a few steps of training have changed."""
+
+    def make(kind="plain", bf16=False, mapper=MAPPER) -> FrozenVL:
+        options = dict(KINDS[kind])
+        tuning = options.pop("tuning", lambda: None)()
+        torch.manual_seed(1)
+        vision = TimmEncoder(str(tiny_vision), **options)
+        model = FrozenVL(FrozenLanguageModel(str(tiny_language)), vision, mapper, 2, tuning)
+        if bf16:
+            model.hold_frozen_in_bf16()
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+        model.train()
+        for _ in range(2):
+            loss = model.loss(model.processor()(SAMPLES))
+            (loss.nll / loss.tokens).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        return model.eval()
+
+    return make
+
+
+@torch.no_grad()
+def outputs(model) -> tuple[list[str], float, torch.Tensor]:
+    processor = model.processor()
+    batch = processor(SAMPLES)
+    return model.generate(batch, processor, 8), model.loss(batch).nll.item(), model.score(batch)
+
+
+def same(one, other) -> bool:
+    said, theirs = outputs(one), outputs(other)
+    return said[:2] == theirs[:2] and said[2].equal(theirs[2])
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_model_comes_back(trained, tmp_path, kind, bf16):
+    model = trained(kind, bf16)
+    model.save_pretrained(tmp_path)
+    again = FrozenVL.from_pretrained(tmp_path)
+    assert not again.training and same(again, model)
+    weights = model.trained_weights()
+    assert load_file(tmp_path / "model.safetensors").keys() == weights.keys()
+    for name, value in again.trained_weights().items():
+        assert value.equal(weights[name]) and value.dtype == weights[name].dtype
+    assert {n for n, p in again.named_parameters() if p.requires_grad} == {
+        n for n, p in model.named_parameters() if p.requires_grad
+    }
+    again.save_pretrained(tmp_path / "twice")
+    assert (tmp_path / "twice" / "config.json").read_text() == (tmp_path / "config.json").read_text()
+    if kind == "plain":  # the weights did change, so that equal outputs say something
+        weights["mapper.net.4.weight"].zero_()
+        assert not same(again, model)
+
+
+def test_what_is_frozen_is_not_in_it(trained, tmp_path):
+    trained("lora").save_pretrained(tmp_path)
+    names = load_file(tmp_path / "model.safetensors").keys()
+    assert all(name.startswith("mapper.") or "lora_" in name for name in names)
+    assert any(name.startswith("mapper.") for name in names) and any("lora_" in name for name in names)
+
+
+def test_how_images_are_read_is_kept(trained, tmp_path):
+    model = trained()
+    model.scaled_decoding = False
+    model.save_pretrained(tmp_path)
+    assert FrozenVL.from_pretrained(tmp_path).processor().reader.version == model.processor().reader.version
+    assert not FrozenVL.from_pretrained(tmp_path).processor().reader.scaled
+
+
+def test_random_weights_that_stay_frozen_are_found_again(tiny_language, tiny_vision, tmp_path):
+    language = FrozenLanguageModel(str(tiny_language), pretrained=False)
+    model = FrozenVL(language, TimmEncoder(str(tiny_vision), pretrained=False), MLP, 2).eval()
+    model.save_pretrained(tmp_path)
+    assert same(FrozenVL.from_pretrained(tmp_path), model)
+
+
+class Own(Mapper):
+    """A mapper of a person's own, with an option that cannot be written down."""
+
+    def __init__(self, channels: int, tokens: int, dim: int, k: int, act: object = "gelu") -> None:
+        super().__init__(channels, tokens, dim, k)
+        self.out = nn.Linear(channels * tokens, k * dim)
+
+    def map(self, features):
+        return self.out(features.flatten(1)).unflatten(1, (self.k, self.dim))
+
+
+def test_classes_of_ones_own(trained, tmp_path):
+    model = trained(mapper=Own)
+    model.save_pretrained(tmp_path)
+    assert same(FrozenVL.from_pretrained(tmp_path), model)
+    with pytest.raises(
+        UserError, match=r"Own was made with act = <class .*an export holds names and numbers"
+    ):
+        trained(mapper=partial(Own, act=nn.GELU)).save_pretrained(tmp_path / "other")
+    assert not any((tmp_path / "other").iterdir())
+
+
+def changed(folder: Path, change) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("part", ["vision", "mapper", "tuning"])
+@pytest.mark.parametrize(
+    "path", ["os.system", "evil.Part", "frozenvl.model.language.FrozenLanguageModel", ""]
+)
+def test_only_parts_that_are_known_are_built_and_nothing_is_imported(
+    trained, tmp_path, monkeypatch, part, path
+):
+    trained("prompt").save_pretrained(tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    changed(tmp_path, lambda config: config["model"][part].update(class_path=path))
+    with pytest.raises(UserError, match=rf"'{path}' is no \w+ that is known here; .* import anything"):
+        FrozenVL.from_pretrained(tmp_path)
+    assert not (tmp_path / "ran").exists() and "evil" not in sys.modules
+
+
+def test_a_part_in_the_place_of_another_is_refused(trained, tmp_path):
+    trained().save_pretrained(tmp_path)
+    changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mapper.MLP"))
+    with pytest.raises(UserError, match=r"'frozenvl.model.mapper.MLP' is no VisionEncoder"):
+        FrozenVL.from_pretrained(tmp_path)
+
+
+def test_weights_that_misfit_are_refused(trained, tmp_path, tiny_language):
+    from tiny import language_model
+
+    trained().save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    changed(tmp_path, lambda config: config["model"]["mapper"]["init_args"].update(hidden=17))
+    with pytest.raises(UserError, match=r"mapper.net.1.bias is 16 there, 17 in this model"):
+        FrozenVL.from_pretrained(tmp_path)
+    changed(tmp_path, lambda config: config["model"]["mapper"]["init_args"].update(hidden=16))
+    save_file({k: v for k, v in weights.items() if "bias" not in k}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"bias is absent there"):
+        FrozenVL.from_pretrained(tmp_path)
+    save_file(weights, tmp_path / "model.safetensors")
+    other = str(language_model(tmp_path / "other", seed=1))
+    changed(tmp_path, lambda config: config["model"]["language"].update(name=other))
+    with pytest.raises(UserError, match=rf"was trained with language = {tiny_language} .* this model has"):
+        FrozenVL.from_pretrained(tmp_path)
+
+
+def test_what_is_no_export_is_refused_in_one_line(trained, tmp_path, tiny_language):
+    (tmp_path / "empty").mkdir()
+    trained().save_pretrained(tmp_path / "cut")
+    file = tmp_path / "cut" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    trained().save_pretrained(tmp_path / "without")
+    (tmp_path / "without" / "model.safetensors").unlink()
+    trained().save_pretrained(tmp_path / "lacks")
+    changed(tmp_path / "lacks", lambda config: config["model"].pop("k"))
+    for folder, said in {
+        tmp_path / "nowhere": "no such folder",
+        tmp_path / "empty": "has no config.json",
+        tiny_language: "not a model of frozenvl; `frozenvl export` writes one",
+        tmp_path / "cut": "cannot be read",
+        tmp_path / "without": "cannot be read",
+        tmp_path / "lacks": "argument: 'k'",
+    }.items():
+        with pytest.raises(UserError, match=said) as error:
+            FrozenVL.from_pretrained(folder)
+        assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_it_is_pushed_to_a_hub(trained, monkeypatch):
+    """What would go to the hub: there is none in tests."""
+    pushed = {}
+
+    def upload(self, *, folder_path, **options):
+        pushed.update({path.name: path.read_bytes() for path in Path(folder_path).iterdir()})
+
+    created = type("Url", (), {"repo_id": "me/prefix"})()
+    monkeypatch.setattr(HfApi, "create_repo", lambda self, **options: created)
+    monkeypatch.setattr(HfApi, "upload_folder", upload)
+    trained().push_to_hub("me/prefix")
+    assert pushed.keys() == {"config.json", "model.safetensors", "README.md"}
+    assert b"library_name: frozenvl" in pushed["README.md"]
+
+
+def test_no_lightning_is_imported(trained, tmp_path):
+    trained().save_pretrained(tmp_path)
+    program = (
+        "import sys; from frozenvl.model.frozen import FrozenVL; "
+        f"FrozenVL.from_pretrained({str(tmp_path)!r}); print('lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

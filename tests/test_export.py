@@ -1,0 +1,113 @@
+"""`frozenvl export`: the folder that it writes, and what it does not write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from running import one_line, score
+from safetensors.torch import load_file
+
+from frozenvl.cli import main
+from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.prompt import Example, Sample
+from frozenvl.trained import load_trained
+
+SHORT = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2)
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("exports") / "tiny"
+    assert main(["export", str(tiny_run), str(folder)]) == 0
+    return folder
+
+
+@torch.no_grad()
+def outputs(model, processor) -> tuple[list[str], float]:
+    captions, questions = SceneCaptions("val", 5, resolution=64), SceneQuestions("val", 5, resolution=64)
+    prompts = [(captions[i].image,) for i in range(5)]
+    prompts += [(x.image, f"Question: {x.question} Answer:") for x in map(questions.__getitem__, range(5))]
+    samples = [Sample(str(at), prompt, " a red circle") for at, prompt in enumerate(prompts)]
+    said = model.generate(processor(prompts), processor, 8)
+    return said, model.loss(processor(samples)).nll.item()
+
+
+RUNS = {
+    "plain": (),
+    "bf16": ("--model.precision", "bf16"),
+    "full decoding": ("--data.scaled_decoding", "false"),
+    "vision": ("--model.vision.init_args.trainable", "true"),
+    "lora": ("--model.tuning", "frozenvl.model.tuning.LoRA"),
+    "prompt": ("--model.tuning", "frozenvl.model.tuning.PromptTuning"),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_run_and_its_export_say_the_same(frozenvl, kind):
+    assert frozenvl("fit", *SHORT, *RUNS[kind], "--trainer.limit_val_batches", 0) == 0
+    assert main(["export", "runs/tiny", "exported"]) == 0
+    trained = load_trained(Path("runs/tiny"))
+    model = FrozenVL.from_pretrained("exported")
+    processor = model.processor()
+    assert processor.reader.version == trained.processor.reader.version
+    assert outputs(model, processor) == outputs(trained.module.model, trained.processor)
+    kept = load_file("exported/model.safetensors")
+    assert {f"model.{name}" for name in kept} == trained.module.state_dict().keys()
+
+
+def test_the_card_tells_what_it_is_and_its_use_works(tiny_run, exported, tmp_path, monkeypatch, capsys):
+    card = (exported / "README.md").read_text()
+    cider = score(tiny_run, "captions")["scores"]["CIDEr"]
+    assert f"| captions | CIDEr | {cider:.3f}" in card and "5 of 5" in card
+    assert "Optimiser steps: 6" in card and "frozenvl.data.sources.scenes.SceneCaptions" in card
+    assert "hidden=16" in card and "license:" in card and "blind" not in card
+    config = json.loads((exported / "config.json").read_text())
+    init_args = config["model"]["mapper"]["init_args"]
+    assert init_args == {"hidden": 16, "dropout": 0.1, "norm": False, "prefix_dropout": 0.0}
+    monkeypatch.chdir(tmp_path)
+    SceneCaptions("val", 5, resolution=64)[0].image.read().save("photo.jpg")
+    program = card.split("```python\n")[1].split("```")[0]
+    capsys.readouterr()
+    exec(program.replace("this folder, or its name on the hub", str(exported)))
+    trained = load_trained(tiny_run)
+    template = trained.captioning
+    from frozenvl.prompt import ImageFile
+
+    image = ImageFile(Path("photo.jpg"))
+    (said,) = trained.generate([template.prompt(Example("", image, ""))], template, 32)
+    assert template.answer(capsys.readouterr().out) == said
+
+
+def test_scores_of_other_weights_are_not_on_the_card(tiny_run, tmp_path):
+    assert main(["export", str(tiny_run / "checkpoints" / "step=2.ckpt"), str(tmp_path / "early")]) == 0
+    card = (tmp_path / "early" / "README.md").read_text()
+    assert "Optimiser steps: 2" in card and "CIDEr" not in card
+
+
+def test_a_wording_with_text_is_on_the_card(frozenvl):
+    wording = ("--data.val.captions.template.query", "{image}A photo of", "--trainer.limit_val_batches", 0)
+    wording += ("--data.val.captions.template.target", " {target}")
+    assert frozenvl("fit", *SHORT, *wording, "--data.blind", "true") == 0
+    assert main(["export", "runs/tiny", "exported"]) == 0
+    card = Path("exported/README.md").read_text()
+    assert "prompt = (image, 'A photo of',)" in card and "all images were black" in card
+
+
+def test_a_folder_that_is_not_empty_is_refused(tiny_run, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "README.md").write_text("old")
+    assert main(["export", str(tiny_run), str(tmp_path)]) == 2
+    said = one_line(capsys.readouterr().err)
+    assert said == f"{tmp_path}: not empty; name another folder, or write over it with --overwrite true"
+    assert (tmp_path / "README.md").read_text() == "old"
+    assert main(["export", str(tiny_run), str(tmp_path), "--overwrite", "true"]) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert "frozen language model" in (tmp_path / "README.md").read_text()
+    assert main(["export", str(tiny_run), str(tmp_path / "notes.txt")]) == 2
+    assert "notes.txt: not a folder" in one_line(capsys.readouterr().err)
+    assert main(["export", str(tmp_path), str(tmp_path / "new")]) == 2
+    assert "no such checkpoint" in one_line(capsys.readouterr().err) and not (tmp_path / "new").exists()
