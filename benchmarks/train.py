@@ -12,7 +12,7 @@ weights, data type and threads, and take turns of some steps (the Trainer comes 
   inputs), over what the largest matrix products alone do in that time.
 
 `--memory`: what a step takes. `--equal`: how far losses and gradients are apart. `--grow PNG`: the cost of a step as
-batch, k and captions grow. `--curve PNG`: both ways' losses over 200 steps.
+batch, k and captions grow. `--curve PNG`: both ways' losses over 200 steps. `--profile`: which operators take the time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,6 +205,28 @@ def curve(asked: argparse.Namespace) -> None:
     figure.savefig(asked.curve, dpi=100)
 
 
+def profile(asked: argparse.Namespace) -> None:
+    """Milliseconds that operators take of a step: their own, without those that they call."""
+    (k,) = asked.k[:1]
+    batches = list(map(processor(k), captions(asked.data, asked.batch, 6)))
+    spent: dict[str, Counter[str]] = {}
+    for name, way in WAYS.items():
+        steps = train(build(k, asked.precision == "bf16"), way, batches)
+        for _ in batches[:3]:
+            next(steps)
+        with torch.profiler.profile() as found:
+            rest = list(steps)
+        spent[name] = Counter({row.key: row.self_cpu_time_total / len(rest) for row in found.key_averages()})
+    first, second = spent.values()
+    print("| operator | " + " | ".join(spent) + " |\n|---|---|---|")
+    shown = [key for key, _ in (first | second).most_common(14)]
+    for key in shown:
+        print(f"| `{key.removeprefix('aten::')}` | {first[key] / 1e3:.0f} | {second[key] / 1e3:.0f} |")
+    others = [sum(way.values()) - sum(way[key] for key in shown) for way in (first, second)]
+    print("| all others |", " | ".join(f"{other / 1e3:.0f}" for other in others), "|")
+    print("| sum, ms |", " | ".join(f"{sum(way.values()) / 1e3:.0f}" for way in (first, second)), "|")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("data", type=Path, nargs="?", metavar="DATA")
@@ -215,6 +238,7 @@ def main() -> None:
     options.add_argument("--memory", action="store_true")
     options.add_argument("--memory-of", choices=WAYS, help=argparse.SUPPRESS)
     options.add_argument("--equal", action="store_true")
+    options.add_argument("--profile", action="store_true")
     options.add_argument("--grow", type=Path, metavar="PNG")
     options.add_argument("--curve", type=Path, metavar="PNG")
     asked = options.parse_args()
@@ -225,7 +249,7 @@ def main() -> None:
     if asked.memory:
         return memory(asked)
     keep_freed_memory()
-    for wanted in (equal, grow, curve):
+    for wanted in (equal, profile, grow, curve):
         if getattr(asked, wanted.__name__):
             return wanted(asked)
     return compare(asked)

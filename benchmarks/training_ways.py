@@ -6,6 +6,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ class NoEncoder(VisionEncoder):
 
 def build(k: int, half: bool, compiled: bool = False) -> FrozenVL:
     torch.manual_seed(0)
-    model = FrozenVL(FrozenLanguageModel(LANGUAGE), NoEncoder(), MLP, k)
+    model = FrozenVL(FrozenLanguageModel(LANGUAGE), NoEncoder(), partial(MLP, norm=True), k)
     if half:
         model.hold_frozen_in_bf16()
     if compiled:
