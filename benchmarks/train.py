@@ -37,6 +37,7 @@ from frozenvl.allocator import keep_freed_memory
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.progress import progress_line
 from frozenvl.prompt import Sample
 from frozenvl.speed import Work, matrix_peak, operations
@@ -44,6 +45,8 @@ from frozenvl.speed import Work, matrix_peak, operations
 TURN = 4
 """Steps that a way takes in a row. The first is not counted: it finds the processor's caches full of another's."""
 WAYS: dict[str, Way] = {"plain": plain, "here": here}
+CHECKPOINTED = "checkpointed"
+"""As here, with `model.checkpointing`."""
 
 
 def work(batch: Batch) -> Work:
@@ -121,25 +124,29 @@ def memory_of(asked: argparse.Namespace) -> None:
     """Prints what a step takes beside what stood there before, in MB."""
     (k,) = asked.k
     model, (rows,) = build(k, asked.precision == "bf16"), captions(asked.data, asked.batch, 1)
+    if asked.memory_of == CHECKPOINTED:
+        checkpoint_layers(model.language)
     batch = processor(k)(rows)
     ctypes.CDLL(None).malloc_trim(0)
     before = resident(peak=False)
     Path("/proc/self/clear_refs").write_text("5")
-    list(train(model, WAYS[asked.memory_of], [batch]))
+    list(train(model, WAYS.get(asked.memory_of, here), [batch]))
     print(resident(peak=True) - before)
 
 
 def memory(asked: argparse.Namespace) -> None:
     """A process for each: memory that one way freed would serve the other."""
-    print("| k | plain, MB | here, MB | here beside plain |\n|---|---|---|---|")
+    ways = (*WAYS, CHECKPOINTED)
+    print("| k |", ", MB | ".join(ways) + ", MB | here beside plain |\n|---|---|---|---|---|")
     for k in asked.k:
         command = [sys.executable, __file__, *([str(asked.data)] if asked.data else []), "--k", str(k)]
         command += ["--batch", str(asked.batch), "--precision", asked.precision, "--memory-of"]
         took = {
             name: int(subprocess.run([*command, name], check=True, capture_output=True, text=True).stdout)
-            for name in WAYS
+            for name in ways
         }
-        print(f"| {k} | {took['plain']} | {took['here']} | {took['here'] / took['plain']:.2f} |", flush=True)
+        cells = [k, *took.values(), f"{took['here'] / took['plain']:.2f}"]
+        print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
 def of_length(rows: list[Sample], tokens: int) -> list[Sample]:
@@ -236,7 +243,7 @@ def main() -> None:
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     options.add_argument("--compiled", action="store_true", help="also with model.compile")
     options.add_argument("--memory", action="store_true")
-    options.add_argument("--memory-of", choices=WAYS, help=argparse.SUPPRESS)
+    options.add_argument("--memory-of", choices=(*WAYS, CHECKPOINTED), help=argparse.SUPPRESS)
     options.add_argument("--equal", action="store_true")
     options.add_argument("--profile", action="store_true")
     options.add_argument("--grow", type=Path, metavar="PNG")

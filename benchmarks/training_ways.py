@@ -42,16 +42,13 @@ class Drawn:
 class NoEncoder(VisionEncoder):
     """Stands where an encoder would; features come drawn."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.adopt("drawn", nn.Identity(), 1, (0, 0, 0), (1, 1, 1), 1, False, False)
-        self.channels = CHANNELS
+    name = identity = "drawn"
+    tokens = 1
+    channels = CHANNELS
+    trainable, model = False, nn.Identity()
 
-    def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        return pixels, pixels
-
-    def blocks(self) -> list[list[nn.Parameter]]:
-        return []
+    def reader(self, scaled: bool = True) -> Drawn:
+        return Drawn()
 
 
 def build(k: int, half: bool, compiled: bool = False) -> FrozenVL:
