@@ -62,13 +62,14 @@ def test_an_episode_is_a_pure_function_of_seed_and_position():
     one, other = made(), made()
     expected = [one[position] for position in range(80)]
     assert [other[position] for position in reversed(range(80))][::-1] == expected
-    assert [TrainingStream(made_of(one), 8)[position] for position in range(80)] != expected
+    reseeded = TrainingStream({str(place): task for place, task in enumerate(one.tasks)}, 8)
+    words = [
+        [s.target for s in samples if "object" in s.id]
+        for samples in (expected, map(reseeded.__getitem__, range(80)))
+    ]
+    assert len(words[0]) == 20 and not set(words[0]) & set(words[1])
     kinds = Counter(sample.id.split("/")[2] for sample in expected)
     assert kinds == {"caption": 20, "question": 40, "object": 20}
-
-
-def made_of(stream: TrainingStream) -> dict[str, Task]:
-    return {str(place): task for place, task in enumerate(stream.tasks)}
 
 
 def test_numbers_of_shots_are_drawn_from_the_range_both_ends_included():
@@ -163,6 +164,8 @@ def test_new_words_stand_for_classes_within_an_episode():
         places[classes.index(classes[-1])] += 1
     assert sizes.keys() == {(2, 1), (2, 2), (3, 1), (3, 2)} and len(words) > 80 and len(places) > 2
     assert not words & set(class_of.values())
+    every = Task(SceneObjects("novel", 20, resolution=64), NAMING, support=NewWords(10))
+    assert all(len({part for part in s.prompt if "This" in str(part)}) == 11 for s in stream(every))
     last = Task(source, NAMING, support=NewWords(2, 2, "last"))
     assert all(texts(sample) == [sample.target] for sample in stream(last))
 
@@ -174,11 +177,13 @@ def test_new_words_differ_and_are_none_of_those_that_evaluations_ask_with():
 
 
 def test_validation_draws_the_same_every_time():
-    task = Task(QUESTIONS, VQA, support=Shots(2))
-    one, other = (ValidationPairs({"vqa": task}) for _ in range(2))
-    samples = [one[place] for place in range(24)]
-    assert samples == [other[place] for place in range(24)]
+    names = Task(SceneObjects(size=180, resolution=64), NAMING, support=NewWords(2))
+    tasks = {"vqa": Task(QUESTIONS, VQA, support=Shots(2)), "names": names}
+    one, other = (ValidationPairs(tasks) for _ in range(2))
+    samples = [one[place] for place in range(24 + 180)]
+    assert samples == [other[place] for place in range(24 + 180)]
     assert all(len({image.name for image in sample.images}) == 3 for sample in samples)
+    assert len({sample.target for sample in samples if "object" in sample.id}) > 170
 
 
 def test_labelled_images_are_named_by_their_folder(tmp_path):
