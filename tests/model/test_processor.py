@@ -125,6 +125,8 @@ def test_first_target_is_predicted_from_the_last_prefix_position(make, red, k):
     assert batch.labels[1, lead + k - 1] == processor.encode("a")[0]
     tail = k + len(processor.encode("is"))
     assert labels_of(batch, 2) == batch.labels[2, tail - 1 : tail + 1].tolist()
+    halves = processor([Sample("1", ("cir", red), "cle")])  # an image stands between them
+    assert labels_of(halves) == [*processor.encode("cle"), processor.end]
 
 
 def test_labels_go_by_position(make):
@@ -250,6 +252,8 @@ def test_what_is_learned_stands_after_something(make, red):
         make()([Sample("7", (Learned("a"), red))])
     after_start = make("byte_level_with_start")
     assert labels_of(after_start([Sample("7", (Learned("a"), red))])) == after_start.encode("a")
+    ended = make()([Sample("7", (red, "This is", Learned(" a"), "<end>", red), "a")])
+    assert labels_of(ended).count(make().end) == 1  # a separator is none, whatever it is
     with pytest.raises(UserError, match="across the border of prompt and target"):
         make()([Sample("7", (red, "This is a ", Learned("dax")))])
 
