@@ -8,6 +8,16 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--matrix", action="store_true", help="writes the table of docs/language_models.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from matrix import Matrix
+
+    config.pluginmanager.register(Matrix(config.getoption("matrix")))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def few_threads():
     """Tiny tensors: threads only cost, and the summation order is the same everywhere."""

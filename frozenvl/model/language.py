@@ -59,6 +59,8 @@ class FrozenLanguageModel(Described, nn.Module):
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
         self.is_recurrent = "cache_params" in inspect.signature(self.model.base_model.forward).parameters
         """Whether all that it remembers is a state, which knows nothing of padding once it was read."""
+        self.goes_on_singly = False
+        """Whether it goes on from what it has read by one position at a time only."""
         self.compiled = False
         self.mixed = False
         """Whether weights of its own are trained in fp32 beside others in bf16."""
@@ -197,9 +199,17 @@ class FrozenLanguageModel(Described, nn.Module):
         Args:
             mask: (B, T) which positions are not padding.
         """
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
+        new = embeddings.shape[1]
+        known = mask.shape[1] - new
+        if self.goes_on_singly and known and new > 1:
+            steps = range(new)
+            return torch.cat(
+                [self._extend(embeddings[:, t : t + 1], mask[:, : known + t + 1], cache) for t in steps],
+                dim=1,
+            )
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
         extra = {"position_ids": positions} if self.has_positions else {}
-        seen = None if self.is_recurrent and mask.shape[1] > embeddings.shape[1] else mask
+        seen = None if self.is_recurrent and known else mask
         return self._body(cache, inputs_embeds=embeddings, attention_mask=seen, **extra)
 
     @torch.no_grad()
@@ -302,7 +312,7 @@ class FrozenLanguageModel(Described, nn.Module):
             if not keep:
                 break
             if len(keep) < len(active):
-                rows = torch.tensor(keep, dtype=torch.long, device=mask.device)
+                rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
                 cache.reorder_cache(rows)  # as `batch_select_indices`, which states do not have
                 mask, chosen = mask[rows], chosen[rows]
                 active = [active[row] for row in keep]

@@ -37,8 +37,8 @@ class Past:
 
     def rows(self, index: Tensor) -> Past:
         """A copy of some sequences, each as often as it is named."""
-        cache = copy.deepcopy(self.cache)
-        cache.batch_select_indices(index)
+        cache: Any = copy.deepcopy(self.cache)
+        cache.reorder_cache(index)
         return Past(cache, self.mask[index], self.hidden[index])
 
     def lead(self, shift: Tensor) -> DynamicCache:

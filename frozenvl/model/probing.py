@@ -48,3 +48,34 @@ def check_head(language: FrozenLanguageModel) -> None:
             f"{language.name}: {type(language.model).__name__} changes its logits in a way that is not known here; "
             "choose another language model"
         )
+
+
+def check_cache(language: FrozenLanguageModel) -> None:
+    """What goes on from what was read has to be what the whole gives; some ignore a cache and say nothing.
+
+    Some that remember a state ignore it where they go on by more than one position.
+
+    Raises:
+        UserError: where it is not.
+    """
+    if goes_on(language):
+        return
+    language.goes_on_singly = True
+    if not goes_on(language):
+        raise UserError(
+            f"{language.name}: {type(language.model).__name__} does not go on from what it has read in a way that is "
+            "known here; choose another language model"
+        )
+
+
+@torch.no_grad()
+def goes_on(language: FrozenLanguageModel) -> bool:
+    """Whether the last two positions of sequences are after the first ones what they are in the whole, with padding."""
+    embeddings, lengths = two_sequences(language)
+    ends = lengths.cumsum(0)
+    whole = language.hidden(embeddings, lengths)[torch.stack([ends - 2, ends - 1], dim=1).flatten()]
+    past = language.read(embeddings, lengths - 2)
+    last = torch.stack([row[n - 2 : n] for row, n in zip(embeddings, lengths.tolist(), strict=True)])
+    return torch.allclose(
+        language.hidden(last, torch.full_like(lengths, 2), past), whole, rtol=1e-3, atol=1e-3
+    )

@@ -155,10 +155,15 @@ class PrefixTuning(Tuning, Start):
         from peft import PrefixTuningConfig, TaskType, get_peft_model
 
         config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=self.length)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # what PEFT asks of transformers is to be renamed
-            peft: Any = get_peft_model(language.model, config)
-        if any(type(layer) is not DynamicLayer for layer in peft.get_prompt(1).layers):
+        try:
+            with warnings.catch_warnings():
+                # What PEFT asks of transformers is to be renamed.
+                warnings.simplefilter("ignore", FutureWarning)
+                peft: Any = get_peft_model(language.model, config)
+            layers = peft.get_prompt(1).layers
+        except ValueError:  # it has no attention heads
+            layers = [None]
+        if any(type(layer) is not DynamicLayer for layer in layers):
             raise UserError(
                 f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
             )

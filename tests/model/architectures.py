@@ -40,6 +40,8 @@ PACKED = {
     ),
     "neox": lambda: hf.GPTNeoXConfig(**SIZES),
     "qwen2": lambda: hf.Qwen2Config(**GROUPED),
+    "qwen3": lambda: hf.Qwen3Config(**GROUPED, head_dim=8),
+    "gemma": lambda: hf.GemmaConfig(**GROUPED, head_dim=8),
     "gemma2": lambda: hf.Gemma2Config(**GEMMA, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
     "gemma3": lambda: hf.Gemma3TextConfig(**GEMMA),
     "mistral": lambda: hf.MistralConfig(**GROUPED, sliding_window=4),
@@ -54,16 +56,24 @@ PADDED = {
     "bloom": lambda: hf.BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3),
     "mpt": lambda: hf.MptConfig(d_model=32, n_layers=2, n_heads=4, max_seq_len=128, initializer_range=0.3),
     "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
+    "falcon": lambda: hf.FalconConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, initializer_range=0.3
+    ),
 }
-FP32_SOFTMAX = {"gemma2", "bloom", "mpt", "gptj"}
-"""Those whose own attention is transformers' eager one, which rounds to fp32 whatever it is given."""
+RECURRENT = {
+    "mamba": lambda: hf.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=8, initializer_range=0.3),
+}
+"""Those that remember a state, and no keys and values."""
+ALL = [*PACKED, *PADDED, *RECURRENT]
+FP32_INSIDE = {"gemma2", "bloom", "mpt", "gptj", "mamba"}
+"""Those whose own attention is transformers' eager one, or a scan: these round to fp32 whatever they are given."""
 
 
 def causal_lm(folder: Path, kind: str, **changes: object) -> Path:
     """A language model with its tokeniser, whose pad token is its end token."""
     words = tiny.tokenizer(folder)
     torch.manual_seed(0)
-    config = (PACKED | PADDED)[kind]()
+    config = (PACKED | PADDED | RECURRENT)[kind]()
     config.update({"vocab_size": len(words), "bos_token_id": None} | changes)
     config.update({"eos_token_id": words.eos_token_id, "pad_token_id": words.eos_token_id})
     model = AutoModelForCausalLM.from_config(config)

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from architectures import FP32_SOFTMAX, PACKED, PADDED, causal_lm
+from architectures import ALL, FP32_INSIDE, PACKED, PADDED, RECURRENT, causal_lm
 
 from frozenvl.errors import UserError
 from frozenvl.model import packing
@@ -12,7 +12,10 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.past import left_padded
 
 LENGTHS = torch.tensor([13, 1, 7, 10])
-KINDS = [*PACKED, *PADDED]
+NOT_PACKED = {
+    **dict.fromkeys(PADDED, "its attention cannot be replaced, so its sequences are padded"),
+    **dict.fromkeys(RECURRENT, "its state would go on from one sequence to the next, so they are padded"),
+}
 
 
 def rows(model, dtype=torch.float32):
@@ -50,15 +53,16 @@ def assert_close(ours, theirs, tolerance):
         assert (one - other).abs().max() <= tolerance * other.abs().max()
 
 
+@pytest.mark.matrix("packed = padded", cannot=NOT_PACKED)
 @pytest.mark.parametrize(
     ("kind", "dtype"),
     # transformers has no kernel for mixtures of experts in float64
-    [(kind, torch.float64) for kind in KINDS if kind != "phimoe"] + [(kind, torch.float32) for kind in KINDS],
+    [(kind, torch.float64) for kind in ALL if kind != "phimoe"] + [(kind, torch.float32) for kind in ALL],
 )
 def test_packed_is_padded_is_one_by_one(language, kind, dtype):
     """Losses and gradients at the inputs."""
     model = copy.deepcopy(language(kind)).to(dtype)
-    exact = 1e-6 if kind in FP32_SOFTMAX else 1e-10
+    exact = 1e-6 if kind in FP32_INSIDE else 1e-10
     tolerance = 1e-5 if dtype == torch.float32 else exact
     theirs = loss_and_gradient_by_hand(model, dtype)
     assert model.packs == (kind in PACKED)
@@ -140,7 +144,26 @@ def test_logits_changed_in_an_unknown_way_are_refused(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.matrix("cached = uncached")
+@pytest.mark.parametrize("kind", ALL)
+def test_greedy_reads_whole_sequences_anew_and_says_the_same(language, kind):
+    """By hand without a cache; rows leave the batch at different times."""
+    model = language(kind)
+    embeddings, _ = rows(model)
+    expected = []
+    for row, length in zip(embeddings, LENGTHS, strict=True):
+        inputs, said = row[None, :length], []
+        for _ in range(8):
+            said.append(int(model.model(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax()))
+            inputs = torch.cat([inputs, model.embed(torch.tensor([said[-1:]]))], dim=1)
+        expected.append(said)
+    assert model.greedy(embeddings, LENGTHS, 8, lambda ids: False, -1) == expected
+    end = expected[2][3]
+    cut = [said[: said.index(end)] if end in said else said for said in expected]
+    assert model.greedy(embeddings, LENGTHS, 8, lambda ids: False, end) == cut != expected
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_greedy_is_transformers_own(language, kind):
     """Token for token, batched with left padding against each alone; rows end at different times."""
     model = language(kind)
@@ -189,6 +212,18 @@ def test_generate_options_reach_transformers(language, kind):
     sampled = model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True)
     torch.manual_seed(0)
     assert model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True) == sampled != greedy
+
+
+def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):
+    from transformers import LlamaModel
+
+    forward = LlamaModel.forward
+    forgetful = lambda self, past_key_values=None, **inputs: forward(self, **inputs)
+    folder = causal_lm(tmp_path, "llama")
+    monkeypatch.setattr(LlamaModel, "forward", forgetful)
+    with pytest.raises(UserError, match="LlamaForCausalLM does not go on from what it has read") as caught:
+        FrozenLanguageModel(str(folder))
+    assert "\n" not in str(caught.value)
 
 
 def test_left_padding():

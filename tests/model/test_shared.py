@@ -11,6 +11,7 @@ from frozenvl.errors import UserError
 from frozenvl.model import frozen, language
 from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.tuning import PrefixTuning
 from frozenvl.prompt import Sample
 
 RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
@@ -208,6 +209,24 @@ def test_layers_that_keep_something_else_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(language, "KEYS_AND_VALUES", ())
     with pytest.raises(UserError, match="cannot share a leading part"):
         model.read_lead(torch.zeros(1, 3, model.dim))
+
+
+def test_a_recurrent_model_shares_nothing_and_ranks_all_the_same(build, processor_of):
+    model = build("mamba")
+    processor = processor_of(model)
+    with pytest.raises(UserError, match="cannot share a leading part"):
+        model.prefill(processor, SUPPORT)
+    with pytest.raises(UserError, match=r"prefix tuning on .*keep keys and values"):
+        build("mamba", tuning=PrefixTuning(3))
+    prompts, candidates = (
+        [(RED, "This is a"), (WIDE,)],
+        [[" dax", " blicket and a circle"], ["a child", "no"]],
+    )
+    for prompt, texts, row in zip(
+        prompts, candidates, model.rank(processor, prompts, candidates), strict=True
+    ):
+        scores = model.score(processor([Sample(text, prompt, text) for text in texts]))
+        assert [each.logp for each in row] == pytest.approx(scores.tolist(), rel=1e-5)
 
 
 def test_prefixes_serve_what_is_shared(build):

@@ -1,0 +1,94 @@
+"""The table of docs/language_models.md, made of the outcomes of the tests that are marked with a property.
+
+`@pytest.mark.matrix("batched = single", cannot={"bloom": "why"})` marks a test with the parameter `kind`. A run checks
+the cells that it has outcomes of against the page; `pytest tests/model --matrix` writes all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parent.parent / "docs" / "language_models.md"
+BEGIN, END = "<!-- made by the tests: pytest tests/model --matrix -->\n", "<!-- end -->\n"
+PROPERTIES = (
+    "images anywhere",
+    "batched = single",
+    "packed = padded",
+    "cached = uncached",
+    "head on targets alone = full loss",
+    "gradients reach the prefix, nothing else",
+    "weights the same after fitting, bit by bit",
+    "save and load",
+)
+
+
+class Matrix:
+    """Collects outcomes; says at the end where the page differs, or writes it."""
+
+    def __init__(self, write: bool, page: Path = PAGE) -> None:
+        self.write, self.page = write, page
+        self.found: dict[tuple[str, str], bool] = {}
+        self.cannot: dict[tuple[str, str], str] = {}
+        self.differing: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo):
+        report = yield
+        mark = item.get_closest_marker("matrix")
+        if mark and (report.when == "call" or report.failed):
+            kind = item.callspec.params["kind"]  # type: ignore[attr-defined]
+            for name in mark.args:
+                self.found[kind, name] = self.found.get((kind, name), True) and report.passed
+                self.cannot |= {(other, name): why for other, why in mark.kwargs.get("cannot", {}).items()}
+        return report
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.write:
+            text = self.page.read_text(encoding="utf-8")
+            before, _, rest = text.partition(BEGIN)
+            self.page.write_text(
+                before + BEGIN + self.table() + END + rest.partition(END)[2], encoding="utf-8"
+            )
+        elif self.found:
+            known = cells(self.page.read_text(encoding="utf-8"))
+            self.differing = [
+                f"{kind}: {name}"
+                for kind, name in self.found
+                if known.get((kind, name)) != self.cell(kind, name)
+            ]
+            if self.differing and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter) -> None:
+        if self.differing:
+            terminalreporter.write_line(
+                f"{self.page}: {len(self.differing)} cells are not what the tests found ({self.differing[0]} …); "
+                "write it anew with pytest tests/model --matrix",
+                red=True,
+            )
+
+    def cell(self, kind: str, name: str) -> str:
+        """Whether it holds; "?" where no test said."""
+        passed = self.found.get((kind, name))
+        if passed and (kind, name) in self.cannot:
+            reasons = list(dict.fromkeys(self.cannot.values()))
+            return f"no ({reasons.index(self.cannot[kind, name]) + 1})"
+        return {None: "?", True: "✓", False: "✗"}[passed]
+
+    def table(self) -> str:
+        """Architectures down, properties across, reasons below."""
+        lines = [["", *PROPERTIES], ["---", *(":-:" for _ in PROPERTIES)]]
+        kinds = sorted({kind for kind, _ in self.found})
+        lines += [[kind, *(self.cell(kind, name) for name in PROPERTIES)] for kind in kinds]
+        reasons = list(dict.fromkeys(self.cannot.values()))
+        rows = [f"| {' | '.join(line)} |" for line in lines]
+        return "\n".join([*rows, "", *(f"({n}) {reason}" for n, reason in enumerate(reasons, 1))]) + "\n"
+
+
+def cells(page: str) -> dict[tuple[str, str], str]:
+    """(architecture, property) → what stands there."""
+    lines = [line for line in page.partition(BEGIN)[2].partition(END)[0].splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {(row[0], name): cell for row in rows for name, cell in zip(head[1:], row[1:], strict=True)}
