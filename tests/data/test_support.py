@@ -191,7 +191,8 @@ def test_labelled_images_are_named_by_their_folder(tmp_path):
         (tmp_path / label).mkdir()
         for number in range(count):
             PIL.Image.new("RGB", (9, 9)).save(tmp_path / label / f"{number}.png")
-    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "without a label.png")
+    for name in ("without a label.png", "without one, too.png"):
+        PIL.Image.new("RGB", (9, 9)).save(tmp_path / name)
     source = LabelledImages(str(tmp_path))
     assert [source[i].answer for i in range(len(source))] == ["cat"] * 2 + ["electric ray"] * 3
     assert source.pairs == 5 and source.image_ids() == [source[i].image_id for i in range(5)]
