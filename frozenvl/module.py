@@ -24,6 +24,7 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.progress import progress_line
@@ -58,6 +59,8 @@ class FrozenModule(L.LightningModule):
             which is faster on this machine; a checkpoint records the choice and a resumed run obeys it.
         compile: whether torch compiles the language model's layers for training. It takes a C++ compiler and a
             minute (some seconds, where it was done before) and makes each step faster by a sixth or so.
+        checkpointing: whether training keeps of each layer of the language model its input alone, and computes the
+            rest again on the way back: less memory, more time (docs/performance.md), the same numbers.
         seed: of dropout; by default the run's `seed_everything`.
         init_from: a checkpoint whose trained weights a new run starts from.
     """
@@ -77,6 +80,7 @@ class FrozenModule(L.LightningModule):
         max_target_tokens: int = 64,
         precision: Literal["auto", "bf16", "fp32"] = "auto",
         compile: bool = False,
+        checkpointing: bool = False,
         seed: int = 0,
         init_from: Path | None = None,
     ) -> None:
@@ -87,6 +91,10 @@ class FrozenModule(L.LightningModule):
         self.max_target_tokens = max_target_tokens
         self.precision: Precision = precision
         self.compile_layers = compile
+        if checkpointing:
+            if compile:
+                raise UserError("model.compile and model.checkpointing do not go together; choose one")
+            checkpoint_layers(self.model.language)
         self.seed = seed
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.trained_steps = 0

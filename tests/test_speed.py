@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import history, one_line
+from running import checkpoint, history, one_line, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from frozenvl.data.tasks import TrainingStream
@@ -119,6 +119,22 @@ def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
     assert [row.keys() for row in plain] == [row.keys() for row in other]
     for one, two in zip(plain, other, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_checkpointed_layers_train_alike(frozenvl, tiny_run, monkeypatch, capfd):
+    from frozenvl.model import recomputing
+
+    calls = []
+    whole = recomputing.checkpoint
+    monkeypatch.setattr(recomputing, "checkpoint", lambda *x, **y: calls.append(1) or whole(*x, **y))
+    start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 3)
+    every = ("--trainer.val_check_interval", 3)
+    assert frozenvl("fit", *start, *every, name="plain") == 0 and not calls
+    assert frozenvl("fit", *start, *every, "--model.checkpointing", "true", name="less") == 0
+    assert len(calls) == 3 * 2  # steps, layers
+    assert same_weights(checkpoint("plain"), checkpoint("less"))
+    assert frozenvl("fit", *start, "--model.checkpointing", "true", "--model.compile", "true", name="x") == 2
+    assert "do not go together; choose one" in one_line(capfd.readouterr().err)
 
 
 def test_without_a_compiler_compilation_is_refused_in_one_line(frozenvl, monkeypatch, capfd):

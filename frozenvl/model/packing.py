@@ -8,7 +8,7 @@ the plain product is also faster than the fused kernel's backward pass.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -85,12 +85,6 @@ class _Collect(torch.autograd.Function):
         return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.collect, grad), None
 
 
-class _Packing:
-    """The layout of the forward pass under way."""
-
-    layout: Layout
-
-
 def fused(device: torch.device) -> bool:
     """Whether torch's own attention is faster. On a CPU it is not: its backward pass alone took twice a plain product's
     time. Elsewhere it chooses a kernel by what the device can do; none of these was timed.
@@ -110,7 +104,8 @@ def packed_attention(
     Returns:
         (1, T, heads, width)
     """
-    layout = _Packing.layout
+    assert packed.now is not None
+    layout = packed.now.layout
     b, w, shared = layout.rows, layout.width, key.shape[1]
 
     def rows(x: Tensor) -> Tensor:
@@ -156,14 +151,17 @@ def leave_attention_as_it_is() -> None:
 
 
 class packed:
-    """Within it, the model of that configuration takes (1, T) packed sequences of the given layout."""
+    """Within it, the model of that configuration takes (1, T) packed sequences of a layout. It can be entered again."""
+
+    now: ClassVar[packed | None] = None
+    """That of the forward pass under way."""
 
     def __init__(self, config: PreTrainedConfig, layout: Layout) -> None:
-        self.config, self.layout, self.own = config, layout, config._attn_implementation
+        self.config, self.layout = config, layout
 
     def __enter__(self) -> None:
-        _Packing.layout = self.layout
+        packed.now, self.own = self, self.config._attn_implementation
         self.config._attn_implementation = NAME
 
     def __exit__(self, *_: object) -> None:
-        self.config._attn_implementation = self.own
+        packed.now, self.config._attn_implementation = None, self.own

@@ -1,0 +1,101 @@
+"""Gradient checkpointing: the same loss and gradients, bit by bit, and less that is kept for the way back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from architectures import ALL
+from painted import Painted
+
+from frozenvl.errors import UserError
+from frozenvl.model import frozen
+from frozenvl.model.recomputing import checkpoint_layers
+from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
+from frozenvl.prompt import Sample
+
+SAMPLES = [
+    Sample("1", (Painted("red"), "what color is the circle?"), " red"),
+    Sample("2", (Painted("blue"),), "a small blue star to the left of two large circles"),
+    Sample("3", ("how many?", Painted("red")), " 3"),
+    Sample("4", (Painted("green"), "a"), " dax"),
+]
+
+
+def loss_and_gradients(model, batch):
+    model.zero_grad()
+    loss = model.train().loss(batch)
+    loss.nll.backward()
+    return loss.nll.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(one, other):
+    assert one[0].equal(other[0]) and one[1].keys() == other[1].keys()
+    assert any(gradient.any() for gradient in one[1].values())
+    for name, gradient in one[1].items():
+        assert gradient.equal(other[1][name]), name
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("kind", ALL)
+def test_loss_and_gradients_are_the_same(build, processor_of, monkeypatch, kind, pieces):
+    """Also of a batch that goes through in pieces: each is computed again as it was packed, after all others."""
+    if pieces == 3:
+        monkeypatch.setattr(frozen, "PASS", 25)
+    model = build(kind)
+    batch = processor_of(model)(SAMPLES)
+    assert len(list(batch.chunks(frozen.PASS))) == pieces
+    expected = loss_and_gradients(model, batch)
+    checkpoint_layers(model.language)
+    assert_same(loss_and_gradients(model, batch), expected)
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("tuning", [LoRA, Adapters, PromptTuning, Finetuned])
+def test_of_what_is_trained_inside_and_beside_too(build, processor_of, tuning, bf16):
+    model = build(tuning=tuning(), trainable=True)
+    if bf16:
+        model.hold_frozen_in_bf16()
+    batch = processor_of(model)(SAMPLES)
+    expected = loss_and_gradients(model, batch)
+    checkpoint_layers(model.language)
+    assert_same(loss_and_gradients(model, batch), expected)
+
+
+def kept(model, batch) -> int:
+    """Bytes that a forward pass keeps for the way back, those of weights not counted."""
+    weights = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
+    sizes: dict[int, int] = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        nll = model.train().loss(batch).nll  # held, so that no storage is used twice
+    del nll
+    return sum(sizes.values())
+
+
+def test_less_is_kept(build, processor_of):
+    model = build()
+    batch = processor_of(model)(SAMPLES * 8)
+    before = kept(model, batch)
+    checkpoint_layers(model.language)
+    assert kept(model, batch) < 0.5 * before
+
+
+def test_generation_and_scores_are_the_same_and_nothing_is_computed_twice(build, processor_of, monkeypatch):
+    model = build().eval()
+    processor = processor_of(model)
+    batch = processor(SAMPLES)
+    said, scores = model.generate(batch, processor, 5), model.score(batch)
+    checkpoint_layers(model.language)
+    monkeypatch.setattr("frozenvl.model.recomputing.checkpoint", None)  # not called
+    assert model.generate(batch, processor, 5) == said and model.score(batch).equal(scores)
+
+
+def test_learned_keys_and_values_are_refused(build):
+    with pytest.raises(UserError, match=r"PrefixTuning.*leave one of them out"):
+        checkpoint_layers(build(tuning=PrefixTuning()).language)
