@@ -24,6 +24,7 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.quantization import Quantization
 from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
@@ -50,6 +51,8 @@ class FrozenModule(L.LightningModule):
         tuning: what is trained of, or beside, the language model, by class path: prompt tuning, LoRA …; nothing, by
             default.
         language_pretrained: False starts from a language model of random weights.
+        quantization: holds the frozen language model in 8 (`int8`) or 4 bits (`nf4`) a weight. It takes CUDA and the
+            package bitsandbytes, and was not run: there was no CUDA to try it on.
         optimizer: a torch optimiser, by class path.
         rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`) that have one of their own.
         warmup_steps: optimiser steps over which the learning rate rises from 0.
@@ -73,6 +76,7 @@ class FrozenModule(L.LightningModule):
         k: int = 4,
         tuning: Tuning | None = None,
         language_pretrained: bool = True,
+        quantization: Quantization | None = None,
         optimizer: Callable[[Any], torch.optim.Optimizer] = torch.optim.AdamW,
         rates: dict[str, float] | None = None,
         warmup_steps: int = 0,
@@ -85,7 +89,8 @@ class FrozenModule(L.LightningModule):
         init_from: Path | None = None,
     ) -> None:
         super().__init__()
-        self.model = FrozenVL(FrozenLanguageModel(language, language_pretrained), vision, mapper, k, tuning)
+        frozen = FrozenLanguageModel(language, language_pretrained, quantization)
+        self.model = FrozenVL(frozen, vision, mapper, k, tuning)
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps, self.schedule = warmup_steps, schedule
         self.max_target_tokens = max_target_tokens

@@ -112,7 +112,7 @@ class FrozenVL(nn.Module, OnHub):
         for weight in self.language.parameters():  # not its buffers: rotary frequencies need their digits
             if weight.requires_grad:
                 self.language.mixed = True
-            else:
+            elif weight.is_floating_point():  # quantised ones are not
                 weight.data = weight.data.to(torch.bfloat16)
         if not self.vision.trainable:
             self.vision.model.to(torch.bfloat16)

@@ -20,6 +20,7 @@ from frozenvl.model.identity import fingerprint, same_random_weights
 from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
 from frozenvl.model.probing import can_pack, check_cache, check_head
+from frozenvl.model.quantization import Quantization, quantized
 from frozenvl.model.start import Start
 from frozenvl.weights import loading
 
@@ -36,17 +37,23 @@ class FrozenLanguageModel(Described, nn.Module):
     Args:
         name: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
         pretrained: False starts from random weights ("Frozen scratch"), the same each time.
+        quantization: its weights are held in 8 or 4 bits; with CUDA and bitsandbytes only.
 
     Raises:
-        UserError: where there is no such model, or its head does more than is known here.
+        UserError: where there is no such model, its head does more than is known here, or it cannot be quantised.
     """
 
-    def __init__(self, name: str, pretrained: bool = True) -> None:
+    def __init__(self, name: str, pretrained: bool = True, quantization: Quantization | None = None) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.quantization = name, quantization
+        if quantization and not pretrained:
+            raise UserError("random weights are not quantised; leave out model.quantization")
+        options = quantized(quantization) if quantization else {}
+        self.tolerance = 0.05 if quantization else 1e-3
+        """How far numbers that should be equal may be apart: what is quantised multiplies in 16 bits."""
         with loading(name) as where:
             if pretrained:
-                self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+                self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
             else:
                 with same_random_weights():
                     config = AutoConfig.from_pretrained(where)

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 def two_sequences(language: FrozenLanguageModel) -> tuple[Tensor, Tensor]:
     """Embeddings and lengths of two short sequences of unequal length."""
-    tokens = torch.arange(10).view(2, 5) % language.model.config.vocab_size
-    return language.embed(tokens), torch.tensor([5, 3])
+    device = language.model.get_input_embeddings().weight.device
+    tokens = torch.arange(10, device=device).view(2, 5) % language.model.config.vocab_size
+    return language.embed(tokens), torch.tensor([5, 3], device=device)
+
+
+def alike(language: FrozenLanguageModel, ours: Tensor, theirs: Tensor) -> bool:
+    return torch.allclose(ours, theirs, rtol=language.tolerance, atol=language.tolerance)
 
 
 @torch.no_grad()
@@ -28,7 +33,7 @@ def can_pack(language: FrozenLanguageModel) -> bool:
         return False
     language.packs = True
     try:
-        return torch.allclose(language.hidden(embeddings, lengths), expected, rtol=1e-3, atol=1e-4)
+        return alike(language, language.hidden(embeddings, lengths), expected)
     except Exception:  # whatever an architecture does that does not expect this attention
         return False
 
@@ -43,7 +48,7 @@ def check_head(language: FrozenLanguageModel) -> None:
     embeddings, lengths = two_sequences(language)
     ours = language.head(language.hidden(embeddings[:1], lengths[:1]))
     theirs = language.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
-    if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
+    if not alike(language, ours, theirs):
         raise UserError(
             f"{language.name}: {type(language.model).__name__} changes its logits in a way that is not known here; "
             "choose another language model"
@@ -76,6 +81,4 @@ def goes_on(language: FrozenLanguageModel) -> bool:
     whole = language.hidden(embeddings, lengths)[torch.stack([ends - 2, ends - 1], dim=1).flatten()]
     past = language.read(embeddings, lengths - 2)
     last = torch.stack([row[n - 2 : n] for row, n in zip(embeddings, lengths.tolist(), strict=True)])
-    return torch.allclose(
-        language.hidden(last, torch.full_like(lengths, 2), past), whole, rtol=1e-3, atol=1e-3
-    )
+    return alike(language, language.hidden(last, torch.full_like(lengths, 2), past), whole)

@@ -39,6 +39,8 @@ class Finetuned(Tuning):
     """
 
     def attach(self, language: FrozenLanguageModel) -> None:
+        if language.quantization:
+            raise UserError("quantised weights cannot be trained; use LoRA, or leave out model.quantization")
         language.model.requires_grad_(True)
 
 
