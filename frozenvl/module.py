@@ -48,6 +48,8 @@ class FrozenModule(L.LightningModule):
         vision: the image encoder, by class path.
         mapper: the mapper, by class path.
         k: prefix vectors per image.
+        bos: whether prompts begin with the tokeniser's start token where it does not put it there itself; an image
+            that stands first is hard to train.
         tuning: what is trained of, or beside, the language model, by class path: prompt tuning, LoRA …; nothing, by
             default.
         language_pretrained: False starts from a language model of random weights.
@@ -74,6 +76,7 @@ class FrozenModule(L.LightningModule):
         vision: VisionEncoder,
         mapper: Callable[[int, int, int, int], Mapper] = MLP,
         k: int = 4,
+        bos: bool = False,
         tuning: Tuning | None = None,
         language_pretrained: bool = True,
         quantization: Quantization | None = None,
@@ -90,7 +93,7 @@ class FrozenModule(L.LightningModule):
     ) -> None:
         super().__init__()
         frozen = FrozenLanguageModel(language, language_pretrained, quantization)
-        self.model = FrozenVL(frozen, vision, mapper, k, tuning)
+        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos)
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps, self.schedule = warmup_steps, schedule
         self.max_target_tokens = max_target_tokens
@@ -130,7 +133,7 @@ class FrozenModule(L.LightningModule):
             self.precision = strategy.broadcast(faster_precision(strategy.root_device))
         if self.precision == "bf16":
             self.model.hold_frozen_in_bf16()
-        language, vision = self.model.language, self.model.vision
+        vision = self.model.vision
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         reader: Any = vision.reader(data.scaled_decoding)
         if reader.stage != "pixels":
@@ -140,7 +143,7 @@ class FrozenModule(L.LightningModule):
                 )
         elif data.cache_features and not vision.trainable and data.augmentation is None:
             reader = self._cached(data, reader)
-        return Processor(language.name, self.model.k, reader, self.max_target_tokens)
+        return self.model.processor(self.max_target_tokens, reader)
 
     def _cached(self, data: Any, pixels: Pixels) -> Any:
         vision, device = self.model.vision, self.trainer.strategy.root_device

@@ -17,7 +17,7 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.likelihood import Likelihood, likelihoods
 from frozenvl.model.mapper import Mapper
 from frozenvl.model.past import Past
-from frozenvl.model.processor import Processor, text_of
+from frozenvl.model.processor import ImageReader, Processor, text_of
 from frozenvl.model.shared import Shared
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
@@ -55,6 +55,9 @@ class FrozenVL(nn.Module, OnHub):
         mapper: makes the mapper from (channels, tokens, dim, k).
         k: prefix vectors per image.
         tuning: what is trained of, or beside, the language model; nothing, by default.
+        bos: whether prompts begin with the tokeniser's start token where it does not put it there itself. Language
+            models rest much of their attention on whatever stands first; an image in that place gets gradients
+            hundreds of times too large from some samples.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class FrozenVL(nn.Module, OnHub):
         mapper: Callable[[int, int, int, int], Mapper],
         k: int,
         tuning: Tuning | None = None,
+        bos: bool = False,
     ) -> None:
         super().__init__()
         if k < 1:
             raise UserError(f"k is {k}; an image needs at least one prefix vector")
-        self.k = k
+        self.k, self.bos = k, bos
         self.language = language
         self.vision = vision
         self.mapper = mapper(vision.channels, vision.tokens, language.dim, k)
@@ -80,10 +84,14 @@ class FrozenVL(nn.Module, OnHub):
         self.scaled_decoding = True
         """Whether large JPEGs are decoded at a reduced size, as in training."""
 
-    def processor(self, max_target_tokens: int = 64) -> Processor:
-        """Makes its batches, of images that were not encoded before."""
-        reader = self.vision.reader(self.scaled_decoding)
-        return Processor(self.language.name, self.k, reader, max_target_tokens)
+    def processor(self, max_target_tokens: int = 64, reader: ImageReader | None = None) -> Processor:
+        """Makes its batches.
+
+        Args:
+            reader: how images are read; by default as pixels, or as what is in their place.
+        """
+        reader = reader or self.vision.reader(self.scaled_decoding)
+        return Processor(self.language.name, self.k, reader, max_target_tokens, self.bos)
 
     def trained_weights(self) -> dict[str, Tensor]:
         """What training changes, which is what a checkpoint holds: weights, and buffers beside them."""
@@ -99,6 +107,7 @@ class FrozenVL(nn.Module, OnHub):
             "language": self.language.name,
             "language_weights": self.language.fingerprint,
             "k": self.k,
+            "bos": self.bos,
             "vision": self.vision.name,
         } | ({} if self.vision.trainable else {"vision_weights": self.vision.identity})
 

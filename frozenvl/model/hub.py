@@ -70,6 +70,7 @@ class OnHub(
                 "mapper": description(self.mapper, SIZES),
                 "k": self.k,
                 "tuning": self.tuning and description(self.tuning),
+                "bos": self.bos,
             },
             "precision": "bf16" if self.low_precision else "fp32",
             "scaled_decoding": self.scaled_decoding,
@@ -136,7 +137,9 @@ class OnHub(
         )
 
 
-def _parts(language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None) -> dict[str, Any]:
+def _parts(
+    language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None, bos: bool
+) -> dict[str, Any]:
     """The arguments of a `FrozenVL`."""
     encoder, tuned = _maker(vision, VisionEncoder), tuning and _maker(tuning, Tuning)
     return {
@@ -145,6 +148,7 @@ def _parts(language: dict, vision: dict, mapper: dict, k: int, tuning: dict | No
         "vision": encoder(),
         "tuning": tuned and tuned(),
         "k": k,
+        "bos": bos,
     }
 
 

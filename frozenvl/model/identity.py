@@ -53,7 +53,8 @@ def refuse_misfit(
     Raises:
         UserError: where they were trained with other frozen parts, or are others.
     """
-    for key in ("language_weights", "k", "vision_weights"):
+    theirs = {"bos": False, **theirs}  # which older ones do not say
+    for key in ("language_weights", "k", "bos", "vision_weights"):
         if key in ours and theirs.get(key) != ours[key]:
             name = key.removesuffix("_weights")
             told = [

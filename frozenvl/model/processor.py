@@ -97,9 +97,15 @@ class Processor:
         reader: how images are read.
         max_target_tokens: a longer target is cut, and then not followed by the end token; of a demonstration's
             answer no more than so many are learned.
+        bos: whether a prompt begins with the tokeniser's own start token where the tokeniser does not put it there.
+
+    Raises:
+        UserError: where the tokeniser lacks an end token, or a start token that was asked for.
     """
 
-    def __init__(self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64) -> None:
+    def __init__(
+        self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64, bos: bool = False
+    ) -> None:
         with loading(language):
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve(language))
         if self.tokenizer.eos_token_id is None:
@@ -107,10 +113,11 @@ class Processor:
                 f"{language}: its tokeniser has no end token, so no text could end; choose another"
             )
         self.end: int = self.tokenizer.eos_token_id
-        bos = self.tokenizer.bos_token_id
-        self.start: list[int] = (
-            [bos] if bos is not None and self.tokenizer("")["input_ids"][:1] == [bos] else []
-        )
+        first = self.tokenizer.bos_token_id
+        if bos and first is None:
+            raise UserError(f"{language}: its tokeniser has no start token; leave it out (bos)")
+        own = first is not None and self.tokenizer("")["input_ids"][:1] == [first]
+        self.start: list[int] = [first] if bos or own else []
         self.k = k
         self.reader = reader
         if max_target_tokens < 1:

@@ -17,6 +17,7 @@ from torch import nn
 
 from frozenvl.errors import UserError
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.identity import refuse_misfit
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
@@ -167,6 +168,13 @@ def test_a_part_in_the_place_of_another_is_refused(trained, tmp_path):
     changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mapper.MLP"))
     with pytest.raises(UserError, match=r"'frozenvl.model.mapper.MLP' is no VisionEncoder"):
         FrozenVL.from_pretrained(tmp_path)
+
+
+def test_a_start_token_is_part_of_what_was_trained():
+    old = {"language_weights": "a", "k": 2, "vision": "b"}
+    refuse_misfit(old, {}, {**old, "bos": False}, {}, "it")
+    with pytest.raises(UserError, match="it was trained with bos = False, this model has True"):
+        refuse_misfit(old, {}, {**old, "bos": True}, {}, "it")
 
 
 def test_weights_that_misfit_are_refused(trained, tmp_path, tiny_language):

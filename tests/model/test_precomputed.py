@@ -46,6 +46,12 @@ def test_an_image_is_found_by_as_much_of_its_path_as_is_named(write, path, row):
     assert read(encoder, path, "2.jpg").equal(torch.from_numpy(ROWS[[row, 2]]))
 
 
+def test_the_longest_part_of_a_path_decides(write):
+    encoder = write(names=["1.jpg", "a/1.jpg", "1", "b", "black"])
+    found = read(encoder, "/data/a/1.jpg", "/data/b/1.jpg", "/data/b/1.png")
+    assert found.equal(torch.from_numpy(ROWS[[1, 0, 2]]))
+
+
 def test_rows_come_in_the_order_asked_for_and_none_of_none(write):
     encoder = write()
     found = encoder.reader()([BlackImage(), ImageFile(Path("2.jpg")), BlackImage()])

@@ -281,6 +281,17 @@ def test_start_token_stands_once_at_the_start(make, red, name):
         assert start not in labels_of(batch, row)[:-1]  # an end token is the last label
 
 
+@pytest.mark.parametrize("name", [*WITH_START, "like_gpt2"])
+def test_start_token_that_is_asked_for_stands_once_before_an_image(make, red, name):
+    prompts = [Sample("1", (red, "what"), " red"), ("what",)]
+    asked, own = make(name, bos=True), make(name)
+    batch, start = asked(prompts), asked.tokenizer.bos_token_id
+    assert batch.tokens[:, 0].tolist() == [start, start] and batch.slots[:, 0].tolist() == [-1, -1]
+    before = 0 if name in WITH_START else 1
+    assert batch.slots[0, before:].tolist() == own(prompts).slots[0].tolist()
+    assert asked(prompts, start=False).slots[0, 0] == 0
+
+
 def test_an_image_is_read_once(make, red):
     blue = Painted("blue")
     batch = make()([(red, "a", blue, red), (blue,), (red,)])
@@ -310,6 +321,8 @@ def test_what_cannot_be_used(make, tmp_path):
         make()([()])
     with pytest.raises(UserError, match="max_target_tokens is 0"):
         make(max_target_tokens=0)
+    with pytest.raises(UserError, match="no start token"):
+        make(bos=True)
     core = tiny.tokenizer(tmp_path).backend_tokenizer
     PreTrainedTokenizerFast(tokenizer_object=core).save_pretrained(tmp_path)
     PreTrainedConfig().save_pretrained(tmp_path)
