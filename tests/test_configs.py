@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import PIL.Image
@@ -29,6 +30,16 @@ def tiny_clip(tmp_path_factory) -> Path:
     config = hf.CLIPConfig(text_config=text, vision_config=sizes | {"image_size": 64, "patch_size": 16})
     hf.CLIPModel(config).save_pretrained(folder)
     hf.CLIPImageProcessor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_language(tiny_language, tmp_path_factory) -> Path:
+    """Its tokeniser has a start token, as those of the published models have."""
+    folder = shutil.copytree(tiny_language, tmp_path_factory.mktemp("configs") / "language")
+    words = hf.AutoTokenizer.from_pretrained(folder)
+    words.bos_token = words.eos_token
+    words.save_pretrained(folder)
     return folder
 
 
