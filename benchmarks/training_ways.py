@@ -62,7 +62,7 @@ def build(k: int, half: bool, compiled: bool = False) -> FrozenVL:
 
 
 def processor(k: int, longest: int = 64) -> Processor:
-    return Processor(LANGUAGE, k, Drawn(), longest)
+    return Processor(LANGUAGE, k, Drawn(), longest, bos=True)
 
 
 def captions(data: Path | None, size: int, count: int) -> list[list[Sample]]:
