@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from architectures import ALL, FP32_INSIDE, PACKED, PADDED, RECURRENT, causal_lm
+from transformers import AutoModelForCausalLM, OpenAIGPTConfig
 
 from frozenvl.errors import UserError
 from frozenvl.model import packing
@@ -223,6 +224,16 @@ def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(LlamaModel, "forward", forgetful)
     with pytest.raises(UserError, match="LlamaForCausalLM does not go on from what it has read") as caught:
         FrozenLanguageModel(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cache_that_an_architecture_cannot_use_is_refused_in_one_line(tmp_path):
+    config = OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, vocab_size=20)  # masks what is new alone
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(
+        UserError, match="OpenAIGPTLMHeadModel does not go on from what it has read"
+    ) as caught:
+        FrozenLanguageModel(str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
