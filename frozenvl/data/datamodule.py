@@ -64,8 +64,8 @@ class FrozenData(L.LightningDataModule):
             raise UserError("data.batch_size and data.eval_batch_size must be at least 1")
         if not 0 <= max_unreadable <= 1:
             raise UserError(f"data.max_unreadable is {max_unreadable}; it is a share, from 0 to 1")
-        left, self.overlapping = without_overlap(train, val)
-        self.train, self.val, self.overlap = left if overlap == "exclude" else train, val, overlap
+        self.train, self.overlapping = without_overlap(train, val, overlap == "exclude")
+        self.val, self.overlap = val, overlap
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
         self.workers, self.seed, self.blind = workers, seed, blind
         self.augmentation, self.cache_features = augmentation, cache_features

@@ -43,14 +43,17 @@ class Without(Source):
 
 
 def without_overlap(
-    train: Mapping[str, Task], val: Mapping[str, Task]
+    train: Mapping[str, Task], val: Mapping[str, Task], exclude: bool
 ) -> tuple[dict[str, Task], dict[str, int]]:
     """The training tasks without the examples whose photograph is asked about in validation.
 
     Photographs are the same where their ids are and say of which collection they are (`coco/285`).
 
+    Args:
+        exclude: False only counts these examples, and leaves the tasks as they are.
+
     Returns:
-        The tasks, and how many examples of each were left out.
+        The tasks, and how many such examples each had.
     """
     asked = {key for task in val.values() for key in task.source.image_ids() or () if "/" in key}
     left, counts = dict(train), {}
@@ -58,6 +61,7 @@ def without_overlap(
         ids = (asked and task.source.image_ids()) or ()
         kept = [index for index, key in enumerate(ids) if key not in asked]
         if len(kept) < len(ids):
-            left[name] = replace(task, source=Without(task.source, kept))
             counts[name] = len(ids) - len(kept)
+            if exclude:
+                left[name] = replace(task, source=Without(task.source, kept))
     return left, counts

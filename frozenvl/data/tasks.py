@@ -30,7 +30,8 @@ class Task:
     support: Support | None = None
 
     def __post_init__(self) -> None:
-        self._draw = self.support.bind(self.source) if self.support else None
+        # What is empty is said of the source where it is trained on.
+        self._draw = self.support.bind(self.source) if self.support and self.source.pairs else None
 
     def sample(self, pair: int, others: Iterable[int] = (), seed: int = 0) -> Sample:
         """The worded (image, text) pair at an index of the source, after its support.

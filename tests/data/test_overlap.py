@@ -8,6 +8,7 @@ import pytest
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.overlap import Without
 from frozenvl.data.sources.source import Source
+from frozenvl.data.support import Shots
 from frozenvl.data.tasks import Task
 from frozenvl.errors import UserError
 from frozenvl.prompt import BlackImage, Example
@@ -54,6 +55,14 @@ def test_overlaps_can_be_kept_and_are_counted_still():
     assert len(made.train["t"].source) == 6 and made.overlapping == {"t": 4}
 
 
+def test_episodes_of_what_is_only_counted_are_drawn_from_all():
+    train, val = {"t": Task(Photographs(COCO), support=Shots(3))}, {"v": Task(Photographs(COCO[:4]))}
+    made = FrozenData(train, val, overlap="count")
+    assert made.train == train and made.overlapping == {"t": 4}
+    with pytest.raises(UserError, match="3 shots, but their source has only 2 pairs"):
+        FrozenData(train, val)
+
+
 def test_bare_numbers_of_different_data_sets_are_not_compared():
     made = data(Photographs(["1", "2"]), Photographs(["1", "2"]))
     assert len(made.train["t"].source) == 2 and not made.overlapping
@@ -67,8 +76,9 @@ def test_a_source_without_some_examples_keeps_its_stretches():
     assert [left[i].image_id for i in range(3)] == ["coco/0", "coco/2", "coco/5"]
 
 
-def test_nothing_left_to_train_on_is_said():
-    made = data(Photographs(COCO), Photographs(COCO))
+@pytest.mark.parametrize("support", [None, Shots(3)], ids=["pairs", "episodes"])
+def test_nothing_left_to_train_on_is_said(support):
+    made = FrozenData({"t": Task(Photographs(COCO), support=support)}, {"v": Task(Photographs(COCO))})
     with pytest.raises(UserError, match="validation asks about all of its photographs"):
         made.trainer = object()  # type: ignore[assignment]
         made.train_dataloader()
