@@ -138,7 +138,7 @@ class OnHub(
 
 
 def _parts(
-    language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None, bos: bool
+    language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None, bos: bool = False
 ) -> dict[str, Any]:
     """The arguments of a `FrozenVL`."""
     encoder, tuned = _maker(vision, VisionEncoder), tuning and _maker(tuning, Tuning)

@@ -65,7 +65,7 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
     """A metric beside what it took.
 
     Args:
-        metric: a score's name; by default CIDEr, or else the first run's first main score.
+        metric: a score's name; by default CIDEr, or else the first run's first main score, perplexity's last.
 
     Raises:
         UserError: where no run has such a score.
@@ -73,7 +73,8 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
     results = [result for run in runs for result in run.results]
     own = [result for result in results if result.view in ("seeing", "blind")] or results
     known = list(dict.fromkeys(score for result in own for score in result.scores))
-    chosen = metric or ("CIDEr" if "CIDEr" in known else own[0].main)
+    main = next((result.main for result in own if result.main != "perplexity"), "perplexity")
+    chosen = metric or ("CIDEr" if "CIDEr" in known else main)
     if chosen not in known:
         raise UserError(f"no run has a score {chosen!r}; there are {', '.join(known)}")
     groups = by_seed(runs)

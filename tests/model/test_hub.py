@@ -177,6 +177,13 @@ def test_a_start_token_is_part_of_what_was_trained():
         refuse_misfit(old, {}, {**old, "bos": True}, {}, "it")
 
 
+def test_an_export_that_does_not_tell_of_a_start_token_has_none(trained, tmp_path):
+    model = trained()
+    model.save_pretrained(tmp_path)
+    changed(tmp_path, lambda config: (config["model"].pop("bos"), config["identity"].pop("bos")))
+    assert same(FrozenVL.from_pretrained(tmp_path), model)
+
+
 def test_weights_that_misfit_are_refused(trained, tmp_path, tiny_language):
     from tiny import language_model
 

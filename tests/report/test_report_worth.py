@@ -121,8 +121,12 @@ def test_the_metric_is_chosen(tmp_path):
 
 
 def test_without_captions_it_is_the_main_score(tmp_path):
-    write_naming(tmp_path / "a", 2, 1, 40.0)
-    assert worth(read_runs([tmp_path / "a"])).metric == "strict"
+    write_score(tmp_path / "a", "perplexity", {"perplexity": 20.0})
+    assert worth(read_runs([tmp_path / "a"])).metric == "perplexity"
+    write_vqa(tmp_path / "a", 0, 30.0)  # its name comes after that of perplexity
+    assert worth(read_runs([tmp_path / "a"])).metric == "overall"
+    write_naming(tmp_path / "b", 2, 1, 40.0)
+    assert worth(read_runs([tmp_path / "b"])).metric == "strict"
 
 
 def test_what_was_not_recorded_is_not_told(tmp_path, capsys):
