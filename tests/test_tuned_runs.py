@@ -37,6 +37,14 @@ def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, 
     assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
 
 
+@pytest.mark.parametrize("name", ["PromptTuning", "PrefixTuning"])
+def test_what_stands_in_front_counts_among_the_positions_before_the_run(frozenvl, capfd, name):
+    tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--model.tuning.length", 10)
+    long = ("--trainer.callbacks", "[]", *add("frozenvl.evaluation.Captions", max_new_tokens=501))
+    assert frozenvl("fit", *SHORT, *tuning, *long) == 2  # 10, and 2 for the image
+    assert "its longest prompt takes 513 positions with the answer" in one_line(capfd.readouterr().err)
+
+
 @pytest.mark.parametrize("name", ["LoRA", "PromptTuning"])
 def test_ranks_have_one_gradient(frozenvl, name):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--trainer.limit_val_batches", 0)

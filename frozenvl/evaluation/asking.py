@@ -198,15 +198,16 @@ def unreadable(image: Image, context: Context) -> str:
 
 def check_length(where: str, benchmark: Benchmark, context: Context, queries: Sequence[Query]) -> None:
     """Raises `UserError` where the longest prompts, the last, have more positions than the model."""
-    limit, plain = context.model.language.max_positions, context.plain
+    language, plain = context.model.language, context.plain
+    limit, before = language.max_positions, language.start_length + len(plain.start)
     if limit is None:
         return
     for query in queries[-LONGEST:]:
         parts = [plain.encode(x) if isinstance(x, str) else [0] * context.model.k for x in query.prompt]
         answer = max(map(len, map(plain.encode, query.candidates)), default=benchmark.max_new_tokens)
-        needed = len(plain.start) + sum(map(len, parts)) + answer
+        needed = before + sum(map(len, parts)) + answer
         if needed > limit:
             raise UserError(
                 f"{where}: its longest prompt takes {needed} positions with the answer, "
-                f"{context.model.language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
+                f"{language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
             )
