@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import add, history, one_line
+from running import add, history, one_line, score
 
 SETTINGS = ("--trainer.max_steps", 8, "--trainer.val_check_interval", 4, "--config", "data.yaml")
 SCENES = "frozenvl.data.sources.scenes"
@@ -50,6 +50,8 @@ def test_ranks_and_a_resume_train_on_the_same_episodes(frozenvl, written):
     assert frozenvl("fit", *SETTINGS, *quick) == 0
     config = yaml.safe_load(Path("runs/tiny/config.yaml").read_text())
     assert config["data"]["train"]["vqa"]["support"]["init_args"]["shots"] == [0, 3]
+    around = score("tiny", "perplexity")["circumstances"]
+    assert around["support"] == {"vqa": "Shots {'shots': (1, 1), 'learned': 'last', 'same_image': False}"}
     assert frozenvl("fit", *SETTINGS, *quick, *add("probes.StopAt", step=5), name="cut", ranks=2) == 1
     assert frozenvl("fit", *SETTINGS, *quick, "--ckpt_path", "last", name="cut", ranks=3) == 0
     assert losses("cut") == pytest.approx(losses("tiny"), rel=1e-5) and len(set(losses("tiny"))) == 8

@@ -66,6 +66,11 @@ class Perplexity(L.Callback):
             "circumstances": of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
             | {
                 "templates": {name: asdict(task.template) for name, task in data.val.items()},
+                "support": {
+                    name: f"{type(task.support).__name__} {vars(task.support)}"
+                    for name, task in data.val.items()
+                    if task.support
+                },
                 "max_target_tokens": module.max_target_tokens,
                 "pairs": hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16],
             },
