@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from running import one_line, score
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
@@ -57,6 +59,24 @@ def test_a_run_and_its_export_say_the_same(frozenvl, kind):
     assert outputs(model, processor) == outputs(trained.module.model, trained.processor)
     kept = load_file("exported/model.safetensors")
     assert {f"model.{name}" for name in kept} == trained.module.state_dict().keys()
+
+
+def test_a_start_token_goes_along(frozenvl, tiny_language, capfd):
+    shutil.copytree(tiny_language, "language")
+    words = AutoTokenizer.from_pretrained("language")
+    words.bos_token = words.eos_token
+    words.save_pretrained("language")
+    asked = ("--model.language", "language", "--trainer.limit_val_batches", 0, "--model.bos")
+    assert frozenvl("fit", *SHORT, *asked, "true") == 0
+    assert main(["export", "runs/tiny", "exported"]) == 0
+    trained, model = load_trained(Path("runs/tiny")), FrozenVL.from_pretrained("exported")
+    for processor in (trained.processor, model.processor()):
+        (prompt,) = processor([("a",)]).tokens.tolist()
+        assert prompt == [words.bos_token_id, *words("a")["input_ids"]]
+    assert outputs(model, model.processor()) == outputs(trained.module.model, trained.processor)
+    capfd.readouterr()
+    assert frozenvl("fit", *SHORT, *asked, "false", "--ckpt_path", "last") == 2
+    assert "was trained with bos = True, this model has False" in one_line(capfd.readouterr().err)
 
 
 def test_the_card_tells_what_it_is_and_its_use_works(tiny_run, exported, tmp_path, monkeypatch, capsys):
