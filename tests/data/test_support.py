@@ -184,6 +184,13 @@ def test_validation_draws_the_same_every_time():
     assert samples == [other[place] for place in range(24 + 180)]
     assert all(len({image.name for image in sample.images}) == 3 for sample in samples)
     assert len({sample.target for sample in samples if "object" in sample.id}) > 170
+    asked = [sample for sample in samples if "object" not in sample.id]
+    assert len({sample.images[:2] for sample in asked}) > 12  # no support that most of them share
+
+
+def test_what_stands_in_for_an_episode_draws_anew():
+    made = TrainingStream({"names": Task(SceneObjects(size=180), NAMING, support=NewWords())}, 0)
+    assert len({made.attempt(0, attempt).target for attempt in range(4)}) == 4
 
 
 def test_labelled_images_are_named_by_their_folder(tmp_path):
