@@ -87,7 +87,8 @@ def print_table(runs: Sequence[Run], every: bool = False) -> None:
                 cells = [
                     cell_of([beside[run.label]], score) if run.label in beside else Cell() for run in runs
                 ]
-                table.add_row(*(Text(text) for text in (f"{name} {score}", *map(str, cells))))
+                title = name if name == score else f"{name} {score}"
+                table.add_row(*(Text(text) for text in (title, *map(str, cells))))
     Console().print(table)
     for note in marks_in(result for run in runs for result in run.results):
         print(note)

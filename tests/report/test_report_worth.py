@@ -166,6 +166,7 @@ def test_the_command_prints_and_writes_all(tmp_path, capsys):
     assert main(["report", *runs, "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "4,321" in said and "0.450 ± 0.071 (2 seeds)" in said
+    assert "captions CIDEr" in said and "perplexity" in said and "perplexity perplexity" not in said
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 1 and "against trained parameters" not in page and "4,321" in page
     assert "| pairs seen | 64,000" in (out / "report.md").read_text()
