@@ -135,6 +135,7 @@ class FrozenModule(L.LightningModule):
             self.model.hold_frozen_in_bf16()
         vision = self.model.vision
         data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.model.scaled_decoding = data.scaled_decoding
         reader: Any = vision.reader(data.scaled_decoding)
         if reader.stage != "pixels":
             if data.augmentation is not None:

@@ -74,6 +74,15 @@ def test_another_file_does_not_fit_the_checkpoint(frozenvl, features, capfd):
     assert "was trained with vision = features.npy" in one_line(capfd.readouterr().err)
 
 
+def test_an_export_would_name_files_of_this_machine(frozenvl, features, capfd):
+    assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
+    Path("exported").mkdir()
+    Path("exported/README.md").write_text("another model's card")
+    assert main(["export", "runs/tiny", "exported", "--overwrite", "true"]) == 2
+    assert "Precomputed was made with features" in one_line(capfd.readouterr().err)
+    assert Path("exported/README.md").read_text() == "another model's card"
+
+
 def test_captions_of_other_images_need_an_encoder(frozenvl, features, capfd, pictures):
     assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
     assert main(["caption", "runs/tiny", str(pictures)]) == 2

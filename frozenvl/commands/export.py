@@ -35,8 +35,10 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.trained import load_trained
 
     trained = load_trained(args.checkpoint)
+    told = facts(trained, args.checkpoint)
+    trained.module.model.config()  # refused before anything is written over
     (folder / CARD).unlink(missing_ok=True)  # else it would be kept
-    trained.module.model.save_pretrained(folder, model_card_kwargs=facts(trained, args.checkpoint))
+    trained.module.model.save_pretrained(folder, model_card_kwargs=told)
     print(f"{folder}: {', '.join(FILES)}; choose a licence in {CARD} before you publish it")
     return 0
 

@@ -129,6 +129,8 @@ class NewWords(Support):
         _others: Iterable[int],
         draw: Random,
     ) -> Drawn:
+        if not query.answer:
+            raise UserError(f"{query.id} has no class, so no word can be bound to it; leave it out")
         asked, _ = source.pair(pair)
         ways, inner_shots = draw.randint(*self.ways), draw.randint(*self.inner_shots)
         names = [query.answer, *draw.sample([name for name in classes if name != query.answer], ways - 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import PIL.Image
@@ -168,6 +169,18 @@ def test_new_words_stand_for_classes_within_an_episode():
     assert all(len({part for part in s.prompt if "This" in str(part)}) == 11 for s in stream(every))
     last = Task(source, NAMING, support=NewWords(2, 2, "last"))
     assert all(texts(sample) == [sample.target] for sample in stream(last))
+
+
+def test_a_query_without_a_class_is_one_line():
+    class Partly(SceneObjects):
+        def __getitem__(self, index: int) -> Example:
+            example = super().__getitem__(index)
+            return example if index else replace(example, answer="")
+
+    task = Task(Partly(size=270, resolution=64), NAMING, support=NewWords())
+    task.sample(1)
+    with pytest.raises(UserError, match=r"object/0 has no class"):
+        task.sample(0)
 
 
 def test_new_words_differ_and_are_none_of_those_that_evaluations_ask_with():
