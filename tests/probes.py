@@ -119,3 +119,13 @@ class KillAt(L.Callback):
     def on_before_optimizer_step(self, trainer, *_) -> None:
         if trainer.global_step == self.step:
             os.killpg(0, signal.SIGKILL)
+
+
+class Saved(L.Callback):
+    """Saves the model from within a Trainer."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def on_fit_end(self, trainer, pl_module):
+        pl_module.model.save_pretrained(self.folder)

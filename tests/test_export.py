@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import one_line, score
+from running import add, one_line, score
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
@@ -36,6 +36,12 @@ def outputs(model, processor) -> tuple[list[str], float]:
     samples = [Sample(str(at), prompt, " a red circle") for at, prompt in enumerate(prompts)]
     said = model.generate(processor(prompts), processor, 8)
     return said, model.loss(processor(samples)).nll.item()
+
+
+def test_a_model_saved_in_training_says_how_its_images_were_read(frozenvl):
+    full = ("--data.scaled_decoding", "false", *add("probes.Saved", folder="saved"))
+    assert frozenvl("fit", *SHORT, *full, "--trainer.limit_val_batches", 0) == 0
+    assert json.loads(Path("saved/config.json").read_text())["scaled_decoding"] is False
 
 
 RUNS = {
