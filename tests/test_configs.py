@@ -47,6 +47,7 @@ def tiny_language(tiny_language, tmp_path_factory) -> Path:
 def scenes(tmp_path) -> Path:
     """tiny.yaml's data alone."""
     data = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["data"]
+    data["train"]["vqa"]["source"]["init_args"]["size"] = 24  # six images: an episode is about five
     (tmp_path / "data.yaml").write_text(yaml.safe_dump({"data": data | {"root": "nowhere"}}))
     return tmp_path / "data.yaml"
 
