@@ -9,7 +9,7 @@ shift
 cd "$here/../.."
 [ $# -gt 0 ] || set -- flickr8k flickr8k-blind
 for name in "$@"; do
-  options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k" --name "$name")
+  options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k" --name "$name" --model.compile true)  # which needs g++
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
   resume=()
@@ -19,6 +19,6 @@ for name in "$@"; do
   echo "$name: $(($(date +%s) - start)) seconds" | tee -a "runs/$name/seconds.txt"
   frozenvl validate "${options[@]}" --ckpt_path "$last" --trainer.limit_val_batches 1.0
   mkdir -p "$here/$name"
-  cp "runs/$name/"{history.jsonl,curve.png,seconds.txt} "runs/$name/evaluation/captions/score.json" "$here/$name/"
+  cp "runs/$name/"{history.jsonl,curve.png,cost.json,seconds.txt} "runs/$name/evaluation/captions/score.json" "$here/$name/"
 done
 frozenvl report runs/flickr8k*
