@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains each configuration of configs/ on as many pairs of Flickr8k (budget.yaml), scores it on all 1,000 validation images, and
-# keeps its scores here. What is done is not done again; an interrupted training goes on where it stopped.
+# Trains each configuration of configs/ on as many pairs of Flickr8k (budget.yaml), scores it on the first 300 validation images,
+# and keeps its scores here. What is done is not done again; an interrupted training goes on where it stopped.
 #   experiments/family/run.sh DATA [NAME …]        NAME, or NAME-seedN
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,8 +19,9 @@ for run in "$@"; do
   resume=()
   [ ! -e "$last" ] || resume=(--ckpt_path "$last")
   frozenvl fit "${options[@]}" "${resume[@]}"
-  frozenvl validate "${options[@]}" --ckpt_path "$last" --trainer.limit_val_batches 1.0
+  frozenvl validate "${options[@]}" --ckpt_path "$last" --trainer.limit_val_batches 3
   mkdir -p "$here/$run"
   cp "runs/family/$run/"{history.jsonl,cost.json} "runs/family/$run/evaluation/captions/score.json" "$here/$run/"
+  cp "runs/family/$run/evaluation/perplexity/score.json" "$here/$run/perplexity.json"
 done
 frozenvl report runs/family/*
