@@ -26,6 +26,7 @@ SMALL = {
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
     "export": "write a trained model for from_pretrained and the Hugging Face hub",
+    "sweep": "run many runs of one recipe, each exactly once, on any number of machines",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",
     "report": "print the scores of runs side by side; --out writes them as one page",
     "score": "score captions or answers in files, without Java",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from jsonargparse import ArgumentError, set_parsing_settings
+from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -114,31 +115,62 @@ class FrozenCLI(LightningCLI):
     before_test = before_predict = before_validate
 
 
+class ParserAlone(FrozenCLI):
+    """Reads configurations, and makes nothing of them."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = Namespace(seed_everything=False)
+
+    def instantiate_classes(self) -> None:
+        """Nothing to make."""
+
+
+def make(kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True) -> FrozenCLI:
+    keep_freed_memory()
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    for message in BESIDE_THE_POINT:
+        warnings.filterwarnings("ignore", message=f".*{message}")
+    return kind(
+        FrozenModule,
+        FrozenData,
+        run=subcommands,
+        args=arguments,
+        seed_everything_default=0,
+        save_config_callback=SaveConfig,
+        save_config_kwargs={"overwrite": True},
+        parser_kwargs={"parser_mode": "omegaconf+"},
+    )
+
+
 def run(arguments: list[str]) -> int:
     """Runs a subcommand; returns the exit status.
 
     Raises:
         UserError: whatever is wrong with the arguments, in one line.
     """
-    keep_freed_memory()
-    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    for message in BESIDE_THE_POINT:
-        warnings.filterwarnings("ignore", message=f".*{message}")
     try:
-        cli = FrozenCLI(
-            FrozenModule,
-            FrozenData,
-            args=arguments,
-            seed_everything_default=0,
-            save_config_callback=SaveConfig,
-            save_config_kwargs={"overwrite": True},
-            parser_kwargs={"parser_mode": "omegaconf+"},
-        )
+        cli = make(FrozenCLI, arguments)
     except ArgumentError as error:
         raise UserError(one_line(str(error))) from error
     return (
         143 if cli.trainer.received_sigterm else 0
     )  # as a shell counts a SIGTERM; Lightning would end with 0
+
+
+def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
+    """Reads the arguments of `fit` as the configuration that they make, nested; nothing is made of it.
+
+    It raises `UserError` for whatever is wrong with them, in one line.
+    """
+    parser = make(ParserAlone, [], subcommands=False).parser
+
+    def parse(arguments: Sequence[str]) -> dict[str, Any]:
+        try:
+            return parser.parse_args(list(arguments)).as_dict()
+        except ArgumentError as error:
+            raise UserError(one_line(str(error))) from error
+
+    return parse
 
 
 def one_line(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Prints the scores of runs side by side; with --out, writes them as one page with curves, answers and tables."""
+"""Prints the scores of runs, or of a sweep, side by side; with --out, writes a page with curves, answers and tables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from frozenvl.report.reading import Result, Run, read_runs, same_setting
 from frozenvl.report.settings import words
 from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores
 from frozenvl.report.worth import Worth, worth
+from frozenvl.sweep.state import is_sweep
 
 FEW = 6
 """Galleries that are named one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or that of a sweep"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these benchmarks")
     parser.add_argument(
         "--views",
@@ -46,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Prints the scores, and writes them where that is asked for."""
     if args.out and args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out} is a file; name a folder")
+    if any(is_sweep(folder) for folder in args.runs):
+        return run_sweep(args)
     runs = read_runs(args.runs, args.only, args.views)
     for folder in args.runs:
         if folder not in [run.folder for run in runs]:
@@ -56,6 +61,18 @@ def run(args: argparse.Namespace) -> int:
         print_cost(beside)
     if args.out:
         write(runs, beside, args.out)
+    return 0
+
+
+def run_sweep(args: argparse.Namespace) -> int:
+    """The same of a sweep, whose points stand below each other."""
+    from frozenvl.sweep.report import report_sweep
+
+    if len(args.runs) > 1 or args.only or args.views or args.all or args.metric:
+        raise UserError(
+            "the report of a sweep is of one sweep, by its own metric: frozenvl report SWEEP [--out FOLDER]"
+        )
+    report_sweep(args.runs[0], args.out)
     return 0
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frozenvl.report import scatter
 from frozenvl.report.answers import Gallery, galleries, picture
@@ -16,6 +16,9 @@ from frozenvl.report.reading import Result, Run
 from frozenvl.report.settings import WAYS
 from frozenvl.report.tables import Column, Table
 from frozenvl.report.worth import Worth
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,8 @@ def page(
     runs: Sequence[Run], tables: Sequence[Table], worth: Worth, serious: Sequence[str], minor: Sequence[str]
 ) -> str:
     """The report of runs as HTML. Everything that comes from them is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("frozenvl.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     number = count(1)
     sections = []
     for table in tables:
@@ -56,13 +51,30 @@ def page(
     if worth.costs:
         plots = [(worth.title, Markup(scatter.as_svg(worth, next(number))))] if worth.points else []
         sections.append(_section(worth.table, plots, []))
-    return environment.get_template("page.html").render(
-        runs=[(run, _about(run)) for run in runs],
-        sections=sections,
-        serious=serious,
-        minor=minor,
-        curves=[(run.label, curve) for run in runs if (curve := picture(run.folder / "curve.png"))],
-        circumstances=[(result, _circumstances(result)) for run in runs for result in run.results],
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            runs=[(run, _about(run)) for run in runs],
+            sections=sections,
+            serious=serious,
+            minor=minor,
+            curves=[(run.label, curve) for run in runs if (curve := picture(run.folder / "curve.png"))],
+            circumstances=[(result, _circumstances(result)) for run in runs for result in run.results],
+        )
+    )
+
+
+def environment() -> Environment:
+    """Makes pages of this folder's templates."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("frozenvl.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

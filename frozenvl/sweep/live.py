@@ -1,0 +1,139 @@
+"""A sweep on one machine: workers beside each other, and a table of how it stands while they work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from frozenvl.errors import RunError
+from frozenvl.sweep.spec import Spec
+from frozenvl.sweep.state import RunState, read_runs
+from frozenvl.sweep.trial import Stop, kill, log_of, wait
+
+LOOK = 2.0
+"""Seconds between two looks at the folder."""
+SHOWN = 24
+"""Rows of the table; of more, those that are running and the last that ended."""
+
+
+def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most: int | None) -> int:
+    """Runs a sweep by workers that divide the cores; returns the exit status.
+
+    Args:
+        path: of the specification.
+        given: settings of this machine's own, as KEY=VALUE.
+        at_most: runs of each worker.
+
+    Raises:
+        RunError: where runs failed.
+    """
+    stop = Stop()
+    stop.listen()
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs) if hasattr(os, "sched_getaffinity") else 0
+    command = [sys.executable, "-m", "frozenvl.sweep.attended", "sweep", str(path), "--worker"]
+    command += [f"--threads={threads}", *(f"--set={text}" for text in given)]
+    command += [f"--trials={at_most}"] if at_most else []
+    logs = [(spec.folder / f"worker-{number}.log").open("w") for number in range(jobs)]
+    workers = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        for log in logs
+    ]
+    try:
+        with shown(spec) as show:
+            while any(worker.poll() is None for worker in workers):
+                if stop.signal:
+                    for worker in workers:
+                        if worker.poll() is None:
+                            worker.send_signal(stop.signal)
+                    for worker in workers:
+                        wait(worker, 90)
+                    break
+                show()
+                time.sleep(LOOK if sys.stderr.isatty() else LOOK / 4)
+            show()
+    finally:
+        for worker, log in zip(workers, logs, strict=True):
+            kill(worker)
+            log.close()
+    if stop.signal:
+        print(
+            "frozenvl: interrupted; what was finished is kept, the rest is taken up next time",
+            file=sys.stderr,
+        )
+        return 128 + stop.signal
+    return conclude(spec, [worker.returncode for worker in workers], at_most is not None)
+
+
+def conclude(spec: Spec, statuses: Sequence[int], limited: bool) -> int:
+    """Says how the sweep stands after its workers ended."""
+    states = read_runs(spec.folder, spec.metric)
+    failed = [state for state in states if state.state == "failed"]
+    for state in failed:
+        print(f"{state.run.name}: failed: {log_of(state.folder)} ({state.folder}/log.txt)", file=sys.stderr)
+    done = sum(state.state == "done" for state in states)
+    print(f"{done} of {wanted(spec)} runs done; `frozenvl report {spec.folder}` prints them side by side")
+    if failed:
+        raise RunError(f"{len(failed)} runs failed; `--retry` runs them again")
+    for number, status in enumerate(statuses):
+        if status:
+            lines = (spec.folder / f"worker-{number}.log").read_text(errors="replace").strip().split("\n")
+            raise RunError(f"worker {number} stopped: {lines[-1].removeprefix('frozenvl: error: ')[:300]}")
+    return 0
+
+
+def wanted(spec: Spec) -> int:
+    return spec.trials * len(spec.seeds) if spec.search else len(spec.runs)
+
+
+@contextmanager
+def shown(spec: Spec) -> Iterator[Any]:
+    """A table that is drawn again and again on a terminal, else a line for each change."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(console=Console(stderr=True), auto_refresh=False) as live:
+            yield lambda: live.update(as_table(spec, read_runs(spec.folder, spec.metric)), refresh=True)
+        return
+    before = {state.run.name: state.state for state in read_runs(spec.folder, spec.metric)}
+
+    def say() -> None:
+        for state in read_runs(spec.folder, spec.metric):
+            if before.get(state.run.name) != state.state:
+                value = f" {spec.metric} {state.value:.4g}" if state.value is not None else ""
+                print(f"{state.run.name}: {state.state}{value}", file=sys.stderr, flush=True)
+                before[state.run.name] = state.state
+
+    yield say
+
+
+def as_table(spec: Spec, states: Sequence[RunState]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = Counter(state.state for state in states)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if state != "done")
+    title = f"{spec.name}: {counts['done']} of {wanted(spec)} done" + (f", {told}" if told else "")
+    table = Table("run", "state", "step", spec.metric, "pairs/s", "minutes", title=escape(title))
+    order = {"running": 0, "failed": 1, "interrupted": 2}
+    rows = sorted(states, key=lambda state: (order.get(state.state, 3), -state.folder.stat().st_mtime))
+    for state in rows[:SHOWN]:
+        where = f" on {state.host}" if state.state == "running" else ""
+        table.add_row(
+            escape(state.run.name),
+            escape(state.state + where),
+            str(state.step or ""),
+            "" if state.value is None else f"{state.value:.4g}",
+            f"{state.cost['pairs_per_second']:.1f}" if state.cost.get("pairs_per_second") else "",
+            f"{state.cost['minutes']:.1f}" if state.cost.get("minutes") else "",
+        )
+    return table

@@ -1,0 +1,116 @@
+"""What has become of a sweep's runs, read from its folder; no Optuna."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from frozenvl.errors import UserError
+from frozenvl.files import read_json, read_lines, write_atomically
+from frozenvl.sweep.lease import alive, last_attempt
+from frozenvl.sweep.points import Run
+
+RECORD = "sweep.yaml"
+"""In a sweep's folder: the specification as it was last run."""
+State = Literal["waiting", "running", "done", "failed", "pruned", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run of a sweep as its folder shows it."""
+
+    run: Run
+    folder: Path
+    state: State
+    host: str
+    step: int
+    """The last optimiser step that its history tells of."""
+    value: float | None
+    """The metric, of a run that is done."""
+    cost: dict[str, Any]
+
+
+def is_sweep(folder: Path) -> bool:
+    return (folder / RECORD).is_file()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What the sweep's folder keeps of its specification.
+
+    Raises:
+        UserError: where that is damaged.
+    """
+    try:
+        return dict(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder / RECORD}: not a sweep's record ({' '.join(str(error).split())[:200]})"
+        ) from None
+
+
+def state_of(folder: Path) -> tuple[State, str]:
+    """How it stands with a run, and on which machine."""
+    number, last = last_attempt(folder)
+    host = str(last.get("host", "")).partition(" ")[0]
+    if not number:
+        return "waiting", ""
+    ended = last.get("ended")
+    if ended == "done":  # and its scores were not thrown away since
+        return ("done" if any(folder.glob("evaluation/*/score.json")) else "waiting"), host
+    if ended:
+        return ended, host
+    return ("running" if alive(folder, number, last) else "interrupted"), host
+
+
+def is_done(folder: Path) -> bool:
+    return state_of(folder)[0] == "done"
+
+
+def read_runs(folder: Path, metric: str) -> list[RunState]:
+    """All runs that were begun, in the order of their names."""
+    return [_read(path.parent, metric) for path in sorted(folder.glob("*/trial.json"))]
+
+
+def _read(folder: Path, metric: str) -> RunState:
+    state, host = state_of(folder)
+    step = max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0)
+    value = read_metric(folder, metric) if state == "done" else None
+    file = folder / "cost.json"
+    cost = read_json(file) if file.is_file() else {}
+    return RunState(Run.from_json(read_json(folder / "trial.json")), folder, state, host, step, value, cost)
+
+
+def note_run(folder: Path, run: Run) -> None:
+    """Says in a run's folder which point it is."""
+    write_atomically(folder / "trial.json", json.dumps(run.as_json(), indent=1) + "\n")
+
+
+def place_of(metric: str) -> tuple[str, str]:
+    """Evaluation and score: `val/…` is what `evaluation/perplexity` keeps."""
+    evaluation, _, score = metric.partition("/")
+    return ("perplexity" if evaluation == "val" else evaluation), score
+
+
+def read_metric(folder: Path, metric: str) -> float:
+    """A score of a run that was validated.
+
+    Raises:
+        UserError: where it has no such score; the line says which it has.
+    """
+    evaluation, score = place_of(metric)
+    scores = dict(_scores(folder))
+    if (evaluation, score) not in scores:
+        known = ", ".join("/".join(place) for place in scores) or "no scores at all"
+        raise UserError(f"{folder}: the metric {metric} is not among its scores; there are {known}")
+    return scores[evaluation, score]
+
+
+def _scores(folder: Path) -> Iterator[tuple[tuple[str, str], float]]:
+    for file in sorted(folder.glob("evaluation/*/score.json")):
+        for score, value in read_json(file)["scores"].items():
+            yield (file.parent.name, score), float(value)
