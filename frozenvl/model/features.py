@@ -1,7 +1,8 @@
 """Features of a frozen encoder, computed once per image and kept on disk.
 
 A cache is a folder of segments that are only ever added: a file of features with the digests of the images they
-belong to. A segment appears whole or not at all, so runs may be killed, and may share a cache while they fill it.
+belong to. A segment appears whole or not at all, so runs may be killed, and may share a cache while they fill it: each
+takes pieces that no other is at.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -114,24 +117,66 @@ class FeatureCache:
         progress: Callable[[int, int], None],
     ) -> None:
         todo = [(digest, image) for digest, image in wanted if digest not in self]
-        done = 0
+        left, refused, done = deque(pieces(todo, SEGMENT)), 0, 0
         with ThreadPoolExecutor(1) as ahead:
-            for segment in pieces(todo, SEGMENT):
-                batches = list(pieces(segment, BATCH))
-                pending = ahead.submit(readable_part, batches[0], reader)
-                digests: list[str] = []
-                rows = []
-                for batch, following in zip(batches, [*batches[1:], None], strict=True):
-                    read, pixels = pending.result()
-                    if following is not None:
-                        pending = ahead.submit(readable_part, following, reader)
-                    if read:
-                        digests += read
-                        rows.append(encode(pixels).to("cpu", self.dtype))
-                    done += len(batch)
-                    progress(done, len(todo))
-                if digests:
-                    self.add(digests, torch.cat(rows))
+            while left:
+                segment = left.popleft()
+                # Where another run is at it, others come first; what is left at the end is waited for.
+                with self._lock(segment[0][0], wait=refused > len(left)) as mine:
+                    if not mine:
+                        left.append(segment)
+                        refused += 1
+                        continue
+                    refused = 0
+                    self.load()
+                    missing = [item for item in segment if item[0] not in self]
+                    done += len(segment) - len(missing)
+                    for size in self._encode(missing, reader, encode, ahead):
+                        done += size
+                        progress(done, len(todo))
+
+    def _encode(
+        self,
+        segment: list[tuple[str, Image]],
+        reader: ImageReader,
+        encode: Callable[[Tensor], Tensor],
+        ahead: ThreadPoolExecutor,
+    ) -> Iterator[int]:
+        """Encodes images batch by batch, telling how many, and adds their features."""
+        digests: list[str] = []
+        rows = []
+        batches = list(pieces(segment, BATCH))
+        if not batches:
+            return
+        pending = ahead.submit(readable_part, batches[0], reader)
+        for batch, following in zip(batches, [*batches[1:], None], strict=True):
+            read, pixels = pending.result()
+            if following is not None:
+                pending = ahead.submit(readable_part, following, reader)
+            if read:
+                digests += read
+                rows.append(encode(pixels).to("cpu", self.dtype))
+            yield len(batch)
+        if digests:
+            self.add(digests, torch.cat(rows))
+
+    @contextmanager
+    def _lock(self, name: str, wait: bool) -> Iterator[bool]:
+        """Whether this run alone is at a piece; where the file system knows no locks, two may do the same work."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder.with_suffix(".locks") / f"{name[:16]}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        except (NotImplementedError, OSError):
+            pass
+        try:
+            yield True
+        finally:
+            lock.release()
 
 
 class CachedFeatures:
