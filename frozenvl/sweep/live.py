@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from frozenvl.errors import RunError
+from frozenvl.sweep.report import report_sweep
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RunState, read_runs
 from frozenvl.sweep.trial import Stop, kill, log_of, wait
@@ -40,7 +42,7 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
     command = [sys.executable, "-m", "frozenvl.sweep.attended", "sweep", str(path), "--worker"]
     command += [f"--threads={threads}", *(f"--set={text}" for text in given)]
     command += [f"--trials={at_most}"] if at_most else []
-    logs = [(spec.folder / f"worker-{number}.log").open("w") for number in range(jobs)]
+    logs = [(spec.folder / log_name(number)).open("w") for number in range(jobs)]
     workers = [
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -70,22 +72,27 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
             file=sys.stderr,
         )
         return 128 + stop.signal
-    return conclude(spec, [worker.returncode for worker in workers], at_most is not None)
+    return conclude(spec, [worker.returncode for worker in workers])
 
 
-def conclude(spec: Spec, statuses: Sequence[int], limited: bool) -> int:
+def conclude(spec: Spec, statuses: Sequence[int]) -> int:
     """Says how the sweep stands after its workers ended."""
     states = read_runs(spec.folder, spec.metric)
     failed = [state for state in states if state.state == "failed"]
     for state in failed:
         print(f"{state.run.name}: failed: {log_of(state.folder)} ({state.folder}/log.txt)", file=sys.stderr)
-    done = sum(state.state == "done" for state in states)
-    print(f"{done} of {wanted(spec)} runs done; `frozenvl report {spec.folder}` prints them side by side")
+    if any(state.state == "done" for state in states):
+        report_sweep(spec.folder)
+    keys = {run.key for run in spec.runs}
+    done = sum(state.state == "done" and (not keys or state.run.key in keys) for state in states)
+    print(
+        f"{done} of {wanted(spec)} runs done; `frozenvl report {spec.folder} --out FOLDER` writes and draws all of it"
+    )
     if failed:
         raise RunError(f"{len(failed)} runs failed; `--retry` runs them again")
     for number, status in enumerate(statuses):
         if status:
-            lines = (spec.folder / f"worker-{number}.log").read_text(errors="replace").strip().split("\n")
+            lines = (spec.folder / log_name(number)).read_text(errors="replace").strip().split("\n")
             raise RunError(f"worker {number} stopped: {lines[-1].removeprefix('frozenvl: error: ')[:300]}")
     return 0
 
@@ -94,20 +101,27 @@ def wanted(spec: Spec) -> int:
     return spec.trials * len(spec.seeds) if spec.search else len(spec.runs)
 
 
+def log_name(number: int) -> str:
+    return f"worker-{platform.node()}-{number}.log"
+
+
 @contextmanager
 def shown(spec: Spec) -> Iterator[Any]:
     """A table that is drawn again and again on a terminal, else a line for each change."""
+    settled: dict[Path, RunState] = {}
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.live import Live
 
         with Live(console=Console(stderr=True), auto_refresh=False) as live:
-            yield lambda: live.update(as_table(spec, read_runs(spec.folder, spec.metric)), refresh=True)
+            yield lambda: live.update(
+                as_table(spec, read_runs(spec.folder, spec.metric, settled)), refresh=True
+            )
         return
-    before = {state.run.name: state.state for state in read_runs(spec.folder, spec.metric)}
+    before = {state.run.name: state.state for state in read_runs(spec.folder, spec.metric, settled)}
 
     def say() -> None:
-        for state in read_runs(spec.folder, spec.metric):
+        for state in read_runs(spec.folder, spec.metric, settled):
             if before.get(state.run.name) != state.state:
                 value = f" {spec.metric} {state.value:.4g}" if state.value is not None else ""
                 print(f"{state.run.name}: {state.state}{value}", file=sys.stderr, flush=True)

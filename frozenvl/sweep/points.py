@@ -106,9 +106,12 @@ def told(value: Any) -> str:
 def slug(value: Any) -> tuple[str, bool]:
     """A value in a folder's name, and whether no other value is written so."""
     if isinstance(value, float):
-        return f"{value:.4g}", float(f"{value:.4g}") == value
+        word = f"{value:.4g}"
+        return word, float(word) == value and not word.isdigit()
     word = clean(told(value))
-    return word, word == value or (isinstance(value, int | None) and word == json.dumps(value))
+    if isinstance(value, str):
+        return word, word == value and not re.fullmatch(r"true|false|null|[-+.\d].*", value)
+    return word, isinstance(value, int | None)
 
 
 def clean(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,20 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from None
 
 
+def identity_of(folder: Path) -> str:
+    """Tells a sweep's folder from all others in a database; made once, by whichever worker is first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f".id-{uuid.uuid4().hex}"
+    made.write_text(uuid.uuid4().hex[:12])
+    try:
+        (folder / "id").hardlink_to(made)  # whole, or not at all
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+    return (folder / "id").read_text()
+
+
 def state_of(folder: Path) -> tuple[State, str]:
     """How it stands with a run, and on which machine."""
     number, last = last_attempt(folder)
@@ -71,9 +86,18 @@ def is_done(folder: Path) -> bool:
     return state_of(folder)[0] == "done"
 
 
-def read_runs(folder: Path, metric: str) -> list[RunState]:
-    """All runs that were begun, in the order of their names."""
-    return [_read(path.parent, metric) for path in sorted(folder.glob("*/trial.json"))]
+def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = None) -> list[RunState]:
+    """All runs that were begun, in the order of their names.
+
+    Args:
+        settled: those that are done are kept here, and not read again.
+    """
+    known = {} if settled is None else settled
+    states = [
+        known.get(path.parent) or _read(path.parent, metric) for path in sorted(folder.glob("*/trial.json"))
+    ]
+    known.update((state.folder, state) for state in states if state.state == "done")
+    return states
 
 
 def _read(folder: Path, metric: str) -> RunState:

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from frozenvl.errors import UserError
 from frozenvl.sweep.points import Point, Run
 from frozenvl.sweep.spec import Range, Spec
+from frozenvl.sweep.state import identity_of
 
 JOURNAL = "optuna.journal"
 
@@ -44,13 +45,15 @@ class SweepStudy:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.spec = spec
         self._lock = JournalFileSymlinkLock(str(folder.absolute() / JOURNAL) + ".tasks", grace_period=60)
-        self.study = optuna.create_study(
-            study_name=spec.name,
-            storage=open_storage(spec.storage or str(folder / JOURNAL)),
-            direction=spec.direction,
-            pruner=make_pruner(spec.pruner),
-            load_if_exists=True,
-        )
+        name = f"{spec.name} {identity_of(folder)}"
+        with self.locked():  # two that make a database's tables at once fail
+            self.study = optuna.create_study(
+                study_name=name,
+                storage=open_storage(spec.storage or str(folder / JOURNAL)),
+                direction=spec.direction,
+                pruner=make_pruner(spec.pruner),
+                load_if_exists=True,
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -70,12 +73,14 @@ class SweepStudy:
         """
         with self.locked():
             trials = [trial for trial in self._trials() if "dropped" not in trial.user_attrs]
-            trials = [trial for trial in trials if not (retry and trial.state == TrialState.FAIL)]
+            failed = [trial for trial in trials if retry and trial.state == TrialState.FAIL]
+            trials = [trial for trial in trials if trial not in failed]
             if self.spec.search:
-                missing = self.spec.trials - len(trials)
-                for _ in range(missing):
-                    self.study.enqueue_trial({})
-                return max(0, missing)
+                missing = max(0, self.spec.trials - len(trials))
+                again = [trial.params for trial in failed]
+                for params in [*again, *({} for _ in range(missing))][:missing]:
+                    self.study.enqueue_trial(params)
+                return missing
             there = {
                 trial.user_attrs["key"]
                 for trial in trials

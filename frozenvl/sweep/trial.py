@@ -67,8 +67,10 @@ class Trials:
         """
         folder, own = lease.folder, arguments(self.spec, run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # which a fit leaves at its end
-            resumed = ["--ckpt_path=last"] if any(folder.glob("checkpoints/last*.ckpt")) else []
-            ended = self._call(["fit", *own, *resumed], lease, report)
+            saved = newest_checkpoint(folder)
+            # Without a checkpoint nothing of an earlier attempt is worth keeping.
+            start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
+            ended = self._call(["fit", *own, start], lease, report)
             if ended != "done":
                 return ended
         last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
@@ -139,6 +141,14 @@ def budget(spec: Spec, batch_size: int) -> dict[str, Any]:
     if kind == "minutes":
         return {"trainer.max_time": {"seconds": round(amount * 60)}}
     return {"trainer.max_steps": max(1, round(amount / batch_size) if kind == "pairs" else int(amount))}
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The last one, or where a kill came before that, the one that was written last."""
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.is_file():
+        return last
+    return max(folder.glob("checkpoints/*.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def log_of(folder: Path) -> str:

@@ -1,0 +1,86 @@
+"""In place of `frozenvl fit` and `validate`: leaves the same files, in a moment; and a worker that calls it.
+
+python fake.py fit --config=… --model.k=2 --name=sweep/k2-seed0 …      one command
+python fake.py worker SPEC                                              a worker whose runs call this file
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+STEPS = 5
+
+
+def options(arguments: list[str]) -> dict[str, str]:
+    return dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
+
+
+def fit(given: dict[str, str]) -> None:
+    """Five steps of `fake.seconds` each, a checkpoint after each; fails where `fake.fail` says so."""
+    folder = Path("runs") / given["name"]
+    start = json.loads(Path(given["ckpt_path"]).read_text()) if "ckpt_path" in given else 0
+    note({"run": folder.name, "start": start, "given": given})
+    if given.get("fake.fail") == folder.name:
+        sys.exit("frozenvl: error: it fails as it was told")
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for step in range(start + 1, STEPS + 1):
+        time.sleep(float(given.get("fake.seconds", 0)))
+        note({"run": folder.name, "step": step})
+        with (folder / "history.jsonl").open("a") as history:
+            print(json.dumps({"step": step, "captions/CIDEr": value(given) * step / STEPS}), file=history)
+        (folder / "checkpoints" / "next").write_text(str(step))
+        (folder / "checkpoints" / "next").replace(folder / "checkpoints" / "last.ckpt")
+    cost = {
+        "trained_parameters": 100 * int(given["model.k"]),
+        "pairs": 320,
+        "pairs_per_second": 8.0,
+        "minutes": 0.5,
+    }
+    (folder / "cost.json").write_text(json.dumps(cost))
+
+
+def validate(given: dict[str, str]) -> None:
+    folder = Path("runs") / given["name"] / "evaluation" / "captions"
+    folder.mkdir(parents=True, exist_ok=True)
+    note({"run": folder.parent.parent.name, "validated": given["trainer.limit_val_batches"]})
+    score = {"name": "captions", "scores": {"CIDEr": value(given)}, "samples": 10, "of": 10}
+    (folder / "score.json").write_text(json.dumps(score))
+
+
+def value(given: dict[str, str]) -> float:
+    return float(given["model.k"]) + float(given["seed_everything"]) / 10
+
+
+def note(line: dict) -> None:
+    with Path("calls.jsonl").open("a") as calls:
+        calls.write(json.dumps(line) + "\n")
+
+
+def worker(spec_file: str, *flags: str) -> None:
+    from frozenvl.sweep.spec import read_spec
+    from frozenvl.sweep.state import is_done
+    from frozenvl.sweep.study import SweepStudy
+    from frozenvl.sweep.trial import Stop, Trials
+    from frozenvl.sweep.worker import Worker
+
+    stop = Stop()
+    stop.listen()
+    spec = read_spec(Path(spec_file))
+    study = SweepStudy(spec, spec.folder)
+    study.fill(lambda run: is_done(spec.folder / run.name), retry="--retry" in flags)
+    Worker(study, Trials(spec, {}, 64, 1, stop, program=(sys.executable, __file__))).work()
+
+
+if __name__ == "__main__":
+    command, *rest = sys.argv[1:]
+    if command == "worker":
+        worker(*rest)
+    else:
+        from frozenvl.sweep.attended import watch
+
+        threading.Thread(target=watch, daemon=True).start()
+        {"fit": fit, "validate": validate}[command](options(rest))

@@ -1,0 +1,101 @@
+"""Who has a run."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from conftest import until  # type: ignore[attr-defined]
+
+from frozenvl.sweep.lease import claim, last_attempt, this_host
+
+
+def write(folder, number, **content):
+    file = folder / "attempts" / f"{number}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"host": "elsewhere", "pid": 1} | content))
+    return file
+
+
+def test_one_of_many_gets_a_run(tmp_path):
+    for number in range(1, 6):
+        with ThreadPoolExecutor(8) as pool:
+            (lease,) = [lease for lease in pool.map(lambda _: claim(tmp_path), range(16)) if lease]
+        assert lease.number == number and claim(tmp_path) is None
+        lease.end("interrupted")
+
+
+def _race(folder, start, won):
+    start.wait()
+    won.put(claim(folder) is not None)
+
+
+def test_one_of_many_processes_takes_over_what_was_left(tmp_path):
+    write(tmp_path, 1, host=this_host(), pid=dead_process())
+    context = multiprocessing.get_context("fork")
+    start, won = context.Barrier(6), context.Queue()
+    racers = [context.Process(target=_race, args=(tmp_path, start, won)) for _ in range(6)]
+    for racer in racers:
+        racer.start()
+    results = [won.get(timeout=30) for _ in racers]
+    for racer in racers:
+        racer.join()
+    # The winner's process may have ended by the time that the slowest looked: then its attempt was taken over in turn.
+    assert sum(results) == last_attempt(tmp_path)[0] - 1 >= 1
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_another_machines_run_is_left_alone_until_it_falls_silent(tmp_path):
+    file = write(tmp_path, 1)
+    assert claim(tmp_path, stale=60) is None
+    os.utime(file, (time.time() - 61,) * 2)
+    lease = claim(tmp_path, stale=60)
+    assert lease is not None and lease.number == 2
+
+
+def test_the_clock_is_that_of_the_files(tmp_path, monkeypatch):
+    """A machine whose clock is an hour ahead takes nothing over."""
+    write(tmp_path, 1)
+    late = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: late)
+    assert claim(tmp_path, stale=60) is None
+
+
+def test_a_dead_process_of_this_machine_is_known_at_once(tmp_path):
+    write(tmp_path, 1, host=this_host(), pid=dead_process())
+    assert claim(tmp_path) is not None
+
+
+def test_a_lease_is_kept_alive_and_ends(tmp_path):
+    lease = claim(tmp_path, beat=0.02)
+    assert lease is not None
+    os.utime(lease.path, (0, 0))
+    with lease:
+        until(lambda: lease.path.stat().st_mtime > 1)
+    lease.end("done")
+    assert last_attempt(tmp_path) == (1, {"host": this_host(), "pid": os.getpid(), "ended": "done"})
+
+
+def test_who_was_silent_for_too_long_learns_that_it_lost(tmp_path):
+    lease = claim(tmp_path, beat=0.02)
+    assert lease is not None
+    with lease:
+        write(tmp_path, 2)
+        until(lease.lost.is_set)
+    lease.end("done")
+    assert "ended" not in json.loads(lease.path.read_text()), "the run is another's"
+
+
+def test_a_file_that_is_being_written_belongs_to_somebody(tmp_path):
+    write(tmp_path, 1).write_text("")
+    assert claim(tmp_path) is None

@@ -1,0 +1,118 @@
+"""What points are called, and what `frozenvl fit` is told of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frozenvl.sweep.points import Point, Run, argument, grid
+from frozenvl.sweep.spec import read_spec
+from frozenvl.sweep.trial import arguments
+
+MAPPER, RATE = "model.mapper", "model.optimizer.init_args.lr"
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "label"),
+    [
+        ({"model.k": 4}, "k4", "k 4"),
+        ({"model.k": 4, "model.mapper.init_args.hidden": 512}, "k4-hidden512", "k 4, hidden 512"),
+        ({RATE: 3e-4}, "lr0.0003", "lr 0.0003"),
+        ({"data.blind": True}, "blindtrue", "blind true"),
+        ({"model.tuning": None}, "tuningnull", "tuning null"),
+        ({"model.schedule": "cosine"}, "schedulecosine", "schedule cosine"),
+    ],
+)
+def test_a_plain_point_is_named_by_its_values(values, name, label):
+    assert Point("", values).name == name and Point("", values).label == label
+    assert Point("an arm/x", values).name == f"an_arm_x-{name}"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ({MAPPER: "frozenvl.model.mapper.MLP"}, {MAPPER: "mine.MLP"}),
+        ({MAPPER: "a.B"}, {MAPPER: {"class_path": "a.B", "init_args": {"layers": 2}}}),
+        ({RATE: 0.00123456}, {RATE: 0.00123457}),
+        ({"model.a.lr": 1, "model.b.lr": 2}, {"model.b.lr": 1, "model.a.lr": 2}),
+        ({"model.language": "a/b"}, {"model.language": "a_b"}),
+        ({"model.k": "4"}, {"model.k": 4}),
+        ({"model.k": 4.0}, {"model.k": 4}),
+        ({"data.blind": "true"}, {"data.blind": True}),
+        ({"x" * 90: "y" * 90}, {"x" * 90: "y" * 91}),
+    ],
+)
+def test_points_that_are_not_the_same_never_share_a_folder(pair):
+    one, other = (Point("", values) for values in pair)
+    assert one.name != other.name and one.key != other.key
+
+
+def test_classes_are_told_by_their_names():
+    point = Point(
+        "", {MAPPER: {"class_path": "frozenvl.model.mapper.Transformer", "init_args": {"layers": 2}}}
+    )
+    assert point.label == "mapper Transformer (layers 2)"
+    assert Point("", {"model.a.lr": 1, "model.b.lr": 2}).label == "model.a.lr 1, model.b.lr 2"
+
+
+def test_grid_is_all_combinations():
+    assert grid({"a": [1, 2], "b": [3, 4]}) == [
+        {"a": 1, "b": 3},
+        {"a": 1, "b": 4},
+        {"a": 2, "b": 3},
+        {"a": 2, "b": 4},
+    ]
+
+
+def test_arguments(sweep):
+    arms = {
+        "x": {
+            "set": {"model.k": 2, "data.blind": True},
+            "points": [{RATE: 0.1, "model.rates": {"vision": 0.5}}],
+        }
+    }
+    spec = read_spec(sweep.write(grid=None, arms=arms, set={"model.k": 1}, budget={"pairs": 640}))
+    (run, *_) = spec.runs
+    assert arguments(spec, run, {"data.root": "/x y"}, 64) == [
+        "--config=base.yaml",
+        "--model.k=2",
+        "--data.blind=true",
+        f"--{RATE}=0.1",
+        '--model.rates={"vision": 0.5}',
+        "--trainer.max_steps=10",
+        "--data.root=/x y",
+        f"--name=try/{run.name}",
+        "--seed_everything=0",
+    ]
+    assert argument("a", "text") == "--a=text" and argument("a", None) == "--a=null"
+
+
+def test_pairs_are_counted_in_the_batches_of_the_point(sweep):
+    spec = read_spec(sweep.write(grid={"data.batch_size": [16, 100]}, budget={"pairs": 320}))
+    steps = [next(a for a in arguments(spec, run, {}, 64) if "max_steps" in a) for run in spec.runs[:2]]
+    assert steps == ["--trainer.max_steps=20", "--trainer.max_steps=3"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [({"steps": 7}, "--trainer.max_steps=7"), ({"minutes": 1.5}, '--trainer.max_time={"seconds": 90}')],
+)
+def test_other_budgets(sweep, budget, said):
+    spec = read_spec(sweep.write(budget=budget))
+    assert said in arguments(spec, spec.runs[0], {}, 64)
+
+
+def test_a_run_comes_back_from_its_record():
+    run = Run(Point("x", {"model.k": 1}), 3)
+    assert Run.from_json(run.as_json()) == run and run.name == "x-k1-seed3"
+
+
+def test_the_published_specifications_have_distinct_runs(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    for file in [
+        *Path("experiments/prefix_length").glob("*.yaml"),
+        Path("experiments/mapper_encoder/sweep.yaml"),
+    ]:
+        runs = read_spec(file).runs
+        assert len({run.name for run in runs}) == len({run.key for run in runs}) == len(runs) > 1

@@ -1,0 +1,115 @@
+"""Specifications as a person writes them, and one line for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frozenvl.errors import UserError
+from frozenvl.sweep.spec import Range, read_spec
+
+SEARCH = {"grid": None, "search": {"model.k": {"low": 1, "high": 9}}, "trials": 3}
+
+
+def test_a_grid(sweep):
+    spec = read_spec(sweep.write(grid={"model.k": [1, 2], "model.lr": [0.1]}, seeds=[3, 4]))
+    assert [run.name for run in spec.runs] == [f"k{k}-lr0.1-seed{seed}" for seed in (3, 4) for k in (1, 2)]
+    assert (spec.direction, spec.validate, spec.folder, spec.storage) == (
+        "maximize",
+        1.0,
+        Path("runs/try"),
+        "",
+    )
+
+
+def test_arms_have_their_own_points_or_take_those_beside(sweep):
+    arms = {"one": None, "two": {"set": {"data.blind": True}, "points": [{"model.k": 8}]}}
+    spec = read_spec(sweep.write(arms=arms, seeds=[0], set={"model.x": 1}))
+    assert [(run.point.arm, run.point.values) for run in spec.runs] == [
+        ("one", {"model.k": 1}),
+        ("one", {"model.k": 2}),
+        ("two", {"model.k": 8}),
+    ]
+    assert spec.fixed_of("two") == {"model.x": 1, "data.blind": True} and spec.fixed_of("one") == {
+        "model.x": 1
+    }
+
+
+def test_a_search(sweep):
+    search = {"model.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.k": [1, 2]}
+    spec = read_spec(sweep.write(grid=None, search=search, trials=5, sampler="random"))
+    assert spec.search == {"model.lr": Range(1e-4, 1e-2, True), "model.k": Range(choices=(1, 2))}
+    assert spec.runs == [] and spec.swept == ["model.lr", "model.k"]
+
+
+def test_numbers_are_numbers(sweep):
+    """PyYAML by itself reads 1e-3 as a text."""
+    path = Path("sweep.yaml")
+    path.write_text("config: base.yaml\ngrid: {model.lr: [1e-3, 3e-3]}\nmetric: val/loss\n")
+    spec = read_spec(path)
+    assert [run.point.values["model.lr"] for run in spec.runs] == [0.001, 0.003]
+    assert spec.direction == "minimize" and spec.name == "sweep" and spec.seeds == (0,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gird": {}}, "gird: no such key; did you mean grid?"),
+        ({"config": None}, "config is missing"),
+        ({"metric": None}, "metric is missing"),
+        ({"config": "nowhere.yaml"}, "config names nowhere.yaml, which is not there"),
+        ({"config": ["base.yaml", "no.yaml"]}, "config names no.yaml"),
+        ({"grid": None}, "grid has nothing to run"),
+        ({"grid": {}}, "grid has nothing to run"),
+        ({"grid": {"model.k": []}}, "grid.model.k is []; list the values to run"),
+        ({"grid": {"model.k": 3}}, "grid.model.k is 3; list the values to run"),
+        ({"grid": {"model.k": [1, 1]}}, "lists k 1 twice"),
+        ({"points": [{"model.k": 1}]}, "grid and points do not go together"),
+        ({"grid": None, "points": []}, "points is a list of mappings"),
+        ({"grid": None, "points": [3]}, "points is a list of mappings"),
+        ({"arms": {"x": {"gird": {}}}}, "arms.x.gird: no such key; did you mean grid?"),
+        ({"arms": {"x": 3}}, "arms.x is 3"),
+        ({"arms": {"x": {"grid": {"model.k": []}}}}, "arms.x.grid.model.k is []"),
+        ({"seeds": []}, "seeds is []"),
+        ({"seeds": [0, "a"]}, "list whole numbers"),
+        ({"seeds": [1, 1]}, "seeds names 1 twice"),
+        ({"budget": {"pears": 3}}, "budget.pears: no such key; did you mean pairs?"),
+        ({"budget": {"pairs": 0}}, "budget.pairs is 0"),
+        ({"budget": 3}, "budget is 3"),
+        ({"budget": {"pairs": 1, "steps": 1}}, "write one of"),
+        ({"metric": "CIDEr"}, "write EVALUATION/SCORE"),
+        ({"direction": "maximise"}, "direction is 'maximise'; did you mean maximize?"),
+        ({"trials": 3}, "trials belongs to search"),
+        ({"sampler": "tpe"}, "sampler belongs to search"),
+        ({"pruner": "meridian"}, "pruner is 'meridian'; did you mean median?"),
+        ({"grid": {"seed_everything": [1, 2]}}, "seed_everything is not for a sweep to set; list seeds"),
+        ({"set": {"name": "x"}}, "name is not for a sweep to set"),
+        ({"set": [1]}, "set is [1]; write a mapping of dotted keys"),
+        (SEARCH | {"trials": None}, "search needs trials"),
+        (SEARCH | {"sampler": "tpee"}, "sampler is 'tpee'; did you mean tpe?"),
+        (SEARCH | {"grid": {"model.k": [1]}}, "search and grid do not go together"),
+        (SEARCH | {"search": {"model.k": {"low": 2, "high": 1}}}, "search.model.k goes from 2 to 1"),
+        (SEARCH | {"search": {"model.k": {"low": 0, "high": 1, "log": True}}}, "low < high, above 0"),
+        (SEARCH | {"search": {"model.k": {"low": 1, "hihg": 1}}}, "search.model.k is"),
+        (SEARCH | {"search": {"model.k": [[1]]}}, "Optuna chooses among"),
+        (SEARCH | {"pruner": "median"}, "a pruner looks at one run a trial"),
+    ],
+)
+def test_each_mistake_is_one_line(sweep, changes, said):
+    with pytest.raises(UserError) as error:
+        read_spec(sweep.write(**changes))
+    assert said in str(error.value) and str(error.value).startswith("sweep.yaml: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "a: [1,\nb: }", "grid: {}\ngrid: {}\n", "", "\xff"])
+def test_what_is_no_mapping(sweep, text):
+    Path("sweep.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"^sweep\.yaml: [^\n]+$"):
+        read_spec(Path("sweep.yaml"))
+
+
+def test_no_file(sweep):
+    with pytest.raises(UserError, match=r"no\.yaml: no such sweep"):
+        read_spec(Path("no.yaml"))

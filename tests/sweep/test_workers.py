@@ -1,0 +1,223 @@
+"""Any number of workers: each run exactly once, whatever becomes of a worker."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import until  # type: ignore[attr-defined]
+
+from frozenvl.errors import UserError
+from frozenvl.sweep.spec import read_spec
+from frozenvl.sweep.state import read_runs, state_of
+from frozenvl.sweep.study import SweepStudy
+
+RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
+
+
+def told(sweep) -> list[tuple[str, float | None]]:
+    """What Optuna's trials are and reached."""
+    spec = read_spec(Path("sweep.yaml"))
+    return [(trial.state.name, trial.value) for trial in SweepStudy(spec, spec.folder).study.trials]
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///state.db"])
+def test_three_workers_run_each_exactly_once(sweep, storage):
+    sweep.write(grid={"model.k": [1, 2, 3, 4]}, set={"fake.seconds": 0.01}, storage=storage)
+    sweep.work(3)
+    assert sweep.began() == sorted(f"k{k}-seed{seed}" for k in (1, 2, 3, 4) for seed in (0, 1))
+    assert sorted(value for _, value in told(sweep)) == pytest.approx([1, 1.1, 2, 2.1, 3, 3.1, 4, 4.1])
+    assert all(call["validated"] == "1.0" for call in sweep.calls("validated"))
+    steps = [(call["run"], call["step"]) for call in sweep.calls("step")]
+    assert len(steps) == len(set(steps)) == 8 * 5
+    sweep.work(2)
+    assert len(sweep.began()) == 8, "what is done is not repeated"
+
+
+def test_a_killed_workers_run_is_taken_up_from_its_checkpoint(sweep):
+    sweep.write(grid={"model.k": [1]}, set={"fake.seconds": 0.15})
+    killed = sweep.start()
+    until(lambda: len(sweep.calls("step")) >= 5 + 2)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    first, second = sweep.began()
+    said = sweep.work()
+    assert first == "k1-seed0" and second == "k1-seed1"
+    assert sweep.began() == ["k1-seed0", "k1-seed1", "k1-seed1"], "what was finished is not repeated"
+    again = sweep.calls("start")[-1]
+    assert again["start"] >= 2 and "k1-seed1: taken up, attempt 2" in said
+    steps = [call["step"] for call in sweep.calls("step") if call["run"] == "k1-seed1"]
+    # At most the step that was under way when it was killed is done again: nothing went on beside the second attempt.
+    assert sorted(set(steps)) == [1, 2, 3, 4, 5] and len(steps) <= 6
+    assert [name for name, _ in told(sweep)] == ["COMPLETE", "COMPLETE"]
+
+
+def test_a_kill_between_the_fit_and_the_validation_costs_no_fit(sweep):
+    sweep.write(grid={"model.k": [1]}, seeds=[0])
+    sweep.work()
+    Path("runs/try/k1-seed0/attempts/1.json").write_text(
+        '{"host": "elsewhere", "pid": 1, "ended": "interrupted"}'
+    )
+    Path("runs/try/k1-seed0/evaluation/captions/score.json").unlink()
+    assert state_of(Path("runs/try/k1-seed0"))[0] == "interrupted"
+    sweep.work()
+    assert len(sweep.calls("start")) == 1 and len(sweep.calls("validated")) == 2
+
+
+def test_interrupted_it_keeps_what_was_done(sweep):
+    sweep.write(set={"fake.seconds": 0.1})
+    worker = sweep.start()
+    until(lambda: len(sweep.calls("step")) >= 2)
+    worker.send_signal(signal.SIGINT)
+    said, _ = worker.communicate(timeout=30)
+    assert worker.returncode == 0 and "k1-seed0: interrupted" in said
+    assert [state.state for state in read_runs(Path("runs/try"), "captions/CIDEr")] == ["interrupted"]
+    sweep.work()
+    assert sweep.began() == ["k1-seed0", *RUNS] and sweep.calls("start")[1]["start"] >= 1
+
+
+def test_values_and_seeds_that_are_added_later_alone_are_run(sweep):
+    sweep.write()
+    sweep.work()
+    sweep.write(grid={"model.k": [1, 2, 8]}, seeds=[0, 1, 2])
+    sweep.work(2)
+    assert sweep.began() == sorted([*RUNS, "k1-seed2", "k2-seed2", "k8-seed0", "k8-seed1", "k8-seed2"])
+
+
+def test_values_that_are_taken_out_are_not_run(sweep):
+    sweep.write(seeds=[0])
+    spec = read_spec(Path("sweep.yaml"))
+    SweepStudy(spec, spec.folder).fill(lambda run: False)
+    sweep.write(grid={"model.k": [2]}, seeds=[0])
+    sweep.work()
+    assert sweep.began() == ["k2-seed0"]
+    sweep.write(seeds=[0])
+    sweep.work()
+    assert sweep.began() == ["k1-seed0", "k2-seed0"]
+
+
+def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
+    sweep.write(set={"fake.fail": "k1-seed1"})
+    said = sweep.work()
+    assert "k1-seed1: failed: it fails as it was told (runs/try/k1-seed1/log.txt has all of it)" in said
+    assert sorted(state for state, _ in told(sweep)) == ["COMPLETE"] * 3 + ["FAIL"]
+    sweep.work()
+    assert len(sweep.began()) == 4
+    sweep.write(set={"fake.fail": ""})
+    sweep.work(1, "--retry")
+    assert sweep.began() == sorted([*RUNS, "k1-seed1"]) and state_of(Path("runs/try/k1-seed1"))[0] == "done"
+
+
+def test_a_run_whose_folder_was_removed_is_run_again(sweep):
+    sweep.write(grid={"model.k": [1]}, seeds=[0])
+    sweep.work()
+    Path("runs/try/k1-seed0").rename("elsewhere")
+    sweep.work()
+    assert sweep.began() == ["k1-seed0"] * 2
+
+
+def test_runs_that_are_done_already_are_told_to_a_new_storage(sweep):
+    sweep.write()
+    sweep.work()
+    Path("runs/try/optuna.journal").unlink()
+    sweep.work()
+    assert len(sweep.began()) == 4
+    assert sorted(value for _, value in told(sweep)) == pytest.approx([1, 1.1, 2, 2.1])
+
+
+def test_a_metric_that_no_run_has_stops_the_worker(sweep):
+    sweep.write(metric="captions/CIDer")
+    worker = sweep.start()
+    said, _ = worker.communicate(timeout=30)
+    assert worker.returncode != 0 and len(sweep.began()) == 1
+    assert "the metric captions/CIDer is not among its scores; there are captions/CIDEr" in said
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_search_tries_so_many_points_and_later_more(sweep, sampler):
+    search = {"model.k": {"low": 1, "high": 1000}, "model.lr": {"low": 1e-4, "high": 1e-1, "log": True}}
+    settings = {"grid": None, "search": search, "sampler": sampler, "seeds": [0, 1]}
+    sweep.write(**settings, trials=4)
+    sweep.work(3)
+    assert len(sweep.began()) == len(set(sweep.began())) == 8
+    sweep.write(**settings, trials=6)
+    sweep.work(2)
+    assert len(sweep.began()) == len(set(sweep.began())) == 12, "other points, with both seeds"
+    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 6
+    given = [call["given"] for call in sweep.calls("start")]
+    assert {1e-4 <= float(each["model.lr"]) <= 1e-1 for each in given} == {True}
+    best = max(float(each["model.k"]) + 0.05 for each in given)  # the mean over seeds 0 and 1
+    assert max(value or 0 for _, value in told(sweep)) == pytest.approx(best)
+
+
+def test_a_search_that_was_killed_goes_on_with_the_same_point(sweep):
+    search = {"model.k": {"low": 1, "high": 1000}}
+    sweep.write(grid=None, search=search, trials=1, seeds=[0], set={"fake.seconds": 0.1})
+    killed = sweep.start()
+    until(lambda: len(sweep.calls("step")) >= 2)
+    killed.kill()
+    killed.wait()
+    sweep.work()
+    first, second = sweep.calls("start")
+    assert first["run"] == second["run"] and second["start"] >= 1
+
+
+def test_a_point_that_is_drawn_again_is_not_run_again(sweep):
+    sweep.write(grid=None, search={"model.k": [1, 2]}, sampler="random", trials=8, seeds=[0])
+    sweep.work(2)
+    assert set(sweep.began()) <= {"k1-seed0", "k2-seed0"} and len(sweep.began()) <= 2
+    sweep.work()  # what was being run elsewhere when it was drawn again
+    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 8
+
+
+def test_a_hopeless_trial_is_pruned(sweep):
+    """Below the median of five others, as validation logs it. Grids are pruned where that is asked for, too."""
+    sweep.write(grid={"model.k": [9, 8, 7, 6, 5, 1]}, seeds=[0], pruner="median", set={"fake.seconds": 0.3})
+    assert "k1-seed0: pruned" in sweep.work()
+    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 5 + ["PRUNED"]
+    assert not Path("runs/try/k1-seed0/evaluation").exists()
+    sweep.work()
+    assert len(sweep.began()) == 6, "what was pruned is finished"
+
+
+def test_two_folders_share_a_database_but_no_study(sweep, tmp_path):
+    sweep.write(storage=f"sqlite:///{tmp_path}/state.db", seeds=[0])
+    sweep.work()
+    Path("runs").rename("other")
+    sweep.work()
+    assert len(sweep.began()) == 4
+    assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path}/state.db")) == 2
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("sqlite:////no/such/folder/state.db", "unable to open database file"),
+        ("nosuch://me:secret@host/db", "nosuch"),
+        ("/proc/no/journal", "No such file"),
+    ],
+)
+def test_a_storage_that_cannot_be_reached(sweep, storage, said):
+    spec = read_spec(sweep.write(storage=storage))
+    with pytest.raises(UserError) as error:
+        SweepStudy(spec, spec.folder)
+    message = str(error.value)
+    assert (
+        said in message and "cannot be reached" in message and "\n" not in message and "secret" not in message
+    )
+
+
+def test_a_password_comes_from_the_environment_and_is_kept_nowhere(sweep, monkeypatch):
+    monkeypatch.setenv("SWEEP_STORAGE", "sqlite:///state.db")
+    spec = read_spec(sweep.write(storage="${oc.env:SWEEP_STORAGE}"))
+    assert spec.storage == "sqlite:///state.db" and "state.db" not in repr(spec)
+
+
+def test_each_attempt_leaves_a_record(sweep):
+    sweep.write(grid={"model.k": [1]}, seeds=[0])
+    sweep.work()
+    (record,) = (json.loads(path.read_text()) for path in Path("runs/try/k1-seed0/attempts").glob("*.json"))
+    assert record["ended"] == "done" and record["pid"] > 0
