@@ -89,7 +89,9 @@ def conclude(spec: Spec, statuses: Sequence[int]) -> int:
         f"{done} of {wanted(spec)} runs done; `frozenvl report {spec.folder} --out FOLDER` writes and draws all of it"
     )
     if failed:
-        raise RunError(f"{len(failed)} runs failed; `--retry` runs them again")
+        raise RunError(
+            f"{len(failed)} of the runs failed; `--retry` runs {'it' if len(failed) == 1 else 'them'} again"
+        )
     for number, status in enumerate(statuses):
         if status:
             lines = (spec.folder / log_name(number)).read_text(errors="replace").strip().split("\n")

@@ -76,17 +76,20 @@ def meaning_of(spec: Spec) -> dict[str, Any]:
 
 def refuse_another(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises `UserError` where a folder's runs meant something else."""
-    old, new = flat(before), flat(now)
-    arms = {key.split(".set", 1)[0] for key in before if key.startswith("arms.")}
+    old, new = (
+        {key: value for key, value in flat(all_of).items() if value != {}} for all_of in (before, now)
+    )
+
+    def arm(key: str) -> str:
+        return key.partition(".set")[0] if key.startswith("arms.") else ""
+
+    both = {arm(key) for key in before} & {arm(key) for key in now}  # arms may come and go
     for key in dict.fromkeys([*old, *new]):
-        added = key.startswith("arms.") and key.split(".set", 1)[0] not in arms
-        removed = key.startswith("arms.") and not any(
-            name.startswith(key.split(".set", 1)[0]) for name in now
-        )
-        if old.get(key) != new.get(key) and not added and not removed:
+        if old.get(key) != new.get(key) and (not arm(key) or arm(key) in both):
+            was, is_now = (repr(known[key]) if key in known else "nothing" for known in (old, new))
             raise UserError(
-                f"{folder}: two sweeps in one folder: the runs there have {key} = {old.get(key)!r}, this one has "
-                f"{new.get(key)!r}; give it another name, or put that back"
+                f"{folder}: two sweeps in one folder: the runs there have {key} = {was}, this one has {is_now}; "
+                "give it another name, or put that back"
             )
 
 

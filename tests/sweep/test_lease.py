@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from conftest import until  # type: ignore[attr-defined]
+from sweeping import until
 
 from frozenvl.sweep.lease import claim, last_attempt, this_host
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from conftest import until  # type: ignore[attr-defined]
+from sweeping import until
 
 from frozenvl.errors import UserError
 from frozenvl.sweep.spec import read_spec

@@ -1,0 +1,166 @@
+"""What is checked before anything of a sweep runs, against the command's own parser."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from running import CONFIG
+
+from frozenvl.errors import UserError
+from frozenvl.sweep.opening import open_sweep
+from frozenvl.sweep.spec import read_spec
+from frozenvl.sweep.state import read_record
+
+
+@pytest.fixture(scope="module")
+def parse():
+    from frozenvl.commands.experiment import configuration_parser
+
+    return configuration_parser()
+
+
+@pytest.fixture
+def open_(sweep, parse):
+    """Writes a specification of a real configuration, and opens it."""
+    shutil.copy(CONFIG, "base.yaml")
+    return lambda options=None, **changes: open_sweep(
+        read_spec(sweep.write(**changes)), options or {}, lambda: parse
+    )
+
+
+def refused(open_, options=None, **changes) -> str:
+    with pytest.raises(UserError) as error:
+        open_(options, **changes)
+    assert "\n" not in str(error.value) and not Path("runs/try/sweep.yaml").exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"grid": {"model.kk": [1]}}, "model.kk is not in the configuration; did you mean model.k?"),
+        ({"grid": {"k": [1]}}, "k is not in the configuration; did you mean model.k?"),
+        (
+            {"grid": {"model.mapper.hidden": [1]}},
+            "model.mapper.hidden is not in the configuration; did you mean model.mapper.init_args.hidden?",
+        ),
+        (
+            {"set": {"trainer.max_step": 3}},
+            "trainer.max_step is not in the configuration; did you mean trainer.max_steps?",
+        ),
+        ({"grid": {"model.mapper.init_args.hiden": [1]}}, "'hiden' is not accepted"),
+        ({"grid": {"model.k": ["three"]}}, "model.k"),
+        ({"grid": {"model.mapper": ["frozenvl.model.mapper.Nope"]}}, "Nope"),
+        ({"arms": {"x": {"set": {"model.kk": 1}}}}, "model.kk is not in the configuration"),
+        ({"grid": None, "search": {"model.kk": [1]}, "trials": 1}, "model.kk is not in the configuration"),
+        ({"metric": "caption/CIDEr"}, "no evaluation of that name; did you mean captions?"),
+        ({"set": {"trainer.callbacks": []}}, "config keeps no last checkpoint"),
+    ],
+)
+def test_what_could_not_work_is_one_line(open_, changes, said):
+    assert said in refused(open_, **changes)
+
+
+@pytest.mark.parametrize("key", ["model.k", "model.schedule", "trainer.max_steps"])
+def test_the_machine_sets_nothing_that_the_sweep_sets(open_, key):
+    said = refused(open_, {key: "1"}, set={"model.schedule": "cosine"}, budget={"steps": 3})
+    assert f"--set {key}: the sweep itself sets it" in said
+
+
+def test_keys_of_this_machine_are_checked_too(open_):
+    assert "data.rot is not in the configuration; did you mean data.root?" in refused(
+        open_, {"data.rot": "x"}
+    )
+
+
+def test_classes_and_their_own_options_may_vary(open_):
+    points = [
+        {"model.mapper": "frozenvl.model.mapper.Linear"},
+        {"model.mapper": "frozenvl.model.mapper.Transformer", "model.mapper.init_args.layers": 2},
+        {"model.mapper": {"class_path": "frozenvl.model.mapper.MLP", "init_args": {"hidden": 3}}},
+    ]
+    assert open_(grid=None, points=points) == 8, "the batch size of the base"
+
+
+def test_only_what_is_new_is_parsed(open_, parse, sweep):
+    open_()
+
+    def none():
+        raise AssertionError("nothing is new")
+
+    assert open_sweep(read_spec(sweep.write(seeds=[0, 5])), {}, none) == 8
+    parsed: list = []
+    watched = lambda: lambda arguments: parsed.append(arguments) or parse(arguments)
+    open_sweep(read_spec(sweep.write(grid={"model.k": [1, 2, 3]})), {}, watched)
+    assert [[a for a in arguments if "model.k" in a] for arguments in parsed] == [[], ["--model.k=3"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget": {"steps": 3}}, "budget = None, this one has ['steps', 3]"),
+        ({"set": {"model.schedule": "linear"}}, "set.model.schedule = nothing, this one has 'linear'"),
+        ({"validate": 0.5}, "validate = 1.0, this one has 0.5"),
+        ({"arms": {"x": {"set": {"model.k": 2}}}}, "arms.x.set.model.k = 1, this one has 2"),
+    ],
+)
+def test_another_sweep_in_the_same_folder_is_refused(open_, changes, said):
+    arms = {"arms": {"x": {"set": {"model.k": 1}}, "y": {}}, "grid": {"data.batch_size": [1, 2]}}
+    open_(**arms)
+    with pytest.raises(UserError) as error:
+        open_(**(arms | changes))
+    assert f"runs/try: two sweeps in one folder: the runs there have {said}; give it another name" in str(
+        error.value
+    )
+
+
+def test_another_base_is_another_sweep(open_):
+    open_()
+    content = yaml.safe_load(Path("base.yaml").read_text())
+    content["model"]["optimizer"]["init_args"]["lr"] = 0.5
+    Path("base.yaml").write_text("# said otherwise\n" + yaml.safe_dump(content))
+    read = read_spec(Path("sweep.yaml"))
+    with pytest.raises(
+        UserError, match=r"config\.model\.optimizer\.init_args\.lr = 0\.01, this one has 0\.5"
+    ):
+        open_sweep(read, {}, lambda: pytest.fail("refused before"))
+
+
+def test_a_base_that_only_looks_otherwise_is_the_same(open_):
+    open_()
+    Path("base.yaml").write_text(
+        "# a remark\n" + yaml.safe_dump(yaml.safe_load(Path("base.yaml").read_text()))
+    )
+    open_()
+
+
+def test_values_seeds_and_arms_may_come_and_go(open_):
+    one, two = {"one": {}}, {"two": {"set": {"model.schedule": "linear"}}}
+    open_(arms=one)
+    open_(arms=one | two, grid={"model.k": [1, 9]}, seeds=[0, 1, 2])
+    open_(arms=two, metric="val/loss")
+    assert read_record(Path("runs/try"))["spec"]["metric"] == "val/loss"
+
+
+def test_a_search_may_grow_and_nothing_else(open_):
+    search = {"grid": None, "search": {"model.k": {"low": 1, "high": 4}}, "seeds": [0]}
+    open_(**search, trials=2)
+    open_(**search, trials=9)
+    wider = search | {"search": {"model.k": {"low": 1, "high": 5}}}
+    with pytest.raises(UserError, match=r"search\.model\.k\.high = 4, this one has 5"):
+        open_(**wider, trials=9)
+
+
+def test_a_runs_folder_is_no_sweeps(open_):
+    Path("runs/try/checkpoints").mkdir(parents=True)
+    assert "runs/try: holds a run, not a sweep; give the sweep another name" in refused(open_)
+
+
+def test_a_damaged_record(open_):
+    open_()
+    Path("runs/try/sweep.yaml").write_text("[")
+    with pytest.raises(UserError, match=r"runs/try/sweep\.yaml: not a sweep's record"):
+        open_()
