@@ -6,7 +6,6 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -127,7 +126,12 @@ def _draw(results: Results, key: str | None) -> Any:
         aside = 0.012 * (number - (len(lines) - 1) / 2) if joined else 0.0
         known = [(place(found, aside), found) for found in line if found.values(results.metric)]
         known.sort(key=lambda pair: pair[0])
-        singles = [(x, value) for x, found in known for value in found.values(results.metric)]
+        # A little beside their mean, where that is drawn, too.
+        singles = [
+            (place(found, aside + (0.015 if joined else 0)), value)
+            for _, found in known
+            for value in found.values(results.metric)
+        ]
         axes.plot(*zip(*singles, strict=True), marker, color=colour, alpha=0.4, markersize=4, linestyle="")
         if results.searched:
             continue
@@ -157,15 +161,13 @@ def _draw(results: Results, key: str | None) -> Any:
 
 def _axis(axes: Any, results: Results, key: str | None) -> Callable[[Found, float], float]:
     """Sets up the horizontal axis; returns where a point stands on it, a little aside."""
-    from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 
     if key is None:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        sizes = sorted({found.cost("trained_parameters").mean or 1.0 for found in results.found})
-        if len(sizes) <= TICKS and all(b / a > 1.15 for a, b in pairwise(sizes)):
-            axes.set_xticks(sizes)
         return lambda found, aside: found.cost("trained_parameters").mean or 1.0
     values = distinct(found.point.values[key] for found in results.found if key in found.point.values)
     if not all(map(is_number, values)):
