@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from frozenvl.errors import RunError
@@ -38,7 +39,7 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
     """
     stop = Stop()
     stop.listen()
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs) if hasattr(os, "sched_getaffinity") else 0
+    threads = 0 if "OMP_NUM_THREADS" in os.environ else max(1, cores() // jobs)
     command = [sys.executable, "-m", "frozenvl.sweep.attended", "sweep", str(path), "--worker"]
     command += [f"--threads={threads}", *(f"--set={text}" for text in given)]
     command += [f"--trials={at_most}"] if at_most else []
@@ -73,6 +74,11 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
         )
         return 128 + stop.signal
     return conclude(spec, [worker.returncode for worker in workers])
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def conclude(spec: Spec, statuses: Sequence[int]) -> int:
@@ -139,17 +145,28 @@ def as_table(spec: Spec, states: Sequence[RunState]) -> Any:
     counts = Counter(state.state for state in states)
     told = ", ".join(f"{number} {state}" for state, number in counts.items() if state != "done")
     title = f"{spec.name}: {counts['done']} of {wanted(spec)} done" + (f", {told}" if told else "")
-    table = Table("run", "state", "step", spec.metric, "pairs/s", "minutes", title=escape(title))
+    table = Table(
+        "run", "state", "step", spec.metric, "pairs/s", "minutes", title=escape(title + left(spec, states))
+    )
     order = {"running": 0, "failed": 1, "interrupted": 2}
     rows = sorted(states, key=lambda state: (order.get(state.state, 3), -state.folder.stat().st_mtime))
     for state in rows[:SHOWN]:
-        where = f" on {state.host}" if state.state == "running" else ""
         table.add_row(
             escape(state.run.name),
-            escape(state.state + where),
+            escape(state.doing),
             str(state.step or ""),
             "" if state.value is None else f"{state.value:.4g}",
             f"{state.cost['pairs_per_second']:.1f}" if state.cost.get("pairs_per_second") else "",
-            f"{state.cost['minutes']:.1f}" if state.cost.get("minutes") else "",
+            f"{state.seconds / 60:.1f}",
         )
     return table
+
+
+def left(spec: Spec, states: Sequence[RunState]) -> str:
+    """How long it is going to take, judged by the runs that are done."""
+    took = [state.seconds for state in states if state.state == "done"]
+    under_way = [state for state in states if state.state == "running"]
+    if not took or not under_way:
+        return ""
+    rest = fmean(took) * (wanted(spec) - len(took)) - sum(state.seconds for state in under_way)
+    return f", about {max(1, round(rest / len(under_way) / 60))} minutes left"

@@ -34,6 +34,15 @@ class RunState:
     value: float | None
     """The metric, of a run that is done."""
     cost: dict[str, Any]
+    seconds: float
+    """That the last attempt has taken, as far as it has shown."""
+
+    @property
+    def doing(self) -> str:
+        """The state, of a run that is under way with what it does and where."""
+        if self.state != "running":
+            return self.state
+        return f"{'scoring' if self.cost else 'fitting'} on {self.host}"
 
 
 def is_sweep(folder: Path) -> bool:
@@ -102,11 +111,14 @@ def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = 
 
 def _read(folder: Path, metric: str) -> RunState:
     state, host = state_of(folder)
+    number, _ = last_attempt(folder)
+    begun, seen = ((folder / name).stat().st_mtime for name in ("trial.json", f"attempts/{number}.json"))
     step = max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0)
     value = read_metric(folder, metric) if state == "done" else None
     file = folder / "cost.json"
     cost = read_json(file) if file.is_file() else {}
-    return RunState(Run.from_json(read_json(folder / "trial.json")), folder, state, host, step, value, cost)
+    run = Run.from_json(read_json(folder / "trial.json"))
+    return RunState(run, folder, state, host, step, value, cost, max(0.0, seen - begun))
 
 
 def note_run(folder: Path, run: Run) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class SweepStudy:
     def __init__(self, spec: Spec, folder: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.spec = spec
-        self._lock = JournalFileSymlinkLock(str(folder.absolute() / JOURNAL) + ".tasks", grace_period=60)
+        self._lock = JournalFileSymlinkLock(str(folder.absolute() / JOURNAL) + ".tasks", grace_period=120)
         name = f"{spec.name} {identity_of(folder)}"
         with self.locked():  # two that make a database's tables at once fail
             self.study = optuna.create_study(
@@ -62,7 +62,8 @@ class SweepStudy:
         try:
             yield
         finally:
-            self._lock.release()
+            with suppress(RuntimeError):  # taken from a process that held it for too long
+                self._lock.release()
 
     def fill(self, done: Callable[[Run], bool], retry: bool = False) -> int:
         """Enqueues what is wanted and not there yet; returns how much.
@@ -125,11 +126,15 @@ class SweepStudy:
     def tell(self, task: Task, value: float | None) -> None:
         """What a trial reached; None where it failed."""
         state = TrialState.FAIL if value is None or value != value else TrialState.COMPLETE
-        values = value if state == TrialState.COMPLETE else None
-        self.study.tell(task.number, values, state=state, skip_if_finished=True)
+        self._finish(task.number, state, value if state == TrialState.COMPLETE else None)
 
     def pruned(self, task: Task) -> None:
-        self.study.tell(task.number, state=TrialState.PRUNED, skip_if_finished=True)
+        self._finish(task.number, TrialState.PRUNED)
+
+    def _finish(self, number: int, state: TrialState, value: float | None = None) -> None:
+        """Once: where its runs were done before, several workers may find that out at the same time."""
+        with self.locked():
+            self.study.tell(number, value, state=state, skip_if_finished=True)
 
     def judge(self, task: Task) -> Callable[[int, float], bool]:
         """Called with a step and its metric: whether the trial is to be given up."""

@@ -7,6 +7,7 @@ python fake.py worker SPEC                                              a worker
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ def fit(given: dict[str, str]) -> None:
     """Five steps of `fake.seconds` each, a checkpoint after each; fails where `fake.fail` says so."""
     folder = Path("runs") / given["name"]
     start = json.loads(Path(given["ckpt_path"]).read_text()) if "ckpt_path" in given else 0
-    note({"run": folder.name, "start": start, "given": given})
+    note({"run": folder.name, "start": start, "given": given, "threads": os.environ.get("OMP_NUM_THREADS")})
     if given.get("fake.fail") == folder.name:
         sys.exit("frozenvl: error: it fails as it was told")
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def worker(spec_file: str, *flags: str) -> None:
     spec = read_spec(Path(spec_file))
     study = SweepStudy(spec, spec.folder)
     study.fill(lambda run: is_done(spec.folder / run.name), retry="--retry" in flags)
-    Worker(study, Trials(spec, {}, 64, 1, stop, program=(sys.executable, __file__))).work()
+    Worker(study, Trials(spec, {}, 64, 3, stop, program=(sys.executable, __file__))).work()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -31,6 +33,7 @@ def test_three_workers_run_each_exactly_once(sweep, storage):
     assert sweep.began() == sorted(f"k{k}-seed{seed}" for k in (1, 2, 3, 4) for seed in (0, 1))
     assert sorted(value for _, value in told(sweep)) == pytest.approx([1, 1.1, 2, 2.1, 3, 3.1, 4, 4.1])
     assert all(call["validated"] == "1.0" for call in sweep.calls("validated"))
+    assert {call["threads"] for call in sweep.calls("start")} == {"3"}, "its share of the cores"
     steps = [(call["run"], call["step"]) for call in sweep.calls("step")]
     assert len(steps) == len(set(steps)) == 8 * 5
     sweep.work(2)
@@ -221,3 +224,21 @@ def test_each_attempt_leaves_a_record(sweep):
     sweep.work()
     (record,) = (json.loads(path.read_text()) for path in Path("runs/try/k1-seed0/attempts").glob("*.json"))
     assert record["ended"] == "done" and record["pid"] > 0
+
+
+def test_a_trial_that_several_know_to_be_done_is_told_once(sweep):
+    """Its runs were done before, so nobody has to run anything, and nobody holds a lease."""
+    spec = read_spec(sweep.write(grid={"model.k": [1]}, seeds=[0]))
+    studies = [SweepStudy(spec, spec.folder) for _ in range(6)]
+    studies[0].fill(lambda run: False)
+    task = studies[0].take(lambda task: True)
+    assert task is not None
+    together = threading.Barrier(6)
+
+    def tell(study):
+        together.wait()
+        study.tell(task, 1.0)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(tell, studies))
+    assert told(sweep) == [("COMPLETE", 1.0)]
