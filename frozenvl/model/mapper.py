@@ -48,7 +48,7 @@ class Mapper(Described, nn.Module, ABC):
         """A prefix LayerNorm starts at the typical size of some embeddings: (n, dim)."""
         for module in self.last:
             if isinstance(module, nn.LayerNorm):
-                module.weight.fill_(float(embeddings.float().pow(2).mean().sqrt()))
+                module.weight.fill_(embeddings.float().pow(2).mean().sqrt())
 
 
 class Linear(Mapper):

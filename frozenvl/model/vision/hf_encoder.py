@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from frozenvl.errors import UserError
+from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.weights import loading
 
@@ -23,14 +25,27 @@ class HFEncoder(PixelEncoder):
             of CLIP. Not for `head`.
         trainable: whether its weights are trained, or how many of its last layers are; else it runs in eval mode.
 
+        pretrained: False starts from random weights; the same each time, where they are not trained.
+
     Raises:
         UserError: where there is no such model, it is no vision transformer, or it pools nothing.
     """
 
-    def __init__(self, name: str, grid: Grid = 1, layer: int = -1, trainable: bool | int = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        grid: Grid = 1,
+        layer: int = -1,
+        trainable: bool | int = False,
+        pretrained: bool = True,
+    ) -> None:
         super().__init__()
         with loading(name) as where:
-            model = AutoModel.from_pretrained(where)
+            if pretrained:
+                model = AutoModel.from_pretrained(where)
+            else:
+                with nullcontext() if trainable else same_random_weights():
+                    model = AutoModel.from_config(AutoConfig.from_pretrained(where))
             images = AutoImageProcessor.from_pretrained(where)
         model = getattr(model, "vision_model", model)
         size = getattr(model.config, "image_size", None)

@@ -1,0 +1,119 @@
+"""The plan of a fit: what is counted and measured for one device, put together for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from frozenvl.cost import peak_memory
+from frozenvl.errors import UserError
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.plan.arithmetic import Micro, Row, Strategy, Weights, plan
+from frozenvl.plan.measuring import measured, reading
+from frozenvl.plan.outline import Outline, size
+from frozenvl.plan.planned import Planned
+
+QUANTIZED = {"int8": 1.0, "nf4": 0.5}
+"""Bytes of a weight."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What is known of a device, and of the network between them.
+
+    Args:
+        bandwidth: bytes a second that it sends, and receives, at a time.
+        peak: operations a second of matrix products; None has steps measured on this machine.
+        share: of the peak, that training reaches.
+    """
+
+    bandwidth: float
+    peak: float | None = None
+    share: float = 1.0
+
+
+class Forecast:
+    """What a fit takes.
+
+    Args:
+        planned: the fit.
+        device: that it is to run on.
+    """
+
+    def __init__(self, planned: Planned, device: Device) -> None:
+        self.planned, self.device = planned, device
+        planned.batches(1)  # now there is what a process of a fit holds beside its model
+        self.process = peak_memory()["peak_memory_gb"] * 1e9 if device.peak is None else 0.0
+        """Bytes; of another device, whose memory holds no process, none."""
+        self.outline = Outline(planned.outlined.model)
+        self.weights = self._weights()
+        self.positions = self.targets = 0.0
+        """Of a pair, on average."""
+        self.measured = 0
+        """Layers of the language model that were measured."""
+
+    @property
+    def loading(self) -> int:
+        """Bytes of the language model while it is loaded."""
+        return 4 * sum(weight.numel() for weight in self.outline.model.language.parameters())
+
+    def _weights(self) -> Weights:
+        """Bytes of the weights, as training holds them."""
+        model = self.outline.model
+        trained = size(self.outline.trained)
+        whole = float(size((*model.parameters(), *model.buffers())))
+        layers = model.language.layers
+        layer, frozen = float(size(layers[0].parameters())), whole - trained
+        if quantization := self.planned.settings["quantization"]:
+            body, _ = model.language.weights
+            saved = (next(layers.parameters()).element_size() - QUANTIZED[quantization]) * body
+            frozen, whole, layer = frozen - saved, whole - saved, layer - saved / len(layers)
+        state = self.outline.state(self.planned.outlined.make_optimizer)
+        return Weights(int(frozen), trained, trained, state, int(layer), int(whole - layer * len(layers)))
+
+    def rows(self, devices: int) -> list[Row]:
+        """One a strategy; of one device, one.
+
+        Raises:
+            UserError: where a batch cannot be divided among so many.
+        """
+        planned, parts = self.planned, devices * self.planned.accumulated
+        if planned.batch_size < parts:
+            raise UserError(
+                f"data.batch_size is {planned.batch_size}, the pairs of a whole optimiser step, but it is divided "
+                f"among {devices} devices × {planned.accumulated} accumulated batches; give a larger one: "
+                f"--data.batch_size {parts}"
+            )
+        batches = planned.batches(-(-planned.batch_size // parts))
+        self.positions, self.targets = lengths(batches)
+        micro = self.micro(batches)
+        sizes = planned.batch_size, planned.accumulated, self.weights, micro
+        rest = self.device.bandwidth, self.process, planned.steps
+        return [
+            plan(name, devices, *sizes, *rest) for name in (get_args(Strategy) if devices > 1 else ("DDP",))
+        ]
+
+    def micro(self, batches: Sequence[Batch]) -> Micro:
+        """A micro-batch on a device: of usual length for its time, the longest for its memory."""
+        ordered = sorted(batches, key=positions)
+        usual, longest = ordered[len(ordered) // 2], ordered[-1]
+        step = self.outline.step(usual)
+        most = step if positions(longest) == positions(usual) else self.outline.step(longest)
+        if self.device.peak is None:
+            seconds, self.measured = measured(self.planned, usual)
+            seconds += reading(self.planned, len(usual))
+        else:
+            seconds = step.operations / (self.device.peak * self.device.share)
+        return Micro(step.operations, seconds, most.working)
+
+
+def positions(batch: Batch) -> int:
+    return int(batch.lengths.sum())
+
+
+def lengths(batches: Sequence[Batch]) -> tuple[float, float]:
+    """Positions and target tokens of a pair."""
+    pairs = sum(map(len, batches))
+    targets = sum(int((batch.labels != IGNORE).sum()) for batch in batches)
+    return sum(map(positions, batches)) / pairs, targets / pairs

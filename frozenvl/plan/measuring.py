@@ -1,0 +1,96 @@
+"""How long a step takes on this machine, from models with fewer layers: the others cost what these do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import median
+
+import torch
+
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.module import FrozenModule
+from frozenvl.plan.planned import Planned, Unread
+
+TURNS = 3
+"""Times that each is measured; they take turns, since others use the machine too."""
+
+
+class Pieces:
+    """A step of a language model with one layer, and of one with some more.
+
+    Args:
+        batch: with images on the meta device.
+    """
+
+    def __init__(self, planned: Planned, batch: Batch) -> None:
+        layers = planned.language.num_hidden_layers
+        self.layers, self.some = layers, min(layers, enough(planned.outlined, batch, layers))
+        self.batch = replace(batch, images=drawn(batch.images))
+        made = [planned.module(count) for count in sorted({1, self.some})]
+        self.steps = [self._steps(module) for module in made]
+        self.took: list[list[float]] = [[] for _ in self.steps]
+        self.turn(count=False)  # the first pays for memory
+
+    def _steps(self, module: FrozenModule) -> Iterator[float]:
+        """Seconds of one step after the other, the optimiser's included."""
+        optimizer = module.make_optimizer([p for p in module.parameters() if p.requires_grad])
+        module.train()
+        while True:
+            start = time.perf_counter()
+            module.model.loss(self.batch).nll.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            yield time.perf_counter() - start
+
+    def turn(self, count: bool = True) -> None:
+        """Runs a step of each."""
+        for steps, took in zip(self.steps, self.took, strict=True):
+            seconds = next(steps)
+            if count:
+                took.append(seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Of a step of the whole model."""
+        first, last = median(self.took[0]), median(self.took[-1])
+        more = max(last - first, 0.0) / max(self.some - 1, 1)
+        return first + more * (self.layers - 1)
+
+
+def enough(module: FrozenModule, batch: Batch, layers: int) -> int:
+    """Layers that take clearly longer than what stands around them."""
+    body, head = module.model.language.weights
+    around = head * int((batch.labels != IGNORE).sum())
+    return 1 + max(1, math.ceil(2 * around / (body / layers * int(batch.lengths.sum()))))
+
+
+def drawn(images: torch.Tensor) -> torch.Tensor:
+    """Images of that shape, drawn."""
+    if images.dtype == torch.uint8:
+        return torch.randint(0, 256, images.shape, dtype=images.dtype)
+    return torch.randn(images.shape).to(images.dtype)
+
+
+def measured(planned: Planned, batch: Batch) -> tuple[float, int]:
+    """Seconds of a step on this machine, and how many layers they were measured with."""
+    pieces = Pieces(planned, batch)
+    for _ in range(TURNS):
+        pieces.turn()
+    return pieces.seconds, pieces.some
+
+
+def reading(planned: Planned, size: int) -> float:
+    """Seconds that it takes to make a micro-batch of the data, images decoded where training needs their pixels."""
+    if planned.stream is None:
+        return 0.0
+    pixels = planned.outlined.model.vision.reader(planned.data["scaled_decoding"])
+    process = planned.processor(pixels if planned.stage == "pixels" else Unread(planned))
+    took = []
+    for start in range(0, TURNS * size, size):
+        begun = time.perf_counter()
+        process(planned.samples(start, size))
+        took.append(time.perf_counter() - begun)
+    return median(took)
