@@ -17,6 +17,10 @@ from frozenvl.plan.planned import Planned
 QUANTIZED = {"int8": 1.0, "nf4": 0.5}
 """Bytes of a weight."""
 
+HEAP = 1.35
+"""What the C library's allocator takes for what is asked of it, told as it is to keep what was freed: 1.2 to 1.5 in the
+fits of docs/planning.md. A GPU's memory is managed otherwise."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -105,7 +109,8 @@ class Forecast:
             seconds += reading(self.planned, len(usual))
         else:
             seconds = step.operations / (self.device.peak * self.device.share)
-        return Micro(step.operations, seconds, most.working)
+        heap = HEAP if self.device.peak is None else 1.0
+        return Micro(step.operations, seconds, int(heap * most.working))
 
 
 def positions(batch: Batch) -> int:

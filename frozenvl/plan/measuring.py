@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from statistics import median
 
@@ -23,9 +23,13 @@ class Pieces:
 
     Args:
         batch: with images on the meta device.
+        clock: that tells seconds.
     """
 
-    def __init__(self, planned: Planned, batch: Batch) -> None:
+    def __init__(
+        self, planned: Planned, batch: Batch, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.clock = clock
         layers = planned.language.num_hidden_layers
         self.layers, self.some = layers, min(layers, enough(planned.outlined, batch, layers))
         self.batch = replace(batch, images=drawn(batch.images))
@@ -39,11 +43,11 @@ class Pieces:
         optimizer = module.make_optimizer([p for p in module.parameters() if p.requires_grad])
         module.train()
         while True:
-            start = time.perf_counter()
+            start = self.clock()
             module.model.loss(self.batch).nll.backward()
             optimizer.step()
             optimizer.zero_grad()
-            yield time.perf_counter() - start
+            yield self.clock() - start
 
     def turn(self, count: bool = True) -> None:
         """Runs a step of each."""
@@ -82,7 +86,7 @@ def measured(planned: Planned, batch: Batch) -> tuple[float, int]:
     return pieces.seconds, pieces.some
 
 
-def reading(planned: Planned, size: int) -> float:
+def reading(planned: Planned, size: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds that it takes to make a micro-batch of the data, images decoded where training needs their pixels."""
     if planned.stream is None:
         return 0.0
@@ -90,7 +94,7 @@ def reading(planned: Planned, size: int) -> float:
     process = planned.processor(pixels if planned.stage == "pixels" else Unread(planned))
     took = []
     for start in range(0, TURNS * size, size):
-        begun = time.perf_counter()
+        begun = clock()
         process(planned.samples(start, size))
-        took.append(time.perf_counter() - begun)
+        took.append(clock() - begun)
     return median(took)

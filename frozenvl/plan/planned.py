@@ -148,7 +148,10 @@ class Planned:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
                 stream = TrainingStream(data.train, data.seed)
-                self.processor(Unread(self))([stream[0]])
+                processor = self.processor(Unread(self))
+                processor([stream[0]])
+                if not processor.encode("words"):  # transformers makes one of a configuration alone
+                    raise UserError(f"{self.settings['language']}: has no tokeniser's files")
                 return stream
             except (UserError, OSError) as error:
                 self.assumed.append(f"{TOKENS} target tokens a pair, since the data is not at hand ({error})")

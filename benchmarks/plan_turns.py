@@ -1,0 +1,101 @@
+"""Callbacks of the fits that `plan.py` and `scaling.py` run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, distributed
+
+from frozenvl.checkpoint import read_checkpoint
+from frozenvl.commands.experiment import configuration
+from frozenvl.plan.measuring import Pieces, reading
+from frozenvl.plan.planned import Planned
+
+WARM = 2
+"""Steps at the start that are not counted."""
+
+
+class Turns(L.Callback):
+    """After each step of a fit, the pieces that its plan is made of; both in seconds of the processor.
+
+    Args:
+        options: of the fit, JSON.
+        out: file for what was found.
+    """
+
+    def __init__(self, options: str, out: Path) -> None:
+        self.options, self.out = json.loads(options), out
+        self.took: list[float] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        planned = Planned(configuration(self.options), precision=pl_module.precision)
+        batches = sorted(planned.batches(planned.batch_size), key=lambda batch: int(batch.lengths.sum()))
+        self.pieces = Pieces(planned, batches[len(batches) // 2], time.process_time)
+        self.reading = reading(planned, planned.batch_size, time.process_time)
+        self.since = time.process_time()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.took.append(time.process_time() - self.since)
+        self.pieces.turn()
+        self.since = time.process_time()
+
+    def on_train_end(self, *_: Any) -> None:
+        found = {"planned": self.pieces.seconds + self.reading, "real": median(self.took[WARM:])}
+        self.out.write_text(json.dumps(found))
+
+
+class Communication(L.Callback):
+    """Seconds of steps, and of those that go into summing gradients over the ranks; and what a checkpoint takes.
+
+    Args:
+        out: file for what was found.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.sent = out, 0
+        self.took: list[tuple[float, float]] = []
+        self.waited = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        if trainer.world_size > 1:
+            trainer.strategy.model.register_comm_hook(None, self._sum)  # type: ignore[union-attr, operator]
+        self.since = time.perf_counter()
+
+    def _sum(self, _: Any, bucket: Any) -> torch.futures.Future[Tensor]:
+        """DDP's own way of summing, waited for."""
+        start = time.perf_counter()
+        gradients = bucket.buffer().div_(distributed.get_world_size())
+        distributed.all_reduce(gradients)
+        self.waited += time.perf_counter() - start
+        self.sent += gradients.numel() * gradients.element_size()
+        done: torch.futures.Future[Tensor] = torch.futures.Future()
+        done.set_result(gradients)
+        return done
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        now = time.perf_counter()
+        self.took.append((now - self.since, self.waited))
+        self.since, self.waited = now, 0.0
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        path, start = self.out.with_suffix(".ckpt"), time.perf_counter()
+        trainer.save_checkpoint(path)
+        written = time.perf_counter()
+        if trainer.is_global_zero:
+            read_checkpoint(path)
+            steps = self.took[WARM:]
+            found = {
+                "seconds": median(step for step, _ in steps),
+                "waited": median(waited for _, waited in steps),
+                "bytes_a_step": self.sent / len(self.took),
+                "write": written - start,
+                "read": time.perf_counter() - written,
+                "checkpoint": path.stat().st_size,
+            }
+            self.out.write_text(json.dumps(found))

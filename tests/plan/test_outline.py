@@ -1,0 +1,179 @@
+"""What is counted without content, beside what a real step does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from running import CONFIG
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig, LlamaConfig
+
+from frozenvl.commands.experiment import configuration
+from frozenvl.model.batch import IGNORE
+from frozenvl.module import FrozenModule
+from frozenvl.plan.measuring import drawn
+from frozenvl.plan.outline import Outline, size
+from frozenvl.plan.planned import Planned
+from frozenvl.speed import Work, operations
+from frozenvl.trained import made
+
+TUNING = "frozenvl.model.tuning."
+WAYS = {
+    "frozen": [],
+    "LoRA": ["--model.tuning", TUNING + "LoRA"],
+    "adapters": ["--model.tuning", TUNING + "Adapters"],
+    "prompt tuning": ["--model.tuning", TUNING + "PromptTuning"],
+    "finetuned": ["--model.tuning", TUNING + "Finetuned"],
+    "trained encoder": ["--model.vision.init_args.trainable", "true"],
+    "two blocks": ["--model.vision.init_args.trainable", "2"],
+    "pixels": ["--data.cache_features", "false"],
+    "checkpointing": ["--model.checkpointing", "true"],
+    "transformer": [
+        "--model.mapper",
+        "frozenvl.model.mapper.Transformer",
+        "--model.mapper.init_args.layers",
+        "2",
+    ],
+    "bf16": ["--model.precision", "bf16"],
+}
+
+
+@pytest.fixture
+def planned(frozenvl):
+    def make(*options: str) -> Planned:
+        return Planned(configuration(["--config", str(CONFIG), *frozenvl.models, *options]))
+
+    return make
+
+
+class Products(TorchDispatchMode):
+    """Operations of the products that are really computed."""
+
+    done = 0.0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = function(*args, **(kwargs or {}))
+        if count := flop_registry.get(function._overloadpacket):
+            self.done += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def real(planned: Planned) -> FrozenModule:
+    """The module that is planned, loaded."""
+    module: FrozenModule = made(FrozenModule, planned.settings, "model")
+    if planned.precision == "bf16":
+        module.model.hold_frozen_in_bf16()
+    module.model.train()
+    return module
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_and_operations_are_those_of_a_real_step(planned, way):
+    it = planned(*WAYS[way])
+    module, batch = real(it), it.batches(8)[0]
+    outline = Outline(it.outlined.model)
+    shapes = {name: (p.shape, p.dtype, p.requires_grad) for name, p in module.model.named_parameters()}
+    assert shapes == {n: (p.shape, p.dtype, p.requires_grad) for n, p in outline.model.named_parameters()}
+    images = drawn(batch.images)
+    counted = outline.step(batch)
+    with Products() as products:
+        module.model.loss(batch.__class__(**vars(batch) | {"images": images})).nll.backward()
+    assert counted.operations == products.done > 0
+    optimizer = module.make_optimizer([p for p in module.parameters() if p.requires_grad])
+    optimizer.step()
+    kept = [value for state in optimizer.state.values() for value in state.values()]
+    assert outline.state(it.outlined.make_optimizer) == size(kept) > 2 * size(outline.trained)
+    assert outline.step(batch) == counted  # nothing is left of the first
+
+
+def test_operations_are_those_that_speed_counts(planned, tmp_path):
+    """Beside those of the language model's products with its weights: attention and the mapper, small here."""
+    LlamaConfig(
+        hidden_size=512,
+        intermediate_size=1536,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        vocab_size=4096,
+    ).save_pretrained(tmp_path)
+    it = planned("--model.language", str(tmp_path))
+    batch = it.batches(8)[0]
+    work = Work(int((batch.labels != IGNORE).sum()), int(batch.lengths.sum()))
+    outline = Outline(it.outlined.model)
+    least = operations(outline.model.language, work)
+    assert least < outline.step(batch).operations < 1.1 * least
+
+
+@pytest.mark.parametrize("way", ["frozen", "trained encoder", "checkpointing", "bf16", "LoRA"])
+def test_what_is_held_is_what_torch_allocates(planned, way, tmp_path):
+    it = planned(*WAYS[way], "--data.batch_size", "32")
+    module, batch = real(it), it.batches(32)[0]
+    batch = batch.__class__(**vars(batch) | {"images": drawn(batch.images)})
+    hooks = [
+        p.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", None))
+        for p in module.parameters()
+        if p.requires_grad
+    ]
+    module.model.loss(batch).nll.backward()  # what is made once
+    with torch.profiler.profile(profile_memory=True) as profile:
+        module.model.loss(batch).nll.backward()
+    assert hooks
+    profile.export_chrome_trace(str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    memory = [event for event in events if event["name"] == "[memory]"]
+    memory.sort(key=lambda event: event["ts"])
+    held = [event["args"]["Total Allocated"] for event in memory]
+    before = held[0] - memory[0]["args"]["Bytes"]
+    counted = Outline(it.outlined.model).step(it.batches(32)[0]).working
+    assert counted == pytest.approx(max(held) - before, rel=0.1)
+
+
+def test_checkpointing_holds_less_and_computes_more(planned):
+    plain, less = (planned(*WAYS[way]) for way in ("frozen", "checkpointing"))
+    one, other = (Outline(it.outlined.model).step(it.batches(16)[0]) for it in (plain, less))
+    assert other.working < 0.8 * one.working and other.operations > 1.2 * one.operations
+
+
+def test_a_model_of_hugging_face_is_outlined_from_its_configurations(planned, tmp_path):
+    folder: Path = tmp_path / "clip"
+    config = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=64,
+        patch_size=16,
+    )
+    config.save_pretrained(folder)
+    CLIPImageProcessor(size=64, crop_size=64).save_pretrained(folder)
+    GPTJConfig(n_embd=32, n_layer=3, n_head=4, rotary_dim=4, vocab_size=99).save_pretrained(tmp_path / "gptj")
+    vision = [
+        "--model.vision",
+        "frozenvl.model.vision.HFEncoder",
+        "--model.vision.init_args.name",
+        str(folder),
+    ]
+    it = planned(*vision, "--model.language", str(tmp_path / "gptj"), "--data.cache_features", "false")
+    outline = Outline(it.outlined.model)
+    expected = CLIPVisionModel(config)
+    assert sum(p.numel() for p in outline.model.vision.parameters()) == sum(
+        p.numel() for p in expected.parameters()
+    )
+    assert len(outline.model.language.layers) == 3
+    assert outline.step(it.batches(4)[0]).operations > 0
+    assert "13 target tokens a pair" in it.assumed[0]  # for want of a tokeniser
+
+
+def test_longer_data_is_seen(planned):
+    long = planned("--data.train.vqa.weight", "9")
+    short = planned("--data.train.vqa.weight", "1")
+    mean = lambda it: sum(int(b.lengths.sum()) for b in it.batches(8))
+    assert mean(long) != mean(short)
+    fixed = planned()
+    fixed.tokens = 5
+    (batch,) = fixed.batches(8)
+    assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5
