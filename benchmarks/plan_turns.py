@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, distributed
 
 from frozenvl.checkpoint import read_checkpoint
-from frozenvl.commands.experiment import configuration
+from frozenvl.commands.experiment import configuration_parser
 from frozenvl.plan.measuring import Pieces, reading
 from frozenvl.plan.planned import Planned
 
@@ -34,7 +34,7 @@ class Turns(L.Callback):
         self.took: list[float] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        planned = Planned(configuration(self.options), precision=pl_module.precision)
+        planned = Planned(configuration_parser()(self.options), precision=pl_module.precision)
         batches = sorted(planned.batches(planned.batch_size), key=lambda batch: int(batch.lengths.sum()))
         self.pieces = Pieces(planned, batches[len(batches) // 2], time.process_time)
         self.reading = reading(planned, planned.batch_size, time.process_time)

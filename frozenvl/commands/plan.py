@@ -108,14 +108,14 @@ def run(args: argparse.Namespace) -> int:
         UserError: where the configuration describes no fit, or its language model's is not at hand.
     """
     from frozenvl.allocator import keep_freed_memory
-    from frozenvl.commands.experiment import configuration
+    from frozenvl.commands.experiment import configuration_parser
     from frozenvl.plan.forecast import Device, Forecast
     from frozenvl.plan.planned import Planned
 
     keep_freed_memory()
     options = [part for config in args.config for part in ("--config", config)]
     planned = Planned(
-        configuration([*options, *args.rest]), args.tokens, args.pairs, "bf16" if args.peak else None
+        configuration_parser()([*options, *args.rest]), args.tokens, args.pairs, "bf16" if args.peak else None
     )
     forecast = Forecast(planned, Device(args.bandwidth * 1e9, args.peak, args.share))
     rows = [row for devices in args.devices for row in forecast.rows(devices)]

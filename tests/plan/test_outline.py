@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig, LlamaConfig
 
-from frozenvl.commands.experiment import configuration
+from frozenvl.commands.experiment import configuration_parser
 from frozenvl.model.batch import IGNORE
 from frozenvl.module import FrozenModule
 from frozenvl.plan.measuring import drawn
@@ -46,7 +46,7 @@ WAYS = {
 @pytest.fixture
 def planned(frozenvl):
     def make(*options: str) -> Planned:
-        return Planned(configuration(["--config", str(CONFIG), *frozenvl.models, *options]))
+        return Planned(configuration_parser()(["--config", str(CONFIG), *frozenvl.models, *options]))
 
     return make
 
