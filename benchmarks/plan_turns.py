@@ -17,7 +17,7 @@ from frozenvl.commands.experiment import configuration_parser
 from frozenvl.plan.measuring import Pieces, reading
 from frozenvl.plan.planned import Planned
 
-WARM = 2
+WARM = 1
 """Steps at the start that are not counted."""
 
 

@@ -90,6 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a second that a device sends and receives (default: 25, as a network of 200 Gb/s)",
     )
     parser.add_argument(
+        "--memory-bandwidth",
+        type=positive,
+        default=2000.0,
+        metavar="GB",
+        help="a second that a device with a --peak reads of its own memory (default: 2000)",
+    )
+    parser.add_argument(
         "--tokens",
         type=count,
         metavar="T",
@@ -117,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
     planned = Planned(
         configuration_parser()([*options, *args.rest]), args.tokens, args.pairs, "bf16" if args.peak else None
     )
-    forecast = Forecast(planned, Device(args.bandwidth * 1e9, args.peak, args.share))
+    device = Device(args.bandwidth * 1e9, args.peak, args.share, args.memory_bandwidth * 1e9)
+    forecast = Forecast(planned, device)
     rows = [row for devices in args.devices for row in forecast.rows(devices)]
     if args.json:
         print(json.dumps([as_json(row) for row in rows], indent=1))
@@ -179,8 +187,9 @@ def assumed(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> li
     notes = list(forecast.planned.assumed)
     if args.peak:
         notes.append(
-            f"{args.peak:.3g} operations a second at best on a device, of which training reaches {args.share:.0%}; "
-            "images and texts are read ahead; a driver's own memory comes on top"
+            f"{args.peak:.3g} operations a second at best on a device, of which training reaches {args.share:.0%}, "
+            f"unless reading the weights at {args.memory_bandwidth:g} GB a second takes longer; images and texts are "
+            "read ahead; a driver's own memory comes on top"
         )
     else:
         notes.append(

@@ -30,11 +30,18 @@ class Device:
         bandwidth: bytes a second that it sends, and receives, at a time.
         peak: operations a second of matrix products; None has steps measured on this machine.
         share: of the peak, that training reaches.
+        memory_bandwidth: bytes a second that it reads of its own memory.
     """
 
     bandwidth: float
     peak: float | None = None
     share: float = 1.0
+    memory_bandwidth: float = float("inf")
+
+    def seconds(self, operations: float, weights: int) -> float:
+        """Of a pass through a model and back: however few positions it has, weights are read on either way."""
+        assert self.peak is not None
+        return max(operations / (self.peak * self.share), 2 * weights / self.memory_bandwidth)
 
 
 class Forecast:
@@ -108,7 +115,7 @@ class Forecast:
             seconds, self.measured = measured(self.planned, usual)
             seconds += reading(self.planned, len(usual))
         else:
-            seconds = step.operations / (self.device.peak * self.device.share)
+            seconds = self.device.seconds(step.operations, self.weights.all)
         heap = HEAP if self.device.peak is None else 1.0
         return Micro(step.operations, seconds, int(heap * most.working))
 

@@ -1,0 +1,55 @@
+"""Memory and seconds on many devices, from those of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from frozenvl.plan.arithmetic import Micro, Weights, plan
+from frozenvl.plan.forecast import Device
+
+WEIGHTS = Weights(frozen=8000, trained=400, gradients=400, state=800, layer=2000, outside=400)
+MICRO = Micro(operations=1e6, seconds=2.0, working=500)
+
+
+def row(strategy, devices, accumulated=1, bandwidth=100.0):
+    return plan(strategy, devices, 64, accumulated, WEIGHTS, MICRO, bandwidth, steps=3600)
+
+
+def test_one_device_sends_nothing_whatever_the_strategy():
+    ddp, fsdp = row("DDP", 1), row("FSDP", 1)
+    assert ddp.memory == fsdp.memory == 8000 + 400 + 400 + 800 + 500
+    assert ddp.communicating == fsdp.communicating == ddp.share == 0
+    assert (ddp.seconds, ddp.rate, ddp.hours) == (2.0, 32.0, 2.0)
+
+
+def test_ddp_sums_the_gradients_of_what_is_trained_by_a_ring():
+    two, four = row("DDP", 2), row("DDP", 4)
+    assert two.memory == four.memory == row("DDP", 1).memory
+    assert two.communicating == 2 * 400 * (1 / 2) / 100
+    assert four.communicating == 2 * 400 * (3 / 4) / 100
+    assert row("DDP", 4, accumulated=5).communicating == four.communicating  # once a step
+
+
+def test_fsdp_deals_out_weights_and_gathers_them_twice_a_pass():
+    four = row("FSDP", 4)
+    assert (four.frozen, four.trained) == (8000 / 4, 1600 / 4)
+    assert four.gathered == (2 * 2000 + 400) * 3 / 4  # two layers, and what is no layer, but for its own part
+    assert four.communicating == pytest.approx((2 * 8400 + 400) * 3 / 4 / 100)
+    assert row("FSDP", 4, accumulated=2).communicating == pytest.approx((4 * 8400 + 400) * 3 / 4 / 100)
+    assert four.memory < row("DDP", 4).memory
+
+
+def test_what_is_gathered_is_no_more_than_all():
+    small = Weights(frozen=100, trained=0, gradients=0, state=0, layer=90, outside=10)
+    assert plan("FSDP", 2, 2, 1, small, MICRO, 1.0).gathered == 50
+
+
+def test_accumulation_repeats_passes():
+    assert row("DDP", 2, accumulated=3).computing == 6.0
+    assert row("DDP", 2, accumulated=3).operations == 3e6
+
+
+def test_a_pass_reads_all_weights_twice_however_few_its_operations():
+    device = Device(bandwidth=1.0, peak=1000.0, share=0.5, memory_bandwidth=100.0)
+    assert device.seconds(operations=1e6, weights=1) == 2000
+    assert device.seconds(operations=1.0, weights=1000) == 20

@@ -1,0 +1,117 @@
+"""`frozenvl plan`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from running import CONFIG, one_line
+from transformers import LlamaConfig
+
+from frozenvl.cli import main
+from frozenvl.trained import load_trained
+
+
+@pytest.fixture
+def plan(frozenvl, capfd):
+    """The exit status, and what was printed."""
+
+    def call(*options: object) -> tuple[int, str, str]:
+        status = main(["plan", "--config", str(CONFIG), *frozenvl.models, *map(str, options)])
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return call
+
+
+def numbers(plan, *options: object) -> list[dict]:
+    status, out, err = plan("--json", "--peak", "1e12", *options)
+    assert status == 0, err
+    return json.loads(out)
+
+
+def test_a_table_says_what_it_rests_on(plan):
+    status, out, err = plan("--devices", 1, 4, "--peak", "1e12", "--memory", "0.0001", "--model.k", 3)
+    assert status == 0 and "Traceback" not in err
+    for words in ("4 DDP", "4 FSDP", "memory, GB", "hours", "fits into 0.0001 GB", "of it communication"):
+        assert words in out
+    assert "1e+12 operations a second" in out and "fit was not run with it" in out
+
+
+def test_weights_are_those_of_a_trained_run(plan, tiny_run):
+    (row,) = numbers(plan)
+    module = load_trained(tiny_run).module
+    bytes_of = lambda trained: sum(p.numel() * 4 for p in module.parameters() if p.requires_grad == trained)
+    assert row["trained"] == pytest.approx(4 * bytes_of(True), abs=100)  # Adam's own count of steps
+    assert row["frozen"] == pytest.approx(bytes_of(False), rel=0.05)  # beside buffers
+    assert row["steps"] == 6 and row["pairs"] == 8
+
+
+def test_more_devices_divide_the_batch(plan):
+    one, ddp, fsdp = numbers(plan, "--devices", 1, 4, "--trainer.accumulate_grad_batches", 2)
+    assert ddp["operations"] == fsdp["operations"] < one["operations"]
+    assert ddp["working"] < one["working"] and fsdp["frozen"] == pytest.approx(ddp["frozen"] / 4)
+    assert numbers(plan, "--tokens", 60)[0]["operations"] > one["operations"]
+
+
+def test_pairs_decide_the_hours(plan):
+    (row,) = numbers(plan, "--pairs", 8001)
+    assert row["steps"] == 1001 and row["hours"] == pytest.approx(1001 * row["seconds"] / 3600)
+
+
+def test_quantised_weights_are_a_fraction(plan):
+    plain, packed = (
+        numbers(plan, "--model.precision", "bf16", *more)[0]
+        for more in ((), ("--model.quantization", "int8"))
+    )
+    assert packed["frozen"] < plain["frozen"] and packed["trained"] == plain["trained"]
+
+
+def test_measured_on_this_machine(plan):
+    status, out, _ = plan("--json")
+    assert status == 0
+    (row,) = json.loads(out)
+    assert row["process"] > 1e8 and 0.001 < row["seconds"] < 60
+
+
+def test_a_language_model_of_7_billion_weights_needs_its_configuration_alone(plan, tmp_path):
+    LlamaConfig().save_pretrained(tmp_path / "7B")
+    small = ("--data.batch_size", 8, "--devices", 8, "--model.precision", "bf16")
+    ddp, fsdp = numbers(plan, "--model.language", tmp_path / "7B", *small)
+    assert ddp["frozen"] == pytest.approx(2 * 6_738_415_616, rel=0.001)
+    assert fsdp["memory"] < ddp["memory"] / 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--devices", 0), "0 is not a number of 1 or more"),
+        (("--devices", "many"), "--devices: invalid count value: 'many'"),
+        (("--peak", -1), "-1 is not above 0"),
+        (("--peak", "1e12", "--share", 2), "2 is no share, from 0 to 1"),
+        (("--config", "nowhere.yaml"), "nowhere.yaml"),
+        (("--model.kk", 3), "kk"),
+        (
+            ("--model.language", "./nowhere"),
+            "a folder that holds nothing but the model's config.json will do",
+        ),
+        (("--devices", 9, "--peak", "1e12"), "--data.batch_size 9"),
+        (("--model.k", 0), "an image needs at least one prefix vector"),
+    ],
+)
+def test_bad_input_is_said_in_one_line(plan, options, said):
+    status, _, err = plan(*options)
+    assert status == 2 and said in one_line(err)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from frozenvl.cli import main\n"
+        "try: main(['plan', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'lightning', 'transformers', 'rich') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"
