@@ -25,12 +25,12 @@ class Turns(L.Callback):
     """After each step of a fit, the pieces that its plan is made of; both in seconds of the processor.
 
     Args:
-        options: of the fit, JSON.
+        options: of the fit.
         out: file for what was found.
     """
 
-    def __init__(self, options: str, out: Path) -> None:
-        self.options, self.out = json.loads(options), out
+    def __init__(self, options: list[str], out: Path) -> None:
+        self.options, self.out = options, out
         self.took: list[float] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:

@@ -142,11 +142,12 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.measure import Measurement
+    from rich.table import Column, Table
 
     for line in described(forecast):
         print(line)
-    table = Table("a device", *(column(row) for row in rows))
+    table = Table(Column("a device", no_wrap=True), *(column(row) for row in rows))
     for name, cell in CELLS.items():
         cells = [cell(row) for row in rows]
         if any(text != NONE for text in cells):
@@ -155,7 +156,8 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
         fits = [row.memory <= args.memory * 1e9 for row in rows]
         table.add_row(f"fits into {args.memory:g} GB", *("yes" if fit else "no" for fit in fits))
     console = Console()
-    console.width = max(console.width, console.measure(table).maximum)  # rather too wide than broken
+    wanted = Measurement.get(console, console.options.update(width=1000), table).maximum
+    console.width = max(console.width, wanted)  # rather too wide than broken
     console.print(table)
     for line in assumed(args, forecast, rows):
         print(line)
@@ -164,7 +166,8 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
 def column(row: Row) -> Any:
     from rich.table import Column
 
-    return Column(f"{row.devices:,} {row.strategy if row.devices > 1 else ''}".strip(), justify="right")
+    name = f"{row.devices:,} {row.strategy}" if row.devices > 1 else "1"
+    return Column(name, justify="right", no_wrap=True)
 
 
 def described(forecast: Forecast) -> list[str]:
