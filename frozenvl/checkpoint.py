@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,43 @@ class SafeCheckpointIO(CheckpointIO):
 
 
 class SaveLast(Callback):
-    """Keeps the last weights of a fit also where it ends between two of ModelCheckpoint's steps."""
+    """Keeps the last weights of a fit also where it ends between two of ModelCheckpoint's steps, and before each
+    validation: one that is broken off costs no step. Stands behind ModelCheckpoint.
+
+    Args:
+        due: whether a validation follows at once.
+    """
+
+    def __init__(self, due: Callable[[], bool]) -> None:
+        self.due = due
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.due():
+            save_last(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for callback in trainer.checkpoint_callbacks:
-            if not isinstance(callback, ModelCheckpoint) or not callback.save_last:
-                continue
-            if callback._last_global_step_saved != trainer.global_step:
-                callback._save_last_checkpoint(trainer, callback._monitor_candidates(trainer))
+        save_last(trainer)
+
+
+def save_last(trainer: Trainer, insist: bool = False) -> Path | None:
+    """Brings `last.ckpt` up to the current step, where ModelCheckpoint keeps one; on all ranks.
+
+    Args:
+        trainer: at the end of an optimiser step.
+        insist: whether to write it also where none is kept.
+
+    Returns:
+        the file, if there is one.
+    """
+    callbacks = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    path = None
+    for callback in [c for c in callbacks if c.save_last] or callbacks[:insist]:
+        if not callback.last_model_path or callback._last_global_step_saved != trainer.global_step:
+            kept, callback.save_last = callback.save_last, True
+            callback._save_last_checkpoint(trainer, callback._monitor_candidates(trainer))
+            callback.save_last = kept
+        path = Path(callback.last_model_path)
+    return path
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             raise
         message, status = explain(error)
-        print(f"frozenvl: error: {message}", file=sys.stderr)
+        if not getattr(error, "quiet", False):
+            print(f"frozenvl: {'' if status > 128 else 'error: '}{message}", file=sys.stderr)
         return status
 
 
@@ -118,6 +120,8 @@ def bad_reference(message: str) -> tuple[str, int]:
 def last_line(message: str) -> tuple[str, int]:
     """What a traceback from another process ends with."""
     kind, _, line = message.strip().splitlines()[-1].partition(": ")
+    if kind.endswith("Stopped"):  # "stopped by SIGTERM …"
+        return line, 128 + signal.Signals[line.split()[2]].value
     return line, 2 if kind.endswith("UserError") else 1
 
 

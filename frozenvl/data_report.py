@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,14 @@ ENOUGH = 1000
 
 
 class DataReport(L.Callback):
-    """Lists unreadable samples of all ranks, says their number at the end, and stops a run that has too many."""
+    """Lists unreadable samples of all ranks, says their number at the end, and stops a run that has too many.
 
-    def __init__(self) -> None:
+    Args:
+        due: whether the validation of the step that a run is resumed at is still to be done.
+    """
+
+    def __init__(self, due: Callable[[], bool]) -> None:
+        self.due = due
         self.training: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
         self._mine: list[tuple[str, str]] = []
@@ -30,9 +36,9 @@ class DataReport(L.Callback):
         """A resumed run keeps the lines of the steps that it does not do again."""
         path = report_path(trainer)
         if trainer.global_step and trainer.is_global_zero and path.is_file():
-            known = read_json(path)
+            known, validated = read_json(path), trainer.global_step - self.due()
             self.training = [row for row in known["training"] if row["step"] < trainer.global_step]
-            self.validation = [row for row in known["validation"] if row["step"] <= trainer.global_step]
+            self.validation = [row for row in known["validation"] if row["step"] <= validated]
         self.training, self.validation = trainer.strategy.broadcast((self.training, self.validation))
         data = trainer.datamodule  # type: ignore[attr-defined]
         for task, count in data.overlapping.items() if trainer.is_global_zero else ():

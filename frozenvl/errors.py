@@ -18,6 +18,20 @@ class RunError(UserError):
     status = 1
 
 
+class Stopped(RunError):
+    """A run that was told to stop by a signal.
+
+    Args:
+        message: one line.
+        status: of the process.
+        quiet: whether another rank says so already.
+    """
+
+    def __init__(self, message: str, status: int, quiet: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.quiet = status, quiet
+
+
 class UnreadableImage(UserError):
     """An image whose content cannot be had: training replaces its sample, evaluation counts it as wrong.
 

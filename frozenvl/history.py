@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,38 @@ class History(L.Callback):
     """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again.
 
     The same run writes the same lines: what depends on the machine (`frozenvl.speed`) goes to the logger alone.
+
+    Args:
+        due: whether the validation of the step that a run is resumed at is still to be done.
     """
 
     _last = 0
 
+    def __init__(self, due: Callable[[], bool]) -> None:
+        self.due = due
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._last = trainer.global_step  # a checkpoint's by now; not yet in `on_fit_start`
         if trainer.is_global_zero:
-            path = history_path(trainer)
-            kept = [row for row in read_lines(path) if row["step"] <= trainer.global_step]
+            path, step = history_path(trainer), trainer.global_step
+            kept = [
+                row
+                for row in read_lines(path)
+                if row["step"] < step or (row["step"] == step and ("train/loss" in row or not self.due()))
+            ]
             write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if trainer.global_step > self._last and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._append(trainer, "train/")
         self._last = trainer.global_step
+
+    def on_save_checkpoint(self, trainer: L.Trainer, *_: Any) -> None:
+        """The lines that a checkpoint relies on are on the disk before it is."""
+        path = history_path(trainer)
+        if trainer.is_global_zero and path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking and trainer.state.fn == "fit":

@@ -60,6 +60,50 @@ class StepBatches:
                 )
 
 
+class DueValidation(L.Callback):
+    """Does a validation again that was due, or being done, when the process ended; Lightning would go on behind it.
+
+    Stands before all that writes checkpoints, whose content says whether one is still due.
+    """
+
+    def __init__(self) -> None:
+        self.due = False
+        """Whether the validation that belongs to the current step is still to be done."""
+        self._max_steps: int | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"due": self.due}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.due = state_dict["due"]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.due:  # also behind the last step, where Lightning would not begin at all
+            loop = trainer.fit_loop.epoch_loop
+            self._max_steps, loop.max_steps = loop.max_steps, -1
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._max_steps is not None:
+            trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
+        if not self.due:
+            return
+        validation, connector = trainer.fit_loop.epoch_loop.val_loop, trainer._logger_connector
+        first = connector._first_loop_iter
+        validation.restarting = False
+        trainer.validating = True
+        validation.run()
+        trainer.training = True
+        connector._first_loop_iter = first
+        self.due = False  # also where validation has become none
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        loop = trainer.fit_loop.epoch_loop
+        self.due = bool(loop._should_check_val_fx(trainer.fit_loop._data_fetcher))  # type: ignore[arg-type]
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.due = False
+
+
 def recount(checkpoint: dict[str, Any], accumulate: int) -> None:
     """Restates Lightning's count of batches in a checkpoint for a run that accumulates another number of them."""
     steps = checkpoint["global_step"]

@@ -24,7 +24,9 @@ from frozenvl.evaluation.perplexity import Perplexity
 from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
 from frozenvl.module import FrozenModule
+from frozenvl.resume import DueValidation
 from frozenvl.speed import Speed
+from frozenvl.stopping import Signals, StopAtStep
 
 BESIDE_THE_POINT = (
     "does not have many workers",
@@ -35,6 +37,7 @@ BESIDE_THE_POINT = (
     "You are using a custom batch sampler",
     "The dirpath has changed",  # a checkpoint scored under another name
     "isinstance.treespec, LeafSpec",
+    "The `srun` command is available",
 )
 """Warnings of Lightning's that say nothing to the user of this command."""
 
@@ -68,6 +71,12 @@ class FrozenCLI(LightningCLI):
             default=False,
             help="fit: throw away what a run of this name left before",
         )
+        parser.add_argument(
+            "--resume",
+            type=bool,
+            default=False,
+            help="fit: go on from the last checkpoint of this name, or begin where there is none",
+        )
         parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
         parser.link_arguments("init_from", "model.init_from")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
@@ -80,22 +89,38 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        speed = Speed()
-        kept = [History(), DataReport(), speed, Cost(speed), Perplexity(), Predictions(), SaveLast()]
+        signals = Signals(trainer)
+        trainer._signal_connector = signals
+        speed, validation = Speed(), DueValidation()
+        due = lambda: validation.due
+        kept = [History(due), DataReport(due), validation, speed, Cost(speed), Perplexity(), Predictions()]
         trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
+        trainer.callbacks += [SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]
+            if getattr(callback, "save_last", None) == "link":
+                callback.save_last = True  # type: ignore[attr-defined] - a link is taken away before it is set anew
         return trainer
 
     def before_fit(self) -> None:
         """A run is gone on with, or it is new: never another one's remains under the same name."""
+        self.trainer._signal_connector.register_signal_handlers()
         folder, resumed = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
         left = [folder / name for name in LEFT if (folder / name).exists()]
-        if resumed == "last" and not any(folder.glob("checkpoints/last*.ckpt")):
+        last = folder / "checkpoints" / "last.ckpt"
+        if self._get(self.config, "resume"):
+            if resumed or self._get(self.config, "overwrite"):
+                raise UserError("--resume true goes with neither --ckpt_path nor --overwrite true; choose one")
+            if last.exists():
+                resumed = self.config_init["fit"]["ckpt_path"] = str(last)
+        if resumed == "last" and not last.exists():
             raise UserError(
-                f"{folder}/checkpoints: no last.ckpt to go on from; drop --ckpt_path to start anew"
+                f"{last.parent}: no last.ckpt to go on from; drop --ckpt_path to start anew, or give --resume true"
             )
+        if self.trainer.is_global_zero:
+            for path in folder.glob("checkpoints/.*.tmp"):  # of a process that was killed while it wrote
+                path.unlink()
         if resumed:
             return
         done = any(folder.glob("checkpoints/*.ckpt")) or any(folder.glob("evaluation/*/score.json"))
@@ -149,12 +174,10 @@ def run(arguments: list[str]) -> int:
         UserError: whatever is wrong with the arguments, in one line.
     """
     try:
-        cli = make(FrozenCLI, arguments)
+        make(FrozenCLI, arguments)
     except ArgumentError as error:
         raise UserError(one_line(str(error))) from error
-    return (
-        143 if cli.trainer.received_sigterm else 0
-    )  # as a shell counts a SIGTERM; Lightning would end with 0
+    return 0
 
 
 def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:

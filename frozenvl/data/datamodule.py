@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -133,7 +134,7 @@ class FrozenData(L.LightningDataModule):
             batch_sampler=batches,  # type: ignore[arg-type]
             collate_fn=collate or partial(readable, process=self._process),
             num_workers=self.workers,
-            worker_init_fn=one_thread,
+            worker_init_fn=reads_only,
             persistent_workers=False,
         )
 
@@ -174,6 +175,13 @@ def mixed(examples: int) -> list[int]:
     return [order[position] for position in range(examples)]
 
 
-def one_thread(_worker: int) -> None:
-    """A worker reads; the arithmetic's threads belong to the training process."""
+def reads_only(_worker: int) -> None:
+    """A worker reads; the arithmetic's threads belong to the training process, and so do signals to a whole group.
+
+    That of a scheduler or a Ctrl-C must not take the reader from a run that goes on to its next checkpoint. A second
+    SIGTERM ends a worker, as the end of its loader's patience.
+    """
     torch.set_num_threads(1)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
