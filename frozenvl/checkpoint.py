@@ -64,7 +64,9 @@ def save_last(trainer: Trainer, insist: bool = False) -> Path | None:
     Returns:
         the file, if there is one.
     """
-    callbacks = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    callbacks = [
+        callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)
+    ]
     path = None
     for callback in [c for c in callbacks if c.save_last] or callbacks[:insist]:
         if not callback.last_model_path or callback._last_global_step_saved != trainer.global_step:

@@ -129,3 +129,27 @@ class Saved(L.Callback):
 
     def on_fit_end(self, trainer, pl_module):
         pl_module.model.save_pretrained(self.folder)
+
+
+class Wait(L.Callback):
+    """Lets every process of a run wait at a step: for a signal that comes in the middle of it, or for ever.
+
+    Args:
+        step: the number of steps that are done by then.
+        where: a hook of callbacks that comes in the middle of a step, or in a validation.
+        seconds: how long.
+        rank: which one waits; -1 for all.
+    """
+
+    def __init__(
+        self, step: int, where: str = "on_before_optimizer_step", seconds: float = 1, rank: int = -1
+    ):
+        self.step, self.seconds, self.rank = step, seconds, rank
+        setattr(self, where, self._wait)
+
+    def _wait(self, trainer, *_) -> None:
+        if trainer.global_step == self.step and self.rank in (-1, trainer.global_rank):
+            Path(f"waiting-{trainer.global_rank}").write_text(f"{os.getpid()}\n")
+            end = time.monotonic() + self.seconds
+            while time.monotonic() < end:
+                time.sleep(0.01)

@@ -100,7 +100,8 @@ class FrozenCLI(LightningCLI):
             # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]
             if getattr(callback, "save_last", None) == "link":
-                callback.save_last = True  # type: ignore[attr-defined] - a link is taken away before it is set anew
+                # Lightning takes a link away before it sets it anew.
+                callback.save_last = True  # type: ignore[attr-defined]
         return trainer
 
     def before_fit(self) -> None:
@@ -111,7 +112,9 @@ class FrozenCLI(LightningCLI):
         last = folder / "checkpoints" / "last.ckpt"
         if self._get(self.config, "resume"):
             if resumed or self._get(self.config, "overwrite"):
-                raise UserError("--resume true goes with neither --ckpt_path nor --overwrite true; choose one")
+                raise UserError(
+                    "--resume true goes with neither --ckpt_path nor --overwrite true; choose one"
+                )
             if last.exists():
                 resumed = self.config_init["fit"]["ckpt_path"] = str(last)
         if resumed == "last" and not last.exists():

@@ -9,8 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from running import Runs
+import matplotlib.figure  # noqa: F401 - here, so that it is imported once
+from running import CONFIG, Runs
 
+import frozenvl.commands.experiment
+import frozenvl.evaluation  # noqa: F401
+
+DRILL = ("--config", CONFIG.parent / "faults" / "drill.yaml")
 PATIENCE = 60
 """Seconds after which a process that should have ended counts as hanging."""
 
@@ -62,7 +67,7 @@ class Process:
 
 def start(frozenvl: Runs, *options: object, name: str = "cut", ranks: int = 1) -> Process:
     """`frozenvl fit` in a process."""
-    return Process(lambda: frozenvl("fit", *options, name=name, ranks=ranks), Path(f"{name}.log"))
+    return Process(lambda: frozenvl("fit", *DRILL, *options, name=name, ranks=ranks), Path(f"{name}.log"))
 
 
 def until(path: Path, text: str = "", seconds: float = PATIENCE) -> str:
