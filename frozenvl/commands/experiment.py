@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.cluster import check_launch, launch
 from frozenvl.cost import Cost
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data_report import DataReport
@@ -82,6 +83,7 @@ class FrozenCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        launch()  # before Lightning looks at the same variables, and says less
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
         if config.get("logger") in (None, True):
@@ -89,6 +91,7 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
+        check_launch(trainer.num_nodes, trainer.num_devices)
         signals = Signals(trainer)
         trainer._signal_connector = signals
         speed, validation = Speed(), DueValidation()
