@@ -12,6 +12,7 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from frozenvl import __version__
 from frozenvl.checkpoint import read_checkpoint
@@ -26,6 +27,7 @@ from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.quantization import Quantization
 from frozenvl.model.recomputing import checkpoint_layers
+from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.progress import progress_line
@@ -71,6 +73,8 @@ class FrozenModule(L.LightningModule):
             minute (some seconds, where it was done before) and makes each step faster by a sixth or so.
         checkpointing: whether training keeps of each layer of the language model its input alone, and computes the
             rest again on the way back: less memory, more time (docs/performance.md), the same numbers.
+        shard: whether each rank holds a share of the language model's frozen layers, and fetches each layer where it
+            comes to it (FSDP): less memory, more traffic. `precision` has to be said then.
         seed: of dropout; by default the run's `seed_everything`.
         init_from: a checkpoint whose trained weights a new run starts from.
     """
@@ -93,6 +97,7 @@ class FrozenModule(L.LightningModule):
         precision: Literal["auto", "bf16", "fp32"] = "auto",
         compile: bool = False,
         checkpointing: bool = False,
+        shard: bool = False,
         seed: int = 0,
         init_from: Path | None = None,
     ) -> None:
@@ -108,6 +113,11 @@ class FrozenModule(L.LightningModule):
             if compile:
                 raise UserError("model.compile and model.checkpointing do not go together; choose one")
             checkpoint_layers(self.model.language)
+        if shard and precision == "auto":
+            raise UserError("model.shard: set model.precision to bf16 or fp32, which is what is shared out")
+        if shard and compile:
+            raise UserError("model.compile and model.shard do not go together; choose one")
+        self.shard, self.sharded = shard, None  # type: bool, ShardedLayers | None
         self.seed = seed
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.trained_steps = 0
@@ -127,6 +137,18 @@ class FrozenModule(L.LightningModule):
         if stage == "fit" and self.compile_layers:
             self.model.language.compile_layers()
 
+    def configure_model(self) -> None:
+        """Before the model moves to its device: so none ever holds all layers of a sharded language model."""
+        if self.shard and self.trainer.world_size > 1 and self.sharded is None:
+            if self.precision == "bf16":
+                self.model.hold_frozen_in_bf16()
+            self.sharded = ShardedLayers(self.model.language, self.trainer.strategy.root_device)
+        # What is trained starts, and stays, alike on all ranks; the rest each has read for itself.
+        kept = {f"model.{name}" for name in self.model.trained_weights()}
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+            self, [name for name, _ in (*self.named_parameters(), *self.named_buffers()) if name not in kept]
+        )
+
     @cached_property
     def processor(self) -> Processor:
         """Makes batches: of pixels, or of rows of the feature cache. Chooses the precision first.
@@ -136,7 +158,7 @@ class FrozenModule(L.LightningModule):
         strategy = self.trainer.strategy
         if self.precision == "auto":
             self.precision = strategy.broadcast(faster_precision(strategy.root_device))
-        if self.precision == "bf16":
+        if self.precision == "bf16" and not self.model.low_precision:
             self.model.hold_frozen_in_bf16()
         vision = self.model.vision
         data = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -228,6 +250,18 @@ class FrozenModule(L.LightningModule):
         return self.trainer.strategy.reduce(values.to(self.device, torch.float64), reduce_op="sum").cpu()
 
     # Validation
+
+    def on_validation_start(self) -> None:
+        """Ranks ask and answer at their own pace, so each holds the whole language model meanwhile."""
+        if self.sharded:
+            self.sharded.gather()
+
+    def on_validation_end(self) -> None:
+        if self.sharded:
+            self.sharded.release()
+
+    on_test_start = on_predict_start = on_validation_start
+    on_test_end = on_predict_end = on_validation_end
 
     def on_validation_epoch_start(self) -> None:
         self._nll = torch.zeros(3, dtype=torch.float64)

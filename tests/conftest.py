@@ -82,3 +82,13 @@ def tiny_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path
         patch.chdir(tmp_path_factory.mktemp("tiny_run"))
         assert Runs(tiny_language, tiny_vision)("fit") == 0
         return Path("runs/tiny").absolute()
+
+
+@pytest.fixture(scope="module")
+def drilled(tmp_path_factory, tiny_language, tiny_vision, feature_home):
+    """The command in a folder that the tests of a file share."""
+    from running import Runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("drilled"))
+        yield Runs(tiny_language, tiny_vision)

@@ -13,6 +13,7 @@ import torch
 
 from frozenvl.errors import RunError
 from frozenvl.model.mapper import MLP
+from frozenvl.ranks import gather
 
 
 class StopAt(L.Callback):
@@ -153,3 +154,37 @@ class Wait(L.Callback):
             end = time.monotonic() + self.seconds
             while time.monotonic() < end:
                 time.sleep(0.01)
+
+
+class InStep(L.Callback):
+    """Moves all weights by the rank before training starts, and writes which agree again once it has."""
+
+    def __init__(self, file: str) -> None:
+        self.file = Path(file)
+
+    def setup(self, trainer, module, stage) -> None:
+        with torch.no_grad():
+            for weight in module.parameters():
+                weight.add_(trainer.global_rank)
+
+    def on_train_start(self, trainer, module) -> None:
+        agree, differ = [], []
+        for name, weight in module.named_parameters():
+            parts = gather(weight.detach().clone())
+            (agree if torch.equal(*parts) else differ).append(name)
+        reduced = [name for name, weight in module.named_parameters() if weight.requires_grad]
+        if trainer.is_global_zero:
+            self.file.write_text(json.dumps({"agree": agree, "differ": differ, "reduced": reduced}))
+
+
+class Held(L.Callback):
+    """Writes how many frozen weights of the language model's layers this rank holds in a training step."""
+
+    def __init__(self, file: str) -> None:
+        self.file = Path(file)
+
+    def on_train_batch_end(self, trainer, module, *_) -> None:
+        frozen = [w for w in module.model.language.layers.parameters() if not w.requires_grad]
+        held = sum(getattr(w, "_local_tensor", w).numel() for w in frozen)
+        if trainer.is_global_zero:
+            self.file.write_text(json.dumps({"frozen": held}))

@@ -25,8 +25,8 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmctldPort={ports[0]}
 AuthType=auth/munge
-# cred_expire is also how long a job that is requeued waits, two minutes by default.
-AuthInfo=socket={folder}/munge/socket,cred_expire=3
+# cred_expire (5 at least) is also how long a job that is requeued waits, two minutes by default.
+AuthInfo=socket={folder}/munge/socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid

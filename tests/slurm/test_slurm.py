@@ -1,0 +1,121 @@
+"""The project's own sbatch scripts, under a real Slurm of two nodes on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, why_not
+from processes import DRILL, start, until
+from running import CONFIG, add, checkpoint, history, same_weights
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(why_not()), reason=why_not()),
+]
+ROOT = CONFIG.parents[1]
+FIT = ROOT / "experiments" / "slurm" / "fit.sbatch"
+HERE = ("--trainer.accelerator", "cpu")
+
+
+@pytest.fixture(scope="module")
+def cluster(drilled):
+    """Its jobs find the command of this environment, and the project's configurations."""
+    Path("configs").symlink_to(ROOT / "configs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests'}")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with Cluster(Path("slurm")) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def submit(cluster, drilled):
+    def submit(name: str, *options: object, nodes: int = 2, script: Path = FIT, extra: tuple[str, ...] = ()) -> str:
+        """The number of a job that trains the tiny model."""
+        sbatch = ("sbatch", "--parsable", f"--nodes={nodes}", f"--output={name}.log", *extra, str(script))
+        fit = ("--config", CONFIG, *drilled.models, *DRILL, "--name", name, *HERE, *options)
+        job = cluster(*sbatch, *map(str, fit)).strip()
+        assert job.isdigit(), job
+        return job
+
+    return submit
+
+
+@pytest.fixture(scope="module")
+def whole(drilled):
+    """An uninterrupted run of two processes without Slurm."""
+    assert start(drilled, name="whole", ranks=2).wait() == 0
+    return checkpoint("whole"), history("whole")
+
+
+def waiting(rank: int) -> Path:
+    """A file that says that a rank waits in the middle of a step (probes.Wait)."""
+    return Path(f"waiting-{rank}")
+
+
+def test_two_nodes_train_as_two_devices_do(submit, cluster, whole):
+    assert cluster.ended(submit("nodes")) == "COMPLETED 0:0", Path("nodes.log").read_text()
+    assert same_weights(checkpoint("nodes"), whole[0])
+    assert history("nodes") == whole[1]
+
+
+def test_a_requeue_and_a_preemption_in_mid_epoch_leave_no_trace(submit, cluster, whole):
+    """`scontrol requeue`, then the signal that Slurm sends before a job's time is up; the job comes back by itself."""
+    probes = (*add("probes.Wait", step=2, seconds=4), *add("probes.Wait", step=6, seconds=4))
+    job = submit("again", *probes)
+    until(waiting(1))
+    cluster("scontrol", "requeue", job)
+    log = Path("again.log")
+    until(log, "start 1 on")
+    assert checkpoint("again")["global_step"] == 3  # what ranks say of it is lost: their srun ends before them
+    waiting(1).unlink()
+    until(waiting(1))
+    cluster("scancel", "--signal=USR1", job)
+    until(log, "stopped by SIGUSR1 after step 7")
+    assert cluster.ended(job) == "COMPLETED 0:0", log.read_text()
+    said = log.read_text()
+    print("\n".join(line for line in said.splitlines() if line[2:3] == ":" or line.startswith(("frozenvl", "slurm"))))
+    assert all(f"start {count} on" in said for count in range(3)) and "start 3 on" not in said
+    assert same_weights(checkpoint("again"), whole[0])
+    assert history("again") == whole[1]
+
+
+def test_a_node_that_dies_ends_the_job_clearly_and_one_node_goes_on(submit, cluster, drilled):
+    """The same samples and, without dropout, which is drawn rank by rank, the same losses."""
+    plain = ("--model.mapper.init_args.dropout", 0)
+    assert start(drilled, *plain, name="plain").wait() == 0
+    for rank in range(2):
+        waiting(rank).unlink(missing_ok=True)
+    job = submit("dead", *plain, *add("probes.Wait", step=8, seconds=2), extra=("--no-requeue",))
+    until(waiting(1))
+    begun = time.monotonic()
+    cluster.kill_node("n2")
+    state = cluster.ended(job)
+    assert time.monotonic() - begun < 60
+    assert state.split()[0] in ("FAILED", "NODE_FAIL"), state
+    assert checkpoint("dead")["global_step"] == 8
+    assert cluster.ended(submit("dead", *plain, nodes=1)) == "COMPLETED 0:0", Path("dead.log").read_text()
+    rows, expected = history("dead"), history("plain")
+    assert [row["step"] for row in rows] == [row["step"] for row in expected]
+    for key in ("train/loss", "val/loss"):
+        losses = [row[key] for row in rows if key in row]
+        assert losses == pytest.approx([row[key] for row in expected if key in row], rel=1e-4)
+    cluster.start_node("n2")
+
+
+def test_the_elements_of_a_job_array_know_who_they_are(submit, cluster, tmp_path):
+    """One node each, two seeds."""
+    script = tmp_path / "seeds.sbatch"
+    element = "$SLURM_ARRAY_TASK_ID"
+    script.write_text(f'#!/bin/bash\nsrun frozenvl fit "$@" --name seed{element} --seed_everything {element}\n')
+    short = ("--trainer.max_steps", 2, "--trainer.limit_val_batches", 0)
+    job = submit("array", *short, nodes=1, script=script, extra=("--array=1-2", "--ntasks-per-node=1"))
+    assert [cluster.ended(f"{job}_{seed}") for seed in (1, 2)] == ["COMPLETED 0:0"] * 2
+    assert checkpoint("seed1")["global_step"] == checkpoint("seed2")["global_step"] == 2
+    assert not same_weights(checkpoint("seed1"), checkpoint("seed2"))
