@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import re
@@ -145,7 +146,8 @@ def explain(error: Exception) -> tuple[str, int]:
             return str(cause), 2
         if isinstance(cause, OSError) and cause.strerror:
             where = f"{cause.filename}: " if cause.filename else ""
-            return f"{where}{cause.strerror}", 1
+            advice = "; free some space" if cause.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            return f"{where}{cause.strerror}{advice}", 1
         if type(cause).__name__ in READABLE:
             return READABLE[type(cause).__name__](str(cause))
         cause = cause.__cause__ or cause.__context__

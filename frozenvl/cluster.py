@@ -38,7 +38,9 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
         return None
     tasks = int(environment["SLURM_NTASKS"])
     if tasks > 1 and "SLURM_STEP_ID" not in environment:
-        raise UserError(f"the Slurm job has {tasks} tasks, but this is its script: start the command by `srun`")
+        raise UserError(
+            f"the Slurm job has {tasks} tasks, but this is its script: start the command by `srun`"
+        )
     needed = (*STEP, "SLURM_NTASKS_PER_NODE") if tasks > 1 else STEP
     if missing := [name for name in needed if not environment.get(name)]:
         hint = "; submit with --nodes and --ntasks-per-node" if missing == ["SLURM_NTASKS_PER_NODE"] else ""

@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.files import read_lines, write_atomically
+from frozenvl.files import cannot_write, read_lines, write_atomically
 
 
 class History(L.Callback):
@@ -67,8 +67,12 @@ class History(L.Callback):
             if key.startswith("train/") == bool(prefix) and not key.startswith(("time/", "speed/"))
         }
         if trainer.is_global_zero and wanted:
-            with history_path(trainer).open("a") as file:
-                file.write(json.dumps({"step": trainer.global_step} | wanted) + "\n")
+            path, row = history_path(trainer), {"step": trainer.global_step} | wanted
+            try:
+                with path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            except OSError as error:
+                raise cannot_write(path, error) from None
 
 
 def history_path(trainer: L.Trainer) -> Path:

@@ -227,7 +227,7 @@ class FrozenModule(L.LightningModule):
         nll, tokens, positions, padding = self.model.loss(batch)
         if not torch.isfinite(nll):
             raise RunError(
-                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids[:4])} …; "
+                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids)}; "
                 "lower the learning rate or look at these samples"
             )
         counts = [nll.item(), tokens, positions, padding, len(batch.unreadable)]

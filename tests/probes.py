@@ -165,7 +165,7 @@ class InStep(L.Callback):
     def setup(self, trainer, module, stage) -> None:
         with torch.no_grad():
             for weight in module.parameters():
-                weight.add_(trainer.global_rank)
+                weight.add_(trainer.global_rank / 1000)
 
     def on_train_start(self, trainer, module) -> None:
         agree, differ = [], []

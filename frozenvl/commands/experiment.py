@@ -82,6 +82,9 @@ class FrozenCLI(LightningCLI):
         parser.link_arguments("init_from", "model.init_from")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
 
+    def _parse_ckpt_path(self) -> None:
+        """Looks into no checkpoint: ours hold no hyper-parameters, and what is refused is refused by `read_plain`."""
+
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         launch()  # before Lightning looks at the same variables, and says less
         config = self._get(self.config_init, "trainer", default={})

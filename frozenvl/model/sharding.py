@@ -1,4 +1,4 @@
-"""A frozen language model's layers shared out among ranks (FSDP), each fetched where a forward or backward comes to it."""
+"""A frozen language model's layers shared out among ranks (FSDP), each fetched where it is needed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ class ShardedLayers:
 
     def __init__(self, language: FrozenLanguageModel, device: torch.device) -> None:
         if not any(not weight.requires_grad for weight in language.layers.parameters()):
-            raise UserError("model.shard shares out frozen layers, but here all of them are trained; leave it out")
+            raise UserError(
+                "model.shard shares out frozen layers, but here all of them are trained; leave it out"
+            )
         mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
         self.layers = [
             fully_shard(
-                layer, mesh=mesh, ignored_params={weight for weight in layer.parameters() if weight.requires_grad}
+                layer,
+                mesh=mesh,
+                ignored_params={weight for weight in layer.parameters() if weight.requires_grad},
             )
             for layer in language.layers
         ]

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol")
@@ -90,7 +91,9 @@ class Cluster:
         text = CONFIGURATION.format(folder=self.folder, host=socket.gethostname(), ports=free_ports(3))
         Path(self.environment["SLURM_CONF"]).write_text(text)
         paths = [f"--{what}-file={munge}/{what}" for what in ("pid", "log", "seed")]
-        self._start("munged", "--foreground", "--force", f"--socket={munge}/socket", f"--key-file={key}", *paths)
+        self._start(
+            "munged", "--foreground", "--force", f"--socket={munge}/socket", f"--key-file={key}", *paths
+        )
         self._until(lambda: (munge / "socket").exists(), "munged")
         self._start("slurmctld", "-D", "-c")
         for name in NODES:
@@ -129,9 +132,10 @@ class Cluster:
                 variables = (folder / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if {f"SLURMD_NODENAME={node}".encode(), f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()} <= {
-                *variables
-            }:
+            if {
+                f"SLURMD_NODENAME={node}".encode(),
+                f"SLURM_CONF={self.environment['SLURM_CONF']}".encode(),
+            } <= {*variables}:
                 found.append(int(folder.name))
         return found
 
@@ -152,7 +156,11 @@ class Cluster:
         path = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         with (self.folder / f"{name or command[0]}.out").open("a") as log:
             self.daemons[name or command[0]] = subprocess.Popen(
-                command, env=os.environ | self.environment | path, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=os.environ | self.environment | path,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _until(self, holds, what: str, seconds: float = 30) -> None:
@@ -169,7 +177,5 @@ if __name__ == "__main__":
         sys.exit(f"cluster.py: {reason}")
     with Cluster(Path(sys.argv[1])) as cluster:
         print("\n".join(f"export {name}={value}" for name, value in cluster.environment.items()), flush=True)
-        try:
+        with suppress(KeyboardInterrupt):
             signal.pause()
-        except KeyboardInterrupt:
-            pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -36,7 +35,9 @@ def cluster(drilled):
 
 @pytest.fixture(scope="module")
 def submit(cluster, drilled):
-    def submit(name: str, *options: object, nodes: int = 2, script: Path = FIT, extra: tuple[str, ...] = ()) -> str:
+    def submit(
+        name: str, *options: object, nodes: int = 2, script: Path = FIT, extra: tuple[str, ...] = ()
+    ) -> str:
         """The number of a job that trains the tiny model."""
         sbatch = ("sbatch", "--parsable", f"--nodes={nodes}", f"--output={name}.log", *extra, str(script))
         fit = ("--config", CONFIG, *drilled.models, *DRILL, "--name", name, *HERE, *options)
@@ -73,14 +74,20 @@ def test_a_requeue_and_a_preemption_in_mid_epoch_leave_no_trace(submit, cluster,
     cluster("scontrol", "requeue", job)
     log = Path("again.log")
     until(log, "start 1 on")
-    assert checkpoint("again")["global_step"] == 3  # what ranks say of it is lost: their srun ends before them
+    assert (
+        checkpoint("again")["global_step"] == 3
+    )  # what ranks say of it is lost: their srun ends before them
     waiting(1).unlink()
     until(waiting(1))
     cluster("scancel", "--signal=USR1", job)
     until(log, "stopped by SIGUSR1 after step 7")
     assert cluster.ended(job) == "COMPLETED 0:0", log.read_text()
     said = log.read_text()
-    print("\n".join(line for line in said.splitlines() if line[2:3] == ":" or line.startswith(("frozenvl", "slurm"))))
+    print(
+        "\n".join(
+            line for line in said.splitlines() if line[2:3] == ":" or line.startswith(("frozenvl", "slurm"))
+        )
+    )
     assert all(f"start {count} on" in said for count in range(3)) and "start 3 on" not in said
     assert same_weights(checkpoint("again"), whole[0])
     assert history("again") == whole[1]
@@ -113,7 +120,9 @@ def test_the_elements_of_a_job_array_know_who_they_are(submit, cluster, tmp_path
     """One node each, two seeds."""
     script = tmp_path / "seeds.sbatch"
     element = "$SLURM_ARRAY_TASK_ID"
-    script.write_text(f'#!/bin/bash\nsrun frozenvl fit "$@" --name seed{element} --seed_everything {element}\n')
+    script.write_text(
+        f'#!/bin/bash\nsrun frozenvl fit "$@" --name seed{element} --seed_everything {element}\n'
+    )
     short = ("--trainer.max_steps", 2, "--trainer.limit_val_batches", 0)
     job = submit("array", *short, nodes=1, script=script, extra=("--array=1-2", "--ntasks-per-node=1"))
     assert [cluster.ended(f"{job}_{seed}") for seed in (1, 2)] == ["COMPLETED 0:0"] * 2

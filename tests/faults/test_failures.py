@@ -1,0 +1,82 @@
+"""Failures: the run ends within a bounded time, in one line, and what was saved is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from processes import start, until
+from running import add, checkpoint, one_line
+
+from frozenvl.checkpoint import read_checkpoint
+
+
+def test_a_rank_that_dies_ends_the_others_soon(drilled):
+    """Killed while the others wait for its gradients."""
+    run = start(drilled, *add("probes.Wait", step=3, seconds=60, rank=1), name="dying", ranks=3)
+    pid = int(until(Path("waiting-1"), "\n"))
+    begun = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    assert run.wait(30) == 1
+    assert time.monotonic() - begun < 20
+    # Of forked ranks, the process that forked them says it.
+    assert len([line for line in run.said().splitlines() if line.startswith("frozenvl: error")]) == 1
+    assert checkpoint("dying")["global_step"] == 2
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
+
+
+@pytest.fixture
+def small_disk(drilled):
+    """The folder `small`, on a disk with room for five checkpoints of 80 kB."""
+    folder = Path("small")
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=420k", "tmpfs", folder], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk takes root and mount")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(drilled, small_disk):
+    there = ("--trainer.callbacks.init_args.dirpath", small_disk)
+    run = start(drilled, *there, "--trainer.callbacks.init_args.save_top_k", -1, name="full")
+    assert run.wait() == 1
+    said = one_line(run.said())
+    assert "cannot be written (No space left on device); free some space" in said
+    assert 2 <= read_checkpoint(small_disk / "last.ckpt")["global_step"] < 16
+    for path in small_disk.iterdir():
+        assert read_checkpoint(path)["state_dict"]
+    for path in small_disk.glob("step=*"):
+        path.unlink()
+    assert start(drilled, *there, "--ckpt_path", small_disk / "last.ckpt", name="full").wait() == 0
+    assert read_checkpoint(small_disk / "last.ckpt")["global_step"] == 16
+
+
+def test_a_loss_that_is_no_number_names_all_samples_of_its_batch(drilled, capfd):
+    explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
+    run = start(drilled, *explode, *add("probes.Seen", folder="seen"), name="nan")
+    assert run.wait() == 1
+    from probes import seen
+
+    said = one_line(run.said())
+    assert "loss is nan at step 1, samples " in said
+    assert all(key in said for key in seen("seen")[1])
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(drilled):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, ("ran",)
+
+    torch.save({"frozenvl": {}, "state_dict": Evil()}, "evil.ckpt")
+    run = start(drilled, "--ckpt_path", "evil.ckpt", name="evil")
+    assert run.wait() == 2
+    assert "refused" in one_line(run.said()) and not Path("ran").exists()

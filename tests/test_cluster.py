@@ -1,0 +1,64 @@
+"""What Slurm and torchrun say of a process, against what the Trainer counts on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from frozenvl.cluster import Launch, check_launch, launch
+from frozenvl.errors import UserError
+
+STEP = {
+    "SLURM_NTASKS": "4",
+    "SLURM_NTASKS_PER_NODE": "2",
+    "SLURM_NNODES": "2",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0",
+    "SLURM_STEP_ID": "0",
+}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "6", "LOCAL_WORLD_SIZE": "3"}
+
+
+def test_what_started_a_process():
+    assert launch({}) is None
+    assert launch(STEP | {"SLURM_JOB_NAME": "interactive"}) is None
+    assert launch(STEP) == Launch("Slurm", 2, 2)
+    assert launch(TORCHRUN) == launch(STEP | TORCHRUN) == Launch("torchrun", 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("SLURM_STEP_ID", "the Slurm job has 4 tasks, but this is its script: start the command by `srun`"),
+        ("SLURM_PROCID", "Slurm's SLURM_PROCID is not set in this process"),
+        (
+            "SLURM_NTASKS_PER_NODE",
+            "Slurm's SLURM_NTASKS_PER_NODE is not set in this process; submit with --nodes and --ntasks-per-node",
+        ),
+    ],
+)
+def test_a_variable_that_is_missing(lost, said):
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        launch({name: value for name, value in STEP.items() if name != lost})
+
+
+@pytest.mark.parametrize(("environment", "by"), [(STEP, "Slurm"), (TORCHRUN, "torchrun")])
+def test_processes_and_trainer_that_disagree(monkeypatch, environment, by):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    started = launch()
+    check_launch(started.nodes, started.a_node)
+    for nodes, devices in ((1, 1), (1, started.a_node), (started.nodes, 1)):
+        with pytest.raises(UserError, match=f"{by} started .* is {nodes} × {devices}; set them alike"):
+            check_launch(nodes, devices)
+
+
+def test_a_fit_says_so_in_one_line(frozenvl, monkeypatch, capfd):
+    from running import one_line
+
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    assert frozenvl("fit") == 2
+    assert "Slurm started 2 process(es) on each of 2 node(s)" in one_line(capfd.readouterr().err)
