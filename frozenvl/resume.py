@@ -37,6 +37,11 @@ class StepBatches:
                 f"data.batch_size is {batch_size}, the pairs of a whole optimiser step, but it is divided among "
                 f"{trainer.world_size} ranks × {trainer.accumulate_grad_batches} accumulated batches; raise it"
             )
+        if trainer.world_size > 1 and getattr(trainer, "_val_check_time_interval", None) is not None:
+            raise UserError(
+                "trainer.val_check_interval is a time, which each rank would tell by its own clock; "
+                "make it a number of batches"
+            )
         every = trainer.val_check_interval
         if isinstance(every, float):
             every = max(1, int(len(self) * every))

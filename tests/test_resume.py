@@ -62,6 +62,11 @@ def test_validation_in_the_middle_of_a_step_is_refused():
     assert batches(accumulate=2, interval=4) == batches(accumulate=2, interval=0.5)
 
 
+def test_validation_by_the_clocks_of_several_ranks_is_refused(frozenvl, capfd):
+    assert frozenvl("fit", "--trainer.val_check_interval", "00:00:10:00", ranks=2) == 2
+    assert "trainer.val_check_interval is a time" in one_line(capfd.readouterr().err)
+
+
 # Whole runs: 4 steps an epoch, 8 steps, a checkpoint after each second one.
 
 SETTINGS = ("--data.batch_size", 30, "--trainer.max_steps", 8, "--trainer.val_check_interval", 6)
