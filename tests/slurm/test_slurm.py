@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from cluster import Cluster, why_not
 from processes import DRILL, start, until
 from running import CONFIG, add, checkpoint, history, same_weights
@@ -116,15 +117,24 @@ def test_a_node_that_dies_ends_the_job_clearly_and_one_node_goes_on(submit, clus
     cluster.start_node("n2")
 
 
-def test_the_elements_of_a_job_array_know_who_they_are(submit, cluster, tmp_path):
-    """One node each, two seeds."""
-    script = tmp_path / "seeds.sbatch"
-    element = "$SLURM_ARRAY_TASK_ID"
-    script.write_text(
-        f'#!/bin/bash\nsrun frozenvl fit "$@" --name seed{element} --seed_everything {element}\n'
-    )
-    short = ("--trainer.max_steps", 2, "--trainer.limit_val_batches", 0)
-    job = submit("array", *short, nodes=1, script=script, extra=("--array=1-2", "--ntasks-per-node=1"))
-    assert [cluster.ended(f"{job}_{seed}") for seed in (1, 2)] == ["COMPLETED 0:0"] * 2
-    assert checkpoint("seed1")["global_step"] == checkpoint("seed2")["global_step"] == 2
-    assert not same_weights(checkpoint("seed1"), checkpoint("seed2"))
+def test_the_elements_of_a_job_array_take_a_run_of_a_sweep_each(cluster, drilled):
+    """One node each; a tiny run has two."""
+    named = dict(zip(("model.language", "model.vision.init_args.name"), drilled.models[1::2], strict=True))
+    short = {"trainer.limit_val_batches": 2, "trainer.val_check_interval": 2, "trainer.max_steps": 2}
+    spec = {
+        "name": "array",
+        "config": [str(CONFIG), str(DRILL[1])],
+        "grid": {"model.k": [1, 2]},
+        "seeds": [0],
+        "metric": "val/loss",
+        "validate": 2,
+        "set": named | short,
+    }
+    Path("sweep.yaml").write_text(yaml.safe_dump(spec))
+    script = FIT.with_name("sweep.sbatch")
+    options = ("--array=1-2", "--output=array.log")
+    job = cluster("sbatch", "--parsable", *options, str(script), "sweep.yaml").strip()
+    ended = [cluster.ended(f"{job}_{element}") for element in (1, 2)]
+    assert ended == ["COMPLETED 0:0"] * 2, Path("array.log").read_text()
+    assert len(list(Path("runs/array").glob("*/checkpoints/last.ckpt"))) == 2
+    assert len(list(Path("runs/array").glob("*/attempts/*.json"))) == 2
