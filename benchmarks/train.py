@@ -11,7 +11,8 @@ weights, data type and threads, and take turns of some steps (the Trainer comes 
 - share of the peak: 4 operations for each weight and each position that it has to meet (forward, and back to the
   inputs), over what the largest matrix products alone do in that time.
 
-`--memory`: what a step takes. `--equal`: how far losses and gradients are apart. `--grow PNG`: the cost of a step as
+`--memory`: what a step takes. `--equal`: how far losses and gradients are apart at the start; `--along`: at each step,
+both at the same weights. `--grow PNG`: the cost of a step as
 batch, k and captions grow. `--curve PNG`: both ways' losses over 200 steps. `--profile`: which operators take the time.
 """
 
@@ -112,6 +113,28 @@ def equal(asked: argparse.Namespace) -> None:
         cosine = nn.functional.cosine_similarity(found[1], gradient, dim=0)
         cells = [f"{name}, {precision}", f"{abs(found[0] / loss - 1):.1e}", f"{apart:.1e}", f"{cosine:.3f}"]
         print("|", " | ".join(cells), "|", flush=True)
+
+
+def along(asked: argparse.Namespace) -> None:
+    """How far the ways' losses and gradients are apart at each step, at the weights that one of them has led to."""
+    (k,) = asked.k[:1]
+    model = build(k, asked.precision == "bf16")
+    worst = [0.0, 0.0]
+    seen = []
+
+    def both(model: FrozenVL, batch: Batch) -> Tensor:
+        theirs, mine = gradients(model, plain, batch), gradients(model, here, batch)
+        seen.append(float(theirs[1].norm()))
+        worst[0] = max(worst[0], abs(mine[0] / theirs[0] - 1))
+        worst[1] = max(worst[1], float((mine[1] - theirs[1]).norm() / theirs[1].norm()))
+        model.zero_grad()
+        return here(model, batch)
+
+    batches = list(map(processor(k), captions(asked.data, asked.batch, asked.steps)))
+    for _ in train(model, both, batches):
+        pass
+    print(f"{len(seen)} steps of {asked.batch}, k = {k}, {asked.precision}; gradients of norm", end=" ")
+    print(f"{min(seen):.3g} to {max(seen):.3g}; at most apart: loss {worst[0]:.1e}, gradient {worst[1]:.1e}")
 
 
 def resident(peak: bool) -> int:
@@ -245,6 +268,7 @@ def main() -> None:
     options.add_argument("--memory", action="store_true")
     options.add_argument("--memory-of", choices=(*WAYS, CHECKPOINTED), help=argparse.SUPPRESS)
     options.add_argument("--equal", action="store_true")
+    options.add_argument("--along", action="store_true")
     options.add_argument("--profile", action="store_true")
     options.add_argument("--grow", type=Path, metavar="PNG")
     options.add_argument("--curve", type=Path, metavar="PNG")
@@ -256,7 +280,7 @@ def main() -> None:
     if asked.memory:
         return memory(asked)
     keep_freed_memory()
-    for wanted in (equal, profile, grow, curve):
+    for wanted in (equal, along, profile, grow, curve):
         if getattr(asked, wanted.__name__):
             return wanted(asked)
     return compare(asked)

@@ -203,7 +203,7 @@ def assumed(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> li
     if max(args.devices) > 1:
         notes.append(
             f"{args.bandwidth:g} GB a second between devices, none of it hidden behind arithmetic. DDP sums the "
-            "gradients of what is trained; FSDP also gathers all weights twice a pass (fit was not run with it)"
+            "gradients of what is trained; FSDP (model.shard) also gathers the frozen layers twice a pass"
         )
     notes.append(
         f"while it loads, each process holds {forecast.loading / 1e9:.1f} GB: the language model in fp32"

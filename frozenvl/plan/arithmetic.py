@@ -18,13 +18,9 @@ class Weights:
     state: int
     """What the optimiser keeps."""
     layer: int
-    """Of one layer of the language model, trained or not."""
-    outside: int
-    """Of all that stands outside of these layers."""
-
-    @property
-    def all(self) -> int:
-        return self.frozen + self.trained
+    """What is frozen of one layer of the language model."""
+    layers: int
+    """What is frozen of all of them."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,8 @@ def plan(
     """A row of the plan.
 
     With DDP each device holds everything; gradients, which the trained weights alone have, are summed by a ring.
-    With FSDP all weights and what goes with them are dealt out; each device gathers a layer and the one after it, and
-    what stands outside of layers for the whole pass, once on the way forward and once on the way back; gradients are
-    summed to where their weights are.
+    With FSDP (`model.shard`) what is frozen of the language model's layers is dealt out; each device gathers a layer
+    and the one after it, once on the way forward and once on the way back. All else is as with DDP.
 
     Args:
         pairs: of an optimiser step.
@@ -109,19 +104,17 @@ def plan(
     """
     others = (devices - 1) / devices
     kept = weights.trained + weights.gradients + weights.state
-    if strategy == "DDP":
-        frozen, trained, gathered = float(weights.frozen), float(kept), 0.0
-        sent = 2 * others * weights.gradients
-    else:
-        frozen, trained = weights.frozen / devices, kept / devices
-        gathered = others * min(weights.all, 2 * weights.layer + weights.outside)
-        sent = others * (2 * accumulated * weights.all + weights.gradients)
+    frozen, gathered, sent = float(weights.frozen), 0.0, 2 * others * weights.gradients
+    if strategy == "FSDP":
+        frozen -= others * weights.layers
+        gathered = others * min(weights.layers, 2 * weights.layer)
+        sent += others * 2 * accumulated * weights.layers
     return Row(
         strategy,
         devices,
         pairs,
         frozen,
-        trained,
+        float(kept),
         gathered,
         micro.working,
         process,

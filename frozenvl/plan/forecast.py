@@ -73,15 +73,15 @@ class Forecast:
         """Bytes of the weights, as training holds them."""
         model = self.outline.model
         trained = size(self.outline.trained)
-        whole = float(size((*model.parameters(), *model.buffers())))
+        frozen = float(size((*model.parameters(), *model.buffers()))) - trained
         layers = model.language.layers
-        layer, frozen = float(size(layers[0].parameters())), whole - trained
+        layer = float(size(weight for weight in layers[0].parameters() if not weight.requires_grad))
         if quantization := self.planned.settings["quantization"]:
             body, _ = model.language.weights
             saved = (next(layers.parameters()).element_size() - QUANTIZED[quantization]) * body
-            frozen, whole, layer = frozen - saved, whole - saved, layer - saved / len(layers)
+            frozen, layer = frozen - saved, layer - saved / len(layers)
         state = self.outline.state(self.planned.outlined.make_optimizer)
-        return Weights(int(frozen), trained, trained, state, int(layer), int(whole - layer * len(layers)))
+        return Weights(int(frozen), trained, trained, state, int(layer), int(layer * len(layers)))
 
     def rows(self, devices: int) -> list[Row]:
         """One a strategy; of one device, one.
@@ -115,7 +115,7 @@ class Forecast:
             seconds, self.measured = measured(self.planned, usual)
             seconds += reading(self.planned, len(usual))
         else:
-            seconds = self.device.seconds(step.operations, self.weights.all)
+            seconds = self.device.seconds(step.operations, self.weights.frozen + self.weights.trained)
         heap = HEAP if self.device.peak is None else 1.0
         return Micro(step.operations, seconds, int(heap * most.working))
 

@@ -7,7 +7,7 @@ import pytest
 from frozenvl.plan.arithmetic import Micro, Weights, plan
 from frozenvl.plan.forecast import Device
 
-WEIGHTS = Weights(frozen=8000, trained=400, gradients=400, state=800, layer=2000, outside=400)
+WEIGHTS = Weights(frozen=8000, trained=400, gradients=400, state=800, layer=2000, layers=6000)
 MICRO = Micro(operations=1e6, seconds=2.0, working=500)
 
 
@@ -30,18 +30,18 @@ def test_ddp_sums_the_gradients_of_what_is_trained_by_a_ring():
     assert row("DDP", 4, accumulated=5).communicating == four.communicating  # once a step
 
 
-def test_fsdp_deals_out_weights_and_gathers_them_twice_a_pass():
-    four = row("FSDP", 4)
-    assert (four.frozen, four.trained) == (8000 / 4, 1600 / 4)
-    assert four.gathered == (2 * 2000 + 400) * 3 / 4  # two layers, and what is no layer, but for its own part
-    assert four.communicating == pytest.approx((2 * 8400 + 400) * 3 / 4 / 100)
-    assert row("FSDP", 4, accumulated=2).communicating == pytest.approx((4 * 8400 + 400) * 3 / 4 / 100)
+def test_fsdp_deals_out_frozen_layers_and_gathers_them_twice_a_pass():
+    four, ring = row("FSDP", 4), 2 * 400 * 3 / 4
+    assert (four.frozen, four.trained) == (2000 + 6000 / 4, 1600)
+    assert four.gathered == 2 * 2000 * 3 / 4  # two layers, but for its own part
+    assert four.communicating == pytest.approx((ring + 2 * 6000 * 3 / 4) / 100)
+    assert row("FSDP", 4, accumulated=2).communicating == pytest.approx((ring + 4 * 6000 * 3 / 4) / 100)
     assert four.memory < row("DDP", 4).memory
 
 
-def test_what_is_gathered_is_no_more_than_all():
-    small = Weights(frozen=100, trained=0, gradients=0, state=0, layer=90, outside=10)
-    assert plan("FSDP", 2, 2, 1, small, MICRO, 1.0).gathered == 50
+def test_what_is_gathered_is_no_more_than_all_layers():
+    small = Weights(frozen=100, trained=0, gradients=0, state=0, layer=90, layers=90)
+    assert plan("FSDP", 2, 2, 1, small, MICRO, 1.0).gathered == 45
 
 
 def test_accumulation_repeats_passes():
