@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import add, checkpoint, history, one_line
+from processes import Process
+from running import CONFIG, add, checkpoint, history, one_line
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
 
@@ -44,3 +45,20 @@ def test_sharing_out_what_is_trained_is_refused(frozenvl, capfd):
     assert "all of them are trained" in one_line(capfd.readouterr().err)
     assert frozenvl("fit", "--model.shard", "true", "--model.precision", "auto") == 2
     assert "set model.precision" in one_line(capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "ddp", "fsdp", "slurm"])
+def test_the_trainers_are_laid_over_a_configuration(frozenvl, kind):
+    over = ("--config", CONFIG.parents[1] / "configs" / "trainer" / f"{kind}.yaml")
+    here = ("--trainer.accelerator", "cpu", "--trainer.devices", 1, "--model.precision", "fp32")
+    short = (*NO_VALIDATION, "--trainer.max_steps", 1)
+    # In a process of its own: a group of one rank stays behind, whose threads no later fork survives.
+    run = Process(lambda: frozenvl("fit", *over, *here, *short), Path("run.log"))
+    assert run.wait() == 0, run.said()
+    assert checkpoint("tiny")["global_step"] == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_in_one_line(frozenvl, capfd):
+    assert frozenvl("fit", "--config", CONFIG.parents[1] / "configs" / "trainer" / "gpu.yaml") == 2
+    assert "gpu" in one_line(capfd.readouterr().err).lower()
