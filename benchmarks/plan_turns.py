@@ -67,7 +67,7 @@ class Communication(L.Callback):
             trainer.strategy.model.register_comm_hook(None, self._sum)  # type: ignore[union-attr, operator]
         self.since = time.perf_counter()
 
-    def _sum(self, _: Any, bucket: Any) -> torch.futures.Future[Tensor]:
+    def _sum(self, _, bucket):  # torch refuses annotations that are strings, as all of this file are
         """DDP's own way of summing, waited for."""
         start = time.perf_counter()
         gradients = bucket.buffer().div_(distributed.get_world_size())
