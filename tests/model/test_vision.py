@@ -193,6 +193,12 @@ def test_random_weights_where_asked(tiny_vision):
     assert one.identity != other.identity
 
 
+@pytest.mark.parametrize("family", ["clip", "vit"])
+def test_random_weights_of_hugging_face_are_the_same_each_time(hub, family):
+    make = lambda **options: HFEncoder(str(hub / family), **options).identity
+    assert make(pretrained=False) == make(pretrained=False) != make()
+
+
 def test_what_cannot_be_used(tiny_vision, pixels):
     with pytest.raises(UserError, match=r"'no_such_net'.*timm knows no such model"):
         TimmEncoder("no_such_net", pretrained=False)
