@@ -41,7 +41,7 @@ from data_table import Line
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision import datasets, transforms
 
-from frozenvl.data.datamodule import Positions, one_thread
+from frozenvl.data.datamodule import Positions, reads_only
 from frozenvl.data.reading import TrainingBatches
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.tasks import Task, TrainingStream
@@ -80,7 +80,7 @@ def batches_here(material: Material, workers: int, scaled: bool = True) -> Itera
         batch_sampler=positions,  # type: ignore[arg-type]
         collate_fn=TrainingBatches(stream_of(material), process),  # type: ignore[arg-type]
         num_workers=workers,
-        worker_init_fn=one_thread,
+        worker_init_fn=reads_only,
     )
 
 

@@ -18,7 +18,7 @@ from data_material import write_index
 from data_table import Line
 from torch.utils.data import DataLoader
 
-from frozenvl.data.datamodule import Positions, one_thread
+from frozenvl.data.datamodule import Positions, reads_only
 from frozenvl.data.reading import TrainingBatches
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.sources.shards import Shards
@@ -62,7 +62,7 @@ def measured_here(folder: Path, share: float) -> dict[str, float]:
         batch_sampler=[list(range(start, start + BATCH)) for start in starts],  # type: ignore[arg-type]
         collate_fn=batches,
         num_workers=WORKERS,
-        worker_init_fn=one_thread,
+        worker_init_fn=reads_only,
     )
     iterator = iter(loader)
     for _ in range(BATCHES - 3 * WORKERS):  # the workers are still there
