@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests are of the CPU. Where CUDA itself is asked for GPUs, though there be none, forked processes may not fork again.
+os.environ |= {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--matrix", action="store_true", help="writes the table of docs/language_models.md")
