@@ -24,6 +24,9 @@ from frozenvl.model.quantization import Quantization, quantized
 from frozenvl.model.start import Start
 from frozenvl.weights import loading
 
+CACHES = ("cache", "past_key_values", "cache_params")
+"""What models call what they have read, the newest name first."""
+
 
 def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
     """(B, L) bool: positions that are not padding on the right."""
@@ -64,7 +67,10 @@ class FrozenLanguageModel(Described, nn.Module):
         self.eval()
         self.fingerprint = fingerprint(self.model)
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
-        self.is_recurrent = "cache_params" in inspect.signature(self.model.base_model.forward).parameters
+        takes = inspect.signature(self.model.base_model.forward).parameters
+        self.cache_name = next((name for name in CACHES if name in takes), "past_key_values")
+        remembered = DynamicCache(config=self.model.config).layers
+        self.is_recurrent = bool(remembered) and all(type(it) not in KEYS_AND_VALUES for it in remembered)
         """Whether all that it remembers is a state, which knows nothing of padding once it was read."""
         self.goes_on_singly = False
         """Whether it goes on from what it has read by one position at a time only."""
@@ -199,7 +205,7 @@ class FrozenLanguageModel(Described, nn.Module):
     def _body(self, cache: Cache | None = None, **inputs: Any) -> Tensor:
         trains = torch.is_grad_enabled() and cache is None
         if cache is not None:
-            inputs["cache_params" if self.is_recurrent else "past_key_values"] = cache
+            inputs[self.cache_name] = cache
         with nullcontext() if trains else self._eagerly(), self._autocast():
             return self.model.base_model(**inputs, use_cache=cache is not None).last_hidden_state
 

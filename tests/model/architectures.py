@@ -51,11 +51,11 @@ PACKED = {
     "phi": lambda: hf.PhiConfig(**SIZES),  # a head with a bias
     "cohere": lambda: hf.CohereConfig(**SIZES, logit_scale=0.5),
     "granite": lambda: hf.GraniteConfig(**SIZES, logits_scaling=4.0),
+    "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
 }
 PADDED = {
     "bloom": lambda: hf.BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3),
     "mpt": lambda: hf.MptConfig(d_model=32, n_layers=2, n_heads=4, max_seq_len=128, initializer_range=0.3),
-    "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
     "falcon": lambda: hf.FalconConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, initializer_range=0.3
     ),

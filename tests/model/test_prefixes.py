@@ -90,7 +90,8 @@ def test_memory_is_bounded(model, images):
     prefixes(images[:2])
     asked = reader.images
     assert prefixes(images[-3:-2]).equal(everything[-3:-2]) and reader.images == asked
-    assert prefixes(images[-2:]).equal(everything[-2:]) and reader.images == asked + 2
+    torch.testing.assert_close(prefixes(images[-2:]), everything[-2:])  # not to the bit on every processor
+    assert reader.images == asked + 2
 
 
 def test_an_unreadable_image_costs_no_other_batch(model, images):
