@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import Any, Literal
 
 import lightning as L
@@ -129,6 +131,8 @@ class FrozenData(L.LightningDataModule):
         return self.trainer.lightning_module.processor  # type: ignore[return-value]
 
     def _loader(self, samples, batches: Iterable[list[int]], collate: Callable | None = None) -> DataLoader:
+        if self.workers:
+            Finalize(None, end_readers, exitpriority=0)
         return TimedLoader(
             samples,
             batch_sampler=batches,  # type: ignore[arg-type]
@@ -179,9 +183,16 @@ def reads_only(_worker: int) -> None:
     """A worker reads; the arithmetic's threads belong to the training process, and so do signals to a whole group.
 
     That of a scheduler or a Ctrl-C must not take the reader from a run that goes on to its next checkpoint. A second
-    SIGTERM ends a worker, as the end of its loader's patience.
+    SIGTERM ends a worker, as the end of its loader's patience; `end_readers` does where a process ends before it.
     """
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def end_readers() -> None:
+    """Ends the workers of loaders that a process leaves unfinished: it would send them one SIGTERM and wait."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,20 @@ def test_ranks_validate_the_same_batches_and_equally_many(ranks):
 def test_predictions_go_through_each_task_in_its_order():
     (loader,) = data().predict_dataloader()
     assert ids(loader) == evaluation_batches([f"scenes/val/caption/{i}" for i in range(5)], 3)
+
+
+def test_a_process_ends_beside_a_loader_that_it_has_not_finished():
+    """A rank, as Lightning forks it: its workers ignore the first SIGTERM, which is all that they would be sent."""
+
+    def rank():
+        kept.append(iter(data(workers=1).train_dataloader()))
+        next(kept[0])
+
+    kept: list = []
+    process = multiprocessing.get_context("fork").Process(target=rank)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
 
 
 def test_workers_change_nothing():
