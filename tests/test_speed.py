@@ -112,11 +112,13 @@ def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
     torch.compiler.reset()
     with count_compiled() as compiled:
         assert frozenvl("fit", *start, *every, "--model.compile", "true", name="compiled") == 0
-    assert 0 < len(compiled) < 12  # for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
+    assert (
+        0 < len(compiled) <= 6
+    )  # of 12 for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
     plain, other = history("plain"), history("compiled")
     assert [row.keys() for row in plain] == [row.keys() for row in other]
     for one, two in zip(plain, other, strict=True):
-        assert two == pytest.approx(one, rel=1e-3)
+        assert two == pytest.approx(one, rel=1e-4)
 
 
 def test_checkpointed_layers_train_alike(frozenvl, tiny_run, monkeypatch, capfd):
