@@ -49,7 +49,7 @@ def test_one_loss_and_one_gradient_however_a_batch_is_cut(frozenvl, tiny_run, fi
     whole, other = (
         torch.cat([g[name].flatten() for name in gradients]) for g in (first_batch.gradients, gradients)
     )
-    assert (other - whole).norm() <= 1e-6 * whole.norm()
+    assert (other - whole).norm() <= 2e-6 * whole.norm()  # fp32, summed in another order
     for name, expected in first_batch.gradients.items():
         assert (gradients[name] - expected).norm() <= 2e-6 * expected.norm(), name
     assert history("tiny")[0]["train/loss"] == pytest.approx(first_batch.loss, rel=1e-6)

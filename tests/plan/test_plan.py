@@ -37,7 +37,7 @@ def test_a_table_says_what_it_rests_on(plan):
     assert status == 0 and "Traceback" not in err
     for words in ("4 DDP", "4 FSDP", "memory, GB", "hours", "fits into 0.0001 GB", "of it communication"):
         assert words in out
-    assert "1e+12 operations a second" in out and "fit was not run with it" in out
+    assert "1e+12 operations a second" in out and "also gathers the frozen layers twice a pass" in out
 
 
 def test_weights_are_those_of_a_trained_run(plan, tiny_run):
@@ -52,7 +52,7 @@ def test_weights_are_those_of_a_trained_run(plan, tiny_run):
 def test_more_devices_divide_the_batch(plan):
     one, ddp, fsdp = numbers(plan, "--devices", 1, 4, "--trainer.accumulate_grad_batches", 2)
     assert ddp["operations"] == fsdp["operations"] < one["operations"]
-    assert ddp["working"] < one["working"] and fsdp["frozen"] == pytest.approx(ddp["frozen"] / 4)
+    assert ddp["working"] < one["working"] and ddp["frozen"] / 4 < fsdp["frozen"] < ddp["frozen"]
     assert numbers(plan, "--tokens", 60)[0]["operations"] > one["operations"]
 
 
