@@ -130,7 +130,10 @@ class FrozenVL(nn.Module, OnHub):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """(N, 3, size, size) uint8 → (N, tokens, channels), each row the same whatever the others are."""
+        """(N, 3, size, size) uint8 → (N, tokens, channels), however many rows there are.
+
+        Where products round by the place of a row (seen on processors without AVX-512), last digits may differ.
+        """
         with self._autocast():
             return in_fixed_batches(self.vision, pixels)
 

@@ -145,6 +145,9 @@ class PromptTuning(Tuning, Start):
 class PrefixTuning(Tuning, Start):
     """Learned keys and values in front of every sequence, in every layer (PEFT).
 
+    They start as those of real tokens, far apart in the vocabulary: with random ones, PEFT's start, a model first has
+    to find its way back to text (Li and Liang 2021, section 7.4).
+
     Args:
         length: positions.
     """
@@ -154,7 +157,12 @@ class PrefixTuning(Tuning, Start):
         self.length = length
 
     def attach(self, language: FrozenLanguageModel) -> None:
-        from peft import PrefixTuningConfig, TaskType, get_peft_model
+        from peft import (
+            PrefixTuningConfig,
+            TaskType,
+            get_peft_model,
+            initialize_kv_prefix_from_past_key_values,
+        )
 
         config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=self.length)
         try:
@@ -169,6 +177,13 @@ class PrefixTuning(Tuning, Start):
             raise UserError(
                 f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
             )
+        tokens = language.some_embeddings(self.length)[None]
+        if not tokens.is_meta:  # a plan's have no content
+            read = language.read(tokens, torch.tensor([self.length], device=tokens.device))
+            initialize_kv_prefix_from_past_key_values(peft, past_key_values=read.cache)
+        peft.prompt_tokens[peft.active_adapter] = torch.arange(
+            self.length, device="cpu"
+        )  # numbers, in a plan too
         self.encoder = peft.prompt_encoder
         self._peft = [peft]  # which holds the language model: not a part of this one
         language.begin_with(self)

@@ -113,6 +113,15 @@ def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
+def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, kind):
+    plain, model = build(kind), build(kind, tuning=PrefixTuning(3))
+    first, behind = plain.language.some_embeddings(3), torch.randn(5, plain.language.dim)
+    expected = plain.language.hidden(torch.cat([first, behind])[None], torch.tensor([8]))[3:]
+    found = model.language.hidden(behind[None], torch.tensor([5]))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("name", ["prompt", "prefix", "lora"])
 def test_it_is_pefts_own(made, name, kind):
     """Losses of single sequences from PEFT's own model with the same weights."""

@@ -28,6 +28,7 @@ WAYS = {
     "LoRA": ["--model.tuning", TUNING + "LoRA"],
     "adapters": ["--model.tuning", TUNING + "Adapters"],
     "prompt tuning": ["--model.tuning", TUNING + "PromptTuning"],
+    "prefix tuning": ["--model.tuning", TUNING + "PrefixTuning"],
     "finetuned": ["--model.tuning", TUNING + "Finetuned"],
     "trained encoder": ["--model.vision.init_args.trainable", "true"],
     "two blocks": ["--model.vision.init_args.trainable", "2"],
