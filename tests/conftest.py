@@ -9,6 +9,8 @@ import pytest
 
 # Tests are of the CPU. Where CUDA itself is asked for GPUs, though there be none, forked processes may not fork again.
 os.environ |= {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+# Tiny tensors: threads only cost, in processes that tests start too, and with one the summation order is the same everywhere.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,11 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_threads():
-    """Tiny tensors: threads only cost, and the summation order is the same everywhere."""
+def forks_allowed():
     import torch
 
-    torch.set_num_threads(1)
     # A process whose first backward pass comes after tensors without content (plan's) has threads that forbid forks.
     torch.ones(1, requires_grad=True).sum().backward()
 

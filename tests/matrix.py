@@ -36,15 +36,21 @@ class Matrix:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo):
         report = yield
-        mark = item.get_closest_marker("matrix")
-        if mark and (report.when == "call" or report.failed):
-            kind = item.callspec.params["kind"]  # type: ignore[attr-defined]
-            for name in mark.args:
-                self.found[kind, name] = self.found.get((kind, name), True) and report.passed
-                self.cannot |= {(other, name): why for other, why in mark.kwargs.get("cannot", {}).items()}
+        if mark := item.get_closest_marker("matrix"):
+            # On the report, which comes from another process where tests run in several.
+            report.matrix = item.callspec.params["kind"], mark.args, mark.kwargs.get("cannot", {})  # type: ignore[attr-defined]
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "matrix") and (report.when == "call" or report.failed):
+            kind, names, cannot = report.matrix
+            for name in names:
+                self.found[kind, name] = self.found.get((kind, name), True) and report.passed
+                self.cannot |= {(other, name): why for other, why in cannot.items()}
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workerinput"):
+            return  # one of several processes, each with its part of the tests
         if self.write:
             text = self.page.read_text(encoding="utf-8")
             before, _, rest = text.partition(BEGIN)

@@ -29,7 +29,7 @@ def finished(page, write=False, **outcomes) -> Matrix:
     for kind, passed in outcomes.items():
         matrix.found |= {(kind, name): passed for name in PROPERTIES}
     matrix.cannot["mpt", PROPERTIES[2]] = "why not"
-    matrix.session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    matrix.session = SimpleNamespace(exitstatus=pytest.ExitCode.OK, config=SimpleNamespace())
     matrix.pytest_sessionfinish(matrix.session)
     return matrix
 
