@@ -9,7 +9,7 @@ import pytest
 
 # Tests are of the CPU. Where CUDA itself is asked for GPUs, though there be none, forked processes may not fork again.
 os.environ |= {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-# Tiny tensors: threads only cost, in processes that tests start too, and with one the summation order is the same everywhere.
+# Tiny tensors: threads only cost, in processes that tests start too, and one sums in the same order everywhere.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Trains configs/flickr8k.yaml and its train-blind baseline, scores both on all 1,000 validation images, and keeps
-# scores and curves here. An interrupted training goes on where it stopped when this is called again.
-#   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both)
+# Trains a configuration of Flickr8k, and its train-blind baseline where the name ends in -blind; scores it on all 1,000 validation
+# images, greedy and with four beams, and keeps scores and curves here. An interrupted training goes on where it stopped.
+#   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both), flickr8k_lora
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 data=${1:?usage: run.sh DATA [NAME ...]}
@@ -9,7 +9,7 @@ shift
 cd "$here/../.."
 [ $# -gt 0 ] || set -- flickr8k flickr8k-blind
 for name in "$@"; do
-  options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k" --name "$name" --model.compile true)  # which needs g++
+  options=(--config "configs/${name%-blind}.yaml" --config configs/data/flickr8k.yaml --data.root "$data/flickr8k" --name "$name")
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
   resume=()
@@ -18,7 +18,10 @@ for name in "$@"; do
   frozenvl fit "${options[@]}" "${resume[@]}"
   echo "$name: $(($(date +%s) - start)) seconds" | tee -a "runs/$name/seconds.txt"
   frozenvl validate "${options[@]}" --ckpt_path "$last" --trainer.limit_val_batches 1.0
+  frozenvl evaluate "runs/$name" --config "$here/beams.yaml" --root "$data/flickr8k" --views seeing
   mkdir -p "$here/$name"
   cp "runs/$name/"{history.jsonl,curve.png,cost.json,seconds.txt} "runs/$name/evaluation/captions/score.json" "$here/$name/"
+  cp "runs/$name/evaluation/beams/score.json" "$here/$name/beams.json"
+  cp "runs/$name/evaluation/perplexity/score.json" "$here/$name/perplexity.json"
 done
 frozenvl report runs/flickr8k*
