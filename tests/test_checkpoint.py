@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,19 +130,29 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(last, tmp_path, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_it_is_not_held_in_memory_while_it_is_written(tmp_path):
+    weights = torch.ones(5_000_000)
+    tracemalloc.start()
+    SafeCheckpointIO().save_checkpoint(
+        {"frozenvl": {}, "state_dict": {"weights": weights}}, tmp_path / "last.ckpt"
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4_000_000 < (tmp_path / "last.ckpt").stat().st_size
+
+
 def test_a_run_on_a_full_disk_says_so(frozenvl, monkeypatch, capfd):
     from frozenvl import checkpoint as module
 
-    def write(path, data):
-        monkeypatch.setattr(os, "fsync", full_disk)
-        try:
-            return whole(path, data)
-        finally:
-            monkeypatch.undo()
+    @contextmanager
+    def file_to_write(path):
+        with monkeypatch.context() as disk, whole_file(path) as file:
+            disk.setattr(os, "fsync", full_disk)
+            yield file
 
-    whole = module.write_atomically
+    whole_file = module.whole_file
     folder = Path.cwd()
-    monkeypatch.setattr(module, "write_atomically", write)
+    monkeypatch.setattr(module, "whole_file", file_to_write)
     monkeypatch.chdir(folder)
     assert frozenvl("fit", *NO_VALIDATION) == 1
     assert "free some space" in one_line(capfd.readouterr().err)
