@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a configuration of Flickr8k, and its train-blind baseline where the name ends in -blind; scores it on all 1,000 validation
 # images, greedy and with four beams, and keeps scores and curves here. An interrupted training goes on where it stopped.
-#   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both), flickr8k_lora
+#   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both), flickr8k_frozen
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 data=${1:?usage: run.sh DATA [NAME ...]}
@@ -9,7 +9,7 @@ shift
 cd "$here/../.."
 [ $# -gt 0 ] || set -- flickr8k flickr8k-blind
 for name in "$@"; do
-  options=(--config "configs/${name%-blind}.yaml" --config configs/data/flickr8k.yaml --data.root "$data/flickr8k" --name "$name")
+  options=(--config "configs/${name%-blind}.yaml" --data.root "$data/flickr8k" --name "$name")
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
   resume=()
