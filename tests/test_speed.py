@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
-from running import checkpoint, history, one_line, same_weights
+from running import Runs, checkpoint, history, one_line, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from frozenvl.data.tasks import TrainingStream
@@ -26,15 +26,13 @@ def logged(run: str = "tiny") -> dict[str, list[float]]:
     return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-@contextmanager
-def count_compiled() -> Iterator[list[None]]:
-    """As many items as graphs were compiled."""
+def fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]:
+    """The exit status of a fit, and how many graphs were compiled."""
     from torch._dynamo.utils import counters
 
-    found: list[None] = []
-    counters.clear()
-    yield found
-    found += [None] * counters["stats"]["unique_graphs"]
+    return frozenvl("fit", *options, "--model.compile", "true", name="compiled"), counters["stats"][
+        "unique_graphs"
+    ]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -109,12 +107,11 @@ def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 2)
     every = ("--trainer.val_check_interval", 2)
     assert frozenvl("fit", *start, *every, name="plain") == 0
-    torch.compiler.reset()
-    with count_compiled() as compiled:
-        assert frozenvl("fit", *start, *every, "--model.compile", "true", name="compiled") == 0
-    assert (
-        0 < len(compiled) <= 6
-    )  # of 12 for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
+    # In a process of its own: the compiler leaves threads behind, after which forked ranks hang.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        status, graphs = fresh.submit(fit_compiled, frozenvl, (*start, *every)).result()
+    # of 12 for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
+    assert status == 0 and 0 < graphs <= 6
     plain, other = history("plain"), history("compiled")
     assert [row.keys() for row in plain] == [row.keys() for row in other]
     for one, two in zip(plain, other, strict=True):

@@ -9,7 +9,7 @@ shift
 cd "$here/../.."
 [ $# -gt 0 ] || set -- flickr8k flickr8k-blind
 for name in "$@"; do
-  options=(--config "configs/${name%-blind}.yaml" --data.root "$data/flickr8k" --name "$name")
+  options=(--config "configs/${name%-blind}.yaml" --data.root "$data/flickr8k" --name "$name" --model.compile true)
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
   resume=()
