@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frozenvl.commands.printing import print_beside
 from frozenvl.errors import UserError
 from frozenvl.report.reading import Result, Run, read_runs, same_setting
 from frozenvl.report.settings import words
@@ -82,15 +83,10 @@ def print_scores(folders: Sequence[Path]) -> None:
 
 
 def print_table(runs: Sequence[Run], every: bool = False) -> None:
-    """Prints a table: a row a score, a column a run, each with its 95 % interval; and where the galleries are."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
-    from rich.text import Text
-
+    """Prints scores beside each other, with their 95 % intervals; and where the galleries are."""
     from frozenvl.report.cells import Cell, cell_of
 
-    table = Table(Column("score", overflow="fold"), *(escape(run.label) for run in runs))
+    rows: list[tuple[str, list[str]]] = []
     found: dict[Any, dict[str, Result]] = {}
     for result in (result for run in runs for result in run.results):
         view = "seeing" if result.view == "blind" else result.view  # a blind run's own view, beside another's
@@ -105,8 +101,8 @@ def print_table(runs: Sequence[Run], every: bool = False) -> None:
                     cell_of([beside[run.label]], score) if run.label in beside else Cell() for run in runs
                 ]
                 title = name if name == score else f"{name} {score}"
-                table.add_row(*(Text(text) for text in (title, *map(str, cells))))
-    Console().print(table)
+                rows.append((title, [str(cell) for cell in cells]))
+    print_beside("score", [run.label for run in runs], rows)
     for note in marks_in(result for run in runs for result in run.results):
         print(note)
     for run in runs:
@@ -116,17 +112,10 @@ def print_table(runs: Sequence[Run], every: bool = False) -> None:
 
 
 def print_cost(beside: Worth) -> None:
-    """Prints what runs took, those that differ in their seed alone in one column."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
-    from rich.text import Text
-
+    """Prints what runs took, those that differ in their seed alone as one."""
     content = beside.table
-    table = Table(Column("cost", overflow="fold"), *(escape(str(column)) for column in content.columns))
-    for row in content.rows:
-        table.add_row(row.score, *(Text(str(row.cells[column])) for column in content.columns))
-    Console().print(table)
+    rows = [(row.score, [str(row.cells[column]) for column in content.columns]) for row in content.rows]
+    print_beside("cost", [str(column) for column in content.columns], rows)
     for note in content.notes:
         print(note)
 

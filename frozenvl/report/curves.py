@@ -31,6 +31,14 @@ LABEL = 56
 """Characters of a label in the legend."""
 
 
+def look(place: int) -> dict[str, str]:
+    """Colour and sign of the run at a place: of 49, no two alike."""
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+    }
+
+
 @dataclass
 class Line:
     """One line of a plot."""
@@ -144,8 +152,7 @@ def _plot(axes: Any, panel: Panel) -> list[Any]:
                 [at + shift for at in x],
                 y,
                 _bars(line),
-                color=COLOURS[run % len(COLOURS)],
-                marker=MARKERS[run % len(MARKERS)],
+                **look(run),
                 linestyle=DASHES[line.kind % len(DASHES)],
                 markersize=5,
                 linewidth=1.6,

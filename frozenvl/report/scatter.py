@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from frozenvl.report.curves import COLOURS, INK, MARKERS, STYLE
+from frozenvl.report.curves import INK, STYLE, look
 from frozenvl.report.curves import as_svg as figure_as_svg
 from frozenvl.report.worth import SIZE, Worth
 
@@ -38,21 +38,21 @@ def _figure(worth: Worth) -> Any:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     points = worth.points
-    figure = Figure(figsize=(6.4, 3.6 * len(points)), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.6 * len(points)), layout="constrained")
     for axes, (row, known) in zip(figure.subplots(len(points), squeeze=False)[:, 0], points, strict=True):
-        for column, size, cell in known:
+        for column, size, cell in sorted(known, key=lambda point: -(point[2].mean or 0.0)):  # as the legend
             mean, place = cell.mean or 0.0, worth.columns.index(column)
             low, high = (mean if end is None else end for end in (cell.low, cell.high))
             axes.errorbar(
                 [size],
                 [mean],
                 [[max(0.0, mean - low)], [max(0.0, high - mean)]],
-                color=COLOURS[place % len(COLOURS)],
-                marker=MARKERS[place % len(MARKERS)],
+                **look(place),
                 markersize=6,
                 elinewidth=1,
+                linestyle="",
+                label=str(column),
             )
-            axes.annotate(str(column), (size, mean), (7, 5), textcoords="offset points", fontsize=10)
         axes.set(xscale="log", xlabel=SIZE, ylabel=row.score)
         sizes = [size for _, size, _ in known]
         axes.set_xlim(min(sizes) / 2, max(sizes) * 2)
@@ -60,5 +60,6 @@ def _figure(worth: Worth) -> Any:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
     return figure

@@ -11,7 +11,7 @@ from typing import Any
 
 from frozenvl.files import read_lines
 from frozenvl.report.cells import Cell
-from frozenvl.report.curves import COLOURS, INK, MARKERS, STYLE
+from frozenvl.report.curves import INK, STYLE, look
 from frozenvl.report.curves import as_svg as figure_as_svg
 from frozenvl.report.worth import SIZE
 from frozenvl.sweep.points import short, told
@@ -122,7 +122,7 @@ def _draw(results: Results, key: str | None) -> Any:
     joined = key is not None and not results.searched
     handles = []
     for number, (label, line) in enumerate(lines.items()):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        colour, marker = look(number).values()
         aside = 0.012 * (number - (len(lines) - 1) / 2) if joined else 0.0
         known = [(place(found, aside), found) for found in line if found.values(results.metric)]
         known.sort(key=lambda pair: pair[0])
