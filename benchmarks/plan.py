@@ -24,7 +24,7 @@ FAMILY = HERE.parent / "experiments" / "family"
 def fits(data: Path) -> dict[str, list[str]]:
     """Options of each fit."""
     at = ["--data.root", str(data / "flickr8k"), "--data.batch_size"]
-    flickr = ["--config", str(CONFIGS / "flickr8k_frozen.yaml"), *at]
+    flickr = ["--config", str(CONFIGS / "flickr8k.yaml"), *at]
     trained = ["--model.vision.init_args.trainable", "true"]
     clipcap = [
         CONFIGS / "clipcap_transformer.yaml",

@@ -1,9 +1,9 @@
 """How training scales: two processes of one thread each beside one with two threads and one with one.
 
-`python benchmarks/scaling.py DATA` runs `frozenvl fit` on configs/flickr8k_frozen.yaml, some steps, on each of them in
-turn, with the same global batches. It needs the small models of `frozenvl fetch`. Printed: pairs a second, their ratio,
-the share of a step that goes into summing gradients (all-reduce with gloo, waiting for the other rank included), and
-what a checkpoint takes.
+`python benchmarks/scaling.py DATA` runs `frozenvl fit` on configs/flickr8k.yaml, some steps, on each of them in turn,
+with the same global batches. It needs the small models of `frozenvl fetch`. Printed: pairs a second, their ratio, the
+share of a step that goes into summing gradients (all-reduce with gloo, waiting for the other rank included), and what a
+checkpoint takes.
 """
 
 from __future__ import annotations

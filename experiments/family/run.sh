@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=${1:?usage: run.sh DATA [NAME ...]}
 shift
 cd "$here/../.."
-[ $# -gt 0 ] || set -- flickr8k_frozen lora prompt_tuning prefix_tuning clipcap_mlp clipcap_transformer limber magma \
+[ $# -gt 0 ] || set -- flickr8k lora prompt_tuning prefix_tuning clipcap_mlp clipcap_transformer limber magma \
   frozen_small frozen_blind frozen_finetuned frozen_scratch
 for run in "$@"; do
   [ ! -e "$here/$run/score.json" ] || continue

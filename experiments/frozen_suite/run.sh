@@ -12,7 +12,7 @@ cd "$here/../.."
 for name in "$@"; do
   case $name in
     flickr8k-vqa*) options=(--config configs/flickr8k_vqa.yaml --data.root "$data") ;;
-    *) options=(--config configs/flickr8k_frozen.yaml --data.root "$data/flickr8k") ;;
+    *) options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k") ;;
   esac
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
