@@ -30,9 +30,8 @@ def fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]
     """The exit status of a fit, and how many graphs were compiled."""
     from torch._dynamo.utils import counters
 
-    return frozenvl("fit", *options, "--model.compile", "true", name="compiled"), counters["stats"][
-        "unique_graphs"
-    ]
+    status = frozenvl("fit", *options, "--model.compile", "true", name="compiled")
+    return status, counters["stats"]["unique_graphs"]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

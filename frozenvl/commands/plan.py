@@ -142,8 +142,9 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> None:
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Column, Table
+
+    from frozenvl.printing import whole_width
 
     for line in described(forecast):
         print(line)
@@ -156,8 +157,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
         fits = [row.memory <= args.memory * 1e9 for row in rows]
         table.add_row(f"fits into {args.memory:g} GB", *("yes" if fit else "no" for fit in fits))
     console = Console()
-    wanted = Measurement.get(console, console.options.update(width=1000), table).maximum
-    console.width = max(console.width, wanted)  # rather too wide than broken
+    console.width = max(console.width, whole_width(table))  # rather too wide than broken
     console.print(table)
     for line in assumed(args, forecast, rows):
         print(line)

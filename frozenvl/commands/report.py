@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frozenvl.errors import UserError
-from frozenvl.report.printing import print_beside
+from frozenvl.printing import print_beside
 from frozenvl.report.reading import Result, Run, read_runs, same_setting
 from frozenvl.report.settings import words
 from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 from trees import write_naming, write_score, write_vqa
 
-from frozenvl.report.curves import Panel, draw, panels
+from frozenvl.report.curves import Panel, draw, look, panels
 from frozenvl.report.reading import read_runs
 from frozenvl.report.tables import benchmark_tables
 
@@ -106,3 +106,7 @@ def test_the_drawing_is_an_element_that_needs_nothing_and_takes_the_ink(tmp_path
         assert used and used <= found
         identities.append(found)
     assert not identities[0] & identities[1]
+
+
+def test_no_two_runs_look_alike():
+    assert len({tuple(look(place).items()) for place in range(49)}) == 49

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def print_beside(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -13,7 +17,6 @@ def print_beside(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, 
         rows: a name, and a cell for each column.
     """
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -23,16 +26,22 @@ def print_beside(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, 
             made.add_row(*(Text(text) for text in (name, *cells)))
         return made
 
-    def width(table: Table) -> int:
-        return Measurement.get(console, console.options.update(width=10_000), table).maximum
-
     console = Console()
     upright = table(columns, rows)
     turned = table(
         [name for name, _ in rows],
         [(column, [cells[place] for _, cells in rows]) for place, column in enumerate(columns)],
     )
-    chosen = upright if width(upright) <= max(console.width, width(turned)) else turned
+    chosen = upright if whole_width(upright) <= max(console.width, whole_width(turned)) else turned
     if not console.is_terminal:
-        console.width = max(console.width, width(chosen))  # in a file rather too wide than broken
+        console.width = max(console.width, whole_width(chosen))  # in a file rather too wide than broken
     console.print(chosen)
+
+
+def whole_width(table: Table) -> int:
+    """Characters that a table takes where no cell is broken."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frozenvl.report.printing import print_beside
+from frozenvl.printing import print_beside
 
 SCORES = [("CIDEr [sic]", [f"0.{run:03d}" for run in range(12)]), ("Bleu_4", ["0.100"] * 12)]
 
@@ -33,4 +33,5 @@ def test_on_a_narrow_terminal_words_are_broken_not_left_out(capsys, monkeypatch)
 def test_in_a_file_they_are_as_wide_as_they_need(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     print_beside("score", ["a-run-of-a-long-name"], [("trained parameters", ["160,383,488"])])
-    assert "trained parameters ┃" in (said := capsys.readouterr().out) or "trained parameters │" in said
+    said = capsys.readouterr().out
+    assert "a-run-of-a-long-name" in said and "trained parameters" in said and "160,383,488" in said
