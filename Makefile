@@ -15,7 +15,7 @@ install: .venv/.installed  ## everything into .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	touch $@
 
-demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (about 10 minutes)
+demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (10 to 30 minutes: whether the cores have bf16)
 	$(BIN)/frozenvl fetch
 	$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true
 	$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true --name demo-blind --data.blind true
