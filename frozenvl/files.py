@@ -20,6 +20,19 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
+def write_once(path: Path, data: str) -> bool:
+    """Writes a file whole, unless there is one; whether it did. Of several processes, one alone does."""
+    written = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    write_atomically(written, data)
+    try:
+        path.hardlink_to(written)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink()
+    return True
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write, beside the target; what was written is flushed to the disk, then renamed over it.

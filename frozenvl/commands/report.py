@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="writes report.html (one file, opens offline), report.md, scores.csv, tables.tex and cost.png there",
+        help="writes report.html (one file, opens offline), report.md, scores.csv, tables.tex and cost.png there "
+        "(of a sweep always; default: SWEEP/report)",
     )
 
 
@@ -73,7 +74,7 @@ def run_sweep(args: argparse.Namespace) -> int:
         raise UserError(
             "the report of a sweep is of one sweep, by its own metric: frozenvl report SWEEP [--out FOLDER]"
         )
-    report_sweep(args.runs[0], args.out)
+    report_sweep(args.runs[0], args.out or args.runs[0] / "report")
     return 0
 
 

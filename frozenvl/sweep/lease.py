@@ -10,6 +10,8 @@ import json
 import os
 import platform
 import threading
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +59,17 @@ class Lease:
         if not self._taken():
             write_atomically(self.path, json.dumps(self.content | {"ended": how} | more) + "\n")
 
+    def in_a_row(self, how: str) -> int:
+        """How many attempts right before this one ended so."""
+        ended = (attempt(self.folder, number).get("ended") for number in range(self.number - 1, 0, -1))
+        return len(list(takewhile(how.__eq__, ended)))
+
     def _keep(self) -> None:
         while not self._ended.wait(self.beat):
             if self._taken():
                 self.lost.set()
                 return
-            if self.path.exists():
+            with suppress(OSError):  # a network disk may be away for a moment; `stale` allows for some beats
                 os.utime(self.path)
 
     def _taken(self) -> bool:
@@ -93,12 +100,15 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Lease | Non
 def last_attempt(folder: Path) -> tuple[int, dict[str, Any]]:
     """Its number, 0 where there was none, and what is known of it."""
     numbers = [int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit()]
-    if not numbers:
-        return 0, {}
+    return (max(numbers), attempt(folder, max(numbers))) if numbers else (0, {})
+
+
+def attempt(folder: Path, number: int) -> dict[str, Any]:
+    """What is known of an attempt."""
     try:
-        return max(numbers), dict(json.loads((folder / "attempts" / f"{max(numbers)}.json").read_text()))
-    except (OSError, ValueError):  # is being written
-        return max(numbers), {}
+        return dict(json.loads((folder / "attempts" / f"{number}.json").read_text()))
+    except (OSError, ValueError):  # is being written, or there was none
+        return {}
 
 
 def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STALE) -> bool:

@@ -39,9 +39,8 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
     """
     stop = Stop()
     stop.listen()
-    threads = 0 if "OMP_NUM_THREADS" in os.environ else max(1, cores() // jobs)
     command = [sys.executable, "-m", "frozenvl.sweep.attended", "sweep", str(path), "--worker"]
-    command += [f"--threads={threads}", *(f"--set={text}" for text in given)]
+    command += [f"--threads={threads_each(jobs)}", *(f"--set={text}" for text in given)]
     command += [f"--trials={at_most}"] if at_most else []
     logs = [(spec.folder / log_name(number)).open("w") for number in range(jobs)]
     workers = [
@@ -76,9 +75,12 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
     return conclude(spec, [worker.returncode for worker in workers])
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_each(jobs: int) -> int:
+    """The share of the cores that each of so many runs has; 0 where the environment says it."""
+    if "OMP_NUM_THREADS" in os.environ:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // jobs)
 
 
 def conclude(spec: Spec, statuses: Sequence[int]) -> int:
@@ -88,12 +90,10 @@ def conclude(spec: Spec, statuses: Sequence[int]) -> int:
     for state in failed:
         print(f"{state.run.name}: failed: {log_of(state.folder)} ({state.folder}/log.txt)", file=sys.stderr)
     if any(state.state == "done" for state in states):
-        report_sweep(spec.folder)
+        report_sweep(spec.folder, spec.folder / "report")
     keys = {run.key for run in spec.runs}
     done = sum(state.state == "done" and (not keys or state.run.key in keys) for state in states)
-    print(
-        f"{done} of {wanted(spec)} runs done; `frozenvl report {spec.folder} --out FOLDER` writes and draws all of it"
-    )
+    print(f"{done} of {wanted(spec)} runs done")
     if failed:
         raise RunError(
             f"{len(failed)} of the runs failed; `--retry` runs {'it' if len(failed) == 1 else 'them'} again"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from frozenvl.errors import UserError
-from frozenvl.files import write_atomically
+from frozenvl.files import write_atomically, write_once
 from frozenvl.sweep.points import Point, Run
 from frozenvl.sweep.spec import Spec, nearest
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
@@ -53,18 +53,25 @@ def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Pars
         "checked": sorted(checked | {point.key for point in todo}),
     }
     content = plain(content)
-    if content != known:
-        write_atomically(folder / RECORD, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    if known and content != known:
+        write_atomically(folder / RECORD, text)
+    elif not known and not write_once(folder / RECORD, text):
+        return open_sweep(spec, options, parser)  # one that began meanwhile, maybe another
     return int(batch_size)
 
 
 def meaning_of(spec: Spec) -> dict[str, Any]:
     """All that a run depends on beside its point: two sweeps that differ in it share no folder."""
     from omegaconf import OmegaConf
+    from yaml import YAMLError
 
     bases: dict[str, Any] = {}
     for file in spec.config:
-        bases |= flat(OmegaConf.to_container(OmegaConf.load(file), resolve=False))
+        try:
+            bases |= flat(OmegaConf.to_container(OmegaConf.load(file), resolve=False))
+        except (YAMLError, OSError, UnicodeDecodeError) as error:
+            raise UserError(f"config {file}: not YAML ({' '.join(str(error).split())[:200]})") from None
     # As they are laid over each other, as near as can be told without the classes that they name.
     own: dict[str, Any] = {"budget": spec.budget, "validate": spec.validate, "set": spec.fixed}
     arms = {f"arms.{arm.name}.set": arm.fixed for arm in spec.arms if arm.name}

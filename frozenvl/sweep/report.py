@@ -15,17 +15,16 @@ from frozenvl.sweep.plots import plots_of
 from frozenvl.sweep.results import TOOK, Results, as_csv, last, read_results
 
 
-def report_sweep(folder: Path, out: Path | None = None) -> None:
-    """Prints a sweep's table; writes it with its plots where that is asked for.
+def report_sweep(folder: Path, out: Path) -> None:
+    """Prints a sweep's table; writes it with its plots.
 
     Raises:
         UserError: where nothing of it is done yet.
     """
     results = read_results(folder)
     print_results(results.table)
-    if out is not None:
-        write(results, out)
-        print(f"report: {out / 'report.html'}")
+    write(results, out)
+    print(f"report: {out / 'report.html'}")
 
 
 def print_results(table: Table) -> None:

@@ -127,8 +127,11 @@ def _spec(path: Path, content: Any, storage: str) -> Spec:
     for key in ("config", "metric"):
         if not content.get(key):
             raise UserError(f"{key} is missing; docs/sweeps.md tells what stands there")
-    config = [content["config"]] if isinstance(content["config"], str) else list(content["config"])
+    named = content["config"]
+    config = named if isinstance(named, list) else [named]
     for file in config:
+        if not isinstance(file, str):
+            raise UserError(f"config is {named!r}; name a YAML file, or list some")
         if not Path(file).is_file():
             raise UserError(f"config names {file}, which is not there (seen from {Path.cwd()})")
     search = {key: _range(key, value) for key, value in _mapping(content, "search").items()}
@@ -147,6 +150,11 @@ def _spec(path: Path, content: Any, storage: str) -> Spec:
         raise UserError(f"seeds is {seeds!r}; list whole numbers: [0, 1, 2]")
     if len(set(seeds)) < len(seeds):
         raise UserError(f"seeds names {next(s for s in seeds if seeds.count(s) > 1)} twice")
+    validate = content.get("validate", 1.0)
+    if type(validate) not in (int, float) or validate <= 0 or (isinstance(validate, float) and validate > 1):
+        raise UserError(
+            f"validate is {validate!r}; give a share of the validation, up to 1.0, or a number of batches"
+        )
     spec = Spec(
         name=str(content.get("name") or path.stem),
         about=str(content.get("about") or ""),
@@ -161,7 +169,7 @@ def _spec(path: Path, content: Any, storage: str) -> Spec:
         budget=_budget(content.get("budget")),
         metric=metric,
         direction=direction,
-        validate=content.get("validate", 1.0),
+        validate=validate,
         storage=storage,
     )
     _check_search(spec, content)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from frozenvl.errors import UserError
-from frozenvl.files import read_json, read_lines, write_atomically
+from frozenvl.files import read_json, read_lines, write_atomically, write_once
 from frozenvl.sweep.lease import alive, last_attempt
 from frozenvl.sweep.points import Run
 
@@ -65,15 +65,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def identity_of(folder: Path) -> str:
     """Tells a sweep's folder from all others in a database; made once, by whichever worker is first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f".id-{uuid.uuid4().hex}"
-    made.write_text(uuid.uuid4().hex[:12])
-    try:
-        (folder / "id").hardlink_to(made)  # whole, or not at all
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
+    write_once(folder / "id", uuid.uuid4().hex[:12])
     return (folder / "id").read_text()
 
 
@@ -87,7 +79,7 @@ def state_of(folder: Path) -> tuple[State, str]:
     if ended == "done":  # and its scores were not thrown away since
         return ("done" if any(folder.glob("evaluation/*/score.json")) else "waiting"), host
     if ended:
-        return ended, host
+        return ("interrupted" if ended == "killed" else ended), host
     return ("running" if alive(folder, number, last) else "interrupted"), host
 
 
@@ -112,7 +104,8 @@ def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = 
 def _read(folder: Path, metric: str) -> RunState:
     state, host = state_of(folder)
     number, _ = last_attempt(folder)
-    begun, seen = ((folder / name).stat().st_mtime for name in ("trial.json", f"attempts/{number}.json"))
+    begun = (folder / "trial.json").stat().st_mtime
+    seen = (folder / "attempts" / f"{number}.json").stat().st_mtime if number else begun
     step = max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0)
     value = read_metric(folder, metric) if state == "done" else None
     file = folder / "cost.json"

@@ -21,8 +21,9 @@ POLL = 0.5
 GRACE = 60.0
 """Seconds that an interrupted command has to end by itself."""
 LOG = "log.txt"
+MEMORY = ", as the kernel does where memory runs out"
 
-Ended = Literal["done", "failed", "pruned", "interrupted", "lost"]
+Ended = Literal["done", "failed", "pruned", "interrupted", "killed", "lost"]
 Report = Callable[[int, float], bool]
 
 
@@ -94,6 +95,11 @@ class Trials:
                 ended = self._attend(child, lease, report)
             finally:
                 kill(child)
+            if ended is None and (number := signal_of(child.returncode)):
+                if self.stop.signal:  # which Slurm, for one, sends to all processes of a job
+                    return "interrupted"
+                log.write(f"killed by {number.name}{MEMORY if number == signal.SIGKILL else ''}\n")
+                return "killed"
         if ended is not None:
             return ended
         return "done" if child.returncode == 0 else "failed"
@@ -157,6 +163,12 @@ def log_of(folder: Path) -> str:
     lines = file.read_text(errors="replace").split("\n") if file.is_file() else []
     said = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
     return said[-1].removeprefix("frozenvl: error: ")[:300] if said else "it said nothing"
+
+
+def signal_of(status: int) -> signal.Signals | None:
+    """What ended a process, by its exit status: a signal of itself, or one that `frozenvl` obeyed (128 + number)."""
+    number = -status if status < 0 else status - 128
+    return signal.Signals(number) if number in {*signal.Signals} else None
 
 
 def wait(child: subprocess.Popen, seconds: float) -> None:

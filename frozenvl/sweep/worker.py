@@ -12,6 +12,9 @@ from frozenvl.sweep.state import is_done, note_run, read_metric
 from frozenvl.sweep.study import SweepStudy, Task
 from frozenvl.sweep.trial import Ended, Trials, log_of
 
+KILLS = 3
+"""A run whose command was killed so often in a row has failed: it may take more memory than there is."""
+
 
 @dataclass
 class Worker:
@@ -69,7 +72,7 @@ class Worker:
                 self.study.tell(task, None)
             elif ended == "pruned":
                 self.study.pruned(task)
-            if ended != "done":
+            if ended not in ("done", "killed"):  # a command that was killed is taken up again at once
                 return began
         values = [
             read_metric(self.trials.spec.folder / run.name, self.trials.spec.metric) for run in task.runs
@@ -85,6 +88,8 @@ class Worker:
         report = self.study.judge(task) if spec.pruner else None
         with lease:
             ended = self.trials.run(run, lease, report)
+        if ended == "killed" and lease.in_a_row("killed") + 1 >= KILLS:
+            ended = "failed"
         self.ran.append((run, ended))
         self._lease = None
         if ended != "lost":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,7 +22,10 @@ def options(arguments: list[str]) -> dict[str, str]:
 
 
 def fit(given: dict[str, str]) -> None:
-    """Five steps of `fake.seconds` each, a checkpoint after each; fails where `fake.fail` says so."""
+    """Five steps of `fake.seconds` each, a checkpoint after each; fails where `fake.fail` says so.
+
+    That of the run `fake.kill` is killed in its second step, as long as fewer than `fake.kills` were saved before.
+    """
     folder = Path("runs") / given["name"]
     start = json.loads(Path(given["ckpt_path"]).read_text()) if "ckpt_path" in given else 0
     note({"run": folder.name, "start": start, "given": given, "threads": os.environ.get("OMP_NUM_THREADS")})
@@ -31,6 +35,8 @@ def fit(given: dict[str, str]) -> None:
     for step in range(start + 1, STEPS + 1):
         time.sleep(float(given.get("fake.seconds", 0)))
         note({"run": folder.name, "step": step})
+        if given.get("fake.kill") == folder.name and int(given["fake.kills"]) > start and step == start + 2:
+            os.kill(os.getpid(), getattr(signal, given.get("fake.signal", "SIGKILL")))
         with (folder / "history.jsonl").open("a") as history:
             print(json.dumps({"step": step, "captions/CIDEr": value(given) * step / STEPS}), file=history)
         (folder / "checkpoints" / "next").write_text(str(step))

@@ -30,6 +30,22 @@ def test_one_of_many_gets_a_run(tmp_path):
         lease.end("interrupted")
 
 
+def test_a_beat_that_fails_is_made_up_for_by_the_next(tmp_path, monkeypatch):
+    """As where a network disk is away for a moment."""
+    lease, tried = claim(tmp_path, beat=0.01), []
+
+    def utime(path, times=None, real=os.utime):
+        tried.append(path)
+        if len(tried) == 1:
+            raise OSError("stale file handle")
+        real(path, times)
+
+    monkeypatch.setattr(os, "utime", utime)
+    with lease:
+        until(lambda: len(tried) > 2)
+    assert not lease.lost.is_set()
+
+
 def _race(folder, start, won):
     start.wait()
     won.put(claim(folder) is not None)

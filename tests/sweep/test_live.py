@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from frozenvl.sweep.live import as_table
+from frozenvl.sweep.live import as_table, threads_each
 from frozenvl.sweep.points import Point, Run
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import RunState
@@ -18,6 +20,7 @@ def state(k, seed, state, value=None, cost=None, seconds=0.0):
     run = Run(Point("", {"model.k": k}), seed)
     folder = Path("runs/try") / run.name
     folder.mkdir(parents=True)
+    os.utime(folder, (0, 0))  # those of one state in the order that they are given
     return RunState(run, folder, state, "node7", 40, value, cost or {}, seconds)
 
 
@@ -50,3 +53,12 @@ def test_of_many_runs_the_last_are_shown(sweep):
     text = drawn(spec, [state(1, seed, "done", 0.1, DONE) for seed in range(39)] + [state(1, 39, "running")])
     rows = [line for line in text.splitlines() if "-seed" in line]
     assert len(rows) == 24 and "k1-seed39" in rows[0]
+
+
+@pytest.mark.parametrize(("jobs", "each"), [(1, 6), (2, 3), (4, 1), (9, 1)])
+def test_runs_side_by_side_divide_the_cores(monkeypatch, jobs, each):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert threads_each(jobs) == each
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert threads_each(jobs) == 0, "as the environment says"

@@ -64,6 +64,28 @@ def test_what_could_not_work_is_one_line(open_, changes, said):
     assert said in refused(open_, **changes)
 
 
+def test_a_base_that_is_no_yaml_is_one_line(sweep, parse):
+    spec = read_spec(sweep.write())
+    Path("base.yaml").write_text("model: {k: [")
+    with pytest.raises(UserError, match=r"^config base.yaml: not YAML \(.*\)$"):
+        open_sweep(spec, {}, lambda: parse)
+
+
+def test_of_two_that_begin_in_one_folder_at_once_one_is_refused(open_, sweep, parse):
+    open_()
+    record = Path("runs/try/sweep.yaml")
+    record.unlink()
+    first, second = (read_spec(sweep.write(set={"model.schedule": kind})) for kind in ("cosine", "linear"))
+
+    def parse_slowly():
+        if not record.exists():
+            open_sweep(second, {}, lambda: parse)
+        return parse
+
+    with pytest.raises(UserError, match=r"two sweeps in one folder: .* set.model.schedule = 'linear'"):
+        open_sweep(first, {}, parse_slowly)
+
+
 @pytest.mark.parametrize("key", ["model.k", "model.schedule", "trainer.max_steps"])
 def test_the_machine_sets_nothing_that_the_sweep_sets(open_, key):
     said = refused(open_, {key: "1"}, set={"model.schedule": "cosine"}, budget={"steps": 3})

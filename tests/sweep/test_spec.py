@@ -59,6 +59,13 @@ def test_numbers_are_numbers(sweep):
         ({"config": None}, "config is missing"),
         ({"metric": None}, "metric is missing"),
         ({"config": "nowhere.yaml"}, "config names nowhere.yaml, which is not there"),
+        ({"config": 3}, "config is 3; name a YAML file, or list some"),
+        (
+            {"validate": "abc"},
+            "validate is 'abc'; give a share of the validation, up to 1.0, or a number of batches",
+        ),
+        ({"validate": 1.5}, "validate is 1.5"),
+        ({"validate": 0}, "validate is 0"),
         ({"config": ["base.yaml", "no.yaml"]}, "config names no.yaml"),
         ({"grid": None}, "grid has nothing to run"),
         ({"grid": {}}, "grid has nothing to run"),

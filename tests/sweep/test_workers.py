@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -112,6 +113,35 @@ def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
     sweep.write(set={"fake.fail": ""})
     sweep.work(1, "--retry")
     assert sweep.began() == sorted([*RUNS, "k1-seed1"]) and state_of(Path("runs/try/k1-seed1"))[0] == "done"
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
+def test_a_command_that_is_killed_alone_is_taken_up_again(sweep, signal):
+    kill = {"fake.kill": "k1-seed1", "fake.kills": 1, "fake.signal": signal}
+    sweep.write(grid={"model.k": [1]}, set=kill)
+    assert "k1-seed1: taken up, attempt 2" in sweep.work()
+    assert [(call["run"], call["start"]) for call in sweep.calls("start")] == [
+        ("k1-seed0", 0),
+        ("k1-seed1", 0),
+        ("k1-seed1", 1),
+    ]
+    assert f"killed by {signal}" in Path("runs/try/k1-seed1/log.txt").read_text()
+    assert state_of(Path("runs/try/k1-seed1"))[0] == "done"
+
+
+def test_a_command_that_is_killed_again_and_again_has_failed(sweep):
+    sweep.write(set={"fake.kill": "k1-seed1", "fake.kills": 9})
+    said = sweep.work()
+    assert "k1-seed1: failed: killed by SIGKILL, as the kernel does where memory runs out (runs/try" in said
+    assert sweep.began() == ["k1-seed0", *["k1-seed1"] * 3, "k2-seed0", "k2-seed1"]
+    assert state_of(Path("runs/try/k1-seed1"))[0] == "failed"
+
+
+def test_a_run_without_its_attempts_counts_as_waiting(sweep):
+    sweep.write(grid={"model.k": [1]}, seeds=[0])
+    sweep.work()
+    shutil.rmtree("runs/try/k1-seed0/attempts")
+    assert [state.state for state in read_runs(Path("runs/try"), "captions/CIDEr")] == ["waiting"]
 
 
 def test_a_run_whose_folder_was_removed_is_run_again(sweep):
