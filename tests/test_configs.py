@@ -14,6 +14,7 @@ import yaml
 from running import checkpoint, history
 
 from frozenvl.cli import main
+from frozenvl.model.vision import TimmEncoder
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMED = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -86,12 +87,45 @@ def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_visi
     assert main([str(word) for word in command]) == 0
     losses = [row["train/loss"] for row in history(run) if "train/loss" in row]
     assert len(losses) == 2
+    # Where training stops once validation is no better, the weights that were best are kept.
+    assert Path(f"runs/{run}/checkpoints/best.ckpt").is_file() == ("EarlyStopping" in config.read_text())
     kept = checkpoint(run)["state_dict"]
     parts = {key.split(".")[1] for key in kept}
     tuning = str(model.get("tuning"))
     assert ("vision" in parts) == bool(own.get("trainable"))
     assert ("language" in parts) == ("Finetuned" in tuning or "LoRA" in tuning)
     assert ("tuning" in parts) == any(kind in tuning for kind in ("Prefix", "Prompt", "Adapters"))
+
+
+def test_frozens_recipe_is_the_papers():
+    """Section 3 and appendix A of Tsimpoukelli et al. 2021."""
+    config = yaml.safe_load((CONFIGS / "frozen.yaml").read_text())
+    model, vision = config["model"], config["model"]["vision"]["init_args"]
+    assert vision == {
+        "name": "nf_resnet50",
+        "pretrained": False,
+        "trainable": True,
+        "size": 224,
+        "grid": 1,
+    }
+    assert (model["mapper"], model["k"], model["schedule"]) == ("frozenvl.model.mapper.Linear", 2, "constant")
+    assert model["optimizer"] == {
+        "class_path": "torch.optim.Adam",
+        "init_args": {"lr": 3e-4, "betas": [0.9, 0.95]},
+    }
+    assert config["data"] == {"batch_size": 128} and "warmup_steps" not in model and "tuning" not in model
+    for name in ("frozen_small", "frozen_blind", "frozen_finetuned", "frozen_scratch"):
+        other = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
+        differing = {key for key in model.keys() | other.keys() if model.get(key) != other.get(key)}
+        assert differing <= {"language", "tuning", "language_pretrained", "optimizer"}, name
+
+
+def test_frozens_encoder_gives_one_vector_and_learns():
+    encoder = TimmEncoder("nf_resnet50", pretrained=False, trainable=True, size=64)
+    features = encoder(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    assert features.shape == (2, 1, 2048)
+    features.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.model.parameters())
 
 
 @pytest.fixture

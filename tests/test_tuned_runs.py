@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, 
     said = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
     assert frozenvl("validate", *tuning, "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 0
     assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
+
+
+@pytest.mark.parametrize("name", ["PromptTuning", "PrefixTuning", "LoRA"])
+def test_without_what_is_seen_it_says_one_thing_of_all_images(frozenvl, name):
+    tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}")
+    assert frozenvl("fit", *SHORT, *tuning, "--data.blind", "true") == 0
+    lines = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_text().splitlines()
+    assert len(lines) == 5 and len({json.loads(line)["text"] for line in lines}) == 1
+    assert any(TUNINGS[name] in key for key in checkpoint("tiny")["state_dict"])
 
 
 @pytest.mark.parametrize("name", ["PromptTuning", "PrefixTuning"])
@@ -81,5 +91,8 @@ def test_parts_may_have_rates_of_their_own(frozenvl, capfd):
     fixed = ("--model.schedule", "constant", *add("probes.Rates", file="rates.json"))
     assert frozenvl("fit", *SHORT, *tuning, *fixed, "--model.rates", '{"tuning": 0.5}') == 0
     assert Path("rates.json").read_text() == '{"mapper": 0.01, "tuning": 0.5}'
+    seen = ("--model.vision.init_args.trainable", "true", "--model.rates", '{"vision": 2e-06}')
+    assert frozenvl("fit", *SHORT, *fixed, *seen, "--trainer.limit_val_batches", 0, name="magma") == 0
+    assert json.loads(Path("rates.json").read_text()) == {"vision": 2e-6, "mapper": 0.01}
     assert frozenvl("fit", *SHORT, "--model.rates", '{"vision": 0.5}', name="wrong") == 2
     assert "model.rates names vision, but what is trained is mapper" in one_line(capfd.readouterr().err)

@@ -117,9 +117,10 @@ class FrozenLanguageModel(Described, nn.Module):
         return body, self.model.get_output_embeddings().weight.numel()
 
     def some_embeddings(self, count: int = 1024) -> Tensor:
-        """(count or fewer, dim): every so many of its input embeddings."""
-        table = self.model.get_input_embeddings().weight.detach()
-        return table[:: max(1, len(table) // count)][:count]
+        """(count or fewer, dim): every so many tokens' embeddings, as the layers are given them (Gemma scales)."""
+        table = self.model.get_input_embeddings().weight
+        some = torch.arange(0, len(table), max(1, len(table) // count), device=table.device)
+        return self.embed(some[:count]).detach()
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(…,) token ids → (…, dim) input embeddings."""

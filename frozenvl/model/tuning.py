@@ -21,6 +21,17 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.start import Start
 
 
+def at_least_one(name: str, number: int) -> int:
+    """The number, where that is one.
+
+    Raises:
+        UserError: where it is less.
+    """
+    if number < 1:
+        raise UserError(f"model.tuning: {name} is {number}; give 1 or more")
+    return number
+
+
 class Tuning(Described, nn.Module, ABC):
     """What is trained of, or beside, a language model."""
 
@@ -55,7 +66,11 @@ class LoRA(Tuning):
 
     def __init__(self, rank: int = 8, alpha: float = 16, targets: list[str] | None = None) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"r": rank, "lora_alpha": alpha, "target_modules": targets}
+        self.settings: dict[str, Any] = {
+            "r": at_least_one("rank", rank),
+            "lora_alpha": alpha,
+            "target_modules": targets,
+        }
 
     def attach(self, language: FrozenLanguageModel) -> None:
         from peft import LoraConfig, TaskType, inject_adapter_in_model  # late: takes seconds
@@ -77,7 +92,7 @@ class Adapters(Tuning):
 
     def __init__(self, reduction: int = 4) -> None:
         super().__init__()
-        self.reduction = reduction
+        self.reduction = at_least_one("reduction", reduction)
         self.adapters = nn.ModuleList()
 
     def attach(self, language: FrozenLanguageModel) -> None:
@@ -122,7 +137,7 @@ class PromptTuning(Tuning, Start):
 
     def __init__(self, length: int = 10) -> None:
         super().__init__()
-        self.length = length
+        self.length = at_least_one("length", length)
 
     def attach(self, language: FrozenLanguageModel) -> None:
         from peft import PromptEmbedding, PromptTuningConfig, TaskType
@@ -154,7 +169,7 @@ class PrefixTuning(Tuning, Start):
 
     def __init__(self, length: int = 10) -> None:
         super().__init__()
-        self.length = length
+        self.length = at_least_one("length", length)
 
     def attach(self, language: FrozenLanguageModel) -> None:
         from peft import (

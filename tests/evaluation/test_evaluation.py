@@ -107,11 +107,10 @@ def test_a_part_is_the_same_on_three_ranks(frozenvl, tiny_run):
     assert kept("on1") == kept("on3")
 
 
-def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl):
-    best = add(
-        "lightning.pytorch.callbacks.ModelCheckpoint", monitor="captions/CIDEr", mode="max", filename="best"
-    )
-    stop = add("lightning.pytorch.callbacks.EarlyStopping", monitor="captions/CIDEr", mode="max", patience=1)
+@pytest.mark.parametrize(("monitor", "mode"), [("captions/CIDEr", "max"), ("val/perplexity", "min")])
+def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl, monitor, mode):
+    best = add("lightning.pytorch.callbacks.ModelCheckpoint", monitor=monitor, mode=mode, filename="best")
+    stop = add("lightning.pytorch.callbacks.EarlyStopping", monitor=monitor, mode=mode, patience=1)
     never_better = ("--model.optimizer.lr", 0.0, "--trainer.val_check_interval", 1)
     assert frozenvl("fit", *best, *stop, *never_better) == 0
     assert checkpoint("tiny", "best.ckpt")["global_step"] == 1

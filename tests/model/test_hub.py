@@ -97,6 +97,21 @@ def test_the_same_model_comes_back(trained, tmp_path, kind, bf16):
         assert not same(again, model)
 
 
+def test_it_comes_from_the_hub_by_its_name(trained, tmp_path, monkeypatch):
+    """Both of its files are asked for there, at the revision that was named."""
+    model, asked = trained(), []
+    model.save_pretrained(tmp_path)
+
+    def download(repo_id, filename, revision=None, **_):
+        asked.append((repo_id, filename, revision))
+        return str(tmp_path / filename)
+
+    for module in ("frozenvl.model.hub", "huggingface_hub.hub_mixin"):
+        monkeypatch.setattr(f"{module}.hf_hub_download", download)
+    assert same(FrozenVL.from_pretrained("me/prefix", revision="v2"), model)
+    assert asked == [("me/prefix", "config.json", "v2"), ("me/prefix", "model.safetensors", "v2")]
+
+
 def test_what_is_frozen_is_not_in_it(trained, tmp_path):
     trained("lora").save_pretrained(tmp_path)
     names = load_file(tmp_path / "model.safetensors").keys()

@@ -104,6 +104,15 @@ def test_a_batch_without_targets_reaches_every_trained_weight(made, name):
         assert not p.requires_grad or (p.grad is not None and not p.grad.any()), n
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(LoRA, "rank"), (Adapters, "reduction"), (PromptTuning, "length"), (PrefixTuning, "length")],
+)
+def test_nothing_of_a_size_of_none(kind, name):
+    with pytest.raises(UserError, match=rf"^model.tuning: {name} is 0; give 1 or more$"):
+        kind(**{name: 0})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["lora", "adapters"])
 def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
@@ -112,10 +121,12 @@ def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
     torch.testing.assert_close(model.loss(batch).nll, plain.loss(batch).nll, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma"])
 def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, kind):
     plain, model = build(kind), build(kind, tuning=PrefixTuning(3))
-    first, behind = plain.language.some_embeddings(3), torch.randn(5, plain.language.dim)
+    words = len(plain.language.model.get_input_embeddings().weight)
+    first = plain.language.embed(torch.arange(0, words, words // 3)[:3])
+    behind = torch.randn(5, plain.language.dim)
     expected = plain.language.hidden(torch.cat([first, behind])[None], torch.tensor([8]))[3:]
     found = model.language.hidden(behind[None], torch.tensor([5]))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -5,6 +5,7 @@ import torchvision
 import transformers as hf
 
 from frozenvl.errors import UserError
+from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision import HFEncoder, TimmEncoder, TorchvisionEncoder
 
 
@@ -89,7 +90,8 @@ def resnet(tmp_path_factory):
 
 FAMILIES = {
     "convolutions": lambda hub, resnet, **o: TimmEncoder("test_efficientnet", pretrained=False, **o),
-    "channels last": lambda hub, resnet, **o: TimmEncoder("test_convnext", pretrained=False, **o),
+    "convnext": lambda hub, resnet, **o: TimmEncoder("test_convnext", pretrained=False, **o),
+    "channels last": lambda hub, resnet, **o: TimmEncoder("test_mambaout", pretrained=False, **o),
     "timm's transformer": lambda hub, resnet, **o: TimmEncoder("test_vit", pretrained=False, size=160, **o),
     "without normalisation": lambda hub, resnet, **o: TimmEncoder("test_nfnet", pretrained=False, **o),
     "resnet18": lambda hub, resnet, **o: TorchvisionEncoder("resnet18", str(resnet), size=64, **o),
@@ -160,6 +162,20 @@ def test_hidden_states_are_transformers_own(hub, resnet, family):
     assert len({encoder.identity, second.identity, head.identity}) == 3
 
 
+def test_layers_that_there_are_not(hub):
+    assert HFEncoder(str(hub / "vit"), layer=-4).channels == 16, "the embeddings, before three layers"
+    for layer in (4, -5):
+        with pytest.raises(UserError, match=rf"has 4 hidden states; layer is {layer}$"):
+            HFEncoder(str(hub / "vit"), layer=layer)
+
+
+def test_weights_that_are_kept_in_16_bits_are_computed_in_32(hub, tmp_path):
+    hf.AutoModel.from_pretrained(hub / "vit").half().save_pretrained(tmp_path)
+    hf.AutoImageProcessor.from_pretrained(hub / "vit").save_pretrained(tmp_path)
+    encoder = HFEncoder(str(tmp_path), trainable=True)
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+
+
 def test_torchvision_features_are_those_before_its_classifier(resnet):
     encoder = TorchvisionEncoder("resnet18", str(resnet), size=64)
     whole = torchvision.models.resnet18()
@@ -168,6 +184,50 @@ def test_torchvision_features_are_those_before_its_classifier(resnet):
     pixels = any_pixels(encoder)
     expected = whole.eval()((pixels / 255 - encoder.mean) / encoder.std)
     torch.testing.assert_close(encoder(pixels)[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"),
+    [
+        ("swin_t", "head"),  # channels last
+        ("densenet121", "classifier"),
+        ("googlenet", "fc"),
+        ("mobilenet_v2", "classifier"),
+        ("shufflenet_v2_x0_5", "fc"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
+def test_all_of_torchvisions_kinds_give_what_their_classifier_averages(name, classifier):
+    encoder = TorchvisionEncoder(name, None, size=64)
+    with same_random_weights():
+        whole = torchvision.models.get_model(name)
+    setattr(whole, classifier, torch.nn.Identity())
+    pixels = any_pixels(encoder)
+    expected = whole.eval()((pixels / 255 - encoder.mean) / encoder.std)
+    torch.testing.assert_close(encoder(pixels)[:, 0], expected, rtol=1e-4, atol=1e-5)
+    assert encoder.identity == TorchvisionEncoder(name, None, size=64).identity
+
+
+def test_a_transformer_at_another_size_than_its_own():
+    encoder = TimmEncoder("test_vit", pretrained=False, size=96, grid="all")
+    assert encoder.tokens == 1 + (96 // 16) ** 2
+    assert encoder(any_pixels(encoder)).shape == (2, encoder.tokens, encoder.channels)
+    with pytest.raises(UserError, match=r"'test_vit' takes no images of 8 pixels .*; it was made for 160"):
+        TimmEncoder("test_vit", pretrained=False, size=8)
+
+
+def test_a_model_whose_blocks_timm_does_not_tell_is_trained_whole_or_not():
+    make = lambda trainable: TimmEncoder("poolformer_s12", pretrained=False, size=64, trainable=trainable)
+    assert all(parameter.requires_grad for parameter in make(True).model.parameters())
+    with pytest.raises(UserError, match=r"timm does not tell its blocks apart; trainable is true or false"):
+        make(1)
+
+
+def test_a_model_of_several_branches_has_a_head_alone():
+    encoder = TimmEncoder("crossvit_tiny_240", pretrained=False, grid="head")
+    assert encoder(any_pixels(encoder)).shape == (2, 1, encoder.channels)
+    with pytest.raises(UserError, match="'crossvit_tiny_240' has no one feature map; use grid head"):
+        TimmEncoder("crossvit_tiny_240", pretrained=False)
 
 
 def test_the_head_is_what_a_classifier_would_get(pixels, tiny_vision):

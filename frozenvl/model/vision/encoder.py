@@ -104,12 +104,13 @@ class PixelEncoder(VisionEncoder):
             self.register_buffer(key, torch.tensor(list(values)).view(1, 3, 1, 1), persistent=False)
         self.trainable, self.moving_statistics = bool(trainable), moving_statistics
         self.requires_grad_(False)
-        if trainable:
+        if trainable is True:
+            model.requires_grad_(True)
+        elif trainable:
             blocks = self.blocks()
-            count = len(blocks) if trainable is True else trainable
-            if not 0 < count <= len(blocks):
+            if not 0 < trainable <= len(blocks):
                 raise UserError(f"vision encoder {name!r} has {len(blocks)} blocks; trainable is {trainable}")
-            for parameter in (p for block in blocks[-count:] for p in block):
+            for parameter in (p for block in blocks[-trainable:] for p in block):
                 parameter.requires_grad_(True)
         self.train()
         facts += f" {fingerprint(model)} size={size} grid={grid} mean={mean} std={std}"

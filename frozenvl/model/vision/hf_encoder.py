@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
@@ -21,10 +22,9 @@ class HFEncoder(PixelEncoder):
         name: Hugging Face name or local folder.
         grid: cells a side that the patches are averaged into (1 is global average pooling), `all` vectors, class
             token included, or the one that the model pools for its `head`.
-        layer: whose hidden states these are, -1 being the last, after the model's last norm; -2 is what LLaVA takes
-            of CLIP. Not for `head`.
+        layer: whose hidden states these are, -1 being what the model itself gives as its last (of most, after a last
+            norm; CLIP's norm is for its `head` alone); -2 is what LLaVA takes of CLIP. Not for `head`.
         trainable: whether its weights are trained, or how many of its last layers are; else it runs in eval mode.
-
         pretrained: False starts from random weights; the same each time, where they are not trained.
 
     Raises:
@@ -42,7 +42,8 @@ class HFEncoder(PixelEncoder):
         super().__init__()
         with loading(name) as where:
             if pretrained:
-                model = AutoModel.from_pretrained(where)
+                # Some are kept in 16 bits; what is trained is fp32, and the module's precision says the rest.
+                model = AutoModel.from_pretrained(where, dtype=torch.float32)
             else:
                 with nullcontext() if trainable else same_random_weights():
                     model = AutoModel.from_config(AutoConfig.from_pretrained(where))
@@ -65,7 +66,14 @@ class HFEncoder(PixelEncoder):
             if vector is None:
                 raise UserError(f"vision encoder {self.name!r} pools nothing; use grid 1 or all")
             return vector[:, None], vector
-        vectors = found.last_hidden_state if self.layer == -1 else found.hidden_states[self.layer]
+        if self.layer == -1:
+            vectors = found.last_hidden_state
+        elif -len(found.hidden_states) <= self.layer < len(found.hidden_states):
+            vectors = found.hidden_states[self.layer]
+        else:
+            raise UserError(
+                f"vision encoder {self.name!r} has {len(found.hidden_states)} hidden states; layer is {self.layer}"
+            )
         before = vectors.shape[1] - self.patches
         return vectors[:, :before], as_map(vectors[:, before:], self.name)
 

@@ -57,24 +57,36 @@ class TimmEncoder(PixelEncoder):
                     "`frozenvl fetch --list` names those that need no hub"
                 ) from None
         config = model.pretrained_cfg
-        self.adopt(
-            name,
-            model,
-            size or config["input_size"][-1],
-            config["mean"],
-            config["std"],
-            grid,
-            trainable,
-            not pretrained if moving_statistics is None else moving_statistics,
-            # Beside the weights: tf_efficientnet_lite0 and efficientnet_lite0 share them and pad differently.
-            config["architecture"],
-        )
+        native = config["input_size"][-1]
+        size = size or native
+        try:
+            if size != native and hasattr(model, "set_input_size"):  # of learned positions
+                model.set_input_size(img_size=size)
+            self.adopt(
+                name,
+                model,
+                size,
+                config["mean"],
+                config["std"],
+                grid,
+                trainable,
+                not pretrained if moving_statistics is None else moving_statistics,
+                # Beside the weights: tf_efficientnet_lite0 and efficientnet_lite0 share them and pad differently.
+                config["architecture"],
+            )
+        except (AssertionError, RuntimeError) as error:
+            reason = next(iter(str(error).splitlines()), "")
+            raise UserError(
+                f"vision encoder {name!r} takes no images of {size} pixels ({reason[:200]}); it was made for {native}"
+            ) from error
 
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         found = self.model.forward_features(pixels)
         if self.grid == "head":
             vector = self.model.forward_head(found, pre_logits=True)
             return vector[:, None], vector
+        if not isinstance(found, Tensor):  # of several branches
+            raise UserError(f"vision encoder {self.name!r} has no one feature map; use grid head")
         if found.ndim == 3:
             before = getattr(self.model, "num_prefix_tokens", 0)
             return found[:, :before], as_map(found[:, before:], self.name)
@@ -84,6 +96,10 @@ class TimmEncoder(PixelEncoder):
         return maps.new_zeros(len(maps), 0, maps.shape[1]), maps
 
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
+        if not hasattr(self.model, "group_matcher"):
+            raise UserError(
+                f"vision encoder {self.name!r}: timm does not tell its blocks apart; trainable is true or false"
+            )
         parameters = dict(self.model.named_parameters())
         groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
         blocks = [groups[key] for key in sorted(groups)]

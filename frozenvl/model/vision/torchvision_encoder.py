@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import DenseNet, get_model, get_model_weights
 
 from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
@@ -16,7 +16,10 @@ from frozenvl.model.vision.encoder import PixelEncoder
 from frozenvl.weights import cannot_load
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, as all of torchvision's classifiers were trained."""
+"""Of ImageNet, as most of torchvision's classifiers were trained."""
+HALF = (0.5, 0.5, 0.5)
+ENDS = ("avgpool", "classifier", "fc", "heads")
+"""Where torchvision's classifiers end to have a map, one name or another."""
 
 
 class TorchvisionEncoder(PixelEncoder):
@@ -66,23 +69,33 @@ class TorchvisionEncoder(PixelEncoder):
             ) from None
         except Exception as error:
             raise cannot_load(f"{name} {weights}", error) from error
-        features = getattr(whole, "features", None)
-        if features is None:
-            parts = dict(whole.named_children())
-            if "avgpool" not in parts:
-                raise UserError(
-                    f"vision encoder {name!r} has no feature map; timm or Hugging Face may have it"
-                )
-            features = nn.Sequential(*list(parts.values())[: list(parts).index("avgpool")])
         moving = not weights if moving_statistics is None else moving_statistics
-        self.adopt(name, features, size, MEAN, STD, grid, trainable, moving, name)
+        # Two of Google's were trained on pixels between -1 and 1, and would turn ImageNet's back into those.
+        own = (HALF, HALF) if getattr(whole, "transform_input", False) else (MEAN, STD)
+        try:
+            self.adopt(name, up_to_the_map(whole), size, *own, grid, trainable, moving, name)
+        except (AssertionError, RuntimeError) as error:  # of a transformer, or too small an image
+            raise UserError(
+                f"vision encoder {name!r} has no feature map of {size} pixels; timm or Hugging Face may have it"
+            ) from error
 
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.model(pixels)
-        if maps.ndim != 4:
-            raise UserError(f"vision encoder {self.name!r} has no feature map; use TimmEncoder")
         return maps.new_zeros(len(maps), 0, maps.shape[1]), maps
 
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
         parts = (list(part.parameters()) for part in self.model.children())
         return [part for part in parts if part]
+
+
+def up_to_the_map(whole: nn.Module) -> nn.Sequential:
+    """A classifier's parts up to what it averages over."""
+    parts: list[nn.Module] = []
+    for name, part in whole.named_children():
+        if name in ENDS:
+            break
+        if not name.lower().startswith("aux"):  # classifiers of their own, for training alone
+            parts += part.children() if name in ("features", "blocks") else [part]
+    if isinstance(whole, DenseNet):  # which rectifies without a part for it
+        parts.append(nn.ReLU())
+    return nn.Sequential(*parts)
