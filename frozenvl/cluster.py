@@ -13,6 +13,8 @@ from frozenvl.errors import UserError
 
 STEP = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NNODES")
 """What `srun` tells each of its processes."""
+BY_HAND = ("NODE_RANK", "GROUP_RANK")
+"""What says which node this is, where a person starts the command on each."""
 INTERACTIVE = ("bash", "interactive")
 """Names of jobs in which Lightning takes no notice of Slurm."""
 
@@ -49,8 +51,14 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     return Launch("Slurm", nodes, tasks // nodes)
 
 
-def check_launch(nodes: int, devices: int) -> None:
-    """Compares `trainer.num_nodes` and `trainer.devices` with what was started.
+def check_launch(
+    nodes: int, devices: int, counted: str = "trainer.num_nodes × trainer.devices", by_itself: bool = False
+) -> None:
+    """Compares what a command counts on with what was started.
+
+    Args:
+        counted: what says so.
+        by_itself: whether it starts the processes of its node, and knows of no other launcher.
 
     Raises:
         UserError: where they differ.
@@ -59,5 +67,10 @@ def check_launch(nodes: int, devices: int) -> None:
     if started and (nodes, devices) != started[1:]:
         raise UserError(
             f"{started.launcher} started {started.a_node} process(es) on each of {started.nodes} node(s), but "
-            f"trainer.num_nodes × trainer.devices is {nodes} × {devices}; set them alike"
+            f"{counted} is {nodes} × {devices}; set them alike"
+        )
+    if by_itself and nodes > 1 and not started and not any(name in os.environ for name in BY_HAND):
+        raise UserError(
+            f"{counted} is {nodes} × {devices}, but nothing starts the other nodes: start the command on each by "
+            "srun or torchrun (docs/clusters.md)"
         )

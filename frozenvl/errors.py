@@ -13,9 +13,18 @@ class UserError(Exception):
 
 
 class RunError(UserError):
-    """A run that started well and failed midway (a full disk, a failed server): exit status 1."""
+    """A run that started well and failed midway (a full disk, a failed server): exit status 1.
+
+    Args:
+        message: one line.
+        quiet: whether another rank says so already.
+    """
 
     status = 1
+
+    def __init__(self, message: str, quiet: bool = False) -> None:
+        super().__init__(message)
+        self.quiet = quiet
 
 
 class Stopped(RunError):
@@ -28,8 +37,8 @@ class Stopped(RunError):
     """
 
     def __init__(self, message: str, status: int, quiet: bool = False) -> None:
-        super().__init__(message)
-        self.status, self.quiet = status, quiet
+        super().__init__(message, quiet)
+        self.status = status
 
 
 class UnreadableImage(UserError):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from frozenvl import __version__
@@ -31,6 +31,7 @@ from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.progress import progress_line
+from frozenvl.ranks import gather
 from frozenvl.resume import recount, seed_step
 from frozenvl.speed import Work
 
@@ -40,6 +41,8 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
 }
 """Learning rate, over its highest, at each share of the steps after the warm-up."""
+
+ADVICE = "lower the learning rate or look at these samples"
 
 
 def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any) -> bool:
@@ -123,6 +126,7 @@ class FrozenModule(L.LightningModule):
         self.trained_steps = 0
         """Optimiser steps behind the weights."""
         self._sums = torch.zeros(5, dtype=torch.float64)
+        self._ids: list[str] = []
         self.unreadable = 0
         """Samples of the last optimiser step that were replaced, on all ranks."""
         self.work = Work()
@@ -227,9 +231,9 @@ class FrozenModule(L.LightningModule):
         nll, tokens, positions, padding = self.model.loss(batch)
         if not torch.isfinite(nll):
             raise RunError(
-                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids)}; "
-                "lower the learning rate or look at these samples"
+                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids)}; {ADVICE}"
             )
+        self._ids += batch.ids
         counts = [nll.item(), tokens, positions, padding, len(batch.unreadable)]
         self._sums += torch.tensor(counts, dtype=torch.float64)
         # Lightning divides by the accumulation, DDP by the ranks: both are means where a sum is due.
@@ -239,10 +243,22 @@ class FrozenModule(L.LightningModule):
         nll, tokens, positions, padding, unreadable = self._all_sum(self._sums).tolist()
         self._sums.zero_()
         self.work, self.unreadable = Work(int(tokens), int(positions), int(padding)), int(unreadable)
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.grad.div_(max(tokens, 1))
+        ids, self._ids = self._ids, []
+        gradients = [
+            parameter.grad
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        for gradient in gradients:
+            gradient.div_(max(tokens, 1))
+        # Before weights and checkpoint are lost to it; summed over ranks, it is the same on all of them.
+        if not torch.isfinite(nn.utils.get_total_norm(gradients)):
+            ids = sorted(key for part in gather(ids) for key in part)
+            raise RunError(
+                f"gradients are no numbers at step {self.global_step}, samples {', '.join(ids)}; {ADVICE}",
+                quiet=self.global_rank > 0,
+            )
         self.log("train/loss", nll / max(tokens, 1), prog_bar=True)
         self.log("train/lr", optimizer.param_groups[0]["lr"])
 

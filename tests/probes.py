@@ -88,6 +88,17 @@ class Gradients(L.Callback):
             torch.save({n: p.grad for n, p in module.named_parameters() if p.grad is not None}, self.file)
 
 
+class Overflow(L.Callback):
+    """Has the gradients of a step overflow, under a loss that is a number."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer, module, *_) -> None:
+        if trainer.global_step == self.step:
+            next(p for p in module.parameters() if p.grad is not None).grad.flatten()[0] = float("inf")
+
+
 class LanguageModelUntouched(L.Callback):
     """Fails a run that changed a bit of the language model, or left its eval mode."""
 

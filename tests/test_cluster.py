@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
+from running import one_line
 
+from frozenvl.cli import main
 from frozenvl.cluster import Launch, check_launch, launch
 from frozenvl.errors import UserError
 
+SCRIPTS = Path(__file__).parents[1] / "experiments" / "slurm"
 STEP = {
     "SLURM_NTASKS": "4",
     "SLURM_NTASKS_PER_NODE": "2",
@@ -55,9 +61,45 @@ def test_processes_and_trainer_that_disagree(monkeypatch, environment, by):
             check_launch(nodes, devices)
 
 
-def test_a_fit_says_so_in_one_line(frozenvl, monkeypatch, capfd):
-    from running import one_line
+def test_other_nodes_that_nobody_starts(monkeypatch):
+    check_launch(1, 4, by_itself=True)
+    check_launch(2, 4)  # another launcher of Lightning's, that is not looked into
+    with pytest.raises(UserError, match=r"is 2 × 4, but nothing starts the other nodes: .* srun or torchrun"):
+        check_launch(2, 4, by_itself=True)
+    monkeypatch.setenv("NODE_RANK", "1")
+    check_launch(2, 4, by_itself=True)
 
+
+def test_a_fit_on_nodes_that_nobody_starts_does_not_wait(frozenvl, capfd):
+    assert frozenvl("fit", "--trainer.num_nodes", 2, ranks=2) == 2
+    assert "nothing starts the other nodes" in one_line(capfd.readouterr().err)
+
+
+def test_an_evaluation_that_disagrees_says_so(monkeypatch, capfd):
+    for name, value in (STEP | {"SLURM_NTASKS": "2", "SLURM_NNODES": "1"}).items():
+        monkeypatch.setenv(name, value)
+    assert main(["evaluate", "nowhere", "--config", "nothing.yaml"]) == 2
+    assert "Slurm started 2 process(es) on each of 1 node(s), but 1 × --devices is 1 × 1" in one_line(
+        capfd.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("fit", "SLURM_JOB_ID is not set; submit with sbatch --nodes N --ntasks-per-node M"),
+        ("evaluate", "SLURM_NTASKS_PER_NODE is not set; submit with sbatch --ntasks-per-node M"),
+        ("sweep", "not a job array; submit with sbatch --array 0-7"),
+    ],
+)
+def test_a_job_script_without_its_variables(script, said):
+    """As where it is started by bash in place of sbatch."""
+    bash = ["bash", str(SCRIPTS / f"{script}.sbatch")]
+    done = subprocess.run(bash, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"{script}.sbatch: {said}\n", "")
+
+
+def test_a_fit_says_so_in_one_line(frozenvl, monkeypatch, capfd):
     for name, value in STEP.items():
         monkeypatch.setenv(name, value)
     assert frozenvl("fit") == 2

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     from lightning.fabric import Fabric
 
+    from frozenvl.cluster import check_launch
     from frozenvl.commands.report import print_scores
     from frozenvl.errors import UserError
     from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.batch_size < 1 or args.devices < 1 or (args.limit is not None and args.limit < 1):
         raise UserError("--batch_size, --devices and --limit must be at least 1")
+    check_launch(1, args.devices, "1 × --devices")
     strategy = "ddp" if args.devices > 1 else "auto"
     fabric = Fabric(accelerator=args.accelerator, devices=args.devices, strategy=strategy)
     benchmarks = read_suite(args.config, args.root, args.only)

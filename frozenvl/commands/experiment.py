@@ -13,6 +13,7 @@ import lightning as L
 from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
@@ -94,7 +95,10 @@ class FrozenCLI(LightningCLI):
         kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
         trainer = super().instantiate_trainer(**kwargs)
-        check_launch(trainer.num_nodes, trainer.num_devices)
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        check_launch(
+            trainer.num_nodes, trainer.num_devices, by_itself=type(environment) is LightningEnvironment
+        )
         signals = Signals(trainer)
         trainer._signal_connector = signals
         speed, validation = Speed(), DueValidation()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from probes import seen
 from processes import start, until
 from running import add, checkpoint, one_line
 
@@ -64,11 +65,22 @@ def test_a_loss_that_is_no_number_names_all_samples_of_its_batch(drilled, capfd)
     explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
     run = start(drilled, *explode, *add("probes.Seen", folder="seen"), name="nan")
     assert run.wait() == 1
-    from probes import seen
-
     said = one_line(run.said())
     assert "loss is nan at step 1, samples " in said
     assert all(key in said for key in seen("seen")[1])
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_gradients_that_are_no_numbers_reach_no_weight(drilled, tmp_path, monkeypatch, ranks):
+    monkeypatch.chdir(tmp_path)
+    probes = (*add("probes.Overflow", step=3), *add("probes.Seen", folder="seen"))
+    run = start(drilled, *probes, name="overflow", ranks=ranks)
+    assert run.wait() == 1
+    said = one_line(run.said())
+    assert "gradients are no numbers at step 3, samples " in said
+    assert all(key in said for key in seen("seen")[3])
+    saved = checkpoint("overflow")
+    assert saved["global_step"] == 2 and all(value.isfinite().all() for value in saved["state_dict"].values())
 
 
 def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(drilled):

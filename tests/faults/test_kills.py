@@ -32,19 +32,43 @@ def ended_alike(whole) -> None:
     assert not list(Path("runs/cut").rglob("*.tmp"))
 
 
+def kills() -> list[dict]:
+    return [json.loads(line) for line in Path("kills.jsonl").read_text().splitlines()]
+
+
 def test_ten_kills_in_a_row_leave_no_trace(drilled, whole):
-    """One run, killed at seeded moments of the time that it takes for two steps or so, thrice while it saves."""
-    dice, saves = random.Random(0), whole[2]["saves"]
-    part = whole[2]["calls"] // 10
-    moments = [dice.randrange(part) for _ in range(KILLS - 3)] + [dice.randint(*saves[k]) for k in (0, 1, 2)]
+    """One run, killed at ten seeded moments: thrice while it writes a checkpoint, twice in a validation, and five times
+    within the time that it takes for a few steps.
+    """
+    dice, calls = random.Random(0), whole[2]
+    moments = [("saving", dice.randint(1, calls["saving"])) for _ in range(3)]
+    moments += [("validation", dice.randint(1, calls["validation"])) for _ in range(2)]
+    moments += [("fit", dice.randint(1, calls["fit"] // 5)) for _ in range(5)]
     dice.shuffle(moments)
     reached = []
-    for moment in moments:
-        killed = start(drilled, *RESUME, *add("moments.Moments", kill_at=moment))
+    for within, moment in moments:
+        killed = start(drilled, *RESUME, *add("moments.Moments", kill_at=moment, within=within))
         assert killed.wait() == -signal.SIGKILL, killed.said()
         last = Path("runs/cut/checkpoints/last.ckpt")
         reached.append(checkpoint("cut")["global_step"] if last.exists() else 0)
-    assert reached == sorted(reached) and reached[-1] > 0
-    print(f"checkpoints after each kill: {reached}")
+    print(f"killed {kills()}\nlast checkpoint after each: {reached}")
+    assert sum("saving" in kill["within"] for kill in kills()) >= 3
+    assert sum("validation" in kill["within"] for kill in kills()) >= 2
+    assert len({kill["step"] for kill in kills()}) >= 5 and max(kill["step"] for kill in kills()) >= 10
+    assert reached == sorted(reached)
     assert start(drilled, *RESUME).wait() == 0
     ended_alike(whole)
+
+
+def test_one_of_two_ranks_that_is_killed_leaves_no_trace(drilled, whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part, rank in ((3, 1), (4, 0)):
+        moment = add("moments.Moments", kill_at=whole[2]["fit"] // part, rank=rank)
+        killed = start(drilled, *RESUME, *moment, ranks=2)
+        assert killed.wait() == 1, killed.said()
+    first, second = (kill["step"] for kill in kills())
+    assert 2 < first < second
+    assert start(drilled, *RESUME, ranks=2).wait() == 0
+    assert start(drilled, name="whole", ranks=2).wait() == 0
+    assert same_weights(checkpoint("cut"), checkpoint("whole"))
+    assert history("cut") == history("whole")
