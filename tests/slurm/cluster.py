@@ -46,9 +46,12 @@ SlurmdTimeout=10
 KillWait=20
 ReturnToService=2
 MailProg=/bin/true
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
-PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=2
 """
 
 
@@ -98,7 +101,9 @@ class Cluster:
         self._start("slurmctld", "-D", "-c")
         for name in NODES:
             self.start_node(name)
-        self._until(lambda: self("sinfo", "-h", "-o", "%D %t").strip() == "2 idle", "two idle nodes")
+        self._until(
+            lambda: self("sinfo", "-h", "-p", "all", "-o", "%D %t").strip() == "2 idle", "two idle nodes"
+        )
         return self
 
     def __exit__(self, *_: object) -> None:

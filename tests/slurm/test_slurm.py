@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from cluster import Cluster, why_not
 from processes import DRILL, start, until
 from running import CONFIG, add, checkpoint, history, same_weights
+
+from frozenvl.cli import main
 
 pytestmark = [
     pytest.mark.slurm,
@@ -92,6 +96,62 @@ def test_a_requeue_and_a_preemption_in_mid_epoch_leave_no_trace(submit, cluster,
     assert all(f"start {count} on" in said for count in range(3)) and "start 3 on" not in said
     assert same_weights(checkpoint("again"), whole[0])
     assert history("again") == whole[1]
+
+
+def test_a_job_that_a_more_urgent_one_drives_out_comes_back(submit, cluster, whole):
+    """Slurm's own preemption: SIGTERM to the ranks, and some time to save."""
+    for rank in range(2):
+        waiting(rank).unlink(missing_ok=True)
+    job = submit("driven", *add("probes.Wait", step=4, seconds=6))
+    until(waiting(1))
+    urgent = cluster(
+        "sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--output=urgent.log", "--wrap=sleep 1"
+    ).strip()
+    log = Path("driven.log")
+    until(log, "stopped by SIGTERM after step")
+    assert cluster.ended(urgent) == "COMPLETED 0:0"
+    assert cluster.ended(job) == "COMPLETED 0:0", log.read_text()
+    assert "start 1 on" in log.read_text() and "start 2 on" not in log.read_text()
+    assert same_weights(checkpoint("driven"), whole[0])
+    assert history("driven") == whole[1]
+
+
+def test_a_job_that_is_cancelled_saves_and_does_not_come_back(submit, cluster):
+    for rank in range(2):
+        waiting(rank).unlink(missing_ok=True)
+    job = submit("cancelled", *add("probes.Wait", step=4, seconds=3))
+    until(waiting(1))
+    cluster("scancel", job)
+    assert cluster.ended(job).split()[0] == "CANCELLED"
+    saved = Path("runs/cancelled/checkpoints/last.ckpt")
+    end = time.monotonic() + 10
+    while time.monotonic() < end and torch.load(saved, weights_only=True)["global_step"] < 5:
+        time.sleep(0.2)
+    assert checkpoint("cancelled")["global_step"] == 5
+    time.sleep(8)  # longer than a job that was requeued waits
+    assert (
+        cluster.state(job).split()[0] == "CANCELLED" and "start 1 on" not in Path("cancelled.log").read_text()
+    )
+
+
+def test_an_evaluation_on_the_devices_of_a_node(cluster, whole):
+    scenes = {
+        "class_path": "frozenvl.data.sources.scenes.SceneCaptions",
+        "init_args": {"split": "val", "size": 20, "resolution": 64},
+    }
+    captions = {
+        "class_path": "frozenvl.evaluation.Captions",
+        "init_args": {"source": scenes, "max_new_tokens": 5},
+    }
+    Path("suite.yaml").write_text(yaml.safe_dump({"benchmarks": {"scenes": captions}}))
+    shutil.copytree("runs/whole", "runs/alone")
+    options = ("--nodes=1", "--ntasks-per-node=2", "--output=evaluate.log")
+    words = ("runs/whole", "--config", "suite.yaml", "--accelerator", "cpu", "--batch_size", "4")
+    job = cluster("sbatch", "--parsable", *options, str(FIT.with_name("evaluate.sbatch")), *words).strip()
+    assert cluster.ended(job) == "COMPLETED 0:0", Path("evaluate.log").read_text()
+    assert main(["evaluate", "runs/alone", *words[1:]]) == 0
+    said = [Path(f"runs/{run}/evaluation/scenes/predictions.jsonl").read_text() for run in ("whole", "alone")]
+    assert said[0] == said[1] and len(said[0].splitlines()) == 20
 
 
 def test_a_node_that_dies_ends_the_job_clearly_and_one_node_goes_on(submit, cluster, drilled):
