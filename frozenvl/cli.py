@@ -126,9 +126,19 @@ def last_line(message: str) -> tuple[str, int]:
     return line, 2 if kind.endswith("UserError") else 1
 
 
+def lost_storage(message: str) -> tuple[str, int]:
+    """Optuna's error for a database that went away."""
+    reason = " ".join(message.split())[:200]
+    return (
+        f"the sweep's storage cannot be reached any more ({reason}); run it again later, nothing done is lost",
+        1,
+    )
+
+
 READABLE: dict[str, Callable[[str], tuple[str, int]]] = {
     "InterpolationKeyError": bad_reference,
     "ProcessRaisedException": last_line,
+    "StorageInternalError": lost_storage,
     "MisconfigurationException": lambda message: (" ".join(message.split()), 2),
 }
 """Errors of libraries, by name since they are not imported here, that concern what a person wrote."""

@@ -173,3 +173,15 @@ def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_database_that_goes_away_in_the_middle_of_a_sweep_is_one_line():
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        raise StorageInternalError("An exception is raised\nduring the commit") from OSError("closed")
+    except StorageInternalError as error:
+        said, status = cli.explain(error)
+    assert status == 1 and said.startswith(
+        "the sweep's storage cannot be reached any more (An exception is raised during"
+    )
