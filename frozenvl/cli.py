@@ -63,13 +63,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(__version__)
         return 0
     try:
+        status = attempt(arguments, debug)
+    except KeyboardInterrupt:
+        print("frozenvl: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    if "frozenvl.ranks" in sys.modules and (
+        status == 0 or status > 128
+    ):  # after an error others may not answer
+        sys.modules["frozenvl.ranks"].part()
+    return status
+
+
+def attempt(arguments: list[str], debug: bool) -> int:
+    """Runs a command; what it raises becomes a line, unless `debug`."""
+    try:
         return dispatch(arguments[0], arguments[1:])
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stdout = None
         return 0
-    except KeyboardInterrupt:
-        print("frozenvl: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
     except Exception as error:
         if debug:
             raise
