@@ -46,11 +46,11 @@ def model():
 
 
 def suite() -> dict:
-    source, pool = SceneQuestions("val", 12), SceneQuestions("train", 40)
+    source, pool = SceneQuestions("val", 6), SceneQuestions("train", 40)
     made = {
         "vqa": FewShotVQA(source=source, pool=pool, shots=[2], max_new_tokens=5),
         "fixed": FewShotVQA(source=source, pool=pool, shots=[2], way=Fixed(), max_new_tokens=5),
-        "naming": Naming({"2way": SceneEpisodes(6)}, choose="mean", induction=[""]),
+        "naming": Naming({"2way": SceneEpisodes(4)}, choose="mean", induction=[""]),
     }
     for name, benchmark in made.items():
         benchmark.name = name
