@@ -33,7 +33,7 @@ test: install  ## lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	-$(BIN)/frozenvl fetch    # without a network, tests of the real weights are skipped
-	$(BIN)/python -m pytest -n 2 --dist loadfile    # a file's tests share what they made
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder    # a file's tests share what they made
 
 clean:  ## removes the environment, not the runs
 	rm -rf .venv
