@@ -45,9 +45,9 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 ADVICE = "lower the learning rate or look at these samples"
 
 
-def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any) -> bool:
-    """Whether an encoder looks at each image once, and training goes on from the features that are kept of it."""
-    return wanted and not vision.trainable and augmentation is None
+def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any, views: int | None) -> bool:
+    """Whether an encoder looks at each image, or each view of it, once, and training goes on from what is kept."""
+    return wanted and not vision.trainable and (augmentation is None or views is not None)
 
 
 class FrozenModule(L.LightningModule):
@@ -173,7 +173,7 @@ class FrozenModule(L.LightningModule):
                 raise UserError(
                     f"data.augmentation changes pixels, but {vision.name} has features alone; leave it out"
                 )
-        elif keeps_features(vision, data.cache_features, data.augmentation):
+        elif keeps_features(vision, data.cache_features, data.augmentation, data.views):
             reader = self._cached(data, reader)
         return self.model.processor(self.max_target_tokens, reader)
 

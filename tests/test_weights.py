@@ -262,7 +262,7 @@ def arguments(*words: str) -> argparse.Namespace:
 def test_list(cache, capsys):
     (cache / "EfficientNet-Lite0").mkdir(parents=True)
     assert command.run(arguments("--list")) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, _ = capsys.readouterr().out.splitlines()
     assert first.split()[:2] == ["SmolLM2-135M-Instruct", "0.1.2"] and first.endswith("not fetched")
     assert "Apache-2.0" in second and second.endswith(f"fetched: {cache / 'EfficientNet-Lite0'}")
 
@@ -281,7 +281,7 @@ def test_tensors_of_another_architecture_are_refused(tmp_path):
 
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match=r"other\.pth"):
-        recipes._efficientnet_lite0(tmp_path / "other.pth", tmp_path)
+        recipes._efficientnet_lite("tf_efficientnet_lite0", tmp_path / "other.pth", tmp_path)
 
 
 def fetched(name: str) -> Path:
@@ -300,24 +300,23 @@ def real_smollm2() -> Path:
     return fetched("SmolLM2-135M-Instruct")
 
 
-@pytest.fixture(scope="session")
-def real_efficientnet() -> Path:
-    return fetched("EfficientNet-Lite0")
-
-
 @pytest.mark.real
-def test_efficientnet_is_the_one_that_timm_knows(real_efficientnet):
+@pytest.mark.parametrize(
+    ("name", "side", "tensors"), [("EfficientNet-Lite0", 224, 296), ("EfficientNet-Lite2", 260, 386)]
+)
+def test_efficientnet_is_the_one_that_timm_knows(name, side, tensors):
     import timm
     from safetensors.torch import load_file
 
-    with weights.loading("EfficientNet-Lite0") as where:
+    folder = fetched(name)
+    with weights.loading(name) as where:
         model = timm.create_model(f"local-dir:{where}", pretrained=True)
     config = timm.data.resolve_model_data_config(model)
     assert tuple(config["mean"]) == tuple(config["std"]) == (0.5, 0.5, 0.5)
-    assert tuple(config["input_size"]) == (3, 224, 224) and config["interpolation"] == "bicubic"
-    saved = load_file(real_efficientnet / "model.safetensors")
+    assert tuple(config["input_size"]) == (3, side, side) and config["interpolation"] == "bicubic"
+    saved = load_file(folder / "model.safetensors")
     loaded = model.state_dict()
-    assert saved.keys() == loaded.keys() and len(saved) == 296
+    assert saved.keys() == loaded.keys() and len(saved) == tensors
     assert all(saved[name].equal(loaded[name]) for name in saved)
 
 

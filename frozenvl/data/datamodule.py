@@ -37,6 +37,8 @@ class FrozenData(L.LightningDataModule):
         seed: of the order and of augmentation.
         blind: every image is black, in training and validation (Frozen's train-blind).
         augmentation: a torchvision transform of PIL images, for training.
+        views: versions of each training image that augmentation draws. A frozen encoder's features are kept of so
+            few; by default every reading is another one, and the encoder looks at each.
         cache_features: whether a frozen encoder's features are kept on disk and computed once.
         scaled_decoding: whether large JPEGs are decoded at a reduced size that suffices.
         overlap: what becomes of training examples whose photograph is asked about in validation: left out, or
@@ -57,6 +59,7 @@ class FrozenData(L.LightningDataModule):
         seed: int = 0,
         blind: bool = False,
         augmentation: Callable | None = None,
+        views: int | None = None,
         cache_features: bool = True,
         scaled_decoding: bool = True,
         overlap: Literal["exclude", "count"] = "exclude",
@@ -67,11 +70,13 @@ class FrozenData(L.LightningDataModule):
             raise UserError("data.batch_size and data.eval_batch_size must be at least 1")
         if not 0 <= max_unreadable <= 1:
             raise UserError(f"data.max_unreadable is {max_unreadable}; it is a share, from 0 to 1")
+        if views is not None:
+            check_views(views, augmentation)
         self.train, self.overlapping = without_overlap(train, val, overlap == "exclude")
         self.val, self.overlap = val, overlap
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
         self.workers, self.seed, self.blind = workers, seed, blind
-        self.augmentation, self.cache_features = augmentation, cache_features
+        self.augmentation, self.views, self.cache_features = augmentation, views, cache_features
         self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
 
     def see(self, image: Image) -> Image:
@@ -80,18 +85,34 @@ class FrozenData(L.LightningDataModule):
 
     def images(self) -> Iterator[Image]:
         """All images of the run, as it sees them."""
-        for task in (*self.train.values(), *self.val.values()):
-            for index in range(len(task.source)):
-                yield self.see(task.source[index].image)
-                if self.blind:
-                    break
+        for task in self.train.values():
+            for image in self._seen(task):
+                yield from (self._view(image, view) for view in range(self.views)) if self.views else [image]
+        for task in self.val.values():
+            yield from self._seen(task)
+
+    def _seen(self, task: Task) -> Iterator[Image]:
+        for index in range(len(task.source)):
+            yield self.see(task.source[index].image)
+            if self.blind:
+                break
 
     def _change(self, sample: Sample, position: int, training: bool) -> Sample:
         sample = sample.with_images(self.see)
-        if training and self.augmentation is not None:
-            seed = seed_from("augmentation", self.seed, position)
-            sample = sample.with_images(partial(AugmentedImage, transform=self.augmentation, seed=seed))
-        return sample
+        if not training or self.augmentation is None:
+            return sample
+        if self.views:
+            return sample.with_images(
+                partial(self._view, view=seed_from("view", self.seed, position) % self.views)
+            )
+        return sample.with_images(partial(self._augmented, draw=(position,)))
+
+    def _view(self, image: Image, view: int) -> Image:
+        return self._augmented(image, (image.name, view))
+
+    def _augmented(self, image: Image, draw: tuple) -> Image:
+        assert self.augmentation is not None
+        return AugmentedImage(image, self.augmentation, seed_from("augmentation", self.seed, *draw))
 
     def train_dataloader(self) -> DataLoader:
         for name in self.overlapping:
@@ -140,6 +161,23 @@ class FrozenData(L.LightningDataModule):
             num_workers=self.workers,
             worker_init_fn=reads_only,
             persistent_workers=False,
+        )
+
+
+def check_views(views: int, augmentation: Callable | None) -> None:
+    """Raises:
+    UserError: where there could be no such number of views, or what is kept of them could not be found again.
+    """
+    if views < 1:
+        raise UserError(f"data.views is {views}; give 1 or more")
+    if augmentation is None:
+        raise UserError(
+            "data.views counts versions that data.augmentation draws; give one, or leave views out"
+        )
+    if " at 0x" in repr(augmentation):
+        raise UserError(
+            f"data.views keeps features by what data.augmentation says of itself, and {type(augmentation).__name__} "
+            "says nothing; give it a __repr__ with all its settings"
         )
 
 

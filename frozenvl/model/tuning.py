@@ -62,14 +62,18 @@ class LoRA(Tuning):
         rank: of each change.
         alpha: a change is scaled by alpha / rank.
         targets: names of the modules; by default those that PEFT knows for the architecture.
+        dropout: on what goes into a change.
     """
 
-    def __init__(self, rank: int = 8, alpha: float = 16, targets: list[str] | None = None) -> None:
+    def __init__(
+        self, rank: int = 8, alpha: float = 16, targets: list[str] | None = None, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
             "r": at_least_one("rank", rank),
             "lora_alpha": alpha,
             "target_modules": targets,
+            "lora_dropout": dropout,
         }
 
     def attach(self, language: FrozenLanguageModel) -> None:

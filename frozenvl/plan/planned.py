@@ -126,7 +126,9 @@ class Planned:
         """What training is given of images."""
         vision = self.outlined.model.vision
         stage = vision.reader().stage
-        kept = keeps_features(vision, self.data["cache_features"], self.data["augmentation"])
+        kept = keeps_features(
+            vision, *(self.data[key] for key in ("cache_features", "augmentation", "views"))
+        )
         return "features" if stage == "pixels" and kept else stage
 
     def batches(self, size: int) -> Sequence[Batch]:

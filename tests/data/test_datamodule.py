@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
@@ -96,6 +97,36 @@ def test_augmentation_is_for_training_only_and_the_same_when_read_again():
     assert pixels(augmented.train_dataloader()) == first != pixels(data().train_dataloader())
     assert pixels(augmented.val_dataloader()) == pixels(data().val_dataloader())
     assert pixels(data(augmentation=RandomRotation(180), seed=1).train_dataloader()) != first
+
+
+def test_views_are_a_few_versions_of_each_image_of_which_features_can_be_kept():
+    drawn = data(augmentation=RandomRotation(180), views=2)
+    kept = {image.digest for image in drawn.images()}
+    assert len(kept) == 4 * 2 + 5
+    seen: dict[str, set[str]] = {}
+    for batch in islice(drawn.train_dataloader(), 8):
+        for image in (image for sample in batch for image in sample.images):
+            seen.setdefault(image.name, set()).add(image.digest)
+    assert set().union(*seen.values()) <= kept
+    assert [len(digests) for digests in seen.values()] == [2] * 4
+    angles = {image.read().tobytes() for image in drawn.images()}
+    assert len(angles) == len(kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"views": 2}, "data.augmentation draws"),
+        ({"views": 0, "augmentation": RandomRotation(1)}, "give 1 or more"),
+        (
+            {"views": 2, "augmentation": type("Mine", (), {"__call__": lambda self, image: image})()},
+            "__repr__",
+        ),
+    ],
+)
+def test_views_that_could_not_be_found_again_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        data(**options)
 
 
 def test_reading_an_augmented_image_leaves_the_random_state_alone():
