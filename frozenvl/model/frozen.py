@@ -124,7 +124,8 @@ class FrozenVL(nn.Module, OnHub):
             elif weight.is_floating_point():  # quantised ones are not
                 weight.data = weight.data.to(torch.bfloat16)
         if not self.vision.trainable:
-            self.vision.model.to(torch.bfloat16)
+            # Channels last: convolutions in bf16 take two thirds of the time (measured on a CPU with AMX).
+            self.vision.model.to(torch.bfloat16, memory_format=torch.channels_last)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
