@@ -30,17 +30,11 @@ from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
+from frozenvl.optimisation import Schedule, parameter_groups, scheduled
 from frozenvl.progress import progress_line
 from frozenvl.ranks import gather
 from frozenvl.resume import recount, seed_step
 from frozenvl.speed import Work
-
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "linear": lambda done: 1 - done,
-    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-}
-"""Learning rate, over its highest, at each share of the steps after the warm-up."""
 
 ADVICE = "lower the learning rate or look at these samples"
 
@@ -95,7 +89,7 @@ class FrozenModule(L.LightningModule):
         optimizer: Callable[[Any], torch.optim.Optimizer] = torch.optim.AdamW,
         rates: dict[str, float] | None = None,
         warmup_steps: int = 0,
-        schedule: Literal["constant", "linear", "cosine"] = "constant",
+        schedule: Schedule = "constant",
         max_target_tokens: int = 64,
         precision: Literal["auto", "bf16", "fp32"] = "auto",
         compile: bool = False,
@@ -108,7 +102,8 @@ class FrozenModule(L.LightningModule):
         frozen = FrozenLanguageModel(language, language_pretrained, quantization)
         self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos)
         self.make_optimizer, self.rates = optimizer, rates or {}
-        self.warmup_steps, self.schedule = warmup_steps, schedule
+        self.warmup_steps = warmup_steps
+        self.schedule: Schedule = schedule
         self.max_target_tokens = max_target_tokens
         self.precision: Precision = precision
         self.compile_layers = compile
@@ -195,32 +190,10 @@ class FrozenModule(L.LightningModule):
             )
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self._groups())
-        total = int(self.trainer.estimated_stepping_batches)
-        if self.schedule != "constant" and total <= self.warmup_steps:
-            raise UserError(
-                f"model.warmup_steps is {self.warmup_steps}, the run has only {total} steps; lower it"
-            )
-
-        def rate(step: int) -> float:
-            if step < self.warmup_steps:
-                return (step + 1) / self.warmup_steps
-            return SCHEDULES[self.schedule]((step - self.warmup_steps) / max(total - self.warmup_steps, 1))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        optimizer = self.make_optimizer(parameter_groups(self.model, self.rates))
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """What is trained, part by part; LoRA's weights stand in the language model."""
-        groups: dict[str, dict[str, Any]] = {}
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                part = name.split(".")[0]
-                own = {"lr": self.rates[part]} if part in self.rates else {}
-                groups.setdefault(part, {"params": [], "name": part} | own)["params"].append(parameter)
-        if unknown := self.rates.keys() - groups.keys():
-            raise UserError(f"model.rates names {min(unknown)}, but what is trained is {', '.join(groups)}")
-        return list(groups.values())
 
     # Training
 

@@ -1,0 +1,62 @@
+"""How fast each part of a model learns: parameter groups with rates of their own, and the schedule of all rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from frozenvl.errors import UserError
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+SCHEDULES: dict[Schedule, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1 - done,
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+}
+"""Learning rate, over its highest, at each share of the steps after the warm-up."""
+
+
+def parameter_groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
+    """What is trained, part by part; LoRA's weights stand in the language model.
+
+    Args:
+        model: whose submodules are the parts.
+        rates: learning rates of parts that have one of their own.
+
+    Raises:
+        UserError: where `rates` names a part of which nothing is trained.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            part = name.split(".")[0]
+            own = {"lr": rates[part]} if part in rates else {}
+            groups.setdefault(part, {"params": [], "name": part} | own)["params"].append(parameter)
+    if unknown := rates.keys() - groups.keys():
+        raise UserError(f"model.rates names {min(unknown)}, but what is trained is {', '.join(groups)}")
+    return list(groups.values())
+
+
+def scheduled(
+    optimizer: torch.optim.Optimizer, schedule: Schedule, warmup_steps: int, steps: int
+) -> LambdaLR:
+    """The rates of a run of so many optimiser steps: a rise from 0, then the schedule.
+
+    Raises:
+        UserError: where nothing is left of the run after the warm-up.
+    """
+    if schedule != "constant" and steps <= warmup_steps:
+        raise UserError(f"model.warmup_steps is {warmup_steps}, the run has only {steps} steps; lower it")
+
+    def rate(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        return SCHEDULES[schedule]((step - warmup_steps) / max(steps - warmup_steps, 1))
+
+    return LambdaLR(optimizer, rate)
