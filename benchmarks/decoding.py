@@ -15,8 +15,8 @@ import PIL.Image
 import torch
 from data_material import jpeg
 
-from frozenvl.imaging import decode
 from frozenvl.model.processor import Pixels
+from frozenvl.util.imaging import decode
 
 SIZES = ((640, 480), (1000, 750), (1280, 960), (1600, 1200))
 IMAGES, ROUNDS, SIDE = 6, 5, 224

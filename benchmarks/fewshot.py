@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from turns import HEADER, compare
 
-from frozenvl.allocator import keep_freed_memory
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.evaluation.demonstrations import PerQuestion
@@ -32,6 +31,7 @@ from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import VQA, Example, Image, Prompt
+from frozenvl.util.allocator import keep_freed_memory
 
 ANSWER = 10
 """Tokens at most."""

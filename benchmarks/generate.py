@@ -19,7 +19,6 @@ from torch.nn.utils.rnn import pad_sequence
 from training_ways import LANGUAGE
 from turns import HEADER, compare
 
-from frozenvl.allocator import keep_freed_memory
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.model.batch import Batch
@@ -31,6 +30,7 @@ from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Template
 from frozenvl.trained import load_trained
+from frozenvl.util.allocator import keep_freed_memory
 
 
 class Decoding:

@@ -34,14 +34,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from training_ways import LANGUAGE, Way, build, captions, here, plain, processor, train, under_trainer
 
-from frozenvl.allocator import keep_freed_memory
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.recomputing import checkpoint_layers
-from frozenvl.progress import progress_line
 from frozenvl.prompt import Sample
 from frozenvl.speed import Work, matrix_peak, operations
+from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.progress import progress_line
 
 TURN = 4
 """Steps that a way takes in a row. The first is not counted: it finds the processor's caches full of another's."""

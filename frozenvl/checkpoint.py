@@ -12,8 +12,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from frozenvl.errors import UserError
-from frozenvl.files import whole_file
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import whole_file
 
 
 class SafeCheckpointIO(CheckpointIO):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from frozenvl import __version__
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 EXPERIMENT = {
     "fit": "train, from a YAML configuration",
@@ -67,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("frozenvl: interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    if "frozenvl.ranks" in sys.modules and (
+    if "frozenvl.util.distributed" in sys.modules and (
         status == 0 or status > 128
     ):  # after an error others may not answer
-        sys.modules["frozenvl.ranks"].part()
+        sys.modules["frozenvl.util.distributed"].leave_group()
     return status
 
 

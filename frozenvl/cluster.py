@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 STEP = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NNODES")
 """What `srun` tells each of its processes."""

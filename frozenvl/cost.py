@@ -13,9 +13,9 @@ from typing import Any
 import lightning as L
 import torch
 
-from frozenvl.files import write_atomically
-from frozenvl.ranks import gather
 from frozenvl.speed import Speed
+from frozenvl.util.distributed import gather
+from frozenvl.util.files import write_atomically
 
 
 class Cost(L.Callback):

@@ -10,10 +10,10 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.errors import RunError
-from frozenvl.files import read_json, write_atomically
 from frozenvl.model.batch import Batch
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.errors import RunError
+from frozenvl.util.files import read_json, write_atomically
 
 ENOUGH = 1000
 """Samples before a share is a share: one unreadable image in the first batch stops no run."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.files import cannot_write, read_lines, write_atomically
+from frozenvl.util.files import cannot_write, read_lines, write_atomically
 
 
 class History(L.Callback):

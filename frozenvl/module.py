@@ -16,7 +16,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from frozenvl import __version__
 from frozenvl.checkpoint import read_checkpoint
-from frozenvl.errors import RunError, UserError
 from frozenvl.model.batch import Batch
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.frozen import FrozenVL
@@ -31,10 +30,11 @@ from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.optimisation import Schedule, parameter_groups, scheduled
-from frozenvl.progress import progress_line
-from frozenvl.ranks import gather
 from frozenvl.resume import recount, seed_step
 from frozenvl.speed import Work
+from frozenvl.util.distributed import gather
+from frozenvl.util.errors import RunError, UserError
+from frozenvl.util.progress import progress_line
 
 ADVICE = "lower the learning rate or look at these samples"
 

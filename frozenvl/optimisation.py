@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 Schedule = Literal["constant", "linear", "cosine"]
 

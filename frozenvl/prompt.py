@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 import PIL.Image
 
-from frozenvl.errors import UserError
-from frozenvl.imaging import content, decode
+from frozenvl.util.errors import UserError
+from frozenvl.util.imaging import content, decode
 
 
 class Image(ABC):

@@ -13,7 +13,7 @@ import lightning as L
 import torch
 
 from frozenvl.data.order import rank_slice, seed_from
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 class StepBatches:

@@ -18,7 +18,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _Su
 from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 
 from frozenvl.checkpoint import save_last
-from frozenvl.errors import Stopped
+from frozenvl.util.errors import Stopped
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 AGAIN = 1.0

@@ -12,10 +12,10 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.checkpoint import read_checkpoint
 from frozenvl.data.datamodule import FrozenData
-from frozenvl.errors import UserError
 from frozenvl.model.processor import Processor
 from frozenvl.module import FrozenModule
 from frozenvl.prompt import VQA, Image, Prompt, Template
+from frozenvl.util.errors import UserError
 
 
 @dataclass(frozen=True)

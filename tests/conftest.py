@@ -59,7 +59,7 @@ def feature_home(tmp_path_factory):
     """A feature cache that the runs of a session share; models that were fetched are there."""
     import lightning  # noqa: F401 - here, since its log would keep to the captured stderr of whichever test is first
 
-    from frozenvl.recipes import models
+    from frozenvl.pretrained.zoo import models
 
     home = tmp_path_factory.mktemp("home")
     if models().is_dir():

@@ -12,9 +12,9 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from frozenvl.errors import RunError
 from frozenvl.model.mapper import MLP
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.errors import RunError
 
 
 class StopAt(L.Callback):

@@ -14,8 +14,8 @@ import PIL.Image
 import pytest
 from pictures import distance, photograph, saved, two_halves
 
-from frozenvl.errors import UnreadableImage
-from frozenvl.imaging import MAX_PIXELS, decode
+from frozenvl.util.errors import UnreadableImage
+from frozenvl.util.imaging import MAX_PIXELS, decode
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:PIL")  # pytest resets what the module sets
 
@@ -56,8 +56,8 @@ def test_nothing_is_printed(tmp_path):
     code = """if True:
         import sys, PIL.Image
         from pathlib import Path
-        from frozenvl.errors import UserError
-        from frozenvl.imaging import decode
+        from frozenvl.util.errors import UserError
+        from frozenvl.util.imaging import decode
         PIL.Image.MAX_IMAGE_PIXELS = 2000
         for path in Path(sys.argv[1]).iterdir():
             try:

@@ -14,7 +14,7 @@ import torch
 from running import add, checkpoint, history, one_line, same_weights
 
 from frozenvl.checkpoint import SafeCheckpointIO, read_checkpoint
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
 

@@ -14,7 +14,7 @@ import yaml
 from running import CONFIG, add, checkpoint, history, one_line
 
 from frozenvl import cli
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 def test_help_lists_every_command_and_imports_nothing_large():

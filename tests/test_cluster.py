@@ -12,7 +12,7 @@ from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.cluster import Launch, check_launch, launch
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 SCRIPTS = Path(__file__).parents[1] / "experiments" / "slurm"
 STEP = {

@@ -17,7 +17,7 @@ from frozenvl.cli import main
 from frozenvl.data.by_name import build_source, source_classes
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture(autouse=True)

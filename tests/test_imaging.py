@@ -10,9 +10,9 @@ import PIL.Image
 import pytest
 from pictures import RED, distance, photograph, saved, two_halves
 
-from frozenvl.errors import UnreadableImage
-from frozenvl.imaging import MARGIN, decode
 from frozenvl.prompt import ImageFile
+from frozenvl.util.errors import UnreadableImage
+from frozenvl.util.imaging import MARGIN, decode
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:PIL")  # pytest resets what the module sets
 

@@ -11,7 +11,7 @@ from running import checkpoint, history, one_line, same_weights, score
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneImage
-from frozenvl.errors import UnreadableImage
+from frozenvl.util.errors import UnreadableImage
 
 EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 VISION = (

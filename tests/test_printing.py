@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frozenvl.printing import print_beside
+from frozenvl.util.printing import print_beside
 
 SCORES = [("CIDEr [sic]", [f"0.{run:03d}" for run in range(12)]), ("Bleu_4", ["0.100"] * 12)]
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from frozenvl.progress import progress_line
+from frozenvl.util.progress import progress_line
 
 
 @pytest.fixture

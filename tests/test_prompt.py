@@ -1,8 +1,8 @@
 import PIL.Image
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.prompt import VQA, BlackImage, Example, ImageFile, Learned, Sample, Template, black, with_images
+from frozenvl.util.errors import UserError
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
 

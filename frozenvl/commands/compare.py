@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Column, Table
 
     from frozenvl.commands.report import SHOWN_SCORES
-    from frozenvl.errors import UserError
     from frozenvl.report.cells import digits_of
     from frozenvl.report.compare import compare
+    from frozenvl.util.errors import UserError
 
     pairs, images = pairs_of(args), images_for(args)
     table = Table(
@@ -86,8 +86,8 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
     Raises:
         UserError: where there are none.
     """
-    from frozenvl.errors import UserError
     from frozenvl.report.compare import evaluations, matched, score_of
+    from frozenvl.util.errors import UserError
 
     first, second = evaluations(args.a), evaluations(args.b)
     if args.a.is_file() or args.b.is_file():
@@ -123,8 +123,8 @@ def say(line: str) -> None:
 
 def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
     """The images that galleries are drawn of, by query id; none where no run's config.yaml tells of them."""
-    from frozenvl.errors import UserError
     from frozenvl.trained import images_of
+    from frozenvl.util.errors import UserError
 
     runs = [run for run in (args.a, args.b) if (run / "config.yaml").is_file()]
     if not runs:
@@ -139,9 +139,9 @@ def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
 
 def draw(images: Mapping[str, Image], file: Path, result: Comparison) -> None:
     """The queries on which A and B differ most, with their images, as far as these are known."""
-    from frozenvl.errors import UnreadableImage
-    from frozenvl.files import write_atomically
-    from frozenvl.gallery import Tile, as_png, draw_gallery
+    from frozenvl.util.errors import UnreadableImage
+    from frozenvl.util.files import write_atomically
+    from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
     first, second = result.records
     tiles = []

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.files import write_atomically
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import write_atomically
 
 if TYPE_CHECKING:
     from frozenvl.data.sources.source import Source
@@ -74,7 +74,7 @@ def run_index(args: argparse.Namespace) -> int:
     from frozenvl.data.shards.files import default_places, expand, say
     from frozenvl.data.shards.index import build_index
     from frozenvl.data.shards.store import ShardStore
-    from frozenvl.progress import progress_line
+    from frozenvl.util.progress import progress_line
 
     if args.rest:
         raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
@@ -89,7 +89,7 @@ def run_index(args: argparse.Namespace) -> int:
 
 def run_pack(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.data.shards.pack import pack
-    from frozenvl.progress import progress_line
+    from frozenvl.util.progress import progress_line
 
     size = None if args.shard_mb is None else args.shard_mb * 10**6
     with progress_line("examples") as report:
@@ -104,7 +104,7 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
 
 def run_check(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.data.check import BAD, check
-    from frozenvl.progress import progress_line
+    from frozenvl.util.progress import progress_line
 
     with progress_line("examples") as progress:
         report = check(source, progress)
@@ -126,7 +126,7 @@ def run_show(args: argparse.Namespace, source: Source) -> int:
     import PIL.Image
 
     from frozenvl.data.order import Permutation
-    from frozenvl.gallery import SIDE, Tile, as_png, draw_gallery
+    from frozenvl.util.gallery import SIDE, Tile, as_png, draw_gallery
 
     if args.count < 1:
         raise UserError(f"--count is {args.count}; it must be at least 1")

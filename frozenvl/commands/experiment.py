@@ -15,13 +15,11 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from frozenvl.allocator import keep_freed_memory
 from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
 from frozenvl.cluster import check_launch, launch
 from frozenvl.cost import Cost
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data_report import DataReport
-from frozenvl.errors import UserError
 from frozenvl.evaluation.perplexity import Perplexity
 from frozenvl.evaluation.predictions import Predictions
 from frozenvl.history import History
@@ -29,6 +27,8 @@ from frozenvl.module import FrozenModule
 from frozenvl.resume import DueValidation
 from frozenvl.speed import Speed
 from frozenvl.stopping import Signals, StopAtStep
+from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.errors import UserError
 
 BESIDE_THE_POINT = (
     "does not have many workers",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.trained import Trained

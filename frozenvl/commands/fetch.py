@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from frozenvl import recipes
-from frozenvl.errors import UserError
-from frozenvl.fetching import fetch, megabytes
-from frozenvl.recipes import Recipe
+from frozenvl.pretrained import zoo
+from frozenvl.pretrained.fetch import fetch, megabytes
+from frozenvl.pretrained.zoo import Recipe
+from frozenvl.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: an unknown name.
         RunError: a download or a write that failed.
     """
-    for recipe in [_recipe(name) for name in args.names] or recipes.RECIPES:
+    for recipe in [_recipe(name) for name in args.names] or zoo.RECIPES:
         if args.list:
             print(_line(recipe))
         else:
@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recipe(name: str) -> Recipe:
-    recipe = recipes.find(name)
+    recipe = zoo.find(name)
     if recipe is None:
-        raise UserError(f"{name}: no such model to fetch; known are {recipes.known()}")
+        raise UserError(f"{name}: no such model to fetch; known are {zoo.known()}")
     return recipe
 
 

@@ -114,10 +114,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: where the configuration describes no fit, or its language model's is not at hand.
     """
-    from frozenvl.allocator import keep_freed_memory
     from frozenvl.commands.experiment import configuration_parser
     from frozenvl.plan.forecast import Device, Forecast
     from frozenvl.plan.planned import Planned
+    from frozenvl.util.allocator import keep_freed_memory
 
     keep_freed_memory()
     options = [part for config in args.config for part in ("--config", config)]
@@ -144,7 +144,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
     from rich.console import Console
     from rich.table import Column, Table
 
-    from frozenvl.printing import whole_width
+    from frozenvl.util.printing import whole_width
 
     for line in described(forecast):
         print(line)

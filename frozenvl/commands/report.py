@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import UserError
-from frozenvl.printing import print_beside
 from frozenvl.report.reading import Result, Run, read_runs, same_setting
 from frozenvl.report.settings import words
 from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores
 from frozenvl.report.worth import Worth, worth
 from frozenvl.sweep.state import is_sweep
+from frozenvl.util.errors import UserError
+from frozenvl.util.printing import print_beside
 
 FEW = 6
 """Galleries that are named one by one."""
@@ -137,11 +137,11 @@ def facts(result: Result) -> dict[str, Any]:
 
 def write(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of what they were worth."""
-    from frozenvl.files import write_atomically
     from frozenvl.report.differences import differences
     from frozenvl.report.formats import latex, markdown, scores_csv
     from frozenvl.report.html import page
     from frozenvl.report.scatter import as_png
+    from frozenvl.util.files import write_atomically
 
     tables = benchmark_tables(runs)
     told = [*tables, beside.table] if beside.costs else tables

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frozenvl.files import write_atomically
+from frozenvl.util.files import write_atomically
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.data import sources
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 def source_classes() -> dict[str, type[Source]]:

@@ -15,9 +15,9 @@ from PIL.ExifTags import Base
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UnreadableImage
-from frozenvl.imaging import decode
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UnreadableImage
+from frozenvl.util.imaging import decode
 
 BAD = ("unreadable", "empty text")
 """What makes an example useless."""

@@ -19,9 +19,9 @@ from frozenvl.data.order import Permutation, seed_from
 from frozenvl.data.overlap import without_overlap
 from frozenvl.data.reading import Process, TrainingBatches, readable
 from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
-from frozenvl.errors import UserError
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.resume import StepBatches
+from frozenvl.util.errors import UserError
 
 
 class FrozenData(L.LightningDataModule):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from frozenvl.data.tasks import TrainingStream
-from frozenvl.errors import RunError, UnreadableImage
 from frozenvl.prompt import Sample
+from frozenvl.util.errors import RunError, UnreadableImage
 
 if TYPE_CHECKING:
     from frozenvl.model.batch import Batch

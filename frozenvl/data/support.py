@@ -15,8 +15,8 @@ from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UserError
 
 Number: TypeAlias = int | tuple[int, int]
 """A number; or the lowest and the highest, between which each episode draws its own."""

@@ -9,8 +9,8 @@ from random import Random
 from frozenvl.data.order import Order, Permutation, seed_from
 from frozenvl.data.sources.source import Source
 from frozenvl.data.support import Support
-from frozenvl.errors import UserError
 from frozenvl.prompt import Sample, Template
+from frozenvl.util.errors import UserError
 
 
 @dataclass

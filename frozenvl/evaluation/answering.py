@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from frozenvl.data.reading import readable
-from frozenvl.errors import UserError
 from frozenvl.evaluation.asking import Evaluation, prompt_record, shown
 from frozenvl.evaluation.context import Context
 from frozenvl.model.frozen import Continuation
 from frozenvl.model.likelihood import Likelihood
 from frozenvl.model.shared import Shared
 from frozenvl.prompt import Prompt, Sample
+from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Query, Record

@@ -11,10 +11,10 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from frozenvl.data.datamodule import mixed
-from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.evaluation.context import Context, View
-from frozenvl.files import read_json
 from frozenvl.prompt import Image, Prompt, black, with_images
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import read_json
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Benchmark, Query, Setting

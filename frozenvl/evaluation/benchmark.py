@@ -15,12 +15,12 @@ import lightning as L
 
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import Task
-from frozenvl.errors import UserError
 from frozenvl.evaluation.asking import check, name_of
 from frozenvl.evaluation.context import Context, in_loop
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.module import FrozenModule
 from frozenvl.prompt import Image, Prompt, Template
+from frozenvl.util.errors import UserError
 
 Record = dict[str, Any]
 """A query and what was generated for it: a line of predictions.jsonl."""

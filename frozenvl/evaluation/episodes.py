@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 from frozenvl.data.sources.episodes import Episode
-from frozenvl.errors import UserError
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.evaluation.context import Context
 from frozenvl.metrics.accuracy import AccuracyScores
@@ -17,6 +16,7 @@ from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.naming import naming_scores, strict_match
 from frozenvl.metrics.vqa import exact_match, vqa_scores
 from frozenvl.prompt import Example, Image, Prompt, Template, joined
+from frozenvl.util.errors import UserError
 
 WORDINGS = {
     # "This is a dax", and then "This is a"

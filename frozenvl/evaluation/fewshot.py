@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task
-from frozenvl.errors import UserError
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.demonstrations import Demonstrations, PerQuestion, seeds_of
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
-from frozenvl.progress import progress_line
 from frozenvl.prompt import VQA, Example, Template
+from frozenvl.util.errors import UserError
+from frozenvl.util.progress import progress_line
 
 
 class FewShotVQA(Benchmark):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from frozenvl.data.order import Permutation
-from frozenvl.errors import UnreadableImage
 from frozenvl.evaluation.asking import Evaluation
 from frozenvl.evaluation.parts import as_line
-from frozenvl.files import write_atomically
-from frozenvl.gallery import Tile, as_png, draw_gallery
 from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
+from frozenvl.util.errors import UnreadableImage
+from frozenvl.util.files import write_atomically
+from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Query, Record

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.errors import UserError
 from frozenvl.evaluation.context import Context
-from frozenvl.files import cannot_write, read_json, read_lines, write_atomically
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import cannot_write, read_json, read_lines, write_atomically
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Record

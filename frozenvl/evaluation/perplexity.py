@@ -11,9 +11,9 @@ from typing import Any
 import lightning as L
 
 from frozenvl.evaluation.circumstances import of_run
-from frozenvl.files import write_atomically
 from frozenvl.model.batch import Batch
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.files import write_atomically
 
 NAME = "perplexity"
 

@@ -8,8 +8,8 @@ from typing import Any
 import lightning as L
 
 from frozenvl.evaluation.parts import as_line
-from frozenvl.files import write_atomically
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.files import write_atomically
 
 
 class Predictions(L.Callback):

@@ -14,8 +14,8 @@ from frozenvl.evaluation.asking import Evaluation, asked, check_length, name_of
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.keeping import keep
 from frozenvl.evaluation.parts import Parts
-from frozenvl.progress import progress_line
-from frozenvl.ranks import gather
+from frozenvl.util.distributed import gather
+from frozenvl.util.progress import progress_line
 
 if TYPE_CHECKING:
     from frozenvl.evaluation.benchmark import Benchmark, Record, Setting

@@ -12,7 +12,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from frozenvl.errors import UserError
 from frozenvl.evaluation.asking import check
 from frozenvl.evaluation.benchmark import Benchmark, refuse_twins
 from frozenvl.evaluation.circumstances import of_run
@@ -20,6 +19,7 @@ from frozenvl.evaluation.context import Context, View
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.prompt import black
 from frozenvl.trained import Trained
+from frozenvl.util.errors import UserError
 
 
 def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> dict[str, Benchmark]:

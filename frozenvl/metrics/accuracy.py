@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from frozenvl.errors import UserError
 from frozenvl.metrics import bootstrap
+from frozenvl.util.errors import UserError
 
 Groups = Mapping[str, Mapping[str, str]]
 """Question id → kind of group → its group: {"262148000": {"answer_type": "other"}}."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 _CHUNK = 1 << 22
 """Numbers held at a time, so that memory does not grow with the number of samples."""

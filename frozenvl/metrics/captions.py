@@ -8,13 +8,13 @@ from itertools import chain
 
 import numpy as np
 
-from frozenvl.errors import UserError
 from frozenvl.metrics import bootstrap
 from frozenvl.metrics.bleu import COUNTS, bleu, bleu_counts
 from frozenvl.metrics.cider import DocumentFrequency, cider
 from frozenvl.metrics.ngrams import NGramIndex
 from frozenvl.metrics.rouge import rouge_l
 from frozenvl.metrics.tokenizer import tokenize
+from frozenvl.util.errors import UserError
 
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
 """What is computed here; METEOR and SPICE, which need Java, are in `java`."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, find
+from frozenvl.util.errors import UserError
 
 SIGMA = 6.0
 

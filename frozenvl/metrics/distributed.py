@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.distributed import all_gather_object
 from torchmetrics import Metric
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.accuracy import AccuracyScores, Groups
 from frozenvl.metrics.captions import CAPTION_METRICS, CaptionScores, caption_scores
 from frozenvl.metrics.cider import DocumentFrequency
 from frozenvl.metrics.naming import naming_scores
 from frozenvl.metrics.vqa import soft_scores, vqa_scores
+from frozenvl.util.errors import UserError
 
 
 class ById(Metric):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.captions import check_captions
 from frozenvl.metrics.tokenizer import tokenize
+from frozenvl.util.errors import UserError
 
 JAVA_METRICS = ("METEOR", "SPICE")
 

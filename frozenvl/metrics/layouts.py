@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import UserError
-from frozenvl.files import read_json
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 
 
 def read_captions(path: Path) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
+from frozenvl.util.errors import UserError
 
 _PHRASE_END = re.compile(r"\s*(?:$|\n|[.,;:!?])")
 

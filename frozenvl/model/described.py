@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import Any
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 class Described:

@@ -21,12 +21,12 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.files import write_atomically
 from frozenvl.model.batch import Stage
 from frozenvl.model.processor import ImageReader
+from frozenvl.pretrained.zoo import home
 from frozenvl.prompt import Image
-from frozenvl.recipes import home
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import write_atomically
 
 SEGMENT = 1024
 """Images in a segment: what a kill can cost."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from frozenvl.errors import UserError
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.cross_entropy import target_nll
 from frozenvl.model.fixed_batches import in_fixed_batches
@@ -22,6 +21,7 @@ from frozenvl.model.shared import Shared
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.prompt import Prompt
+from frozenvl.util.errors import UserError
 
 PASS = 4096
 """Positions that go through the language model in one pass."""

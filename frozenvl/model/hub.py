@@ -16,14 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from frozenvl import __version__
-from frozenvl.errors import UserError
 from frozenvl.model.described import description, kind_at
 from frozenvl.model.identity import refuse_misfit
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import Mapper
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
-from frozenvl.weights import loading
+from frozenvl.pretrained.names import loading
+from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
-from frozenvl.errors import UserError
 from frozenvl.model.described import Described
 from frozenvl.model.identity import fingerprint, same_random_weights
 from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
@@ -22,7 +21,8 @@ from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
 from frozenvl.model.probing import can_pack, check_cache, check_head
 from frozenvl.model.quantization import Quantization, quantized
 from frozenvl.model.start import Start
-from frozenvl.weights import loading
+from frozenvl.pretrained.names import loading
+from frozenvl.util.errors import UserError
 
 CACHES = ("cache", "past_key_values", "cache_params")
 """What models call what they have read, the newest name first."""

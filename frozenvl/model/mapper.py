@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frozenvl.errors import UserError
 from frozenvl.model.described import Described
+from frozenvl.util.errors import UserError
 
 
 class Mapper(Described, nn.Module, ABC):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.model.language import FrozenLanguageModel

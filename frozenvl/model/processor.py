@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.imaging import MARGIN
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Prompt, Sample
-from frozenvl.weights import loading, resolve
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.imaging import MARGIN
 
 
 class ImageReader(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from transformers import BitsAndBytesConfig
 
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 Quantization: TypeAlias = Literal["int8", "nf4"]
 

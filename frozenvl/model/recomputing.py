@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from frozenvl.errors import UserError
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.packing import packed
+from frozenvl.util.errors import UserError
 
 
 def checkpoint_layers(language: FrozenLanguageModel) -> None:

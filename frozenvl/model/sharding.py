@@ -6,8 +6,8 @@ import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from frozenvl.errors import UserError
 from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.util.errors import UserError
 
 
 class ShardedLayers:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-from frozenvl.errors import UserError
 from frozenvl.model.described import Described
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.start import Start
+from frozenvl.util.errors import UserError
 
 
 def at_least_one(name: str, number: int) -> int:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import get_args
 
 from frozenvl.cost import peak_memory
-from frozenvl.errors import UserError
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.plan.arithmetic import Micro, Row, Strategy, Weights, plan
 from frozenvl.plan.measuring import measured, reading
 from frozenvl.plan.outline import Outline, size
 from frozenvl.plan.planned import Planned
+from frozenvl.util.errors import UserError
 
 QUANTIZED = {"int8": 1.0, "nf4": 0.5}
 """Bytes of a weight."""

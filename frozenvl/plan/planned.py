@@ -16,14 +16,14 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import TrainingStream
-from frozenvl.errors import UserError
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.module import FrozenModule, keeps_features
+from frozenvl.pretrained.names import loading
 from frozenvl.prompt import Image, Sample
 from frozenvl.trained import made
-from frozenvl.weights import loading
+from frozenvl.util.errors import UserError
 
 TOKENS = 13
 """Target tokens of a pair where the data is not at hand: about those of a caption, its end token included."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import PIL.Image
 
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.files import read_json
-from frozenvl.imaging import decode
 from frozenvl.report.reading import Result, Run
 from frozenvl.report.settings import IMPLIED, words
 from frozenvl.report.tables import VIEWS
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import read_json
+from frozenvl.util.imaging import decode
 
 EACH = 4
 """Right answers shown, and wrong ones."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import UserError
-from frozenvl.files import read_json
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.naming import naming_scores
 from frozenvl.metrics.vqa import soft_scores, vqa_scores
 from frozenvl.report.differences import differ, facts, plain
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 
 OWN = ("model", "trained_weights", "blind", "precision")
 """Circumstances in which two models may differ; in any other the comparison is not of the models alone."""

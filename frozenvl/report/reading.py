@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from frozenvl.errors import UserError
-from frozenvl.files import read_json
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 
 SHOTS = re.compile(r"-(\d+)shot$")
 """How names of evaluations ended before settings were recorded."""

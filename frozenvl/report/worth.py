@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frozenvl.errors import UserError
 from frozenvl.report.cells import Cell, cell_of
 from frozenvl.report.reading import Result, Run
 from frozenvl.report.seeds import Group, by_seed, over_seeds
 from frozenvl.report.settings import shared, words
 from frozenvl.report.tables import Column, Row, Table, by_setting, marks_in
+from frozenvl.util.errors import UserError
 
 COSTS = {
     "trained_parameters": ("trained parameters", 0),

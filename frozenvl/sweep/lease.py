@@ -15,7 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from frozenvl.files import write_atomically
+from frozenvl.util.files import write_atomically
 
 BEAT = 10.0
 """Seconds between two signs of life."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from frozenvl.errors import RunError
 from frozenvl.sweep.report import report_sweep
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RunState, read_runs
 from frozenvl.sweep.trial import Stop, kill, log_of, wait
+from frozenvl.util.errors import RunError
 
 LOOK = 2.0
 """Seconds between two looks at the folder."""

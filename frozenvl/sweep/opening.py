@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from frozenvl.errors import UserError
-from frozenvl.files import write_atomically, write_once
 from frozenvl.sweep.points import Point, Run
 from frozenvl.sweep.spec import Spec, nearest
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
 from frozenvl.sweep.trial import arguments, budget
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import write_atomically, write_once
 
 Parse = Callable[[Sequence[str]], dict[str, Any]]
 """The arguments of `frozenvl fit` → the configuration that they make, nested."""

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import UserError
 from frozenvl.report.cells import Cell, cell_of
 from frozenvl.report.reading import Run as Scored
 from frozenvl.report.reading import read_runs as read_scored
@@ -17,6 +16,7 @@ from frozenvl.report.tables import SHOWN_SCORES, Column, Row, Table, marks_in
 from frozenvl.report.worth import COSTS
 from frozenvl.sweep.points import Point
 from frozenvl.sweep.state import RunState, place_of, read_record, read_runs
+from frozenvl.util.errors import UserError
 
 TOOK = ("trained_parameters", "pairs_per_second", "minutes")
 """What the table tells of the fits."""

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from frozenvl.errors import UserError
 from frozenvl.sweep.points import Point, Run, grid
+from frozenvl.util.errors import UserError
 
 KEYS = (
     *("name", "about", "config", "set", "arms", "grid", "points", "search", "sampler", "trials", "pruner"),

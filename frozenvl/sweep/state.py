@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import yaml
 
-from frozenvl.errors import UserError
-from frozenvl.files import read_json, read_lines, write_atomically, write_once
 from frozenvl.sweep.lease import alive, last_attempt
 from frozenvl.sweep.points import Run
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json, read_lines, write_atomically, write_once
 
 RECORD = "sweep.yaml"
 """In a sweep's folder: the specification as it was last run."""

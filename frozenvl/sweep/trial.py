@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from frozenvl.files import read_lines
 from frozenvl.sweep.lease import Lease
 from frozenvl.sweep.points import Run, argument
 from frozenvl.sweep.spec import Spec
+from frozenvl.util.files import read_lines
 
 POLL = 0.5
 """Seconds between two looks at a running command."""

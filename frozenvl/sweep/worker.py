@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from frozenvl.errors import UserError
 from frozenvl.sweep.lease import Lease, claim
 from frozenvl.sweep.points import Run
 from frozenvl.sweep.state import is_done, note_run, read_metric
 from frozenvl.sweep.study import SweepStudy, Task
 from frozenvl.sweep.trial import Ended, Trials, log_of
+from frozenvl.util.errors import UserError
 
 KILLS = 3
 """A run whose command was killed so often in a row has failed: it may take more memory than there is."""

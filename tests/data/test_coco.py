@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from frozenvl.data.sources.coco import CocoCaptions
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 GOOD = {
     "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],

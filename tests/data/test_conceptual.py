@@ -11,7 +11,7 @@ from PIL import Image
 
 from frozenvl.data.sources import conceptual
 from frozenvl.data.sources.conceptual import ConceptualCaptions
-from frozenvl.errors import UnreadableImage, UserError
+from frozenvl.util.errors import UnreadableImage, UserError
 
 
 def read(folder, content: bytes) -> ConceptualCaptions:

@@ -13,7 +13,7 @@ from torchvision.transforms import RandomRotation
 from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.tasks import Task
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 def data(rank: int = 0, ranks: int = 1, processor=list, **options) -> FrozenData:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 EPISODE = {
     "question_id": "0001",

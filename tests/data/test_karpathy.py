@@ -7,7 +7,7 @@ import json
 import pytest
 
 from frozenvl.data.sources.karpathy import KarpathyCaptions
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 COCO = [
     {

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from frozenvl.data.sources.labelled import LabelledEpisodes
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture

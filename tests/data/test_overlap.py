@@ -10,8 +10,8 @@ from frozenvl.data.overlap import Without
 from frozenvl.data.sources.source import Source
 from frozenvl.data.support import Shots
 from frozenvl.data.tasks import Task
-from frozenvl.errors import UserError
 from frozenvl.prompt import BlackImage, Example
+from frozenvl.util.errors import UserError
 
 
 class Photographs(Source):

@@ -13,7 +13,7 @@ from frozenvl.data.sources.lxmert import LxmertQuestions
 from frozenvl.data.sources.questions import Questions, majority
 from frozenvl.data.sources.visual_genome import VisualGenomeQuestions
 from frozenvl.data.sources.vqa import VQAQuestions
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 ASKED = [
     {"question_id": 10, "image_id": 1, "question": "Is it  red?"},

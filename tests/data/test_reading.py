@@ -10,9 +10,9 @@ import torch
 from frozenvl.data.reading import ATTEMPTS, TrainingBatches, readable
 from frozenvl.data.sources.source import Source
 from frozenvl.data.tasks import Task, TrainingStream
-from frozenvl.errors import RunError, UnreadableImage
 from frozenvl.model.batch import Batch
 from frozenvl.prompt import Example, Image, Sample
+from frozenvl.util.errors import RunError, UnreadableImage
 
 
 class Numbered(Image):

@@ -10,7 +10,7 @@ import pytest
 
 from frozenvl.data.sources.scene_description import COLOURS, HELD_OUT, SEEN, SHAPES
 from frozenvl.data.sources.scenes import SceneCaptions, SceneEpisodes, SceneObjects, SceneQuestions
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 NUMBERS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
 SIZES = {"small": "small", "little": "small", "large": "large", "big": "large"}

@@ -19,8 +19,8 @@ from frozenvl.data.shards.files import INDEX, expand
 from frozenvl.data.shards.index import TarIndex
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.sources.shards import Shards
-from frozenvl.errors import RunError, UnreadableImage, UserError
 from frozenvl.prompt import BlackImage, Example
+from frozenvl.util.errors import RunError, UnreadableImage, UserError
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from frozenvl.data.sources.scenes import SceneCaptions, SceneObjects, SceneQuest
 from frozenvl.data.sources.source import Source
 from frozenvl.data.support import NewWords, Shots, new_words
 from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
-from frozenvl.errors import UserError
 from frozenvl.prompt import VQA, BlackImage, Example, Learned, Sample, Template
+from frozenvl.util.errors import UserError
 
 QUESTIONS = SceneQuestions(size=24, resolution=64)  # four to each of six images
 NAMING = Template("{image}This is a", " {target}")

@@ -12,10 +12,10 @@ from suites import LOOP, QUESTIONS, described, scenes, toy
 from toy import Broken, Rows, question
 
 from frozenvl.cli import main
-from frozenvl.errors import UserError
 from frozenvl.evaluation import FewShotVQA, Fixed
 from frozenvl.evaluation.suite import check_suite, context_of
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UserError
 
 
 def missing_key(folder: Path) -> dict:

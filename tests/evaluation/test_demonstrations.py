@@ -7,11 +7,11 @@ import torch
 from toy import Broken, Rows, Square, question, words
 
 from frozenvl.data.sources.scenes import SceneQuestions
-from frozenvl.errors import UserError
 from frozenvl.evaluation import FewShotVQA, Fixed, MostSimilar, PerQuestion
 from frozenvl.evaluation.demonstrations import most, seeds_of
 from frozenvl.model.processor import Pixels
 from frozenvl.model.vision import TimmEncoder
+from frozenvl.util.errors import UserError
 
 SHARED = [Square(f"both{n}.png", (40 * n, 200, 30), 9) for n in range(3)]
 QUERIES = Rows(*(question(n, SHARED[n]) for n in range(3)), question(3))

@@ -7,10 +7,10 @@ from toy import Square, words
 
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
-from frozenvl.errors import UserError
 from frozenvl.evaluation import EpisodeVQA, Naming
 from frozenvl.evaluation.episodes import WORDINGS
 from frozenvl.prompt import Template
+from frozenvl.util.errors import UserError
 
 NAMES = ("dax", "blicket", "slation", "perpo", "shously")
 

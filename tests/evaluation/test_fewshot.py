@@ -7,12 +7,12 @@ from copy import copy
 import pytest
 from toy import Rows, Square, question, words
 
-from frozenvl.errors import UserError
 from frozenvl.evaluation import FewShotVQA, Fixed
 from frozenvl.evaluation.answering import answer
 from frozenvl.evaluation.asking import Evaluation, asked
 from frozenvl.evaluation.suite import context_of
 from frozenvl.prompt import BlackImage, Sample
+from frozenvl.util.errors import UserError
 
 POOL = Rows(
     question(10, text="What is it?", answer="a cat"), question(11, answer="no"), question(12, answer="no")

@@ -15,7 +15,7 @@ from frozenvl.evaluation.asking import Evaluation, asked
 from frozenvl.evaluation.keeping import FULL, keep
 from frozenvl.evaluation.parts import Parts, as_line
 from frozenvl.evaluation.suite import context_of
-from frozenvl.files import read_json, read_lines
+from frozenvl.util.files import read_json, read_lines
 
 ODD = "a\u2028b \u2029 c\x85d \r e \x1c f \0"
 """All that ends a line for somebody."""

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from frozenvl.data.sources.scenes import SceneEpisodes, SceneQuestions
-from frozenvl.errors import UserError
 from frozenvl.evaluation import FewShotVQA, Fixed, Naming
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.suite import run_suite
-from frozenvl.files import read_json
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import Linear
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.weights import resolve
+from frozenvl.pretrained.names import resolve
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 
 pytestmark = pytest.mark.real
 

@@ -17,11 +17,11 @@ from running import one_line
 from suites import LOOP, POOL, QUESTIONS, SUITE, described, rows_of, scenes, toy
 
 from frozenvl.cli import main
-from frozenvl.errors import RunError
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
 from frozenvl.evaluation.asking import content_of
 from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.util.errors import RunError
 
 KEPT = ("score.json", "predictions.jsonl", "results.json", "shown.json", "gallery.png")
 

@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UnreadableImage
 from frozenvl.prompt import Example, Image, Prompt
+from frozenvl.util.errors import UnreadableImage
 
 
 @dataclass(frozen=True)

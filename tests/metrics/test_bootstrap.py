@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.accuracy import accuracy_scores
 from frozenvl.metrics.bootstrap import paired_bootstrap
+from frozenvl.util.errors import UserError
 
 
 def scores(values, images=None):

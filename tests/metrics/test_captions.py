@@ -6,10 +6,10 @@ import random
 import numpy as np
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.metrics import captions
 from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
 from frozenvl.metrics.cider import DocumentFrequency
+from frozenvl.util.errors import UserError
 
 WORDS = [f"w{i}" for i in range(12)]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.distributed import CaptionMetric, NamingMetric, SoftScoreMetric, VQAMetric
+from frozenvl.util.errors import UserError
 
 DRAW = random.Random(0)
 REFERENCES = {f"{i:02}": [" ".join(DRAW.choices("abcdefg", k=7)) for _ in range(3)] for i in range(13)}

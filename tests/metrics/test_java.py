@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.metrics import java
 from frozenvl.metrics.java import java_scores, why_not
+from frozenvl.util.errors import UserError
 
 CAPTIONS = {"1": "a dog runs on the grass", "2": "two cats"}
 REFERENCES = {"1": ["a dog is running on grass", "the dog runs"], "2": ["two cats sleep"]}

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.metrics.naming import first_phrase_match, naming_scores, strict_match
 from frozenvl.metrics.vqa import exact_match, normalize_answer, soft_scores, vqa_accuracy, vqa_scores
+from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 import torch
 from architectures import causal_lm
 
-from frozenvl.errors import UserError
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.weights import resolve
+from frozenvl.pretrained.names import resolve
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import pytest
 import torch
 from painted import Painted
 
-from frozenvl.errors import RunError
 from frozenvl.model import features
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import BlackImage, Sample
+from frozenvl.util.errors import RunError
 
 COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold", "navy", "teal", "olive"]
 

@@ -7,10 +7,10 @@ from architectures import ALL
 from painted import Painted
 from safetensors.torch import load_file, save_file
 
-from frozenvl.errors import UserError
 from frozenvl.model import frozen
 from frozenvl.model.batch import IGNORE
 from frozenvl.prompt import VQA, Example, Sample
+from frozenvl.util.errors import UserError
 
 RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
 SAMPLES = [

@@ -15,7 +15,6 @@ from painted import Painted
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from frozenvl.errors import UserError
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.identity import refuse_misfit
 from frozenvl.model.language import FrozenLanguageModel
@@ -23,6 +22,7 @@ from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Sample
+from frozenvl.util.errors import UserError
 
 IMAGES = [Painted("red"), Painted("blue"), Painted("green")]
 SAMPLES = [Sample(image.name, (image, "a"), " large circle") for image in IMAGES]

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from frozenvl.errors import UserError
 from frozenvl.model import mapper as mappers
 from frozenvl.model.mapper import MLP, Linear, Mapper, PatchLinear, PixelShuffle, Resampler, Transformer
+from frozenvl.util.errors import UserError
 
 KINDS = {
     "linear": (Linear, {}),

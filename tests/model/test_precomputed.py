@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.vision import Precomputed
 from frozenvl.prompt import BlackImage, ImageFile
+from frozenvl.util.errors import UnreadableImage, UserError
 
 NAMES = ["a/1.jpg", "b/1.jpg", "2.jpg", "000003", "black"]
 ROWS = np.arange(5 * 2 * 3, dtype=np.float32).reshape(5, 2, 3)

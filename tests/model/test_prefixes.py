@@ -6,12 +6,12 @@ import pytest
 import torch
 from painted import Painted
 
-from frozenvl.errors import UnreadableImage
 from frozenvl.model.fixed_batches import in_fixed_batches
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.prompt import Image
+from frozenvl.util.errors import UnreadableImage
 
 COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold"]
 

@@ -10,10 +10,10 @@ from painted import Painted
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.prompt import VQA, Example, ImageFile, Learned, Sample, Template
+from frozenvl.util.errors import UnreadableImage, UserError
 
 
 def byte_level(folder):

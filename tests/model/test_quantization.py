@@ -8,7 +8,6 @@ from running import one_line
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from frozenvl.errors import UserError
 from frozenvl.model import quantization
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
@@ -16,6 +15,7 @@ from frozenvl.model.mapper import MLP
 from frozenvl.model.tuning import Finetuned
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.module import FrozenModule
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import torch
 from architectures import ALL
 from painted import Painted
 
-from frozenvl.errors import UserError
 from frozenvl.model import frozen
 from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.prompt import Sample
+from frozenvl.util.errors import UserError
 
 SAMPLES = [
     Sample("1", (Painted("red"), "what color is the circle?"), " red"),

@@ -7,12 +7,12 @@ from painted import Painted
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
-from frozenvl.errors import UserError
 from frozenvl.model import frozen, language
 from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
 from frozenvl.prompt import Sample
+from frozenvl.util.errors import UserError
 
 RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
 KINDS = [*PACKED, *PADDED]

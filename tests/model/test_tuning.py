@@ -7,10 +7,10 @@ import pytest
 import torch
 from painted import Painted
 
-from frozenvl.errors import UserError
 from frozenvl.model import tuning as tunings
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning, Tuning
 from frozenvl.prompt import Sample
+from frozenvl.util.errors import UserError
 
 RED, BLUE = Painted("red"), Painted("blue", (32, 32))
 SAMPLES = [

@@ -4,9 +4,9 @@ import torch
 import torchvision
 import transformers as hf
 
-from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision import HFEncoder, TimmEncoder, TorchvisionEncoder
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from running import one_line
 from trees import shown, write_naming, write_score, write_shown, write_thumbnail, write_vqa
 
 from frozenvl.cli import main
-from frozenvl.errors import UserError
 from frozenvl.report.answers import EACH, galleries
 from frozenvl.report.differences import differences
 from frozenvl.report.html import page
 from frozenvl.report.reading import read_runs
 from frozenvl.report.tables import benchmark_tables
 from frozenvl.report.worth import worth
+from frozenvl.util.errors import UserError
 
 HOSTILE = "</p><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\"'&{{ 7 * 7 }}"
 

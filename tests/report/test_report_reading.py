@@ -8,9 +8,9 @@ import os
 import pytest
 from trees import write_score, write_vqa
 
-from frozenvl.errors import UserError
 from frozenvl.report.reading import read_runs
 from frozenvl.report.tables import benchmark_tables
+from frozenvl.util.errors import UserError
 
 
 def test_a_result_says_what_its_file_says(tmp_path):

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from running import CONFIG
 
-from frozenvl.errors import UserError
 from frozenvl.sweep.opening import open_sweep
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_record
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture(scope="module")

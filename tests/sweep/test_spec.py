@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.errors import UserError
 from frozenvl.sweep.spec import Range, read_spec
+from frozenvl.util.errors import UserError
 
 SEARCH = {"grid": None, "search": {"model.k": {"low": 1, "high": 9}}, "trials": 3}
 

@@ -13,10 +13,10 @@ import optuna
 import pytest
 from sweeping import until
 
-from frozenvl.errors import UserError
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_runs, state_of
 from frozenvl.sweep.study import SweepStudy
+from frozenvl.util.errors import UserError
 
 RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
 

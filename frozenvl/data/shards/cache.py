@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from frozenvl.errors import UserError
-from frozenvl.files import cannot_write
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import cannot_write
 
 _TEMPORARY = re.compile(r"([0-9a-f]{32})\.(\d+)\.[0-9a-f]{8}\.tmp")  # key, bytes reserved
 

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from frozenvl.data.sources.shards import TarImage
-from frozenvl.imaging import content
 from frozenvl.prompt import Image, ImageFile
+from frozenvl.util.imaging import content
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

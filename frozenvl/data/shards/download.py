@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import RunError, UserError
-from frozenvl.files import cannot_write
+from frozenvl.util.errors import RunError, UserError
+from frozenvl.util.files import cannot_write
 
 _PACKAGES = {
     "s3": "s3fs",

@@ -16,9 +16,9 @@ from filelock import FileLock
 
 from frozenvl.data.shards.index import Shard, TarIndex, build_index, file_name
 from frozenvl.data.shards.store import ShardStore, is_local
-from frozenvl.errors import UserError
-from frozenvl.progress import progress_line
-from frozenvl.recipes import home
+from frozenvl.pretrained.zoo import home
+from frozenvl.util.errors import UserError
+from frozenvl.util.progress import progress_line
 
 INDEX = "index.frozenvl"
 

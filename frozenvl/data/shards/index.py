@@ -21,8 +21,8 @@ import numpy as np
 from frozenvl.data.shards.download import shown
 from frozenvl.data.shards.scan import ROW, scan
 from frozenvl.data.shards.store import ShardStore, is_local
-from frozenvl.errors import UserError
-from frozenvl.files import cannot_write
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import cannot_write
 
 MAGIC = b"FVLINDX1"
 

@@ -22,9 +22,9 @@ from frozenvl.data.shards.record import as_record
 from frozenvl.data.shards.scan import SUFFIXES
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.files import read_json
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import read_json
 
 STATE = "pack.json"
 """What is being packed, and what of it is done."""

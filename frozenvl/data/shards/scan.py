@@ -15,8 +15,8 @@ import numpy as np
 
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.coco_ids import coco_id
-from frozenvl.errors import UserError
 from frozenvl.prompt import BlackImage
+from frozenvl.util.errors import UserError
 
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm")
 """Of image members."""

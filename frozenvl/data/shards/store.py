@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 from frozenvl.data.shards.cache import ShardCache, touch
 from frozenvl.data.shards.download import Download, shown
-from frozenvl.errors import RunError, UserError
-from frozenvl.files import cannot_write
-from frozenvl.recipes import home
+from frozenvl.pretrained.zoo import home
+from frozenvl.util.errors import RunError, UserError
+from frozenvl.util.files import cannot_write
 
 DESCRIPTORS = 64
 """How many shards a process keeps open."""

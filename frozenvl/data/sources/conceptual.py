@@ -14,8 +14,8 @@ import PIL.Image
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.records import image_folder, one_line
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.prompt import Example, Image, ImageFile
+from frozenvl.util.errors import UnreadableImage, UserError
 
 CHUNK = 2**24
 """Bytes in which line ends are looked for at a time."""

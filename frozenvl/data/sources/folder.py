@@ -10,8 +10,8 @@ from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
 from frozenvl.data.sources.records import image_folder
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
 from frozenvl.prompt import Example, ImageFile
+from frozenvl.util.errors import UserError
 
 ENDINGS = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}

@@ -8,8 +8,8 @@ from typing import Any
 
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.records import image_folder, laid_out, read_annotations
-from frozenvl.errors import UserError
 from frozenvl.prompt import ImageFile
+from frozenvl.util.errors import UserError
 
 _NAMING = re.compile(r"This is an? (.+?)\.?")
 

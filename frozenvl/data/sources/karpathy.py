@@ -9,8 +9,8 @@ from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
 from frozenvl.data.sources.records import image_folder, laid_out, one_line, read_annotations
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
 from frozenvl.prompt import Example, ImageFile
+from frozenvl.util.errors import UserError
 
 Split = Literal["train", "restval", "train+restval", "val", "test"]
 

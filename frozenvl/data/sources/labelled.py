@@ -11,8 +11,8 @@ from frozenvl.data.order import seed_from
 from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
 from frozenvl.prompt import Example, Image
+from frozenvl.util.errors import UserError
 
 
 class LabelledImages(Source):

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from frozenvl.errors import UserError
-from frozenvl.files import read_json
+from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 
 
 def read_annotations(path: Path) -> Any:

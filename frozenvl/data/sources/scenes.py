@@ -18,8 +18,8 @@ from frozenvl.data.sources.scene_description import HELD_OUT, SEEN, Pair, Scene,
 from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
 from frozenvl.data.sources.scene_renderer import RENDERER_VERSION, render
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UserError
 from frozenvl.prompt import Example, Image
+from frozenvl.util.errors import UserError
 
 SPLITS = ("train", "val", "novel")
 

@@ -20,9 +20,9 @@ from frozenvl.data.shards.scan import SUFFIXES, Form
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.records import one_line
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import UnreadableImage, UserError
-from frozenvl.imaging import decode
 from frozenvl.prompt import Example, Image
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.imaging import decode
 
 NEAR = 16
 """Shards whose counts of texts are kept at hand."""

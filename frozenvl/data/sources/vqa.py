@@ -9,7 +9,7 @@ from typing import Any
 
 from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels, majority
 from frozenvl.data.sources.records import laid_out, one_line, read_annotations
-from frozenvl.errors import UserError
+from frozenvl.util.errors import UserError
 
 
 class VQAQuestions(Questions):

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from frozenvl.errors import UserError
 from frozenvl.model.described import Described
 from frozenvl.model.identity import fingerprint
 from frozenvl.model.processor import ImageReader, Pixels
+from frozenvl.util.errors import UserError
 
 Grid: TypeAlias = int | Literal["all", "head"]
 """What an encoder gives of its last layer:

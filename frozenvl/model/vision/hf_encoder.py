@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
-from frozenvl.weights import loading
+from frozenvl.pretrained.names import loading
+from frozenvl.util.errors import UserError
 
 
 class HFEncoder(PixelEncoder):

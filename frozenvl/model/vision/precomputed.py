@@ -12,11 +12,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from frozenvl.errors import UnreadableImage, UserError
 from frozenvl.model.batch import Stage
 from frozenvl.model.processor import ImageReader
 from frozenvl.model.vision.encoder import VisionEncoder
 from frozenvl.prompt import BlackImage, Image
+from frozenvl.util.errors import UnreadableImage, UserError
 
 
 class Precomputed(VisionEncoder):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import DenseNet, get_model, get_model_weights
 
-from frozenvl.errors import UserError
 from frozenvl.model.identity import same_random_weights
 from frozenvl.model.vision.encoder import PixelEncoder
-from frozenvl.weights import cannot_load
+from frozenvl.pretrained.names import cannot_load
+from frozenvl.util.errors import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, as most of torchvision's classifiers were trained."""

@@ -18,8 +18,8 @@ from frozenvl.data.shards.index import TarIndex, build_index, whole_file
 from frozenvl.data.shards.record import as_record, from_record
 from frozenvl.data.shards.scan import SUFFIXES, Form, Scan, scan
 from frozenvl.data.shards.store import ShardStore
-from frozenvl.errors import RunError, UserError
 from frozenvl.prompt import BlackImage, Example
+from frozenvl.util.errors import RunError, UserError
 
 
 def scanned(path: Path) -> Scan:

@@ -25,8 +25,8 @@ from frozenvl.data.sources.conceptual import ConceptualCaptions
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.sources.source import Source
-from frozenvl.errors import RunError, UnreadableImage, UserError
 from frozenvl.prompt import Example, ImageFile
+from frozenvl.util.errors import RunError, UnreadableImage, UserError
 
 FILES = {
     "a.JPG": picture(1),

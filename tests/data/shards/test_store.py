@@ -22,7 +22,7 @@ from fsspec import AbstractFileSystem
 
 from frozenvl.data.shards import store as module
 from frozenvl.data.shards.store import ShardStore
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 SHARDS = [random.Random(n).randbytes(200_000 + 1000 * n) for n in range(5)]
 SIZES = [len(shard) for shard in SHARDS]

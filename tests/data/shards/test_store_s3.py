@@ -11,7 +11,7 @@ import pytest
 from faulty_server import FAULTS, FaultyServer
 
 from frozenvl.data.shards.store import ShardStore
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("moto.server", reason="moto[server] is not installed")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from frozenvl.errors import RunError, UserError
+from frozenvl.util.errors import RunError, UserError
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

@@ -18,7 +18,7 @@ def gather(mine: Any) -> list[Any]:
     return parts
 
 
-def part() -> None:
+def leave_group() -> None:
     """Ends the group of processes, and its threads, while Python still runs.
 
     A thread of gloo's that lets go of a tensor after Python has ended aborts the process (PyTorch issue 190489).

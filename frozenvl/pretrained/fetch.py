@@ -16,8 +16,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from frozenvl.errors import RunError, UserError
-from frozenvl.recipes import Recipe, models
+from frozenvl.pretrained.zoo import Recipe, models
+from frozenvl.util.errors import RunError, UserError
 
 
 def megabytes(size: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from frozenvl.errors import RunError
+from frozenvl.util.errors import RunError
 
 
 def _smollm2(gguf: Path, folder: Path) -> None:

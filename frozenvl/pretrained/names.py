@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from frozenvl.errors import UserError
-from frozenvl.recipes import find, known
+from frozenvl.pretrained.zoo import find, known
+from frozenvl.util.errors import UserError
 
 _ADVICE = (
     "give a local folder, the name of a model on the hub, or one that `frozenvl fetch` brings "

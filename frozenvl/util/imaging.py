@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 from PIL import ImageOps
 
-from frozenvl.errors import UnreadableImage
+from frozenvl.util.errors import UnreadableImage
 
 MAX_PIXELS = 175_000_000
 """An image that claims more is refused by its header. A little less than Pillow's limit, which others may change."""
