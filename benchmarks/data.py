@@ -41,11 +41,11 @@ from data_table import Line
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision import datasets, transforms
 
-from frozenvl.data.datamodule import Positions, reads_only
 from frozenvl.data.reading import TrainingBatches
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.tasks import Task, TrainingStream
 from frozenvl.model.processor import Pixels
+from frozenvl.training.datamodule import Positions, reads_only
 
 SIDE, BATCH = 224, 64
 THEIRS = transforms.Compose([transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor()])

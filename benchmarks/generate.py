@@ -29,7 +29,7 @@ from frozenvl.model.prefixes import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Template
-from frozenvl.trained import load_trained
+from frozenvl.training.trained_run import load_trained
 from frozenvl.util.allocator import keep_freed_memory
 
 

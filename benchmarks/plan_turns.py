@@ -12,10 +12,10 @@ import lightning as L
 import torch
 from torch import Tensor, distributed
 
-from frozenvl.checkpoint import read_checkpoint
 from frozenvl.commands.experiment import configuration_parser
 from frozenvl.plan.measuring import Pieces, reading
 from frozenvl.plan.planned import Planned
+from frozenvl.training.checkpoint import read_checkpoint
 
 WARM = 1
 """Steps at the start that are not counted."""

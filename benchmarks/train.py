@@ -39,7 +39,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.prompt import Sample
-from frozenvl.speed import Work, matrix_peak, operations
+from frozenvl.training.callbacks.throughput import Work, matrix_peak, operations
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.progress import progress_line
 

@@ -1,8 +1,8 @@
 """Numbers of a tiny run that a change of structure must not move.
 
 `python tests/golden.py` compares them with golden.json digit by digit; `--rel 1e-6` allows a relative difference, and
-`--write` replaces the file. They are training losses on 1 and 2 ranks × accumulation 1 and 2, the weights after a resume
-within an epoch, scores and texts of a suite, and the tensors of an export.
+`--write` replaces the file. The numbers are training losses on 1 and 2 ranks × accumulation 1 and 2, the weights after
+a resume within an epoch, scores and texts of a suite, and the tensors of an export.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 import torch
 from running import add, checkpoint, history, one_line, same_weights
 
-from frozenvl.checkpoint import SafeCheckpointIO, read_checkpoint
+from frozenvl.training.checkpoint import SafeCheckpointIO, read_checkpoint
 from frozenvl.util.errors import RunError, UserError
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)

@@ -11,7 +11,7 @@ import pytest
 from running import one_line
 
 from frozenvl.cli import main
-from frozenvl.cluster import Launch, check_launch, launch
+from frozenvl.training.launch import Launch, check_launch, launch
 from frozenvl.util.errors import UserError
 
 SCRIPTS = Path(__file__).parents[1] / "experiments" / "slurm"

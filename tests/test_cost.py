@@ -12,8 +12,8 @@ import pytest
 import torch
 from running import add, checkpoint, history, one_line, score
 
-from frozenvl.cost import most
 from frozenvl.data.tasks import TrainingStream
+from frozenvl.training.callbacks.cost import most
 
 BRIEF = ("--trainer.limit_val_batches", 0)
 

@@ -16,7 +16,7 @@ from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.prompt import Example, Sample
-from frozenvl.trained import load_trained
+from frozenvl.training.trained_run import load_trained
 
 SHORT = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from running import add, history, one_line
 
-from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import TrainingStream
-from frozenvl.trained import from_config, load_trained
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.trained_run import from_config, load_trained
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
 PLAIN = ("--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant")

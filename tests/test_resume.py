@@ -11,7 +11,7 @@ import pytest
 from probes import seen
 from running import add, checkpoint, history, one_line, same_weights
 
-from frozenvl.resume import StepBatches
+from frozenvl.training.steps import StepBatches
 from frozenvl.util.errors import UserError
 
 

@@ -14,7 +14,7 @@ from running import Runs, checkpoint, history, one_line, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from frozenvl.data.tasks import TrainingStream
-from frozenvl.speed import PARTS, Work, matrix_peak, operations
+from frozenvl.training.callbacks.throughput import PARTS, Work, matrix_peak, operations
 
 STEPS = ("--trainer.max_steps", 4, "--trainer.log_every_n_steps", 2, "--trainer.limit_val_batches", 0)
 
@@ -84,7 +84,7 @@ def test_time_is_not_part_of_the_history(frozenvl):
 
 
 def test_operations_are_those_of_products_with_weights(tiny_run):
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
 
     language = load_trained(tiny_run).module.model.language
     config = language.model.config

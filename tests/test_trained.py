@@ -12,7 +12,7 @@ from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
-from frozenvl.trained import load_trained
+from frozenvl.training.trained_run import load_trained
 from frozenvl.util.errors import UserError
 
 

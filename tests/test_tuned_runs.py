@@ -9,7 +9,7 @@ import pytest
 import torch
 from running import add, checkpoint, history, one_line
 
-from frozenvl.trained import load_trained
+from frozenvl.training.trained_run import load_trained
 
 SHORT = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2)
 TUNINGS = {

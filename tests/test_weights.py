@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from frozenvl.commands import fetch as command
 from frozenvl.pretrained import fetch as fetching
 from frozenvl.pretrained import names, zoo
-from frozenvl.commands import fetch as command
 from frozenvl.util.errors import RunError, UserError
 
 CONTENT = b"four and twenty weights"
@@ -229,7 +229,7 @@ with names.loading("frozenvl-tests/nothing") as name:
 """
     # in a process of its own, since the hub's client reads its address once
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HUB_OFFLINE": "0"}
-    root = Path(weights.__file__).parents[1]
+    root = Path(names.__file__).parents[2]
     python = [sys.executable, "-c", program]
     said = subprocess.run(python, env=environment, cwd=root, capture_output=True, text=True).stderr
     assert "UserError: frozenvl-tests/nothing: the Hugging Face hub has no such model" in said

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from frozenvl.prompt import Example, ImageFile
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
 
     def example(path: str | Path, question: str, answer: str = "") -> Example:
         image = ImageFile(Path(path))

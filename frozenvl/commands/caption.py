@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints one line an image: its path, a tab, its caption."""
     from frozenvl.prompt import Example, ImageFile
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
     from frozenvl.util.files import write_atomically
     from frozenvl.util.gallery import Tile, as_png, draw_gallery
 

@@ -123,7 +123,7 @@ def say(line: str) -> None:
 
 def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
     """The images that galleries are drawn of, by query id; none where no run's config.yaml tells of them."""
-    from frozenvl.trained import images_of
+    from frozenvl.training.trained_run import images_of
     from frozenvl.util.errors import UserError
 
     runs = [run for run in (args.a, args.b) if (run / "config.yaml").is_file()]

@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
     from lightning.fabric import Fabric
 
-    from frozenvl.cluster import check_launch
     from frozenvl.commands.report import print_scores
     from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
-    from frozenvl.trained import load_trained, run_folder
+    from frozenvl.training.launch import check_launch
+    from frozenvl.training.trained_run import load_trained, run_folder
     from frozenvl.util.errors import UserError
 
     if args.batch_size < 1 or args.devices < 1 or (args.limit is not None and args.limit < 1):

@@ -15,18 +15,18 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from frozenvl.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.cluster import check_launch, launch
-from frozenvl.cost import Cost
-from frozenvl.data.datamodule import FrozenData
-from frozenvl.data_report import DataReport
-from frozenvl.evaluation.perplexity import Perplexity
-from frozenvl.evaluation.predictions import Predictions
-from frozenvl.history import History
-from frozenvl.module import FrozenModule
-from frozenvl.resume import DueValidation
-from frozenvl.speed import Speed
-from frozenvl.stopping import Signals, StopAtStep
+from frozenvl.training.callbacks.cost import Cost
+from frozenvl.training.callbacks.data_report import DataReport
+from frozenvl.training.callbacks.history import History
+from frozenvl.training.callbacks.perplexity import Perplexity
+from frozenvl.training.callbacks.predictions import Predictions
+from frozenvl.training.callbacks.throughput import Speed
+from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.launch import check_launch, launch
+from frozenvl.training.module import FrozenModule
+from frozenvl.training.signals import Signals, StopAtStep
+from frozenvl.training.steps import DueValidation
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.errors import UserError
 
@@ -35,7 +35,7 @@ BESIDE_THE_POINT = (
     "sync_dist=True",
     "LightningCLI's args parameter",
     "module.s. in eval mode at the start",  # the frozen ones
-    "your dataloader is not resumable",  # it is: frozenvl.resume
+    "your dataloader is not resumable",  # it is: frozenvl.training.steps
     "You are using a custom batch sampler",
     "The dirpath has changed",  # a checkpoint scored under another name
     "isinstance.treespec, LeafSpec",

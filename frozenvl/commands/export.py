@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
-    from frozenvl.trained import Trained
+    from frozenvl.training.trained_run import Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{folder}: not empty; name another folder, or write over it with --overwrite true")
 
     from frozenvl.model.hub import CARD, FILES
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
 
     trained = load_trained(args.checkpoint)
     told = facts(trained, args.checkpoint)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 def facts(trained: Trained, path: Path) -> dict[str, Any]:
     """What the model card says of the run."""
     from frozenvl.prompt import BlackImage, Example, Image
-    from frozenvl.trained import read_config, run_folder
+    from frozenvl.training.trained_run import read_config, run_folder
 
     run = run_folder(path)
     tasks = read_config(run)["data"]["train"]

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.data.datamodule import mixed
 from frozenvl.evaluation.context import Context, View
 from frozenvl.prompt import Image, Prompt, black, with_images
+from frozenvl.training.datamodule import mixed
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json
 

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import lightning as L
 
-from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import Task
 from frozenvl.evaluation.asking import check, name_of
 from frozenvl.evaluation.context import Context, in_loop
 from frozenvl.evaluation.runner import evaluate
-from frozenvl.module import FrozenModule
 from frozenvl.prompt import Image, Prompt, Template
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
 
 Record = dict[str, Any]

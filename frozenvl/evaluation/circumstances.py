@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from frozenvl.module import FrozenModule
+from frozenvl.training.module import FrozenModule
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frozenvl.data.datamodule import evaluation_batches
 from frozenvl.evaluation.answering import answer, renewed
 from frozenvl.evaluation.asking import Evaluation, asked, check_length, name_of
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.keeping import keep
 from frozenvl.evaluation.parts import Parts
+from frozenvl.training.datamodule import evaluation_batches
 from frozenvl.util.distributed import gather
 from frozenvl.util.progress import progress_line
 

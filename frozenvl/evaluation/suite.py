@@ -18,7 +18,7 @@ from frozenvl.evaluation.circumstances import of_run
 from frozenvl.evaluation.context import Context, View
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.prompt import black
-from frozenvl.trained import Trained
+from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
 
 

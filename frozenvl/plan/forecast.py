@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from frozenvl.cost import peak_memory
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.plan.arithmetic import Micro, Row, Strategy, Weights, plan
 from frozenvl.plan.measuring import measured, reading
 from frozenvl.plan.outline import Outline, size
 from frozenvl.plan.planned import Planned
+from frozenvl.training.callbacks.cost import peak_memory
 from frozenvl.util.errors import UserError
 
 QUANTIZED = {"int8": 1.0, "nf4": 0.5}

@@ -11,8 +11,8 @@ from statistics import median
 import torch
 
 from frozenvl.model.batch import IGNORE, Batch
-from frozenvl.module import FrozenModule
 from frozenvl.plan.planned import Planned, Unread
+from frozenvl.training.module import FrozenModule
 
 TURNS = 3
 """Times that each is measured; they take turns, since others use the machine too."""

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 
-from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.tasks import TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
-from frozenvl.module import FrozenModule, keeps_features
 from frozenvl.pretrained.names import loading
 from frozenvl.prompt import Image, Sample
-from frozenvl.trained import made
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.module import FrozenModule, keeps_features
+from frozenvl.training.trained_run import made
 from frozenvl.util.errors import UserError
 
 TOKENS = 13

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torchvision.transforms import RandomRotation
 
-from frozenvl.data.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.tasks import Task
+from frozenvl.training.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.util.errors import UserError
 
 

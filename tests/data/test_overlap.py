@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frozenvl.data.datamodule import FrozenData
 from frozenvl.data.overlap import Without
 from frozenvl.data.sources.source import Source
 from frozenvl.data.support import Shots
 from frozenvl.data.tasks import Task
 from frozenvl.prompt import BlackImage, Example
+from frozenvl.training.datamodule import FrozenData
 from frozenvl.util.errors import UserError
 
 

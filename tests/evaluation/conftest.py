@@ -13,7 +13,7 @@ import yaml
 @pytest.fixture(scope="session")
 def tiny_trained(tiny_run):
     """The model of a finished tiny run."""
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
 
     return load_trained(tiny_run)
 

@@ -61,7 +61,7 @@ def run_on(ranks: int, run: Path, suite: Path, batch_size: int = 3) -> None:
     """A suite on forked ranks, as the command runs it."""
     from lightning.fabric import Fabric
 
-    from frozenvl.trained import load_trained
+    from frozenvl.training.trained_run import load_trained
 
     benchmarks, trained = read_suite([suite], None, []), load_trained(run)
     context = context_of(trained, run / "evaluation", ["seeing", "text-only"], batch_size, None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.checkpoint import SafeCheckpointIO
+from frozenvl.training.checkpoint import SafeCheckpointIO
 
 SAVING = SafeCheckpointIO.save_checkpoint.__code__
 

@@ -14,7 +14,7 @@ from probes import seen
 from processes import start, until
 from running import add, checkpoint, one_line
 
-from frozenvl.checkpoint import read_checkpoint
+from frozenvl.training.checkpoint import read_checkpoint
 
 
 def test_a_rank_that_dies_ends_the_others_soon(drilled):

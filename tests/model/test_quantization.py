@@ -14,7 +14,7 @@ from frozenvl.model.language import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.tuning import Finetuned
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.module import FrozenModule
+from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
 
 

@@ -15,12 +15,12 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, 
 
 from frozenvl.commands.experiment import configuration_parser
 from frozenvl.model.batch import IGNORE
-from frozenvl.module import FrozenModule
 from frozenvl.plan.measuring import drawn
 from frozenvl.plan.outline import Outline, size
 from frozenvl.plan.planned import Planned
-from frozenvl.speed import Work, operations
-from frozenvl.trained import made
+from frozenvl.training.callbacks.throughput import Work, operations
+from frozenvl.training.module import FrozenModule
+from frozenvl.training.trained_run import made
 
 TUNING = "frozenvl.model.tuning."
 WAYS = {

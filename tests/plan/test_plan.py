@@ -11,7 +11,7 @@ from running import CONFIG, one_line
 from transformers import LlamaConfig
 
 from frozenvl.cli import main
-from frozenvl.trained import load_trained
+from frozenvl.training.trained_run import load_trained
 
 
 @pytest.fixture

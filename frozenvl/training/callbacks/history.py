@@ -17,7 +17,7 @@ from frozenvl.util.files import cannot_write, read_lines, write_atomically
 class History(L.Callback):
     """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again.
 
-    The same run writes the same lines: what depends on the machine (`frozenvl.speed`) goes to the logger alone.
+    The same run writes the same lines: what depends on the machine (`throughput`) goes to the logger alone.
 
     Args:
         due: whether the validation of the step that a run is resumed at is still to be done.

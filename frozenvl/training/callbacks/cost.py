@@ -13,7 +13,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from frozenvl.speed import Speed
+from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.util.distributed import gather
 from frozenvl.util.files import write_atomically
 

@@ -10,11 +10,11 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from frozenvl.checkpoint import read_checkpoint
-from frozenvl.data.datamodule import FrozenData
 from frozenvl.model.processor import Processor
-from frozenvl.module import FrozenModule
 from frozenvl.prompt import VQA, Image, Prompt, Template
+from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
 
 

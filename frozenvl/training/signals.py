@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 
-from frozenvl.checkpoint import save_last
+from frozenvl.training.checkpoint import save_last
 from frozenvl.util.errors import Stopped
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from frozenvl import __version__
-from frozenvl.checkpoint import read_checkpoint
 from frozenvl.model.batch import Batch
 from frozenvl.model.features import FeatureCache
 from frozenvl.model.frozen import FrozenVL
@@ -29,9 +28,10 @@ from frozenvl.model.recomputing import checkpoint_layers
 from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
-from frozenvl.optimisation import Schedule, parameter_groups, scheduled
-from frozenvl.resume import recount, seed_step
-from frozenvl.speed import Work
+from frozenvl.training.callbacks.throughput import Work
+from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.optim import Schedule, parameter_groups, scheduled
+from frozenvl.training.steps import recount, seed_step
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError, UserError
 from frozenvl.util.progress import progress_line

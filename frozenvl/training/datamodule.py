@@ -20,7 +20,7 @@ from frozenvl.data.overlap import without_overlap
 from frozenvl.data.reading import Process, TrainingBatches, readable
 from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
 from frozenvl.prompt import Image, Sample, black
-from frozenvl.resume import StepBatches
+from frozenvl.training.steps import StepBatches
 from frozenvl.util.errors import UserError
 
 
