@@ -23,9 +23,9 @@ from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.model.batch import Batch
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
-from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.prefix_cache import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Template

@@ -36,8 +36,8 @@ from training_ways import LANGUAGE, Way, build, captions, here, plain, processor
 
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.recomputing import checkpoint_layers
+from frozenvl.model.language.activation_checkpointing import checkpoint_layers
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.prompt import Sample
 from frozenvl.training.callbacks.throughput import Work, matrix_peak, operations
 from frozenvl.util.allocator import keep_freed_memory

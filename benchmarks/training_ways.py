@@ -18,7 +18,7 @@ from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.tasks import Task, TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.processor import Processor
 from frozenvl.model.vision import VisionEncoder

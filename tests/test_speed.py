@@ -73,7 +73,7 @@ def test_the_optimizer_is_charged_for_itself(frozenvl):
 
 
 def test_padding_is_counted_where_there_is_some(frozenvl, monkeypatch):
-    monkeypatch.setattr("frozenvl.model.language.can_pack", lambda language: False)
+    monkeypatch.setattr("frozenvl.model.language.causal_lm.can_pack", lambda language: False)
     assert frozenvl("fit", *STEPS) == 0
     assert 0 < min(logged()["speed/padding"]) < 1
 
@@ -118,7 +118,7 @@ def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
 
 
 def test_checkpointed_layers_train_alike(frozenvl, tiny_run, monkeypatch, capfd):
-    from frozenvl.model import recomputing
+    from frozenvl.model.language import activation_checkpointing as recomputing
 
     calls = []
     whole = recomputing.checkpoint

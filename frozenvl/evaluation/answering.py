@@ -9,8 +9,8 @@ from frozenvl.data.reading import readable
 from frozenvl.evaluation.asking import Evaluation, prompt_record, shown
 from frozenvl.evaluation.context import Context
 from frozenvl.model.frozen import Continuation
-from frozenvl.model.likelihood import Likelihood
-from frozenvl.model.shared import Shared
+from frozenvl.model.language.loglikelihood import Likelihood
+from frozenvl.model.language.prompt_cache import Shared
 from frozenvl.prompt import Prompt, Sample
 from frozenvl.util.errors import UserError
 

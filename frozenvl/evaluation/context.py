@@ -15,10 +15,10 @@ from torch import Tensor
 
 from frozenvl.evaluation.circumstances import of_run
 from frozenvl.model.batch import Stage
-from frozenvl.model.features import CachedFeatures
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.prefix_cache import Prefixes
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision.feature_cache import CachedFeatures
 from frozenvl.prompt import Image
 
 View = Literal["seeing", "test-blind", "text-only"]

@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from frozenvl.data.order import Permutation
 from frozenvl.data.sources.source import Source
-from frozenvl.model.features import FeatureCache
 from frozenvl.model.processor import ImageReader, Pixels
 from frozenvl.model.vision import PixelEncoder
+from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 

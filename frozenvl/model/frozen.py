@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
-from frozenvl.model.cross_entropy import target_nll
-from frozenvl.model.fixed_batches import in_fixed_batches
 from frozenvl.model.hub import OnHub
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.likelihood import Likelihood, likelihoods
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.language.kv_cache import Past
+from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
+from frozenvl.model.language.prompt_cache import Shared
 from frozenvl.model.mapper import Mapper
-from frozenvl.model.past import Past
 from frozenvl.model.processor import ImageReader, Processor, text_of
-from frozenvl.model.shared import Shared
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
+from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Prompt
 from frozenvl.util.errors import UserError
 

@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from frozenvl import __version__
-from frozenvl.model.described import description, kind_at
-from frozenvl.model.identity import refuse_misfit
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.fingerprint import refuse_misfit
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import Mapper
+from frozenvl.model.part import description, kind_at
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.pretrained.names import loading

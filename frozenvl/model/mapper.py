@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frozenvl.model.described import Described
+from frozenvl.model.part import Described
 from frozenvl.util.errors import UserError
 
 

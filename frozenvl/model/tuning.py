@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-from frozenvl.model.described import Described
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.start import Start
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.soft_prompt import Start
+from frozenvl.model.part import Described
 from frozenvl.util.errors import UserError
 
 

@@ -16,18 +16,18 @@ from torch.nn.parallel import DistributedDataParallel
 
 from frozenvl import __version__
 from frozenvl.model.batch import Batch
-from frozenvl.model.features import FeatureCache
+from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.identity import refuse_misfit
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.activation_checkpointing import checkpoint_layers
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.fsdp import ShardedLayers
+from frozenvl.model.language.quantization import Quantization
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.model.quantization import Quantization
-from frozenvl.model.recomputing import checkpoint_layers
-from frozenvl.model.sharding import ShardedLayers
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
+from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.optim import Schedule, parameter_groups, scheduled

@@ -14,7 +14,7 @@ from frozenvl.evaluation import FewShotVQA, Fixed, Naming
 from frozenvl.evaluation.context import Context
 from frozenvl.evaluation.suite import run_suite
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import Linear
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder

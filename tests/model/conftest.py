@@ -12,7 +12,7 @@ import torch
 from architectures import causal_lm
 
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import Tuning

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from frozenvl.model import cross_entropy
-from frozenvl.model.cross_entropy import target_nll
+from frozenvl.model.language import cross_entropy
+from frozenvl.model.language.cross_entropy import target_nll
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 128, 300])

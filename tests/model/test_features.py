@@ -8,10 +8,10 @@ import pytest
 import torch
 from painted import Painted
 
-from frozenvl.model import features
-from frozenvl.model.features import FeatureCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
+from frozenvl.model.vision import feature_cache as features
+from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.prompt import BlackImage, Sample
 from frozenvl.util.errors import RunError
 

@@ -15,9 +15,9 @@ from painted import Painted
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.identity import refuse_misfit
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.model.vision import TimmEncoder
@@ -164,7 +164,7 @@ def changed(folder: Path, change) -> None:
 
 @pytest.mark.parametrize("part", ["vision", "mapper", "tuning"])
 @pytest.mark.parametrize(
-    "path", ["os.system", "evil.Part", "frozenvl.model.language.FrozenLanguageModel", ""]
+    "path", ["os.system", "evil.Part", "frozenvl.model.language.causal_lm.FrozenLanguageModel", ""]
 )
 def test_only_parts_that_are_known_are_built_and_nothing_is_imported(
     trained, tmp_path, monkeypatch, part, path

@@ -5,11 +5,11 @@ import torch
 from architectures import ALL, FP32_INSIDE, PACKED, PADDED, RECURRENT, causal_lm
 from transformers import AutoModelForCausalLM, OpenAIGPTConfig
 
-from frozenvl.model import packing
-from frozenvl.model.cross_entropy import target_nll
-from frozenvl.model.identity import fingerprint
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.past import left_padded
+from frozenvl.model.fingerprint import fingerprint
+from frozenvl.model.language import packing
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.language.kv_cache import left_padded
 from frozenvl.util.errors import UserError
 
 LENGTHS = torch.tensor([13, 1, 7, 10])

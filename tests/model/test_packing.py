@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from frozenvl.model.packing import Layout
+from frozenvl.model.language.packing import Layout
 
 
 @pytest.mark.parametrize("lengths", [[3, 1, 2], [1], [2, 2], [1, 0, 4]])

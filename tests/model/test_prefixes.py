@@ -6,10 +6,10 @@ import pytest
 import torch
 from painted import Painted
 
-from frozenvl.model.fixed_batches import in_fixed_batches
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.prefix_cache import Prefixes
 from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 
@@ -124,7 +124,7 @@ def test_batches_of_one_size():
 @pytest.mark.parametrize("half", [False, True])
 def test_the_same_bits_in_any_company(fetched, half):
     from frozenvl.data.sources.scenes import SceneCaptions
-    from frozenvl.model.language import FrozenLanguageModel
+    from frozenvl.model.language.causal_lm import FrozenLanguageModel
     from frozenvl.model.mapper import MLP
     from frozenvl.model.vision import TimmEncoder
 

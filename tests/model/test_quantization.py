@@ -8,9 +8,9 @@ from running import one_line
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from frozenvl.model import quantization
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language import quantization
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
 from frozenvl.model.tuning import Finetuned
 from frozenvl.model.vision import TimmEncoder

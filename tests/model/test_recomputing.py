@@ -8,7 +8,7 @@ from architectures import ALL
 from painted import Painted
 
 from frozenvl.model import frozen
-from frozenvl.model.recomputing import checkpoint_layers
+from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
@@ -92,7 +92,7 @@ def test_generation_and_scores_are_the_same_and_nothing_is_computed_twice(build,
     batch = processor(SAMPLES)
     said, scores = model.generate(batch, processor, 5), model.score(batch)
     checkpoint_layers(model.language)
-    monkeypatch.setattr("frozenvl.model.recomputing.checkpoint", None)  # not called
+    monkeypatch.setattr("frozenvl.model.language.activation_checkpointing.checkpoint", None)  # not called
     assert model.generate(batch, processor, 5) == said and model.score(batch).equal(scores)
 
 

@@ -8,7 +8,7 @@ from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
 from frozenvl.model import frozen, language
-from frozenvl.model.prefixes import Prefixes
+from frozenvl.model.prefix_cache import Prefixes
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
 from frozenvl.prompt import Sample

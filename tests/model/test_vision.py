@@ -4,7 +4,7 @@ import torch
 import torchvision
 import transformers as hf
 
-from frozenvl.model.identity import same_random_weights
+from frozenvl.model.fingerprint import same_random_weights
 from frozenvl.model.vision import HFEncoder, TimmEncoder, TorchvisionEncoder
 from frozenvl.util.errors import UserError
 

@@ -1,9 +1,9 @@
 """Image encoders: pixels to features. One file for each library that they come from."""
 
 from frozenvl.model.vision.encoder import PixelEncoder, VisionEncoder
-from frozenvl.model.vision.hf_encoder import HFEncoder
+from frozenvl.model.vision.huggingface import HFEncoder
 from frozenvl.model.vision.precomputed import Precomputed
-from frozenvl.model.vision.timm_encoder import TimmEncoder
-from frozenvl.model.vision.torchvision_encoder import TorchvisionEncoder
+from frozenvl.model.vision.timm import TimmEncoder
+from frozenvl.model.vision.torchvision import TorchvisionEncoder
 
 __all__ = ["HFEncoder", "PixelEncoder", "Precomputed", "TimmEncoder", "TorchvisionEncoder", "VisionEncoder"]

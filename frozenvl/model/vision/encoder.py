@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from frozenvl.model.described import Described
-from frozenvl.model.identity import fingerprint
+from frozenvl.model.fingerprint import fingerprint
+from frozenvl.model.part import Described
 from frozenvl.model.processor import ImageReader, Pixels
 from frozenvl.util.errors import UserError
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 
 
 class Work(NamedTuple):

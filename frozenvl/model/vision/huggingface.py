@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-from frozenvl.model.identity import same_random_weights
+from frozenvl.model.fingerprint import same_random_weights
 from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Stage
-from frozenvl.model.fixed_batches import BATCH, in_fixed_batches
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import ImageReader
+from frozenvl.model.vision.fixed_batches import BATCH, in_fixed_batches
 from frozenvl.prompt import Image
 
 

@@ -11,7 +11,7 @@ import timm
 from timm.models import group_parameters
 from torch import Tensor, nn
 
-from frozenvl.model.identity import same_random_weights
+from frozenvl.model.fingerprint import same_random_weights
 from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.util.errors import UserError

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
-from frozenvl.model.described import Described
-from frozenvl.model.identity import fingerprint, same_random_weights
-from frozenvl.model.packing import Layout, leave_attention_as_it_is, packed
-from frozenvl.model.past import KEYS_AND_VALUES, Past, left_padded
-from frozenvl.model.probing import can_pack, check_cache, check_head
-from frozenvl.model.quantization import Quantization, quantized
-from frozenvl.model.start import Start
+from frozenvl.model.fingerprint import fingerprint, same_random_weights
+from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
+from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, Past, left_padded
+from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
+from frozenvl.model.language.quantization import Quantization, quantized
+from frozenvl.model.language.soft_prompt import Start
+from frozenvl.model.part import Described
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
 

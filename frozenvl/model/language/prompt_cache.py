@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Batch
-from frozenvl.model.past import Past
+from frozenvl.model.language.kv_cache import Past
 from frozenvl.model.processor import Processor
 
 

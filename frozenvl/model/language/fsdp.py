@@ -6,7 +6,7 @@ import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from frozenvl.model.language import FrozenLanguageModel
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.util.errors import UserError
 
 

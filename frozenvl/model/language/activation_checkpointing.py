@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.packing import packed
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.packing import packed
 from frozenvl.util.errors import UserError
 
 

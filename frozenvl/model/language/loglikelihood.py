@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 
-from frozenvl.model.cross_entropy import target_nll
-from frozenvl.model.language import FrozenLanguageModel
-from frozenvl.model.past import Past
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.language.kv_cache import Past
 
 
 class Likelihood(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
-    from frozenvl.model.language import FrozenLanguageModel
+    from frozenvl.model.language.causal_lm import FrozenLanguageModel
 
 
 def two_sequences(language: FrozenLanguageModel) -> tuple[Tensor, Tensor]:

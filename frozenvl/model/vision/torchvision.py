@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import DenseNet, get_model, get_model_weights
 
-from frozenvl.model.identity import same_random_weights
+from frozenvl.model.fingerprint import same_random_weights
 from frozenvl.model.vision.encoder import PixelEncoder
 from frozenvl.pretrained.names import cannot_load
 from frozenvl.util.errors import UserError

@@ -1,0 +1,1 @@
+"""A frozen causal language model."""
