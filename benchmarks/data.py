@@ -41,9 +41,9 @@ from data_table import Line
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision import datasets, transforms
 
-from frozenvl.data.reading import TrainingBatches
+from frozenvl.data.collate import TrainingBatches
 from frozenvl.data.sources.shards import Shards
-from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.processor import Pixels
 from frozenvl.training.datamodule import Positions, reads_only
 

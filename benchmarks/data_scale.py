@@ -18,10 +18,10 @@ from data_material import write_index
 from data_table import Line
 from torch.utils.data import DataLoader
 
-from frozenvl.data.reading import TrainingBatches
+from frozenvl.data.collate import TrainingBatches
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.sources.shards import Shards
-from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.training.datamodule import Positions, reads_only
 
 BATCH, WORKERS, BATCHES = 64, 4, 600

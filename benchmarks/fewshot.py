@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from turns import HEADER, compare
 
+from frozenvl.data.episodes.demonstrations import PerQuestion
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
-from frozenvl.evaluation.demonstrations import PerQuestion
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP

@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.scenes import SceneCaptions
-from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel

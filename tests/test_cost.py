@@ -12,7 +12,7 @@ import pytest
 import torch
 from running import add, checkpoint, history, one_line, score
 
-from frozenvl.data.tasks import TrainingStream
+from frozenvl.data.stream import TrainingStream
 from frozenvl.training.callbacks.cost import most
 
 BRIEF = ("--trainer.limit_val_batches", 0)

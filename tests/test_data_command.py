@@ -14,7 +14,7 @@ from running import one_line
 from tars import folder_of_shards, picture, sample, write_tar
 
 from frozenvl.cli import main
-from frozenvl.data.by_name import build_source, source_classes
+from frozenvl.data.registry import build_source, source_classes
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.util.errors import UserError

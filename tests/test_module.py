@@ -10,7 +10,7 @@ import pytest
 import torch
 from running import add, history, one_line
 
-from frozenvl.data.tasks import TrainingStream
+from frozenvl.data.stream import TrainingStream
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.trained_run import from_config, load_trained
 

@@ -13,7 +13,7 @@ import torch
 from running import Runs, checkpoint, history, one_line, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from frozenvl.data.tasks import TrainingStream
+from frozenvl.data.stream import TrainingStream
 from frozenvl.training.callbacks.throughput import PARTS, Work, matrix_peak, operations
 
 STEPS = ("--trainer.max_steps", 4, "--trainer.log_every_n_steps", 2, "--trainer.limit_val_batches", 0)

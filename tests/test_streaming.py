@@ -17,7 +17,7 @@ from running import CONFIG, add, checkpoint, same_weights
 from frozenvl.data.shards.pack import pack
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
-from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.data.stream import Task, TrainingStream
 
 BATCH, STEPS = 20, 15  # an epoch: 60 images with five captions each
 SETTINGS = (

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Does it; returns the exit status."""
     if args.what == "index":
         return run_index(args)
-    from frozenvl.data.by_name import build_source
+    from frozenvl.data.registry import build_source
 
     source = build_source(args.source, args.rest)
     return {"pack": run_pack, "check": run_check, "show": run_show}[args.what](args, source)

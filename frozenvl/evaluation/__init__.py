@@ -1,7 +1,7 @@
 """Benchmarks: Lightning callbacks in the loop, `frozenvl evaluate` afterwards; they generate, score and draw."""
 
+from frozenvl.data.episodes.demonstrations import Fixed, MostSimilar, PerQuestion
 from frozenvl.evaluation.captions import Captions
-from frozenvl.evaluation.demonstrations import Fixed, MostSimilar, PerQuestion
 from frozenvl.evaluation.episodes import EpisodeVQA, Naming
 from frozenvl.evaluation.fewshot import FewShotVQA
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from frozenvl.data.reading import readable
+from frozenvl.data.collate import readable
 from frozenvl.evaluation.asking import Evaluation, prompt_record, shown
 from frozenvl.evaluation.context import Context
 from frozenvl.model.frozen import Continuation

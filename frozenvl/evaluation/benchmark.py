@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import lightning as L
 
-from frozenvl.data.tasks import Task
+from frozenvl.data.stream import Task
 from frozenvl.evaluation.asking import check, name_of
 from frozenvl.evaluation.context import Context, in_loop
 from frozenvl.evaluation.runner import evaluate

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from frozenvl.data.episodes.demonstrations import Demonstrations, PerQuestion, seeds_of
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task
+from frozenvl.data.stream import Task
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.evaluation.context import Context
-from frozenvl.evaluation.demonstrations import Demonstrations, PerQuestion, seeds_of
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
 from frozenvl.prompt import VQA, Example, Template

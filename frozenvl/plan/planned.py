@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 
-from frozenvl.data.tasks import TrainingStream
+from frozenvl.data.stream import TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor

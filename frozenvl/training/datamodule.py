@@ -15,10 +15,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from frozenvl.data.augmentation import AugmentedImage
+from frozenvl.data.collate import Process, TrainingBatches, readable
+from frozenvl.data.decontamination import without_overlap
 from frozenvl.data.order import Permutation, seed_from
-from frozenvl.data.overlap import without_overlap
-from frozenvl.data.reading import Process, TrainingBatches, readable
-from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
+from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.training.steps import StepBatches
 from frozenvl.util.errors import UserError

@@ -11,7 +11,7 @@ import torch
 from torchvision.transforms import RandomRotation
 
 from frozenvl.data.sources.scenes import SceneCaptions
-from frozenvl.data.tasks import Task
+from frozenvl.data.stream import Task
 from frozenvl.training.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.util.errors import UserError
 

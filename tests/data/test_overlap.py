@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frozenvl.data.overlap import Without
+from frozenvl.data.decontamination import Without
+from frozenvl.data.episodes.support import Shots
 from frozenvl.data.sources.source import Source
-from frozenvl.data.support import Shots
-from frozenvl.data.tasks import Task
+from frozenvl.data.stream import Task
 from frozenvl.prompt import BlackImage, Example
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.util.errors import UserError

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from frozenvl.data.reading import ATTEMPTS, TrainingBatches, readable
+from frozenvl.data.collate import ATTEMPTS, TrainingBatches, readable
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task, TrainingStream
+from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.batch import Batch
 from frozenvl.prompt import Example, Image, Sample
 from frozenvl.util.errors import RunError, UnreadableImage

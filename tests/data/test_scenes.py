@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from frozenvl.data.sources.scene_description import COLOURS, HELD_OUT, SEEN, SHAPES
+from frozenvl.data.scenes.description import COLOURS, HELD_OUT, SEEN, SHAPES
 from frozenvl.data.sources.scenes import SceneCaptions, SceneEpisodes, SceneObjects, SceneQuestions
 from frozenvl.util.errors import UserError
 

@@ -10,13 +10,13 @@ import PIL.Image
 import pytest
 from test_reading import Numbers, process
 
-from frozenvl.data.reading import TrainingBatches
+from frozenvl.data.collate import TrainingBatches
+from frozenvl.data.episodes.support import NewWords, Shots, new_words
 from frozenvl.data.sources.episodes import NEW_WORDS
 from frozenvl.data.sources.labelled import LabelledImages
 from frozenvl.data.sources.scenes import SceneCaptions, SceneObjects, SceneQuestions
 from frozenvl.data.sources.source import Source
-from frozenvl.data.support import NewWords, Shots, new_words
-from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
+from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.prompt import VQA, BlackImage, Example, Learned, Sample, Template
 from frozenvl.util.errors import UserError
 

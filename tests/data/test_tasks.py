@@ -8,7 +8,7 @@ import pytest
 
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task, TrainingStream, ValidationPairs
+from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.prompt import VQA, BlackImage, Example
 from frozenvl.util.errors import UserError
 

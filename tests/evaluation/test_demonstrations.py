@@ -6,9 +6,9 @@ import pytest
 import torch
 from toy import Broken, Rows, Square, question, words
 
+from frozenvl.data.episodes.demonstrations import most, seeds_of
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.evaluation import FewShotVQA, Fixed, MostSimilar, PerQuestion
-from frozenvl.evaluation.demonstrations import most, seeds_of
 from frozenvl.model.processor import Pixels
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.util.errors import UserError

@@ -12,11 +12,11 @@ from random import Random
 
 import PIL.Image
 
+from frozenvl.data.scenes.captions import captions
+from frozenvl.data.scenes.description import HELD_OUT, SEEN, Pair, Scene, arrange, draw_pairs
+from frozenvl.data.scenes.questions import MAX_QUESTIONS, annotate, question
+from frozenvl.data.scenes.renderer import RENDERER_VERSION, render
 from frozenvl.data.sources.episodes import NEW_WORDS, Episode
-from frozenvl.data.sources.scene_captions import captions
-from frozenvl.data.sources.scene_description import HELD_OUT, SEEN, Pair, Scene, arrange, draw_pairs
-from frozenvl.data.sources.scene_questions import MAX_QUESTIONS, annotate, question
-from frozenvl.data.sources.scene_renderer import RENDERER_VERSION, render
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UserError

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from frozenvl.data.tasks import TrainingStream
+from frozenvl.data.stream import TrainingStream
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import RunError, UnreadableImage
 

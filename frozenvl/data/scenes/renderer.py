@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from frozenvl.data.sources.scene_description import Background, Group, Scene, Thing
+from frozenvl.data.scenes.description import Background, Group, Scene, Thing
 
 RENDERER_VERSION = 1
 """Goes up with every change of the pixels: part of the images' digests."""

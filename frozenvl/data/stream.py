@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from frozenvl.data.episodes.support import Support
 from frozenvl.data.order import Order, Permutation, seed_from
 from frozenvl.data.sources.source import Source
-from frozenvl.data.support import Support
 from frozenvl.prompt import Sample, Template
 from frozenvl.util.errors import UserError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from frozenvl.data.sources.scene_description import Group, Scene
+from frozenvl.data.scenes.description import Group, Scene
 
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 _SIZE_WORDS = {"small": ("small", "small", "little"), "large": ("large", "large", "big")}

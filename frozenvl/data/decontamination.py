@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from frozenvl.data.sources.source import Source
-from frozenvl.data.tasks import Task
+from frozenvl.data.stream import Task
 from frozenvl.prompt import Example
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from frozenvl.data.sources.scene_captions import article, plural
-from frozenvl.data.sources.scene_description import COLOURS, HELD_OUT, SEEN, SHAPES, Group, Pair, Scene
+from frozenvl.data.scenes.captions import article, plural
+from frozenvl.data.scenes.description import COLOURS, HELD_OUT, SEEN, SHAPES, Group, Pair, Scene
 
 MAX_QUESTIONS = 6
 """As many as can be asked about every scene without asking the same thing twice."""

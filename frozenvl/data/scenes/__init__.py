@@ -1,0 +1,1 @@
+"""Rendered scenes: descriptions, captions, questions and pictures."""
