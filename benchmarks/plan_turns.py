@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, distributed
 
 from frozenvl.commands.experiment import configuration_parser
-from frozenvl.plan.measuring import Pieces, reading
-from frozenvl.plan.planned import Planned
+from frozenvl.plan.fit_spec import Planned
+from frozenvl.plan.timing import Pieces, reading
 from frozenvl.training.checkpoint import read_checkpoint
 
 WARM = 1

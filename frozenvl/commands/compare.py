@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Column, Table
 
     from frozenvl.commands.report import SHOWN_SCORES
-    from frozenvl.report.cells import digits_of
+    from frozenvl.report.cell import digits_of
     from frozenvl.report.compare import compare
     from frozenvl.util.errors import UserError
 

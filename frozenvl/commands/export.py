@@ -64,8 +64,8 @@ def facts(trained: Trained, path: Path) -> dict[str, Any]:
 
 def scores(run: Path, weights: str) -> list[list[str]]:
     """The main scores that evaluations left of these weights: name, score, value with its interval, queries."""
-    from frozenvl.report.cells import cell_of
-    from frozenvl.report.reading import read_runs
+    from frozenvl.report.cell import cell_of
+    from frozenvl.report.load import read_runs
 
     if not any(run.glob("evaluation/*/score.json")):
         return []

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from frozenvl.plan.arithmetic import Row
     from frozenvl.plan.forecast import Forecast
+    from frozenvl.plan.parallelism import Row
 
 
 NONE = "–"
@@ -115,8 +115,8 @@ def run(args: argparse.Namespace) -> int:
         UserError: where the configuration describes no fit, or its language model's is not at hand.
     """
     from frozenvl.commands.experiment import configuration_parser
+    from frozenvl.plan.fit_spec import Planned
     from frozenvl.plan.forecast import Device, Forecast
-    from frozenvl.plan.planned import Planned
     from frozenvl.util.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenvl.report.reading import Result, Run, read_runs, same_setting
-from frozenvl.report.settings import words
+from frozenvl.report.cost_table import Worth, worth
+from frozenvl.report.labels import words
+from frozenvl.report.load import Result, Run, read_runs, same_setting
 from frozenvl.report.tables import SHOWN_SCORES, VIEWS, benchmark_tables, marks_in, shown_scores
-from frozenvl.report.worth import Worth, worth
 from frozenvl.sweep.state import is_sweep
 from frozenvl.util.errors import UserError
 from frozenvl.util.printing import print_beside
@@ -85,7 +85,7 @@ def print_scores(folders: Sequence[Path]) -> None:
 
 def print_table(runs: Sequence[Run], every: bool = False) -> None:
     """Prints scores beside each other, with their 95 % intervals; and where the galleries are."""
-    from frozenvl.report.cells import Cell, cell_of
+    from frozenvl.report.cell import Cell, cell_of
 
     rows: list[tuple[str, list[str]]] = []
     found: dict[Any, dict[str, Result]] = {}
@@ -137,7 +137,7 @@ def facts(result: Result) -> dict[str, Any]:
 
 def write(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of what they were worth."""
-    from frozenvl.report.differences import differences
+    from frozenvl.report.comparability import differences
     from frozenvl.report.formats import latex, markdown, scores_csv
     from frozenvl.report.html import page
     from frozenvl.report.scatter import as_png

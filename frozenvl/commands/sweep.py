@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs what is still to be run; prints the table of the sweep."""
-    from frozenvl.sweep.opening import open_sweep
+    from frozenvl.sweep.preflight import open_sweep
     from frozenvl.sweep.spec import read_spec
     from frozenvl.sweep.state import is_done
     from frozenvl.sweep.study import SweepStudy
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     study.fill(lambda run: is_done(spec.folder / run.name), args.retry)
     if args.worker:
         return work(args, spec, study, options, batch_size)
-    from frozenvl.sweep.live import run_workers
+    from frozenvl.sweep.pool import run_workers
 
     return run_workers(args.spec, spec, args.set, args.jobs, args.trials)
 

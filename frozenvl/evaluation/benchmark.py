@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal, Protocol
 import lightning as L
 
 from frozenvl.data.stream import Task
-from frozenvl.evaluation.asking import check, name_of
-from frozenvl.evaluation.context import Context, in_loop
+from frozenvl.evaluation.requests import check, name_of
 from frozenvl.evaluation.runner import evaluate
+from frozenvl.evaluation.session import Context, in_loop
 from frozenvl.prompt import Image, Prompt, Template
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frozenvl.evaluation.answering import answer, renewed
-from frozenvl.evaluation.asking import Evaluation, asked, check_length, name_of
-from frozenvl.evaluation.context import Context
-from frozenvl.evaluation.keeping import keep
-from frozenvl.evaluation.parts import Parts
+from frozenvl.evaluation.asks.answer import answer, renewed
+from frozenvl.evaluation.partial import Parts
+from frozenvl.evaluation.requests import Evaluation, asked, check_length, name_of
+from frozenvl.evaluation.results import keep
+from frozenvl.evaluation.session import Context
 from frozenvl.training.datamodule import evaluation_batches
 from frozenvl.util.distributed import gather
 from frozenvl.util.progress import progress_line

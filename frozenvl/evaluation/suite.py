@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from frozenvl.evaluation.asking import check
 from frozenvl.evaluation.benchmark import Benchmark, refuse_twins
-from frozenvl.evaluation.circumstances import of_run
-from frozenvl.evaluation.context import Context, View
+from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.requests import check
 from frozenvl.evaluation.runner import evaluate
+from frozenvl.evaluation.session import Context, View
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 from frozenvl.model.batch import IGNORE, Batch
-from frozenvl.plan.arithmetic import Micro, Row, Strategy, Weights, plan
-from frozenvl.plan.measuring import measured, reading
-from frozenvl.plan.outline import Outline, size
-from frozenvl.plan.planned import Planned
+from frozenvl.plan.fit_spec import Planned
+from frozenvl.plan.parallelism import Micro, Row, Strategy, Weights, plan
+from frozenvl.plan.timing import measured, reading
+from frozenvl.plan.trace import Outline, size
 from frozenvl.training.callbacks.cost import peak_memory
 from frozenvl.util.errors import UserError
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import PIL.Image
 
-from frozenvl.report.reading import Result, Run
-from frozenvl.report.settings import IMPLIED, words
+from frozenvl.report.labels import IMPLIED, words
+from frozenvl.report.load import Result, Run
 from frozenvl.report.tables import VIEWS
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json

@@ -13,7 +13,7 @@ from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.naming import naming_scores
 from frozenvl.metrics.vqa import soft_scores, vqa_scores
-from frozenvl.report.differences import differ, facts, plain
+from frozenvl.report.comparability import differ, facts, plain
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 

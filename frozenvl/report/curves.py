@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from frozenvl.report.cells import Cell
-from frozenvl.report.settings import words
+from frozenvl.report.cell import Cell
+from frozenvl.report.labels import words
 from frozenvl.report.tables import Column, Row, Table
 
 AXES = {"shots": "shots", "inner_shots": "inner-shots", "repeats": "repeats"}

@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from frozenvl.report.reading import Run
-from frozenvl.report.settings import ordered
+from frozenvl.report.labels import ordered
+from frozenvl.report.load import Run
 from frozenvl.report.tables import Table
 
 MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|~#"} | {

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from frozenvl.report import scatter
 from frozenvl.report.answers import Gallery, galleries, picture
+from frozenvl.report.comparability import flat
+from frozenvl.report.cost_table import Worth
 from frozenvl.report.curves import AXES, Panel, draw, panels
-from frozenvl.report.differences import flat
-from frozenvl.report.reading import Result, Run
-from frozenvl.report.settings import WAYS
+from frozenvl.report.labels import WAYS
+from frozenvl.report.load import Result, Run
 from frozenvl.report.tables import Column, Table
-from frozenvl.report.worth import Worth
 
 if TYPE_CHECKING:
     from jinja2 import Environment

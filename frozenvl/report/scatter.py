@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from frozenvl.report.cost_table import SIZE, Worth
 from frozenvl.report.curves import INK, STYLE, look
 from frozenvl.report.curves import as_svg as figure_as_svg
-from frozenvl.report.worth import SIZE, Worth
 
 
 def as_svg(worth: Worth, number: int) -> str:

@@ -10,8 +10,8 @@ from os.path import commonprefix
 from statistics import fmean, stdev
 from typing import Any
 
-from frozenvl.report.cells import Cell
-from frozenvl.report.reading import Run
+from frozenvl.report.cell import Cell
+from frozenvl.report.load import Run
 
 OWN = ("name", "seed_everything", "ckpt_path", "overwrite", "config")
 """Keys of a configuration in which repetitions of a run may differ; and its seeds, and its folder."""

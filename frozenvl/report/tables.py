@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from frozenvl.report.cells import PARTIAL, SUPERVISED, Cell, cell_of
+from frozenvl.report.cell import PARTIAL, SUPERVISED, Cell, cell_of
+from frozenvl.report.labels import place, shared, without_implied, words
+from frozenvl.report.load import Result, Run, same_setting
 from frozenvl.report.paper import published
-from frozenvl.report.reading import Result, Run, same_setting
-from frozenvl.report.settings import place, shared, without_implied, words
 
 SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall", "strict", "first_phrase", "bits_per_byte")
 VIEWS = ("seeing", "blind", "test-blind", "text-only")

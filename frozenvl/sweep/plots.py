@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from frozenvl.report.cells import Cell
+from frozenvl.report.cell import Cell
+from frozenvl.report.cost_table import SIZE
 from frozenvl.report.curves import INK, STYLE, look
 from frozenvl.report.curves import as_svg as figure_as_svg
-from frozenvl.report.worth import SIZE
-from frozenvl.sweep.points import short, told
+from frozenvl.sweep.grid import short, told
 from frozenvl.sweep.results import Found, Results
 from frozenvl.util.files import read_lines
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from frozenvl.report.differences import differences
+from frozenvl.report.comparability import differences
+from frozenvl.report.cost_table import COSTS
 from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
 from frozenvl.report.tables import Table
-from frozenvl.report.worth import COSTS
 from frozenvl.sweep.plots import plots_of
 from frozenvl.sweep.results import TOOK, Results, as_csv, last, read_results
 from frozenvl.util.files import write_atomically

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frozenvl.report.cells import Cell, cell_of
-from frozenvl.report.reading import Run as Scored
-from frozenvl.report.reading import read_runs as read_scored
+from frozenvl.report.cell import Cell, cell_of
+from frozenvl.report.cost_table import COSTS
+from frozenvl.report.load import Run as Scored
+from frozenvl.report.load import read_runs as read_scored
 from frozenvl.report.seeds import over_seeds
 from frozenvl.report.tables import SHOWN_SCORES, Column, Row, Table, marks_in
-from frozenvl.report.worth import COSTS
-from frozenvl.sweep.points import Point
+from frozenvl.sweep.grid import Point
 from frozenvl.sweep.state import RunState, place_of, read_record, read_runs
 from frozenvl.util.errors import UserError
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from frozenvl.sweep.points import Point, Run, grid
+from frozenvl.sweep.grid import Point, Run, grid
 from frozenvl.util.errors import UserError
 
 KEYS = (

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
+from frozenvl.sweep.grid import Run
 from frozenvl.sweep.lease import alive, last_attempt
-from frozenvl.sweep.points import Run
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json, read_lines, write_atomically, write_once
 

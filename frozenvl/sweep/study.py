@@ -18,7 +18,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from frozenvl.sweep.points import Point, Run
+from frozenvl.sweep.grid import Point, Run
 from frozenvl.sweep.spec import Range, Spec
 from frozenvl.sweep.state import identity_of
 from frozenvl.util.errors import UserError

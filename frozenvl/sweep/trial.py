@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from frozenvl.sweep.grid import Run, argument
 from frozenvl.sweep.lease import Lease
-from frozenvl.sweep.points import Run, argument
 from frozenvl.sweep.spec import Spec
 from frozenvl.util.files import read_lines
 
@@ -57,7 +57,7 @@ class Trials:
     batch_size: int
     threads: int
     stop: Stop = field(default_factory=Stop)
-    program: Sequence[str] = (sys.executable, "-m", "frozenvl.sweep.attended")
+    program: Sequence[str] = (sys.executable, "-m", "frozenvl.sweep.child")
 
     def run(self, run: Run, lease: Lease, report: Report | None = None) -> Ended:
         """Runs what is still to be done of a run.

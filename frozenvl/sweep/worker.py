@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from frozenvl.sweep.grid import Run
 from frozenvl.sweep.lease import Lease, claim
-from frozenvl.sweep.points import Run
 from frozenvl.sweep.state import is_done, note_run, read_metric
 from frozenvl.sweep.study import SweepStudy, Task
 from frozenvl.sweep.trial import Ended, Trials, log_of

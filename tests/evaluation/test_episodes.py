@@ -8,7 +8,7 @@ from toy import Square, words
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
 from frozenvl.evaluation import EpisodeVQA, Naming
-from frozenvl.evaluation.episodes import WORDINGS
+from frozenvl.evaluation.benchmarks.naming import WORDINGS
 from frozenvl.prompt import Template
 from frozenvl.util.errors import UserError
 

@@ -8,8 +8,8 @@ import pytest
 from toy import Rows, Square, question, words
 
 from frozenvl.evaluation import FewShotVQA, Fixed
-from frozenvl.evaluation.answering import answer
-from frozenvl.evaluation.asking import Evaluation, asked
+from frozenvl.evaluation.asks.answer import answer
+from frozenvl.evaluation.requests import Evaluation, asked
 from frozenvl.evaluation.suite import context_of
 from frozenvl.prompt import BlackImage, Sample
 from frozenvl.util.errors import UserError

@@ -11,9 +11,9 @@ from PIL import Image
 from toy import Broken, Rows, Square, question
 
 from frozenvl.evaluation import FewShotVQA
-from frozenvl.evaluation.asking import Evaluation, asked
-from frozenvl.evaluation.keeping import FULL, keep
-from frozenvl.evaluation.parts import Parts, as_line
+from frozenvl.evaluation.partial import Parts, as_line
+from frozenvl.evaluation.requests import Evaluation, asked
+from frozenvl.evaluation.results import FULL, keep
 from frozenvl.evaluation.suite import context_of
 from frozenvl.util.files import read_json, read_lines
 

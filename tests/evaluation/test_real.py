@@ -11,7 +11,7 @@ import torch
 
 from frozenvl.data.sources.scenes import SceneEpisodes, SceneQuestions
 from frozenvl.evaluation import FewShotVQA, Fixed, Naming
-from frozenvl.evaluation.context import Context
+from frozenvl.evaluation.session import Context
 from frozenvl.evaluation.suite import run_suite
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel

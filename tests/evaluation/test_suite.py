@@ -18,7 +18,7 @@ from suites import LOOP, POOL, QUESTIONS, SUITE, described, rows_of, scenes, toy
 
 from frozenvl.cli import main
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
-from frozenvl.evaluation.asking import content_of
+from frozenvl.evaluation.requests import content_of
 from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.util.errors import RunError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from frozenvl.plan.arithmetic import Micro, Weights, plan
 from frozenvl.plan.forecast import Device
+from frozenvl.plan.parallelism import Micro, Weights, plan
 
 WEIGHTS = Weights(frozen=8000, trained=400, gradients=400, state=800, layer=2000, layers=6000)
 MICRO = Micro(operations=1e6, seconds=2.0, working=500)

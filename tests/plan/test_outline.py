@@ -15,9 +15,9 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, 
 
 from frozenvl.commands.experiment import configuration_parser
 from frozenvl.model.batch import IGNORE
-from frozenvl.plan.measuring import drawn
-from frozenvl.plan.outline import Outline, size
-from frozenvl.plan.planned import Planned
+from frozenvl.plan.fit_spec import Planned
+from frozenvl.plan.timing import drawn
+from frozenvl.plan.trace import Outline, size
 from frozenvl.training.callbacks.throughput import Work, operations
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made

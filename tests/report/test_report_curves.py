@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from trees import write_naming, write_score, write_vqa
 
 from frozenvl.report.curves import Panel, draw, look, panels
-from frozenvl.report.reading import read_runs
+from frozenvl.report.load import read_runs
 from frozenvl.report.tables import benchmark_tables
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from trees import CIRCUMSTANCES, write_vqa
 
-from frozenvl.report.differences import differences
-from frozenvl.report.reading import read_runs
+from frozenvl.report.comparability import differences
+from frozenvl.report.load import read_runs
 
 
 def found(*folders) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ import re
 from trees import write_naming, write_score, write_vqa
 
 from frozenvl.report.formats import latex, markdown, scores_csv
-from frozenvl.report.reading import read_runs
+from frozenvl.report.load import read_runs
 from frozenvl.report.tables import benchmark_tables
 
 

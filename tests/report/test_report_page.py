@@ -16,11 +16,11 @@ from trees import shown, write_naming, write_score, write_shown, write_thumbnail
 
 from frozenvl.cli import main
 from frozenvl.report.answers import EACH, galleries
-from frozenvl.report.differences import differences
+from frozenvl.report.comparability import differences
+from frozenvl.report.cost_table import worth
 from frozenvl.report.html import page
-from frozenvl.report.reading import read_runs
+from frozenvl.report.load import read_runs
 from frozenvl.report.tables import benchmark_tables
-from frozenvl.report.worth import worth
 from frozenvl.util.errors import UserError
 
 HOSTILE = "</p><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\"'&{{ 7 * 7 }}"

@@ -8,7 +8,7 @@ import os
 import pytest
 from trees import write_score, write_vqa
 
-from frozenvl.report.reading import read_runs
+from frozenvl.report.load import read_runs
 from frozenvl.report.tables import benchmark_tables
 from frozenvl.util.errors import UserError
 

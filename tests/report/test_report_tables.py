@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from trees import write_naming, write_score, write_vqa
 
-from frozenvl.report.cells import Cell, cell_of
-from frozenvl.report.reading import read_runs
-from frozenvl.report.settings import words
+from frozenvl.report.cell import Cell, cell_of
+from frozenvl.report.labels import words
+from frozenvl.report.load import read_runs
 from frozenvl.report.tables import Table, benchmark_tables
 
 

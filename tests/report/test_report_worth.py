@@ -15,9 +15,9 @@ from running import one_line
 from trees import write_naming, write_score, write_vqa
 
 from frozenvl.cli import main
-from frozenvl.report.reading import read_runs
+from frozenvl.report.cost_table import Worth, worth
+from frozenvl.report.load import read_runs
 from frozenvl.report.scatter import as_png, as_svg
-from frozenvl.report.worth import Worth, worth
 from frozenvl.util.errors import UserError
 
 

@@ -87,7 +87,7 @@ if __name__ == "__main__":
     if command == "worker":
         worker(*rest)
     else:
-        from frozenvl.sweep.attended import watch
+        from frozenvl.sweep.child import watch
 
         threading.Thread(target=watch, daemon=True).start()
         {"fit": fit, "validate": validate}[command](options(rest))

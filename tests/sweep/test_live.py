@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from frozenvl.sweep.live import as_table, threads_each
-from frozenvl.sweep.points import Point, Run
+from frozenvl.sweep.grid import Point, Run
+from frozenvl.sweep.pool import as_table, threads_each
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import RunState
 

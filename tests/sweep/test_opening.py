@@ -9,7 +9,7 @@ import pytest
 import yaml
 from running import CONFIG
 
-from frozenvl.sweep.opening import open_sweep
+from frozenvl.sweep.preflight import open_sweep
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_record
 from frozenvl.util.errors import UserError

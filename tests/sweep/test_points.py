@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.sweep.points import Point, Run, argument, grid
+from frozenvl.sweep.grid import Point, Run, argument, grid
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.trial import arguments
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from frozenvl.cli import main
 from frozenvl.report.seeds import STUDENT
+from frozenvl.sweep.grid import Point, Run
 from frozenvl.sweep.plots import axes_of, curve_of, lines_of, plots_of
-from frozenvl.sweep.points import Point, Run
 from frozenvl.sweep.results import read_results
 
 SPEC = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.circumstances import of_run
+from frozenvl.evaluation.provenance import of_run
 from frozenvl.model.batch import Batch
 from frozenvl.util.distributed import gather
 from frozenvl.util.files import write_atomically

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.parts import as_line
+from frozenvl.evaluation.partial import as_line
 from frozenvl.util.distributed import gather
 from frozenvl.util.files import write_atomically
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from frozenvl.data.collate import readable
-from frozenvl.evaluation.asking import Evaluation, prompt_record, shown
-from frozenvl.evaluation.context import Context
+from frozenvl.evaluation.requests import Evaluation, prompt_record, shown
+from frozenvl.evaluation.session import Context
 from frozenvl.model.frozen import Continuation
 from frozenvl.model.language.loglikelihood import Likelihood
 from frozenvl.model.language.prompt_cache import Shared

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.evaluation.context import Context, View
+from frozenvl.evaluation.session import Context, View
 from frozenvl.prompt import Image, Prompt, black, with_images
 from frozenvl.training.datamodule import mixed
 from frozenvl.util.errors import UnreadableImage, UserError

@@ -39,7 +39,7 @@ def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most
     """
     stop = Stop()
     stop.listen()
-    command = [sys.executable, "-m", "frozenvl.sweep.attended", "sweep", str(path), "--worker"]
+    command = [sys.executable, "-m", "frozenvl.sweep.child", "sweep", str(path), "--worker"]
     command += [f"--threads={threads_each(jobs)}", *(f"--set={text}" for text in given)]
     command += [f"--trials={at_most}"] if at_most else []
     logs = [(spec.folder / log_name(number)).open("w") for number in range(jobs)]

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.evaluation.context import Context
+from frozenvl.evaluation.session import Context
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import cannot_write, read_json, read_lines, write_atomically

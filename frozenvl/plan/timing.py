@@ -11,7 +11,7 @@ from statistics import median
 import torch
 
 from frozenvl.model.batch import IGNORE, Batch
-from frozenvl.plan.planned import Planned, Unread
+from frozenvl.plan.fit_spec import Planned, Unread
 from frozenvl.training.module import FrozenModule
 
 TURNS = 3

@@ -13,7 +13,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from frozenvl.evaluation.circumstances import of_run
+from frozenvl.evaluation.provenance import of_run
 from frozenvl.model.batch import Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.prefix_cache import Prefixes

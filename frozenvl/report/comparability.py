@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from frozenvl.report.reading import Result
-from frozenvl.report.settings import WAYS
+from frozenvl.report.labels import WAYS
+from frozenvl.report.load import Result
 from frozenvl.report.tables import by_setting
 
 OWN = ("model", "trained_weights", "blind", "view")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from frozenvl.report.reading import Result
+from frozenvl.report.load import Result
 
 PARTIAL, SUPERVISED = "*", "†"
 """Marks: not all queries were asked; the encoder was trained on what is asked, with labels."""

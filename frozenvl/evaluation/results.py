@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from frozenvl.data.order import Permutation
-from frozenvl.evaluation.asking import Evaluation
-from frozenvl.evaluation.parts import as_line
+from frozenvl.evaluation.partial import as_line
+from frozenvl.evaluation.requests import Evaluation
 from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
 from frozenvl.util.errors import UnreadableImage

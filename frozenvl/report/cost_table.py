@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frozenvl.report.cells import Cell, cell_of
-from frozenvl.report.reading import Result, Run
+from frozenvl.report.cell import Cell, cell_of
+from frozenvl.report.labels import shared, words
+from frozenvl.report.load import Result, Run
 from frozenvl.report.seeds import Group, by_seed, over_seeds
-from frozenvl.report.settings import shared, words
 from frozenvl.report.tables import Column, Row, Table, by_setting, marks_in
 from frozenvl.util.errors import UserError
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from frozenvl.data.sources.episodes import Episode
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
-from frozenvl.evaluation.context import Context
+from frozenvl.evaluation.session import Context
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.naming import naming_scores, strict_match

@@ -1,4 +1,4 @@
-"""`python -m frozenvl.sweep.attended …`: the command `frozenvl`, for as long as the process that started it lives.
+"""`python -m frozenvl.sweep.child …`: the command `frozenvl`, for as long as the process that started it lives.
 
 A worker that is killed must not leave a training behind that goes on beside the one that takes its run up.
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from frozenvl.sweep.points import Point, Run
+from frozenvl.sweep.grid import Point, Run
 from frozenvl.sweep.spec import Spec, nearest
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
 from frozenvl.sweep.trial import arguments, budget

@@ -11,7 +11,7 @@ from frozenvl.data.episodes.demonstrations import Demonstrations, PerQuestion, s
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
-from frozenvl.evaluation.context import Context
+from frozenvl.evaluation.session import Context
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
 from frozenvl.prompt import VQA, Example, Template
