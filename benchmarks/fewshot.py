@@ -27,7 +27,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
-from frozenvl.model.prefix_cache import Prefixes
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import VQA, Example, Image, Prompt
@@ -78,7 +78,7 @@ class Models:
 
     def fresh(self) -> Processor:
         """A processor that has seen no image yet."""
-        return Processor(self.model.language.name, self.model.k, Prefixes(self.model, self.pixels))
+        return Processor(self.model.language.name, self.model.k, PrefixCache(self.model, self.pixels))
 
     def fixed(self, sets: Sequence[Sequence[Prompt]], query: int, batch: int) -> list[str]:
         """Ours, where the prompts of a set differ in their last `query` parts only."""
@@ -87,7 +87,7 @@ class Models:
         def answer(prompts: Sequence[Prompt]) -> list[str]:
             shared = self.model.prefill(processor, prompts[0][:-query])
             run = lambda some: self.model.generate(
-                processor(some, start=False), processor, ANSWER, VQA.stop, after=shared
+                processor(some, start=False), processor, ANSWER, VQA.stop, prompt_cache=shared
             )
             texts = by_length([prompt[-query:] for prompt in prompts], batch, run)
             return [VQA.answer(text) for text in texts]

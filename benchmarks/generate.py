@@ -25,7 +25,7 @@ from frozenvl.model.batch import Batch
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mapper import MLP
-from frozenvl.model.prefix_cache import Prefixes
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Template
@@ -103,7 +103,7 @@ def main() -> None:
         model.hold_frozen_in_bf16()
     else:
         model.float().low_precision = False
-    processor = Processor(model.language.name, model.k, Prefixes(model, Pixels(model.vision.size)))
+    processor = Processor(model.language.name, model.k, PrefixCache(model, Pixels(model.vision.size)))
     prompts = [Template().prompt(source[index]) for index in range(asked.batch)]
     batch = processor(prompts)
     decoding = Decoding(model, batch, processor, asked.length)

@@ -25,8 +25,8 @@ class Without(Source):
         whole = np.broadcast_to(source.targets_per_example, len(source))
         texts = whole[self.kept]
         self.targets_per_example = texts.tolist()
-        stretch = np.searchsorted(np.cumsum(source.stretches), np.cumsum(whole) - whole, side="right")
-        self._stretches = np.bincount(stretch[self.kept], texts, len(source.stretches)).astype(int).tolist()
+        shard = np.searchsorted(np.cumsum(source.shard_sizes), np.cumsum(whole) - whole, side="right")
+        self._shard_sizes = np.bincount(shard[self.kept], texts, len(source.shard_sizes)).astype(int).tolist()
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -35,11 +35,11 @@ class Without(Source):
         return self.source[int(self.kept[index])]
 
     @property
-    def stretches(self) -> Sequence[int]:
-        return self._stretches
+    def shard_sizes(self) -> Sequence[int]:
+        return self._shard_sizes
 
-    def ahead(self, stretches: Sequence[int]) -> None:
-        self.source.ahead(stretches)
+    def prefetch(self, shards: Sequence[int]) -> None:
+        self.source.prefetch(shards)
 
 
 def without_overlap(

@@ -57,12 +57,12 @@ def _mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
-class Together:
-    """A permutation of 0 … n-1 that keeps stretches together, so that reading stays sequential: the stretches are
+class ShardShuffle:
+    """A permutation of 0 … n-1 that keeps shards together, so that reading stays sequential: the shards are
     shuffled, and then what they hold, inside windows of a few of them.
 
     Args:
-        sizes: of the consecutive stretches; a stretch is a shard.
+        sizes: pairs in each shard.
         window: how many of them are mixed.
         seed: of both shuffles.
     """
@@ -71,9 +71,9 @@ class Together:
         self._seed = seed
         self._starts = [0, *accumulate(sizes)]
         shuffled = Permutation(len(sizes), *seed, "stretches")
-        self._stretches = [shuffled[place] for place in range(len(sizes))]
-        self._places = [0, *accumulate(sizes[stretch] for stretch in self._stretches)]
-        """Where each shuffled stretch begins, before windows are mixed."""
+        self._shards = [shuffled[place] for place in range(len(sizes))]
+        self._places = [0, *accumulate(sizes[shard] for shard in self._shards)]
+        """Where each shuffled shard begins, before windows are mixed."""
         self._window = window
         self._bounds = [*self._places[:-1:window], self._places[-1]]
         self._mixed: tuple[int, Permutation] | None = None
@@ -86,9 +86,9 @@ class Together:
         """The first position of a window, and the first after it."""
         return self._bounds[window], self._bounds[window + 1]
 
-    def stretches(self, window: int) -> list[int]:
-        """Which stretches a window mixes; none beyond the last."""
-        return self._stretches[window * self._window : (window + 1) * self._window]
+    def shards(self, window: int) -> list[int]:
+        """Which shards a window mixes; none beyond the last."""
+        return self._shards[window * self._window : (window + 1) * self._window]
 
     def __getitem__(self, position: int) -> int:
         window = self.window(position)
@@ -97,31 +97,31 @@ class Together:
             self._mixed = window, Permutation(end - first, *self._seed, "window", window)
         place = first + self._mixed[1][position - first]
         shuffled = bisect_right(self._places, place) - 1
-        return self._starts[self._stretches[shuffled]] + place - self._places[shuffled]
+        return self._starts[self._shards[shuffled]] + place - self._places[shuffled]
 
 
-class Endless:
+class EpochStream:
     """A data set's own endless order: epoch after epoch, each in an order of its own.
 
     Args:
-        sizes: pairs in each of its stretches.
-        window: how many stretches are mixed.
+        sizes: pairs in each of its shards.
+        window: how many shards are mixed.
         seed: of the order.
     """
 
     def __init__(self, sizes: Sequence[int], window: int, *seed: object) -> None:
         self.sizes, self.window, self.seed = sizes, window, seed
         self.length = sum(sizes)
-        self._known: dict[int, Permutation | Together] = {}
+        self._known: dict[int, Permutation | ShardShuffle] = {}
 
-    def epoch(self, number: int) -> Permutation | Together:
+    def epoch(self, number: int) -> Permutation | ShardShuffle:
         """The order of one epoch."""
         if number not in self._known:
             self._known = {key: order for key, order in self._known.items() if abs(key - number) == 1}
             self._known[number] = (
                 Permutation(self.length, *self.seed, number)
                 if len(self.sizes) == 1
-                else Together(self.sizes, self.window, *self.seed, number)
+                else ShardShuffle(self.sizes, self.window, *self.seed, number)
             )
         return self._known[number]
 
@@ -141,7 +141,7 @@ class Endless:
         for place in Permutation(end - first, "others", *self.seed, turn, attempt):
             yield order[first + place]
 
-    def _window(self, turn: int) -> tuple[Permutation | Together, int, int]:
+    def _window(self, turn: int) -> tuple[Permutation | ShardShuffle, int, int]:
         """The order of a turn's epoch, and the first place near to it and the one after the last."""
         epoch, place = divmod(turn, self.length)
         order = self.epoch(epoch)
@@ -150,18 +150,18 @@ class Endless:
         )
 
     def near(self, turn: int) -> tuple[tuple[int, int], list[int]]:
-        """A window's name, and the stretches of it and of the one after it: what is worth having at hand."""
+        """A window's name, and the shards of it and of the one after it: what is worth having at hand."""
         epoch, place = divmod(turn, self.length)
         order = self.epoch(epoch)
         if isinstance(order, Permutation):
             return (0, 0), []
         window = order.window(place)
-        coming = order.stretches(window + 1)
+        coming = order.shards(window + 1)
         if not coming:
             following = self.epoch(epoch + 1)
-            assert isinstance(following, Together)
-            coming = following.stretches(0)
-        return (epoch, window), [*order.stretches(window), *coming]
+            assert isinstance(following, ShardShuffle)
+            coming = following.shards(0)
+        return (epoch, window), [*order.shards(window), *coming]
 
 
 class Order:
@@ -171,10 +171,10 @@ class Order:
     for ever; each data set goes through its own order, epoch after epoch of its own.
 
     Args:
-        sizes: pairs in each data set; of its stretches where some are read together.
+        sizes: pairs in each data set; of its shards where some are read together.
         weights: how many of each among `sum(weights)` positions; whole numbers.
         seed: of the order.
-        windows: how many stretches of each data set are mixed.
+        windows: how many shards of each data set are mixed.
     """
 
     def __init__(
@@ -184,13 +184,11 @@ class Order:
         seed: int,
         windows: Sequence[int] | None = None,
     ) -> None:
-        stretches = [[size] if isinstance(size, int) else size for size in sizes]
+        shards = [[size] if isinstance(size, int) else size for size in sizes]
         self.weights = list(weights)
         self.sets = [
-            Endless(each, window, seed, which)
-            for which, (each, window) in enumerate(
-                zip(stretches, windows or [1] * len(stretches), strict=True)
-            )
+            EpochStream(each, window, seed, which)
+            for which, (each, window) in enumerate(zip(shards, windows or [1] * len(shards), strict=True))
         ]
 
     @cached_property

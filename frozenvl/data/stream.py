@@ -72,7 +72,10 @@ class TrainingStream:
         self.tasks = list(tasks.values())
         sources = [task.source for task in self.tasks]
         self.order = Order(
-            [s.stretches for s in sources], [t.weight for t in self.tasks], seed, [s.window for s in sources]
+            [s.shard_sizes for s in sources],
+            [t.weight for t in self.tasks],
+            seed,
+            [s.window for s in sources],
         )
         self.change = change
         self._near: dict[int, tuple[int, int]] = {}
@@ -84,10 +87,10 @@ class TrainingStream:
         """The sample at a position; from attempt 1 on, what replaces one that cannot be read."""
         which, turn = self.order.turn(position)
         order, task = self.order.sets[which], self.tasks[which]
-        window, stretches = order.near(turn)
+        window, shards = order.near(turn)
         if self._near.get(which) != window:
             self._near[which] = window
-            task.source.ahead(stretches)
+            task.source.prefetch(shards)
         pair = order.replacement(turn, attempt) if attempt else order[turn]
         seed = seed_from("support", *order.seed, turn, attempt)
         return self.change(task.sample(pair, order.others(turn, attempt), seed), position)

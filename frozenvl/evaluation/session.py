@@ -16,7 +16,7 @@ from torch import Tensor
 from frozenvl.evaluation.provenance import of_run
 from frozenvl.model.batch import Stage
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.prefix_cache import Prefixes
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision.feature_cache import CachedFeatures
 from frozenvl.prompt import Image
@@ -56,7 +56,7 @@ class Context:
     def processor(self) -> Processor:
         """Reads an image's prefix vectors, which are computed once."""
         processor = copy(self.plain)
-        processor.reader = Prefixes(self.model, self.plain.reader)
+        processor.reader = PrefixCache(self.model, self.plain.reader)
         return processor
 
 

@@ -12,9 +12,9 @@ from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
-from frozenvl.model.language.kv_cache import Past
+from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
-from frozenvl.model.language.prompt_cache import Shared
+from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.mapper import Mapper
 from frozenvl.model.processor import ImageReader, Processor, text_of
 from frozenvl.model.tuning import Tuning
@@ -156,10 +156,10 @@ class FrozenVL(nn.Module, OnHub):
         there = batch.slots >= 0
         return text.index_put(there.nonzero(as_tuple=True), prefix[batch.slots[there]].to(text.dtype))
 
-    def _target_nll(self, batch: Batch, prefix: Tensor, after: Shared | None = None) -> Tensor:
+    def _target_nll(self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Tensor:
         """(targets,) NLL of every target token, in row-major order of the batch."""
         embeddings = self.embeddings(batch, prefix)
-        past = None if after is None else after.past.rows(torch.zeros_like(batch.lengths))
+        past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
         hidden = self.language.hidden(embeddings, batch.lengths, past)
         labels = batch.labels[batch.real()]
         where = labels != IGNORE
@@ -187,11 +187,11 @@ class FrozenVL(nn.Module, OnHub):
             padding += 0 if self.language.packs else int((~chunk.real()).sum())
         return Loss(nll, tokens, positions, padding)
 
-    def _check(self, batch: Batch, after: Shared | None = None, more: int = 0) -> None:
+    def _check(self, batch: Batch, prompt_cache: PromptCache | None = None, more: int = 0) -> None:
         """Whether a batch may follow what it is to follow, and has the positions for it."""
-        if after is not None:
-            after.check(batch)
-        before = self.language.start_length + len(after or ())
+        if prompt_cache is not None:
+            prompt_cache.check(batch)
+        before = self.language.start_length + len(prompt_cache or ())
         longest = before + max(batch.lengths.tolist(), default=0) + more
         limit = self.language.max_positions
         if limit is not None and longest > limit:
@@ -202,7 +202,7 @@ class FrozenVL(nn.Module, OnHub):
             )
 
     @torch.no_grad()
-    def prefill(self, processor: Processor, prompt: Prompt) -> Shared:
+    def prefill(self, processor: Processor, prompt: Prompt) -> PromptCache:
         """Reads the leading part of many prompts once: a support set, an induction text.
 
         What comes `after` it is made by `processor(rests, start=False)`. Where text meets text across the
@@ -214,51 +214,53 @@ class FrozenVL(nn.Module, OnHub):
         batch = processor([prompt]).to(self.device)
         self._check(batch)
         embeddings = self.embeddings(batch, self.prefix(batch))
-        return Shared(self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor)
+        return PromptCache(
+            self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor
+        )
 
     @torch.no_grad()
-    def score(self, batch: Batch, after: Shared | None = None) -> Tensor:
+    def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:
         """(B,) log-probability, in nats, of each prompt's target (its end token included, unless cut).
 
         Args:
-            after: what the prompts of the batch are the remainders of.
+            prompt_cache: what the prompts of the batch are the remainders of.
         """
-        self._check(batch, after)
+        self._check(batch, prompt_cache)
         prefix = self.prefix(batch)
         scores = torch.zeros(len(batch), device=prefix.device)
-        for chunk in batch.chunks(PASS, before=len(after or ())):
+        for chunk in batch.chunks(PASS, before=len(prompt_cache or ())):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
-            scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix, after))
+            scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix, prompt_cache))
         return scores
 
     @torch.no_grad()
-    def rank(
+    def rank_candidates(
         self,
         processor: Processor,
         prompts: Sequence[Prompt],
         candidates: Sequence[Sequence[str]],
-        after: Shared | None = None,
+        prompt_cache: PromptCache | None = None,
     ) -> list[list[Likelihood]]:
         """How likely each candidate is to follow its prompt, each prompt being read once.
 
         Args:
             candidates: of each prompt, each owning its leading space; never cut.
-            after: what the prompts are the remainders of.
+            prompt_cache: what the prompts are the remainders of.
 
         Raises:
             UserError: where the tokeniser joins a prompt and a candidate, or they have too many positions.
         """
-        batch = processor(prompts, start=after is None).to(self.device)
+        batch = processor(prompts, start=prompt_cache is None).to(self.device)
         targets = [
             [processor.continuation(text_of(prompt[-1:]), text) for text in texts]
             for prompt, texts in zip(prompts, candidates, strict=True)
         ]
         longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
-        self._check(batch, after, longest - 1)
+        self._check(batch, prompt_cache, longest - 1)
         prefix = self.prefix(batch)
         ranked: list[list[Likelihood]] = [[] for _ in prompts]
-        for chunk in batch.chunks(PASS, before=len(after or ())):
-            past = self.language.read(*self._whole(chunk, prefix, after))
+        for chunk in batch.chunks(PASS, before=len(prompt_cache or ())):
+            past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
             rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
             each = likelihoods(self.language, past, rows, PASS)
             for (row, _), likelihood in zip(rows, each, strict=True):
@@ -266,13 +268,13 @@ class FrozenVL(nn.Module, OnHub):
         return ranked
 
     def _whole(
-        self, batch: Batch, prefix: Tensor, after: Shared | None
-    ) -> tuple[Tensor, Tensor, Past | None]:
+        self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None
+    ) -> tuple[Tensor, Tensor, KVCache | None]:
         """Embeddings and lengths of whole prompts, and the keys and values of what they begin with."""
         embeddings = self.embeddings(batch, prefix)
-        if after is None:
+        if prompt_cache is None:
             return embeddings, batch.lengths, None
-        return *after.whole(embeddings, batch.lengths), after.past
+        return *prompt_cache.whole(embeddings, batch.lengths), prompt_cache.past
 
     def generate(
         self,
@@ -293,7 +295,7 @@ class FrozenVL(nn.Module, OnHub):
         processor: Processor,
         max_new_tokens: int = 32,
         stop: Sequence[str] = (),
-        after: Shared | None = None,
+        prompt_cache: PromptCache | None = None,
         **options: Any,
     ) -> list[Continuation]:
         """Continues each prompt: greedily, or as transformers' `generate` does with its own `options`.
@@ -303,7 +305,7 @@ class FrozenVL(nn.Module, OnHub):
             processor: the `Processor` that made it: its tokeniser decodes.
             max_new_tokens: length limit.
             stop: texts that end a continuation; they stay in it (`Template.answer` cuts them off).
-            after: what the prompts of the batch are the remainders of; only greedy decoding is faster for it.
+            prompt_cache: what the prompts of the batch are the remainders of; only greedy decoding is faster for it.
             options: `num_beams`, `do_sample`, `temperature`, `top_p` …
 
         Raises:
@@ -311,8 +313,8 @@ class FrozenVL(nn.Module, OnHub):
         """
         if not len(batch):
             return []
-        self._check(batch, after, max_new_tokens)
-        inputs, lengths, lead = self._whole(batch, self.prefix(batch), after)
+        self._check(batch, prompt_cache, max_new_tokens)
+        inputs, lengths, lead = self._whole(batch, self.prefix(batch), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         if options:
             tokens = self.language.sample(

@@ -16,7 +16,7 @@ from frozenvl.model.vision.fixed_batches import BATCH, in_fixed_batches
 from frozenvl.prompt import Image
 
 
-class Prefixes:
+class PrefixCache:
     """An image reader that gives prefix vectors, and keeps them: for as long as no weight changes.
 
     An image's vectors do not depend, bit by bit, on the images beside it.

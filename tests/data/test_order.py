@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from frozenvl.data.order import Endless, Order, Permutation, Together, rank_slice, seed_from
+from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, rank_slice, seed_from
 
 SEED = 4906551112405970991
 TEN = [4, 8, 7, 9, 3, 6, 0, 5, 2, 1]
@@ -93,34 +93,34 @@ def test_ranks_cover_a_global_batch_exactly(ranks):
         assert max(map(len, slices)) - min(map(len, slices)) <= 1
 
 
-STRETCHES = [5, 0, 9, 1, 7, 7, 3, 12]
+SHARDS = [5, 0, 9, 1, 7, 7, 3, 12]
 
 
-def stretch_of(index: int) -> int:
-    return next(i for i in range(len(STRETCHES)) if index < sum(STRETCHES[: i + 1]))
+def shard_of(index: int) -> int:
+    return next(i for i in range(len(SHARDS)) if index < sum(SHARDS[: i + 1]))
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 8, 20])
-def test_an_order_that_keeps_stretches_together_holds_every_item_once(window):
-    assert sorted(Together(STRETCHES, window, 0)[p] for p in range(44)) == list(range(44))
+def test_an_order_that_keeps_shards_together_holds_every_item_once(window):
+    assert sorted(ShardShuffle(SHARDS, window, 0)[p] for p in range(44)) == list(range(44))
 
 
 @pytest.mark.parametrize("window", [1, 3])
-def test_reading_goes_from_window_to_window_of_shuffled_stretches(window):
-    order = Together(STRETCHES, window, 0)
+def test_reading_goes_from_window_to_window_of_shuffled_shards(window):
+    order = ShardShuffle(SHARDS, window, 0)
     met = list(dict.fromkeys(order.window(position) for position in range(44)))
     assert met == sorted(met)
     for number in met:
         first, end = order.bounds(number)
-        inside = {stretch_of(order[position]) for position in range(first, end)}
-        assert inside == {s for s in order.stretches(number) if STRETCHES[s]}
-        assert len(order.stretches(number)) <= window
-    named = [s for number in range(-(-len(STRETCHES) // window)) for s in order.stretches(number)]
-    assert sorted(named) == list(range(len(STRETCHES))) != named
+        inside = {shard_of(order[position]) for position in range(first, end)}
+        assert inside == {s for s in order.shards(number) if SHARDS[s]}
+        assert len(order.shards(number)) <= window
+    named = [s for number in range(-(-len(SHARDS) // window)) for s in order.shards(number)]
+    assert sorted(named) == list(range(len(SHARDS))) != named
 
 
 def test_a_window_is_mixed_and_each_epoch_is_another_order():
-    order = Endless([100] * 10, 2, 0)
+    order = EpochStream([100] * 10, 2, 0)
     epochs = [[order[epoch * 1000 + p] for p in range(1000)] for epoch in range(3)]
     assert all(sorted(epoch) == list(range(1000)) for epoch in epochs)
     assert len({tuple(index // 100 for index in epoch[::200]) for epoch in epochs}) == 3
@@ -132,17 +132,17 @@ def test_a_window_is_mixed_and_each_epoch_is_another_order():
 
 
 def test_a_replacement_comes_from_the_same_window_and_is_the_same_anywhere():
-    for order in (Endless([100] * 10, 2, 0), Endless([1000], 1, 0)):
+    for order in (EpochStream([100] * 10, 2, 0), EpochStream([1000], 1, 0)):
         for turn in (0, 517, 2999):
             drawn = [order.replacement(turn, attempt) for attempt in range(1, 9)]
             assert len(set(drawn)) > 6
-            fresh = Endless(order.sizes, order.window, 0)
+            fresh = EpochStream(order.sizes, order.window, 0)
             assert [fresh.replacement(turn, attempt) for attempt in range(1, 9)] == drawn
-            _, stretches = order.near(turn)
-            assert not stretches or {index // 100 for index in drawn} <= set(stretches[:2])
+            _, shards = order.near(turn)
+            assert not shards or {index // 100 for index in drawn} <= set(shards[:2])
 
 
-@pytest.mark.parametrize("order", [Endless([100] * 10, 2, 0), Endless([1000], 1, 0)])
+@pytest.mark.parametrize("order", [EpochStream([100] * 10, 2, 0), EpochStream([1000], 1, 0)])
 def test_others_are_all_of_the_window_in_an_order_of_the_turns_own(order):
     known = set()
     for turn in (0, 399, 400, 1399):
@@ -150,21 +150,21 @@ def test_others_are_all_of_the_window_in_an_order_of_the_turns_own(order):
         size = 200 if len(order.sizes) > 1 else 1000
         start = turn // size * size
         assert sorted(others) == sorted(order[place] for place in range(start, start + size))
-        assert list(Endless(order.sizes, order.window, 0).others(turn)) == others
+        assert list(EpochStream(order.sizes, order.window, 0).others(turn)) == others
         assert list(order.others(turn, 1)) != others
         known.add(tuple(others))
     assert len(known) == 4
 
 
 def test_what_is_read_next_is_this_window_and_the_one_after_it_across_epochs():
-    order = Endless([10] * 6, 2, 0)
+    order = EpochStream([10] * 6, 2, 0)
     windows = [order.near(turn) for turn in range(0, 120, 20)]
     assert [name for name, _ in windows] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     for (_, here), (_, following) in pairwise(windows):
         assert here[2:] == following[:2]
 
 
-def test_a_mixture_with_stretches_finds_a_position_without_counting():
+def test_a_mixture_with_shards_finds_a_position_without_counting():
     order = Order([[50] * 4, 70], [1, 2], seed=0, windows=[2, 1])
     there = [order[p] for p in range(900)]
     assert [Order([[50] * 4, 70], [1, 2], 0, [2, 1])[p] for p in (899, 3, 450)] == [

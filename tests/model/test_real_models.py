@@ -90,10 +90,11 @@ def test_shared_is_whole_and_one_is_32(model, processor):
     lead = (Painted("pink"), "Question: What is it? Answer: a dress\n", Painted("black"), "A dog.\n")
     rests, whole = prompts_after(lead)
     shared = model.prefill(processor, lead)
-    texts = model.generate(processor(rests, start=False), processor, 4, after=shared)
+    texts = model.generate(processor(rests, start=False), processor, 4, prompt_cache=shared)
     assert texts == model.generate(processor(whole), processor, 4) and len(set(texts)) > 4
     alone = [
-        model.generate(processor([rest], start=False), processor, 4, after=shared)[0] for rest in rests[::9]
+        model.generate(processor([rest], start=False), processor, 4, prompt_cache=shared)[0]
+        for rest in rests[::9]
     ]
     assert alone == texts[::9]
 
@@ -104,7 +105,7 @@ def test_candidates_rank_as_their_scores(model, processor):
         (Painted("blue"), "Question: Is fire hot or cold? Answer: fire is"),
     ]
     candidates = [[" London", " Paris", " a large blue fish"], [" hot", " green"]]
-    ranked = model.rank(processor, prompts, candidates)
+    ranked = model.rank_candidates(processor, prompts, candidates)
     assert max(range(3), key=lambda place: ranked[0][place].logp) == 1
     assert ranked[1][0].logp > ranked[1][1].logp
     for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):

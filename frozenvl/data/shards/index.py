@@ -129,7 +129,7 @@ def build_index(
     notes: Counter[str] = Counter()
     with whole_file(path) as out:
         for number, url in enumerate(urls):
-            store.ahead([number + 1] if number + 1 < len(urls) else [])
+            store.prefetch([number + 1] if number + 1 < len(urls) else [])
             with store.open(number) as file:
                 found = scan(file, shown(url))
             if found.broken:

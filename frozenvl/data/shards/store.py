@@ -99,7 +99,7 @@ class ShardStore:
         """The whole shard, as a file to read from and to close. Raises what `read` raises."""
         return self._file(shard)
 
-    def ahead(self, shards: Iterable[int]) -> None:
+    def prefetch(self, shards: Iterable[int]) -> None:
         """Brings remote shards in the background, in this order. What goes wrong is said when they are read."""
         own = self._own
         with own.lock:

@@ -115,12 +115,12 @@ class Shards(Source):
         return int(self._pair_starts[-1])
 
     @property
-    def stretches(self) -> Sequence[int]:
+    def shard_sizes(self) -> Sequence[int]:
         return [shard.pairs for shard in self.shards]
 
-    def ahead(self, stretches: Sequence[int]) -> None:
+    def prefetch(self, shards: Sequence[int]) -> None:
         self.index.release()  # over an epoch, all of it would be read
-        self.store.ahead(stretches)
+        self.store.prefetch(shards)
 
     @cached_property
     def targets_per_example(self) -> int | Sequence[int]:  # type: ignore[override]

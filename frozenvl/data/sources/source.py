@@ -18,7 +18,7 @@ class Source(ABC):
     """How many texts of an example are trained on: one number for all, or one each."""
 
     window: int = 1
-    """How many stretches are mixed in training."""
+    """How many shards are mixed in training."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -27,11 +27,11 @@ class Source(ABC):
     def __getitem__(self, index: int) -> Example: ...
 
     @property
-    def stretches(self) -> Sequence[int]:
-        """Numbers of pairs in consecutive stretches that are better read together (shards); one, if none are."""
+    def shard_sizes(self) -> Sequence[int]:
+        """Pairs in each of its consecutive shards, which are better read together; without shards, all in one."""
         return [self.pairs]
 
-    def ahead(self, stretches: Sequence[int]) -> None:  # noqa: B027 - most have nothing to fetch
+    def prefetch(self, shards: Sequence[int]) -> None:  # noqa: B027 - most have nothing to fetch
         """These are read next: a source that has to fetch them may begin."""
 
     def image_ids(self) -> Sequence[str] | None:

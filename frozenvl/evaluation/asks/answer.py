@@ -10,7 +10,7 @@ from frozenvl.evaluation.requests import Evaluation, prompt_record, shown
 from frozenvl.evaluation.session import Context
 from frozenvl.model.frozen import Continuation
 from frozenvl.model.language.loglikelihood import Likelihood
-from frozenvl.model.language.prompt_cache import Shared
+from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.prompt import Prompt, Sample
 from frozenvl.util.errors import UserError
 
@@ -22,9 +22,9 @@ def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
     """The records of a batch by query id; what cannot be read has an empty answer, and its reason."""
     context, benchmark = evaluation.context, evaluation.benchmark
     prompts = {query.id: evaluation.shown(query) for query in batch}
-    after, rests = begun(evaluation, batch, prompts)
+    prompt_cache, rests = begun(evaluation, batch, prompts)
     samples = [Sample(key, rest) for key, rest in rests.items()]
-    tensors = readable(samples, lambda rows: context.processor(rows, start=after is None))
+    tensors = readable(samples, lambda rows: context.processor(rows, start=prompt_cache is None))
     said: dict[str, Continuation] = {}
     values: dict[str, list[float]] = {}
     left = [query for query in batch if query.id in set(tensors.ids)]
@@ -37,7 +37,7 @@ def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
             context.processor,
             benchmark.max_new_tokens,
             benchmark.template.stop,
-            after=after,
+            prompt_cache=prompt_cache,
             **benchmark.decoding,
         )
         said = dict(zip(tensors.ids, texts, strict=True))
@@ -58,14 +58,14 @@ def answer(evaluation: Evaluation, batch: Sequence[Query]) -> dict[str, Record]:
 
 def begun(
     evaluation: Evaluation, batch: Sequence[Query], prompts: Mapping[str, Prompt]
-) -> tuple[Shared | None, dict[str, Prompt]]:
+) -> tuple[PromptCache | None, dict[str, Prompt]]:
     """What the prompts of a batch share, read once for all batches, and what is left of each."""
     shared = 0 if evaluation.view == "text-only" else min(query.shared for query in batch)
-    after = prefilled(prompts[batch[0].id][:shared], evaluation.context) if shared else None
-    return after, {query.id: prompts[query.id][shared if after else 0 :] for query in batch}
+    prompt_cache = prefilled(prompts[batch[0].id][:shared], evaluation.context) if shared else None
+    return prompt_cache, {query.id: prompts[query.id][shared if prompt_cache else 0 :] for query in batch}
 
 
-def prefilled(prompt: Prompt, context: Context) -> Shared | None:
+def prefilled(prompt: Prompt, context: Context) -> PromptCache | None:
     """Keys and values of a leading part; none where the model cannot share it, or an image is unreadable."""
     known = context.prefilled
     if prompt not in known:
@@ -106,9 +106,9 @@ def likelihoods(
 ) -> list[list[Likelihood]]:
     """How likely each candidate of each query is."""
     context = evaluation.context
-    after, rests = begun(evaluation, queries, prompts)
+    prompt_cache, rests = begun(evaluation, queries, prompts)
     candidates = [query.candidates for query in queries]
-    return context.model.rank(context.processor, list(rests.values()), candidates, after)
+    return context.model.rank_candidates(context.processor, list(rests.values()), candidates, prompt_cache)
 
 
 def renewed(evaluation: Evaluation, query: Query, kept: Record) -> Record:

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
 
 from frozenvl.model.fingerprint import fingerprint, same_random_weights
 from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
-from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, Past, left_padded
+from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
 from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.language.quantization import Quantization, quantized
 from frozenvl.model.language.soft_prompt import Start
@@ -126,7 +126,7 @@ class FrozenLanguageModel(Described, nn.Module):
         """(…,) token ids → (…, dim) input embeddings."""
         return self.model.get_input_embeddings()(tokens)
 
-    def hidden(self, embeddings: Tensor, lengths: Tensor, past: Past | None = None) -> Tensor:
+    def hidden(self, embeddings: Tensor, lengths: Tensor, past: KVCache | None = None) -> Tensor:
         """Last hidden states of all real positions.
 
         Args:
@@ -230,7 +230,7 @@ class FrozenLanguageModel(Described, nn.Module):
         return self._body(cache, inputs_embeds=embeddings, attention_mask=seen, **extra)
 
     @torch.no_grad()
-    def read(self, embeddings: Tensor, lengths: Tensor, lead: Past | None = None) -> Past:
+    def read(self, embeddings: Tensor, lengths: Tensor, lead: KVCache | None = None) -> KVCache:
         """Reads sequences that others are to go on from.
 
         Args:
@@ -249,10 +249,10 @@ class FrozenLanguageModel(Described, nn.Module):
             cache = DynamicCache(config=self.model.config)
         embeddings, mask = left_padded(embeddings, lengths)
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
-        return Past(cache, mask, self._extend(embeddings[:, known:], mask, cache)[:, -1])
+        return KVCache(cache, mask, self._extend(embeddings[:, known:], mask, cache)[:, -1])
 
     @torch.no_grad()
-    def read_lead(self, embeddings: Tensor) -> Past:
+    def read_lead(self, embeddings: Tensor) -> KVCache:
         """Reads one sequence that others are to begin with: (1, L, dim).
 
         Raises:
@@ -269,12 +269,12 @@ class FrozenLanguageModel(Described, nn.Module):
                 f"{self.name}: not all its layers keep keys and values, so prompts cannot share a leading part; "
                 "draw demonstrations per question"
             )
-        # Without the configuration, whole: `Past.lead` needs what a sliding window would have dropped.
+        # Without the configuration, whole: `KVCache.lead` needs what a sliding window would have dropped.
         cache = DynamicCache()
         length = torch.tensor([embeddings.shape[1]], device=embeddings.device)
         embeddings, _ = self._with_start(embeddings, length)
         mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
-        return Past(cache, mask, self._extend(embeddings, mask, cache)[:, -1])
+        return KVCache(cache, mask, self._extend(embeddings, mask, cache)[:, -1])
 
     def head(self, hidden: Tensor) -> Tensor:
         """(n, dim) last hidden states → (n, vocabulary) logits."""
@@ -300,7 +300,7 @@ class FrozenLanguageModel(Described, nn.Module):
         max_new_tokens: int,
         stop: Callable[[list[int]], bool],
         end: int,
-        lead: Past | None = None,
+        lead: KVCache | None = None,
     ) -> list[list[int]]:
         """Greedy continuation of each of `B` sequences; finished ones leave the batch.
 

@@ -16,7 +16,7 @@ KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
 
 
 @dataclass(frozen=True)
-class Past:
+class KVCache:
     """`B` sequences that were read, padded on the left to `T` positions.
 
     Going on from it adds to its cache, so each that goes on takes a copy: `rows`, or `lead`.
@@ -35,11 +35,11 @@ class Past:
         """(B,) positions that are not padding."""
         return self.mask.sum(1)
 
-    def rows(self, index: Tensor) -> Past:
+    def rows(self, index: Tensor) -> KVCache:
         """A copy of some sequences, each as often as it is named."""
         cache: Any = copy.deepcopy(self.cache)
         cache.reorder_cache(index)
-        return Past(cache, self.mask[index], self.hidden[index])
+        return KVCache(cache, self.mask[index], self.hidden[index])
 
     def lead(self, shift: Tensor) -> DynamicCache:
         """The cache of B sequences that all begin with this single one, each behind some padding of its own.

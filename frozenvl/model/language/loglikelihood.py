@@ -9,7 +9,7 @@ import torch
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
-from frozenvl.model.language.kv_cache import Past
+from frozenvl.model.language.kv_cache import KVCache
 
 
 class Likelihood(NamedTuple):
@@ -20,7 +20,7 @@ class Likelihood(NamedTuple):
 
 
 def likelihoods(
-    language: FrozenLanguageModel, past: Past, texts: Sequence[tuple[int, list[int]]], positions: int
+    language: FrozenLanguageModel, past: KVCache, texts: Sequence[tuple[int, list[int]]], positions: int
 ) -> list[Likelihood]:
     """Likelihood of each text after a row of the past.
 
@@ -35,7 +35,7 @@ def likelihoods(
 
 
 def _at_once(
-    language: FrozenLanguageModel, past: Past, texts: Sequence[tuple[int, list[int]]]
+    language: FrozenLanguageModel, past: KVCache, texts: Sequence[tuple[int, list[int]]]
 ) -> list[Likelihood]:
     device = past.hidden.device
     rows = torch.tensor([row for row, _ in texts], device=device)

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Batch
-from frozenvl.model.language.kv_cache import Past
+from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.processor import Processor
 
 
 @dataclass(frozen=True)
-class Shared:
+class PromptCache:
     """A leading part with its keys and values. Any number of batches may go on from it.
 
     Shapes:
         embeddings: (S, dim)
     """
 
-    past: Past
+    past: KVCache
     embeddings: Tensor
     text: str
     """With which it ends; empty after an image."""

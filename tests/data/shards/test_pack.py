@@ -75,7 +75,7 @@ def test_packed_examples_are_the_same_examples(files, tmp_path):
     pack(files, tmp_path / "p", samples_per_shard=3)
     packed = Shards(str(tmp_path / "p"))
     assert said(packed) == said(files)
-    assert packed.pairs == files.pairs and list(packed.stretches) == [6, 2]
+    assert packed.pairs == files.pairs and list(packed.shard_sizes) == [6, 2]
     assert [packed[i].image.content() for i in range(4)] == list(FILES.values())
     assert [packed[i].image.digest for i in range(4)] == [files[i].image.digest for i in range(4)]
     assert [packed[i].image.name.rpartition(".")[2] for i in range(4)] == ["jpg", "png", "webp", "jpg"]

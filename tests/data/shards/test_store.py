@@ -358,8 +358,8 @@ def test_an_address_that_cannot_be_used(tmp_path, monkeypatch, url, message):
 def test_shards_are_brought_ahead(web, server, tmp_path):
     store = web()
     server.fault = lambda path, number: "503" if number == 0 else "slow"
-    store.ahead([0, 1, 2, 3, 4])
-    store.ahead([1, 0])
+    store.prefetch([0, 1, 2, 3, 4])
+    store.prefetch([1, 0])
     for _ in range(1000):
         if len(list((tmp_path / "cache").glob("*.shard"))) == len(SHARDS):
             break
@@ -373,19 +373,19 @@ def test_shards_are_brought_ahead(web, server, tmp_path):
 def test_what_goes_wrong_ahead_is_said_when_read(server, web):
     server.fault = lambda path, number: "404"
     store = web()
-    store.ahead([0])
+    store.prefetch([0])
     with pytest.raises(UserError, match=r"0\.tar: no such file"):
         store.read(0, 0, 1)
 
 
 def test_ahead_is_nothing_for_local_shards(local):
     before = threading.active_count()
-    ShardStore(local).ahead(range(5))
+    ShardStore(local).prefetch(range(5))
     assert threading.active_count() == before
 
 
 def _child(store: ShardStore, seed: int) -> None:
-    store.ahead(range(4, -1, -1))
+    store.prefetch(range(4, -1, -1))
     os._exit(0 if parts(store, seed) else 3)
 
 
@@ -393,7 +393,7 @@ def _child(store: ShardStore, seed: int) -> None:
 def test_processes_share_the_cache_and_bring_each_shard_once(web, server, method):
     store = web()
     store.read(0, 0, 1)  # the store of a forked process is one that has been used
-    store.ahead([1])
+    store.prefetch([1])
     context = multiprocessing.get_context(method)
     children = [context.Process(target=_child, args=(store, seed)) for seed in range(3)]
     for child in children:

@@ -76,7 +76,7 @@ def parts(store: ShardStore, seed: int) -> bool:
 
 
 def _child(store: ShardStore, seed: int) -> None:
-    store.ahead(range(len(SHARDS)))
+    store.prefetch(range(len(SHARDS)))
     os._exit(0 if parts(store, seed) else 3)
 
 

@@ -41,7 +41,7 @@ def names(urls: list[str]) -> list[str]:
 def test_what_stands_in_tars_is_read_by_number(folder):
     source = Shards(str(folder))
     assert (len(source), source.pairs, source.targets_per_example) == (9, 9, 1)
-    assert list(source.stretches) == [3, 0, 4, 2] and source.window == 4
+    assert list(source.shard_sizes) == [3, 0, 4, 2] and source.window == 4
     ids = ["00000/000000000", "00000/000000001", "00000/000000002", "00002/000000003", "00002/000000004"]
     assert [source[i].id for i in range(5)] == ids
     example = source[8]
@@ -97,7 +97,7 @@ def test_examples_with_several_texts_or_none(tmp_path):
     write_tar(folder / "a.tar", packed(0, ("a", "b")) + packed(1, ()) + packed(2, ("c", "d", "e")))
     write_tar(folder / "b.tar", packed(3, ("yes", "no"), question="Really?", answer="yes") + sample(9, "f"))
     source = Shards(str(folder))
-    assert (source.pairs, list(source.stretches)) == (7, [5, 2])
+    assert (source.pairs, list(source.shard_sizes)) == (7, [5, 2])
     assert texts_of(source) == ["a", "b", "c", "d", "e", "yes", "f"]
     assert list(source.targets_per_example) == [2, 0, 3, 1, 1]
     asked = source[3]
@@ -303,7 +303,7 @@ def test_the_index_of_an_epoch_does_not_pile_up_in_memory(folder):
     source = Shards(str(folder))
     ids = [source[i].id for i in range(9)]
     assert mapped(folder / INDEX) > 0
-    source.ahead([1, 2])
+    source.prefetch([1, 2])
     assert mapped(folder / INDEX) == 0
     assert [source[i].id for i in range(9)] == ids
 
@@ -346,7 +346,7 @@ def test_hints_go_to_the_store(folder, monkeypatch):
     source = Shards(str(folder))
     hints = []
     monkeypatch.setattr(source.store, "ahead", hints.append)
-    source.ahead([2, 3])
+    source.prefetch([2, 3])
     assert hints == [[2, 3]]
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 from probes import seen
-from running import add, history, one_line, score
+from running import CONFIG, add, history, one_line, score
 
 IMAGES = 40
 SETTINGS = ("--trainer.max_steps", 8, "--trainer.val_check_interval", 4, "--config", "data.yaml")
@@ -41,7 +41,7 @@ def written(frozenvl):
     data = {"train": {"captions": captions("t", [3, 8])}, "val": {"captions": captions("v", [0, 1, 6])}}
     settings = {"data": data | {"max_unreadable": 0.06}}
     keep = ["frozenvl.evaluation.Captions", "lightning.pytorch.callbacks.ModelCheckpoint"]
-    tiny = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())
+    tiny = yaml.safe_load(CONFIG.read_text())
     callbacks = [c for c in tiny["trainer"]["callbacks"] if c["class_path"] in keep]
     Path("data.yaml").write_text(yaml.safe_dump(settings | {"trainer": {"callbacks": callbacks}}))
 

@@ -5,48 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-import torch
+from numbered import Numbers, process
 
 from frozenvl.data.collate import ATTEMPTS, TrainingBatches, readable
-from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.batch import Batch
-from frozenvl.prompt import Example, Image, Sample
-from frozenvl.util.errors import RunError, UnreadableImage
-
-
-class Numbered(Image):
-    """An image that can be read, or not."""
-
-    digest = ""
-
-    def __init__(self, number: int, broken: bool) -> None:
-        self.name, self.digest, self.broken = f"{number}.jpg", str(number), broken
-
-    def read(self, side=None):
-        raise AssertionError("batches are made by `process` here")
-
-
-class Numbers(Source):
-    """As many images, of which some are broken."""
-
-    def __init__(self, size: int, broken: Sequence[int]) -> None:
-        self.images = [Numbered(number, number in broken) for number in range(size)]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> Example:
-        return Example(str(index), self.images[index], str(index), ("text",))
-
-
-def process(samples: Sequence[Sample]) -> Batch:
-    for sample in samples:
-        for image in sample.images:
-            if image.broken:
-                raise UnreadableImage(f"{image.name}: broken", image)
-    empty = torch.empty(0)
-    return Batch(tuple(sample.id for sample in samples), empty, empty, empty, empty, empty)
+from frozenvl.prompt import Sample
+from frozenvl.util.errors import RunError
 
 
 def batches(broken: Sequence[int]) -> TrainingBatches:

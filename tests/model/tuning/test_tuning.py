@@ -166,7 +166,7 @@ def test_shared_prompts_are_whole_prompts(made, name):
     lead = (RED, "This is a dax.\n")
     rests = [(BLUE, "This is"), (BLUE, "Question: what color is the circle? Answer:"), ("How many",)]
     shared = model.prefill(processor, lead)
-    after = model.generate(processor(rests, start=False), processor, 6, after=shared)
+    after = model.generate(processor(rests, start=False), processor, 6, prompt_cache=shared)
     assert after == model.generate(processor([lead + rest for rest in rests]), processor, 6)
 
 

@@ -14,7 +14,7 @@ from frozenvl.cli import main
 from frozenvl.training.launch import Launch, check_launch, launch
 from frozenvl.util.errors import UserError
 
-SCRIPTS = Path(__file__).parents[1] / "experiments" / "slurm"
+SCRIPTS = Path(__file__).parents[2] / "experiments" / "slurm"
 STEP = {
     "SLURM_NTASKS": "4",
     "SLURM_NTASKS_PER_NODE": "2",

@@ -25,7 +25,7 @@ def features(frozenvl, tiny_run, monkeypatch):
     """Written by what the documentation tells."""
     Path("runs").mkdir()
     Path("runs/flickr8k").symlink_to(tiny_run)
-    text = (Path(__file__).parent.parent / "docs" / "data.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     exec(code, {})
 

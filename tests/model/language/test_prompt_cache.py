@@ -8,7 +8,7 @@ from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
 from frozenvl.model import frozen, language
-from frozenvl.model.prefix_cache import Prefixes
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
 from frozenvl.prompt import Sample
@@ -47,15 +47,15 @@ def test_shared_is_whole(build, processor_of, kind, lead):
     assert lengths.equal(processor(whole).lengths) and len(set(lengths.tolist())) > 2
 
     expected = model.generate(processor(whole), processor, 8)
-    assert model.generate(processor(RESTS, start=False), processor, 8, after=shared) == expected
+    assert model.generate(processor(RESTS, start=False), processor, 8, prompt_cache=shared) == expected
     for rest, text in zip(RESTS, expected, strict=True):
-        assert model.generate(processor([rest], start=False), processor, 8, after=shared) == [text]
+        assert model.generate(processor([rest], start=False), processor, 8, prompt_cache=shared) == [text]
     assert len(set(expected)) > 1
 
     def samples(prompts):
         return [Sample(str(n), p, t) for n, (p, t) in enumerate(zip(prompts, TARGETS, strict=True))]
 
-    scores = model.score(processor(samples(RESTS), start=False), after=shared)
+    scores = model.score(processor(samples(RESTS), start=False), prompt_cache=shared)
     torch.testing.assert_close(scores, model.score(processor(samples(whole))), rtol=1e-5, atol=1e-4)
 
 
@@ -66,10 +66,10 @@ def test_many_batches_go_on_from_the_same(build, processor_of, kind):
     shared = model.prefill(processor, SUPPORT)
     before = [(layer.keys.clone(), layer.values.clone()) for layer in shared.past.cache.layers]
     batch = processor(RESTS, start=False)
-    first = model.generate(batch, processor, 8, after=shared)
-    model.rank(processor, RESTS, [["a", " b"]] * len(RESTS), after=shared)
-    model.score(processor([Sample("1", RESTS[0], " red")], start=False), after=shared)
-    assert model.generate(batch, processor, 8, after=shared) == first
+    first = model.generate(batch, processor, 8, prompt_cache=shared)
+    model.rank_candidates(processor, RESTS, [["a", " b"]] * len(RESTS), prompt_cache=shared)
+    model.score(processor([Sample("1", RESTS[0], " red")], start=False), prompt_cache=shared)
+    assert model.generate(batch, processor, 8, prompt_cache=shared) == first
     for layer, (keys, values) in zip(shared.past.cache.layers, before, strict=True):
         assert layer.keys.equal(keys) and layer.values.equal(values)
 
@@ -85,7 +85,7 @@ def test_what_is_shared_is_read_once(build, processor_of, monkeypatch):
         lambda **inputs: read.append(tuple(inputs["inputs_embeds"].shape[:2])) or base(**inputs),
     )
     batch = processor(RESTS, start=False)
-    model.generate(batch, processor, 1, after=shared)
+    model.generate(batch, processor, 1, prompt_cache=shared)
     assert read == [(len(RESTS), int(batch.lengths.max()))]
 
 
@@ -95,9 +95,9 @@ def test_batch_of_one_is_batch_of_64(build, processor_of):
     shared = model.prefill(processor, SUPPORT)
     words = ["a", "red", "is", "how", "large", "yes", "3", "no"]
     rests = [(image, f"{a} {b}") for image in (RED, BLUE) for a in words for b in words[:4]]
-    together = model.generate(processor(rests, start=False), processor, 5, after=shared)
+    together = model.generate(processor(rests, start=False), processor, 5, prompt_cache=shared)
     assert len(rests) == 64 and len(set(together)) > 1
-    alone = [model.generate(processor([r], start=False), processor, 5, after=shared)[0] for r in rests]
+    alone = [model.generate(processor([r], start=False), processor, 5, prompt_cache=shared)[0] for r in rests]
     assert alone == together
     assert [model.generate(processor([SUPPORT + r]), processor, 5)[0] for r in rests] == together
 
@@ -107,10 +107,10 @@ def test_beam_search_and_stop_markers(build, processor_of):
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
     rests, whole = processor(RESTS, start=False), processor([SUPPORT + rest for rest in RESTS])
-    beams = model.generate(rests, processor, 6, after=shared, num_beams=3)
+    beams = model.generate(rests, processor, 6, prompt_cache=shared, num_beams=3)
     assert beams == model.generate(whole, processor, 6, num_beams=3)
     stop = (model.generate(whole, processor, 6)[0][2],)
-    stopped = model.generate(rests, processor, 6, stop, after=shared)
+    stopped = model.generate(rests, processor, 6, stop, prompt_cache=shared)
     assert stopped == model.generate(whole, processor, 6, stop) != model.generate(whole, processor, 6)
 
 
@@ -124,7 +124,7 @@ def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions,
     prompts = [(RED, "This is a"), (BLUE, "what color"), (WIDE,)]
     candidates = [[" dax", " blicket and a circle", ""], [" red"], ["a child", "yes", "no", "three stairs"]]
     shared = model.prefill(processor, SUPPORT) if after else None
-    ranked = model.rank(processor, prompts, candidates, after=shared)
+    ranked = model.rank_candidates(processor, prompts, candidates, prompt_cache=shared)
     assert [len(row) for row in ranked] == [3, 1, 4]
     for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):
         whole = join(SUPPORT, prompt) if after else prompt
@@ -139,21 +139,24 @@ def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions,
 def test_an_empty_candidate_is_the_end_token(build, processor_of):
     model = build()
     processor = processor_of(model)
-    (((logp, tokens),),) = model.rank(processor, [(RED, "a")], [[""]])
+    (((logp, tokens),),) = model.rank_candidates(processor, [(RED, "a")], [[""]])
     batch = processor([(RED, "a")])
     logits = model.language.model(inputs_embeds=model.embeddings(batch, model.prefix(batch))).logits[0, -1]
     assert tokens == 1 and logp == pytest.approx(logits.log_softmax(-1)[processor.end].item(), abs=1e-5)
-    assert model.rank(processor, [(RED,)], [[]]) == [[]] and model.rank(processor, [], []) == []
+    assert (
+        model.rank_candidates(processor, [(RED,)], [[]]) == [[]]
+        and model.rank_candidates(processor, [], []) == []
+    )
 
 
 def test_rank_cuts_no_candidate(build, processor_of):
     model = build()
     processor = processor_of(model)
     processor.max_target_tokens = 2
-    ((ranked,),) = model.rank(processor, [(RED,)], [["a large red circle"]])
+    ((ranked,),) = model.rank_candidates(processor, [(RED,)], [["a large red circle"]])
     assert ranked.tokens == len(processor.encode("a large red circle")) + 1
     with pytest.raises(UserError, match="across the border of prompt and target"):
-        model.rank(processor, [("the answer is a ",)], [["large red circle"]])
+        model.rank_candidates(processor, [("the answer is a ",)], [["large red circle"]])
 
 
 def test_text_that_meets_text_has_to_part_there(build, processor_of):
@@ -162,9 +165,9 @@ def test_text_that_meets_text_has_to_part_there(build, processor_of):
     shared = model.prefill(processor, (RED, "How ma"))
     batch = processor([(BLUE,), ("ny squares",)], start=False)
     for call in (
-        lambda: model.generate(batch, processor, 3, after=shared),
-        lambda: model.score(batch, after=shared),
-        lambda: model.rank(processor, [("ny squares",)], [[" 3"]], after=shared),
+        lambda: model.generate(batch, processor, 3, prompt_cache=shared),
+        lambda: model.score(batch, prompt_cache=shared),
+        lambda: model.rank_candidates(processor, [("ny squares",)], [[" 3"]], prompt_cache=shared),
     ):
         with pytest.raises(UserError, match="joins 'How ma' and 'ny squares'") as caught:
             call()
@@ -177,7 +180,7 @@ def test_a_whole_prompt_is_no_remainder(build, processor_of):
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
     with pytest.raises(ValueError, match="start=False"):
-        model.generate(processor(RESTS), processor, 3, after=shared)
+        model.generate(processor(RESTS), processor, 3, prompt_cache=shared)
 
 
 def test_positions_of_what_is_shared_count(build, processor_of):
@@ -186,13 +189,13 @@ def test_positions_of_what_is_shared_count(build, processor_of):
     shared = model.prefill(processor, SUPPORT)
     batch = processor([(RED,)], start=False)
     left = 128 - len(shared) - int(batch.lengths[0])
-    model.generate(batch, processor, left, after=shared)
+    model.generate(batch, processor, left, prompt_cache=shared)
     with pytest.raises(UserError, match="continuation has 129 positions"):
-        model.generate(batch, processor, left + 1, after=shared)
+        model.generate(batch, processor, left + 1, prompt_cache=shared)
     with pytest.raises(UserError, match=r"has \d+ positions.*only 128"):
         model.prefill(processor, (RED, "circle" * 200))
     with pytest.raises(UserError, match=r"has \d+ positions.*only 128"):
-        model.rank(processor, [(RED,)], [["circle" * 200]], after=shared)
+        model.rank_candidates(processor, [(RED,)], [["circle" * 200]], prompt_cache=shared)
 
 
 def test_a_start_token_stands_once(tmp_path):
@@ -223,7 +226,7 @@ def test_a_recurrent_model_shares_nothing_and_ranks_all_the_same(build, processo
         [[" dax", " blicket and a circle"], ["a child", "no"]],
     )
     for prompt, texts, row in zip(
-        prompts, candidates, model.rank(processor, prompts, candidates), strict=True
+        prompts, candidates, model.rank_candidates(processor, prompts, candidates), strict=True
     ):
         scores = model.score(processor([Sample(text, prompt, text) for text in texts]))
         assert [each.logp for each in row] == pytest.approx(scores.tolist(), rel=1e-5)
@@ -231,10 +234,10 @@ def test_a_recurrent_model_shares_nothing_and_ranks_all_the_same(build, processo
 
 def test_prefixes_serve_what_is_shared(build):
     model = build().eval()
-    prefixes = Prefixes(model, Pixels(64))
+    prefixes = PrefixCache(model, Pixels(64))
     kept, plain = (Processor(model.language.name, 2, reader) for reader in (prefixes, Pixels(64)))
     before = RED.reads
     shared = model.prefill(kept, SUPPORT)
-    texts = model.generate(kept(RESTS, start=False), kept, 6, after=shared)
+    texts = model.generate(kept(RESTS, start=False), kept, 6, prompt_cache=shared)
     assert RED.reads == before + 1
     assert texts == model.generate(plain([SUPPORT + rest for rest in RESTS]), plain, 6)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import add, history, one_line, score
+from running import CONFIG, add, history, one_line, score
 
 SETTINGS = ("--trainer.max_steps", 8, "--trainer.val_check_interval", 4, "--config", "data.yaml")
 SCENES = "frozenvl.data.sources.scenes"
@@ -35,7 +35,7 @@ def written(frozenvl):
             "support": of("frozenvl.data.episodes.support.NewWords", ways=2, inner_shots=1),
         },
     }
-    val = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["data"]["val"]
+    val = yaml.safe_load(CONFIG.read_text())["data"]["val"]
     val["vqa"]["support"] = of("frozenvl.data.episodes.support.Shots", shots=1, learned="last")
     Path("data.yaml").write_text(yaml.safe_dump({"data": {"train": train, "val": val}}))
 

@@ -7,7 +7,7 @@ import torch
 from painted import Painted
 
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.prefix_cache import Prefixes
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Image
@@ -47,7 +47,7 @@ def counted(model, monkeypatch):
 
 def test_each_image_is_read_and_encoded_once(model, images, monkeypatch):
     reader, seen = Counted(), counted(model, monkeypatch)
-    prefixes = Prefixes(model, reader, batch=4)
+    prefixes = PrefixCache(model, reader, batch=4)
     first = prefixes([images[0], images[1], images[0]])
     assert seen == [4] and reader.images == 2
     assert first[0].equal(first[2]) and not first[0].isclose(first[1]).all()
@@ -61,7 +61,7 @@ def test_each_image_is_read_and_encoded_once(model, images, monkeypatch):
 
 def test_they_are_the_models_own(model, images):
     plain = Processor(model.language.name, model.k, Pixels(64))
-    kept = Processor(model.language.name, model.k, Prefixes(model, Pixels(64)))
+    kept = Processor(model.language.name, model.k, PrefixCache(model, Pixels(64)))
     prompts = [(image, "This is", images[-1], "a") for image in images]
     one, other = plain(prompts), kept(prompts)
     assert (one.stage, other.stage) == ("pixels", "prefixes")
@@ -76,13 +76,13 @@ def test_of_features_too(model, images):
         def __call__(self, images):
             return model.encode(Pixels(64)(images)).detach()
 
-    assert Prefixes(model, Features())(images).equal(Prefixes(model, Pixels(64))(images))
+    assert PrefixCache(model, Features())(images).equal(PrefixCache(model, Pixels(64))(images))
 
 
 def test_memory_is_bounded(model, images):
     reader = Counted()
     each = model.k * model.language.dim * 4
-    prefixes = Prefixes(model, reader, batch=2, limit=3 * each)
+    prefixes = PrefixCache(model, reader, batch=2, limit=3 * each)
     everything = prefixes(images)  # more than it keeps, but all are given
     assert len(prefixes._kept) == 3
     assert sum(row.untyped_storage().nbytes() for row in prefixes._kept.values()) == 3 * each
@@ -102,7 +102,7 @@ def test_an_unreadable_image_costs_no_other_batch(model, images):
             raise UnreadableImage("bad: not a readable image")
 
     bad, reader = Bad(), Counted()
-    prefixes = Prefixes(model, reader, batch=2)
+    prefixes = PrefixCache(model, reader, batch=2)
     with pytest.raises(UnreadableImage, match="bad: ") as error:
         prefixes([*images[:3], bad])
     assert error.value.image is bad
@@ -138,7 +138,7 @@ def test_the_same_bits_in_any_company(fetched, half):
     source = SceneCaptions("val", 18)
     images = [source[index].image for index in range(18)]
     reader = Pixels(vision.size)
-    expected = dict(zip(images, Prefixes(model, reader)(images), strict=True))
+    expected = dict(zip(images, PrefixCache(model, reader)(images), strict=True))
     for company in ([images[17]], random.Random(0).sample(images, 12)):
-        found = Prefixes(model, reader)(company)
+        found = PrefixCache(model, reader)(company)
         assert found.equal(torch.stack([expected[image] for image in company]))

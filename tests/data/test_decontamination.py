@@ -17,8 +17,8 @@ from frozenvl.util.errors import UserError
 class Photographs(Source):
     """Images by id, with so many texts each."""
 
-    def __init__(self, ids, texts=1, stretches=None):
-        self.ids, self.targets_per_example, self._stretches = ids, texts, stretches
+    def __init__(self, ids, texts=1, shards=None):
+        self.ids, self.targets_per_example, self._shard_sizes = ids, texts, shards
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,8 +31,8 @@ class Photographs(Source):
         return self.ids
 
     @property
-    def stretches(self):
-        return self._stretches or [self.pairs]
+    def shard_sizes(self):
+        return self._shard_sizes or [self.pairs]
 
 
 COCO = [f"coco/{number}" for number in range(6)]
@@ -68,10 +68,10 @@ def test_bare_numbers_of_different_data_sets_are_not_compared():
     assert len(made.train["t"].source) == 2 and not made.overlapping
 
 
-def test_a_source_without_some_examples_keeps_its_stretches():
-    whole = Photographs(COCO, [1, 2, 3, 1, 1, 2], stretches=[3, 0, 4, 3])
+def test_a_source_without_some_examples_keeps_its_shard_sizes():
+    whole = Photographs(COCO, [1, 2, 3, 1, 1, 2], shards=[3, 0, 4, 3])
     left = Without(whole, [0, 2, 5])
-    assert left.stretches == [1, 0, 3, 2] and left.pairs == 6
+    assert left.shard_sizes == [1, 0, 3, 2] and left.pairs == 6
     assert [left.pair(i) for i in range(6)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     assert [left[i].image_id for i in range(3)] == ["coco/0", "coco/2", "coco/5"]
 

@@ -8,7 +8,7 @@ from random import Random
 
 import PIL.Image
 import pytest
-from test_reading import Numbers, process
+from numbered import Numbers, process
 
 from frozenvl.data.collate import TrainingBatches
 from frozenvl.data.episodes.support import NewWords, Shots, new_words
@@ -108,7 +108,7 @@ def test_the_querys_image_may_stand_among_the_shots_but_never_the_query():
 class Stretches(Source):
     """Ten shards of ten images."""
 
-    stretches = [10] * 10
+    shard_sizes = [10] * 10
     window = 2
 
     def __len__(self) -> int:
