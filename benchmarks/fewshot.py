@@ -26,12 +26,13 @@ from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.prompt import VQA, Example, Image, Prompt
+from frozenvl.prompt import Example, Image, Prompt
 from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.wording import VQA
 
 ANSWER = 10
 """Tokens at most."""

@@ -24,13 +24,13 @@ from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.model.batch import Batch
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.prompt import Template
 from frozenvl.training.trained_run import load_trained
 from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.wording import Template
 
 
 class Decoding:

@@ -19,7 +19,7 @@ from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.model.processor import Processor
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.prompt import Image, Sample

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from string import Formatter
 from typing import TypeAlias
 
 import PIL.Image
 
-from frozenvl.util.errors import UserError
 from frozenvl.util.imaging import content, decode
 
 
@@ -165,76 +163,14 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Template:
-    """How a task is worded.
+class Episode:
+    """A task of its own: new words are bound to kinds of objects by the support, then asked for."""
 
-    Args:
-        query: the words around the image; `{image}` and `{question}` are filled in.
-        target: what follows, with `{target}`; owns the space before it, so that
-            tok(prompt) + tok(target) = tok(prompt + target).
-        separator: stands after each complete example.
-        induction: task induction: text before everything else (Frozen, section 4.1).
-        stop: a generated text ends before the first of these, at the end token, or at the length limit.
-    """
-
-    query: str = "{image}"
-    target: str = "{target}"
-    separator: str = "\n"
-    induction: str = ""
-    stop: tuple[str, ...] = ("\n",)
-
-    def __post_init__(self) -> None:
-        for name, text, known in (
-            ("query", self.query, {"image", "question"}),
-            ("target", self.target, {"target"}),
-        ):
-            try:
-                parsed = list(Formatter().parse(text))
-            except ValueError as error:
-                raise UserError(f"template.{name}: {error} in {text!r}") from None
-            for _, key, spec, conversion in parsed:
-                if key is not None and (key not in known or spec or conversion):
-                    wrong = key + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-                    raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
-        if "target" not in {key for _, key, _, _ in Formatter().parse(self.target)}:
-            raise UserError("template.target: must contain {target}")
-        if "" in self.stop:
-            raise UserError("template.stop: a marker must not be empty")
-
-    def _words(self, example: Example) -> Iterator[str | Image]:
-        for text, key, _, _ in Formatter().parse(self.query):
-            yield text
-            if key is not None:
-                yield example.image if key == "image" else getattr(example, key)
-
-    def prompt(
-        self, example: Example, shots: Sequence[Example] = (), learned: Collection[int] = ()
-    ) -> Prompt:
-        """Induction, then the complete `shots`, then the query: neighbouring texts joined.
-
-        Args:
-            learned: which shots' answers are trained on, by their places.
-        """
-        parts: list[str | Image] = [self.induction]
-        for place, shot in enumerate(shots):
-            answer = self.target.format(target=shot.targets[0])
-            parts += [*self._words(shot), Learned(answer) if place in learned else answer, self.separator]
-        return joined([*parts, *self._words(example)])
-
-    def sample(
-        self, example: Example, target: int = 0, shots: Sequence[Example] = (), learned: Collection[int] = ()
-    ) -> Sample:
-        """The training sample for the `target`-th text of an example, and for the answers of some shots."""
-        text = self.target.format(target=example.targets[target])
-        return Sample(f"{example.id}#{target}", self.prompt(example, shots, learned), text)
-
-    def answer(self, generated: str) -> str:
-        """A generated text cut before the first stop marker and stripped."""
-        ends = [at for marker in self.stop if (at := generated.find(marker)) >= 0]
-        return generated[: min(ends, default=len(generated))].strip()
-
-
-VQA = Template(
-    query="{image}Question: {question} Answer:", target=" {target}", separator="\n", stop=("\n", "Question:")
-)
-"""The wording of visual question answering, where a run names none."""
+    id: str
+    support: tuple[tuple[Image, str], ...]
+    """(image, caption), in the order in which they are shown."""
+    query: Image
+    question: str
+    answer: str
+    choices: tuple[str, ...]
+    """The new words, one for each way; `answer` is one of them. Empty where the answer is no such word."""

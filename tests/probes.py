@@ -12,7 +12,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError
 

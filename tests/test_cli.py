@@ -59,7 +59,7 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
         (["--nope"], "--nope"),
         (["--model.k", "three"], "model.k"),
         (["--model.k", 0], "k is 0"),
-        (["--model.mapper.class_path", "frozenvl.model.mapper.Nope"], "Nope"),
+        (["--model.mapper.class_path", "frozenvl.model.mappers.Nope"], "Nope"),
         (["--model.mapper.class_path", "nopackage.Nope"], "nopackage"),
         (["--model.mapper.init_args.hiden", 3], "'hiden'"),
         (["--model.optimizer", "torch.optim.Adamm"], "Adamm"),
@@ -165,7 +165,7 @@ def test_a_reference_follows_what_the_command_line_overrides(frozenvl, capsys):
 
 def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path):
     Path("mine.py").write_text(
-        "from frozenvl.model.mapper import Linear\n\n\nclass Mine(Linear):\n    pass\n"
+        "from frozenvl.model.mappers import Linear\n\n\nclass Mine(Linear):\n    pass\n"
     )
     short = ("--trainer.max_steps", 1, "--trainer.limit_val_batches", 0)
     tiny = [str(word) for word in ("--config", CONFIG, *frozenvl.models, *short)]

@@ -72,7 +72,7 @@ def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_visi
         swapped += ["--model.vision.init_args.grid", GRIDS[name], "--model.k", GRIDS[name] ** 2]
     if own.get("grid") == 12:
         assert model["k"] == 144
-    if model["mapper"] == "frozenvl.model.mapper.Transformer" or "heads" in str(model["mapper"]):
+    if model["mapper"] == "frozenvl.model.mappers.Transformer" or "heads" in str(model["mapper"]):
         swapped += ["--model.mapper.init_args.heads", 4, "--model.mapper.init_args.layers", 2]
     short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
     quiet = [
@@ -108,7 +108,11 @@ def test_frozens_recipe_is_the_papers():
         "size": 224,
         "grid": 1,
     }
-    assert (model["mapper"], model["k"], model["schedule"]) == ("frozenvl.model.mapper.Linear", 2, "constant")
+    assert (model["mapper"], model["k"], model["schedule"]) == (
+        "frozenvl.model.mappers.Linear",
+        2,
+        "constant",
+    )
     assert model["optimizer"] == {
         "class_path": "torch.optim.Adam",
         "init_args": {"lr": 3e-4, "betas": [0.9, 0.95]},

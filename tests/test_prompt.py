@@ -1,8 +1,9 @@
 import PIL.Image
 import pytest
 
-from frozenvl.prompt import VQA, BlackImage, Example, ImageFile, Learned, Sample, Template, black, with_images
+from frozenvl.prompt import BlackImage, Example, ImageFile, Learned, Sample, black, with_images
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA, Template
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
 

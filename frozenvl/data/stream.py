@@ -9,8 +9,9 @@ from random import Random
 from frozenvl.data.episodes.support import Support
 from frozenvl.data.order import Order, Permutation, seed_from
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Sample, Template
+from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 @dataclass

@@ -17,10 +17,11 @@ from frozenvl.data.stream import Task
 from frozenvl.evaluation.requests import check, name_of
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Context, in_loop
-from frozenvl.prompt import Image, Prompt, Template
+from frozenvl.prompt import Image, Prompt
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 Record = dict[str, Any]
 """A query and what was generated for it: a line of predictions.jsonl."""

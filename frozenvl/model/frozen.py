@@ -15,7 +15,7 @@ from frozenvl.model.language.cross_entropy import target_nll
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
-from frozenvl.model.mapper import Mapper
+from frozenvl.model.mappers import Mapper
 from frozenvl.model.processor import ImageReader, Processor, text_of
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder

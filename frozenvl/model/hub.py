@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import Mapper
+from frozenvl.model.mappers import Mapper
 from frozenvl.model.part import description, kind_at
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder

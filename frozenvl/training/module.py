@@ -22,7 +22,7 @@ from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.fsdp import ShardedLayers
 from frozenvl.model.language.quantization import Quantization
-from frozenvl.model.mapper import MLP, Mapper
+from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.precision import Precision, faster_precision
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import Tuning

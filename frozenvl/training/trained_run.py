@@ -11,11 +11,12 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.model.processor import Processor
-from frozenvl.prompt import VQA, Image, Prompt, Template
+from frozenvl.prompt import Image, Prompt
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA, Template
 
 
 @dataclass(frozen=True)

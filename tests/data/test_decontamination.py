@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frozenvl.data.decontamination import Without
-from frozenvl.data.episodes.support import Shots
+from frozenvl.data.episodes import Shots
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
 from frozenvl.prompt import BlackImage, Example

@@ -9,8 +9,9 @@ import pytest
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
-from frozenvl.prompt import VQA, BlackImage, Example
+from frozenvl.prompt import BlackImage, Example
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA
 
 CAPTIONS = Task(SceneCaptions(size=4, resolution=64))
 QUESTIONS = Task(SceneQuestions(size=9, resolution=64), VQA, weight=3)

@@ -15,7 +15,7 @@ from frozenvl.evaluation.session import Context
 from frozenvl.evaluation.suite import run_suite
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import Linear
+from frozenvl.model.mappers import Linear
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.pretrained.names import resolve

@@ -13,7 +13,7 @@ from architectures import causal_lm
 
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import TimmEncoder

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from frozenvl.model import frozen
 from frozenvl.model.batch import IGNORE
-from frozenvl.prompt import VQA, Example, Sample
+from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA
 
 RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
 SAMPLES = [

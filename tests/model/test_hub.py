@@ -18,7 +18,7 @@ from torch import nn
 from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP, Mapper
+from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Sample
@@ -180,8 +180,8 @@ def test_only_parts_that_are_known_are_built_and_nothing_is_imported(
 
 def test_a_part_in_the_place_of_another_is_refused(trained, tmp_path):
     trained().save_pretrained(tmp_path)
-    changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mapper.MLP"))
-    with pytest.raises(UserError, match=r"'frozenvl.model.mapper.MLP' is no VisionEncoder"):
+    changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mappers.MLP"))
+    with pytest.raises(UserError, match=r"'frozenvl.model.mappers.MLP' is no VisionEncoder"):
         FrozenVL.from_pretrained(tmp_path)
 
 

@@ -125,7 +125,7 @@ def test_batches_of_one_size():
 def test_the_same_bits_in_any_company(fetched, half):
     from frozenvl.data.sources.scenes import SceneCaptions
     from frozenvl.model.language.causal_lm import FrozenLanguageModel
-    from frozenvl.model.mapper import MLP
+    from frozenvl.model.mappers import MLP
     from frozenvl.model.vision import TimmEncoder
 
     fetched("SmolLM2-135M-Instruct")

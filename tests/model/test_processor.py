@@ -12,8 +12,9 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.prompt import VQA, Example, ImageFile, Learned, Sample, Template
+from frozenvl.prompt import Example, ImageFile, Learned, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.wording import VQA, Template
 
 
 def byte_level(folder):

@@ -8,7 +8,7 @@ from painted import Painted
 
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import Linear
+from frozenvl.model.mappers import Linear
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Sample

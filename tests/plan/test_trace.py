@@ -36,7 +36,7 @@ WAYS = {
     "checkpointing": ["--model.checkpointing", "true"],
     "transformer": [
         "--model.mapper",
-        "frozenvl.model.mapper.Transformer",
+        "frozenvl.model.mappers.Transformer",
         "--model.mapper.init_args.layers",
         "2",
     ],

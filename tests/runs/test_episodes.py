@@ -26,17 +26,17 @@ def written(frozenvl):
         "vqa": {
             "source": of(f"{SCENES}.SceneQuestions", size=24, **small),
             "template": question,
-            "support": of("frozenvl.data.episodes.support.Shots", shots=[0, 3]),
+            "support": of("frozenvl.data.episodes.Shots", shots=[0, 3]),
             "weight": 2,
         },
         "names": {
             "source": of(f"{SCENES}.SceneObjects", size=180, **small),
             "template": {"query": "{image}This is a", "target": " {target}"},
-            "support": of("frozenvl.data.episodes.support.NewWords", ways=2, inner_shots=1),
+            "support": of("frozenvl.data.episodes.NewWords", ways=2, inner_shots=1),
         },
     }
     val = yaml.safe_load(CONFIG.read_text())["data"]["val"]
-    val["vqa"]["support"] = of("frozenvl.data.episodes.support.Shots", shots=1, learned="last")
+    val["vqa"]["support"] = of("frozenvl.data.episodes.Shots", shots=1, learned="last")
     Path("data.yaml").write_text(yaml.safe_dump({"data": {"train": train, "val": val}}))
 
 

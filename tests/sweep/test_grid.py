@@ -32,7 +32,7 @@ def test_a_plain_point_is_named_by_its_values(values, name, label):
 @pytest.mark.parametrize(
     "pair",
     [
-        ({MAPPER: "frozenvl.model.mapper.MLP"}, {MAPPER: "mine.MLP"}),
+        ({MAPPER: "frozenvl.model.mappers.MLP"}, {MAPPER: "mine.MLP"}),
         ({MAPPER: "a.B"}, {MAPPER: {"class_path": "a.B", "init_args": {"layers": 2}}}),
         ({RATE: 0.00123456}, {RATE: 0.00123457}),
         ({"model.a.lr": 1, "model.b.lr": 2}, {"model.b.lr": 1, "model.a.lr": 2}),
@@ -50,7 +50,7 @@ def test_points_that_are_not_the_same_never_share_a_folder(pair):
 
 def test_classes_are_told_by_their_names():
     point = Point(
-        "", {MAPPER: {"class_path": "frozenvl.model.mapper.Transformer", "init_args": {"layers": 2}}}
+        "", {MAPPER: {"class_path": "frozenvl.model.mappers.Transformer", "init_args": {"layers": 2}}}
     )
     assert point.label == "mapper Transformer (layers 2)"
     assert Point("", {"model.a.lr": 1, "model.b.lr": 2}).label == "model.a.lr 1, model.b.lr 2"

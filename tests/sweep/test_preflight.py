@@ -53,7 +53,7 @@ def refused(open_, options=None, **changes) -> str:
         ),
         ({"grid": {"model.mapper.init_args.hiden": [1]}}, "'hiden' is not accepted"),
         ({"grid": {"model.k": ["three"]}}, "model.k"),
-        ({"grid": {"model.mapper": ["frozenvl.model.mapper.Nope"]}}, "Nope"),
+        ({"grid": {"model.mapper": ["frozenvl.model.mappers.Nope"]}}, "Nope"),
         ({"arms": {"x": {"set": {"model.kk": 1}}}}, "model.kk is not in the configuration"),
         ({"grid": None, "search": {"model.kk": [1]}, "trials": 1}, "model.kk is not in the configuration"),
         ({"metric": "caption/CIDEr"}, "no evaluation of that name; did you mean captions?"),
@@ -100,9 +100,9 @@ def test_keys_of_this_machine_are_checked_too(open_):
 
 def test_classes_and_their_own_options_may_vary(open_):
     points = [
-        {"model.mapper": "frozenvl.model.mapper.Linear"},
-        {"model.mapper": "frozenvl.model.mapper.Transformer", "model.mapper.init_args.layers": 2},
-        {"model.mapper": {"class_path": "frozenvl.model.mapper.MLP", "init_args": {"hidden": 3}}},
+        {"model.mapper": "frozenvl.model.mappers.Linear"},
+        {"model.mapper": "frozenvl.model.mappers.Transformer", "model.mapper.init_args.layers": 2},
+        {"model.mapper": {"class_path": "frozenvl.model.mappers.MLP", "init_args": {"hidden": 3}}},
     ]
     assert open_(grid=None, points=points) == 8, "the batch size of the base"
 

@@ -188,7 +188,7 @@ def test_powers_of_two_stand_equally_far_apart_with_single_runs_beside_their_mea
 
 
 def test_words_have_an_axis_too():
-    points = {(("model.mapper", f"frozenvl.model.mapper.{name}"),): 0.1 for name in ("Linear", "MLP")}
+    points = {(("model.mapper", f"frozenvl.model.mappers.{name}"),): 0.1 for name in ("Linear", "MLP")}
     write_sweep({"frozen": points, "trained": points})
     drawn = axis(read_results(Path("runs/try")), "metric")
     assert [label.get_text() for label in drawn.get_xticklabels()] == ["Linear", "MLP"]

@@ -1,1 +1,7 @@
-"""Examples that stand in front of a query, in training and in evaluation."""
+"""Episodes: complete examples in front of a query, drawn here for training and for evaluation."""
+
+from frozenvl.data.episodes.fixed import Fixed
+from frozenvl.data.episodes.new_words import NewWords
+from frozenvl.data.episodes.shots import PerQuestion, Shots
+
+__all__ = ["Fixed", "NewWords", "PerQuestion", "Shots"]

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.records import image_folder, laid_out, read_annotations
-from frozenvl.prompt import ImageFile
+from frozenvl.prompt import Episode, ImageFile
 from frozenvl.util.errors import UserError
 
 _NAMING = re.compile(r"This is an? (.+?)\.?")

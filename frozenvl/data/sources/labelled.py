@@ -8,11 +8,11 @@ from random import Random
 from typing import Literal
 
 from frozenvl.data.order import seed_from
-from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, Image
+from frozenvl.prompt import Episode, Example, Image
 from frozenvl.util.errors import UserError
+from frozenvl.wording import NEW_WORDS
 
 
 class LabelledImages(Source):

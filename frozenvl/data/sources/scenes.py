@@ -16,10 +16,10 @@ from frozenvl.data.scenes.captions import captions
 from frozenvl.data.scenes.description import HELD_OUT, SEEN, Pair, Scene, arrange, draw_pairs
 from frozenvl.data.scenes.questions import MAX_QUESTIONS, annotate, question
 from frozenvl.data.scenes.renderer import RENDERER_VERSION, render
-from frozenvl.data.sources.episodes import NEW_WORDS, Episode
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, Image
+from frozenvl.prompt import Episode, Example, Image
 from frozenvl.util.errors import UserError
+from frozenvl.wording import NEW_WORDS
 
 SPLITS = ("train", "val", "novel")
 

@@ -9,7 +9,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.layouts import caption_results
-from frozenvl.prompt import Template
+from frozenvl.wording import Template
 
 
 class Captions(Benchmark):

@@ -8,23 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from frozenvl.data.sources.episodes import Episode
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.evaluation.session import Context
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.naming import naming_scores, strict_match
 from frozenvl.metrics.vqa import exact_match, vqa_scores
-from frozenvl.prompt import Example, Image, Prompt, Template, joined
+from frozenvl.prompt import Episode, Example, Image, Prompt, joined
 from frozenvl.util.errors import UserError
-
-WORDINGS = {
-    # "This is a dax", and then "This is a"
-    "published": Template(query="{image}{question}", target=" {target}", stop=("\n",)),
-    # as the paper's figures have it
-    "paper": Template(query="{image}Q: What is this? A: {question}", target=" {target}", stop=("\n", "Q:")),
-}
-"""How Frozen's naming tasks are worded: in the published files, and in the paper."""
+from frozenvl.wording import NAMING_WORDINGS, Template
 
 
 class Episodes(ABC):
@@ -184,8 +176,8 @@ class Naming(_Episodes):
 
     Args:
         episodes: sets of episodes by name, such as one of the published files for each number of ways and shots.
-        template: how it is worded: a template, or the name of one in `WORDINGS`. `{question}` stands for the support's
-            captions ("This is a dax") and for what the query begins with ("This is a").
+        template: how it is worded: a template, or the name of one in `NAMING_WORDINGS`. `{question}` stands for the
+            support's captions ("This is a dax") and for what the query begins with ("This is a").
         repeats: times each support example stands again.
         induction: texts before the support, `{names}` filled with "dax or blicket"; "" is none.
         choose: whether the name is chosen among the support's by likelihood, and how that is measured.
@@ -209,7 +201,7 @@ class Naming(_Episodes):
         decoding: dict[str, Any] | None = None,
         supervised_encoder: str = "",
     ) -> None:
-        worded = template if isinstance(template, Template) else WORDINGS[template]
+        worded = template if isinstance(template, Template) else NAMING_WORDINGS[template]
         super().__init__(episodes, worded, repeats, induction, max_new_tokens, decoding, supervised_encoder)
         self.likelihood = choose
 

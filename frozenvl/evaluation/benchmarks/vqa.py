@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from frozenvl.data.episodes.demonstrations import Demonstrations, PerQuestion, seeds_of
+from frozenvl.data.episodes.demonstrations import Demonstrations
+from frozenvl.data.episodes.shots import PerQuestion
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
 from frozenvl.evaluation.session import Context
 from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
-from frozenvl.prompt import VQA, Example, Template
+from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 from frozenvl.util.progress import progress_line
+from frozenvl.wording import VQA, Template
 
 
 class FewShotVQA(Benchmark):
@@ -93,7 +95,7 @@ class FewShotVQA(Benchmark):
         made = []
         for shots in self.shots:
             for text in self.induction:
-                for seed in seeds_of(self.way, shots, self.seeds):
+                for seed in self.way.seeds(shots, self.seeds):
                     name = f"{shots}shot" + induced(self.induction, text)
                     facts: dict[str, Any] = {"shots": shots, "induction": bool(text)}
                     if shots:

@@ -19,7 +19,7 @@ from frozenvl.model.language.capabilities import can_pack, check_cache, check_he
 from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
 from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.language.quantization import Quantization, quantized
-from frozenvl.model.language.soft_prompt import Start
+from frozenvl.model.language.soft_prompt import SoftPrompt
 from frozenvl.model.part import Described
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
@@ -77,7 +77,7 @@ class FrozenLanguageModel(Described, nn.Module):
         self.compiled = False
         self.mixed = False
         """Whether weights of its own are trained in fp32 beside others in bf16."""
-        self.start: Start | None = None
+        self.start: SoftPrompt | None = None
         self.packs = False
         if next(self.model.parameters()).is_meta:  # a plan's: without numbers nothing can be tried
             self.packs = self.has_positions
@@ -86,7 +86,7 @@ class FrozenLanguageModel(Described, nn.Module):
         check_cache(self)
         self.packs = can_pack(self)
 
-    def begin_with(self, start: Start) -> None:
+    def begin_with(self, start: SoftPrompt) -> None:
         """Has every sequence begin with something that is learned; which stays a part of somebody else."""
         object.__setattr__(self, "start", start)
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import Cache
 
 
-class Start:
+class SoftPrompt:
     """Vectors at the input, or keys and values: one of the two methods gives something."""
 
     length: int

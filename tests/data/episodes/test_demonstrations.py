@@ -6,7 +6,7 @@ import pytest
 import torch
 from toy import Broken, Rows, Square, question, words
 
-from frozenvl.data.episodes.demonstrations import most, seeds_of
+from frozenvl.data.episodes.similar import most
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.evaluation import FewShotVQA, Fixed, MostSimilar, PerQuestion
 from frozenvl.model.processor import Pixels
@@ -118,9 +118,9 @@ def test_most_has_the_first_of_equals_first():
 
 
 def test_only_seeds_that_make_a_difference_are_run(tiny_vision):
-    assert seeds_of(PerQuestion(), 4, [0, 1, 2]) == [0, 1, 2]
-    assert seeds_of(PerQuestion(), 0, [0, 1, 2]) == [0]
-    assert seeds_of(MostSimilar(TimmEncoder(str(tiny_vision))), 4, [0, 1, 2]) == [0]
+    assert PerQuestion().seeds(4, [0, 1, 2]) == [0, 1, 2]
+    assert PerQuestion().seeds(0, [0, 1, 2]) == [0]
+    assert MostSimilar(TimmEncoder(str(tiny_vision))).seeds(4, [0, 1, 2]) == [0]
 
 
 SCENES = SceneQuestions(size=40, resolution=64)

@@ -11,14 +11,15 @@ import pytest
 from numbered import Numbers, process
 
 from frozenvl.data.collate import TrainingBatches
-from frozenvl.data.episodes.support import NewWords, Shots, new_words
-from frozenvl.data.sources.episodes import NEW_WORDS
+from frozenvl.data.episodes.new_words import NewWords, new_words
+from frozenvl.data.episodes.shots import Shots
 from frozenvl.data.sources.labelled import LabelledImages
 from frozenvl.data.sources.scenes import SceneCaptions, SceneObjects, SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
-from frozenvl.prompt import VQA, BlackImage, Example, Learned, Sample, Template
+from frozenvl.prompt import BlackImage, Example, Learned, Sample
 from frozenvl.util.errors import UserError
+from frozenvl.wording import NEW_WORDS, VQA, Template
 
 QUESTIONS = SceneQuestions(size=24, resolution=64)  # four to each of six images
 NAMING = Template("{image}This is a", " {target}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from frozenvl.data.sources.folder import ImageFolder
-from frozenvl.prompt import VQA, Template
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA, Template
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from toy import Square, words
 
-from frozenvl.data.sources.episodes import Episode
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
 from frozenvl.evaluation import EpisodeVQA, Naming
 from frozenvl.evaluation.benchmarks.naming import WORDINGS
-from frozenvl.prompt import Template
+from frozenvl.prompt import Episode
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 NAMES = ("dax", "blicket", "slation", "perpo", "shously")
 

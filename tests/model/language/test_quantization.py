@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language import quantization
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.mapper import MLP
+from frozenvl.model.mappers import MLP
 from frozenvl.model.tuning import Finetuned
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.training.module import FrozenModule

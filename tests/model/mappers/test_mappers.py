@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from frozenvl.model import mapper as mappers
-from frozenvl.model.mapper import MLP, Linear, Mapper, PatchLinear, PixelShuffle, Resampler, Transformer
+from frozenvl.model.mappers import MLP, Linear, Mapper, PatchLinear, PixelShuffle, Resampler, Transformer
 from frozenvl.util.errors import UserError
 
 KINDS = {

@@ -1,0 +1,30 @@
+"""A linear map of each feature vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from frozenvl.model.mappers.mapper import Mapper
+from frozenvl.util.errors import UserError
+
+
+class PatchLinear(Mapper):
+    """One linear map over each feature vector (LiMBeR): as many prefix vectors as features.
+
+    Raises:
+        UserError: where k is another number.
+    """
+
+    def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:
+        super().__init__(channels, tokens, dim, k, **options)
+        if k != tokens:
+            raise UserError(
+                f"PatchLinear maps each of the encoder's {tokens} vectors to one: set k to {tokens} (it is {k}), or "
+                "change the encoder's grid"
+            )
+        self.out = nn.Linear(channels, dim)
+
+    def map(self, features: Tensor) -> Tensor:
+        return self.out(features)

@@ -1,0 +1,48 @@
+"""Neighbouring feature vectors concatenated, then mapped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from frozenvl.model.mappers.mapper import Mapper
+from frozenvl.util.errors import UserError
+
+
+class PixelShuffle(Mapper):
+    """Cells that lie together become one vector, and one hidden layer maps it (nanoVLM).
+
+    Args:
+        hidden: width of the hidden layer; by default that of the embeddings.
+
+    Raises:
+        UserError: where features are no square map that falls into k squares.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        tokens: int,
+        dim: int,
+        k: int,
+        hidden: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(channels, tokens, dim, k, **options)
+        side, left = round(tokens**0.5), round(k**0.5)
+        if side * side != tokens or left * left != k or side % left:
+            raise UserError(
+                f"PixelShuffle folds a square map of features into k squares; {tokens} vectors and k = {k} are none: "
+                "try grid 6 and k 9, or grid 8 and k 16"
+            )
+        self.left, self.fold = left, side // left
+        wide = channels * self.fold**2
+        self.net = nn.Sequential(
+            nn.LayerNorm(wide), nn.Linear(wide, hidden or dim), nn.GELU(), nn.Linear(hidden or dim, dim)
+        )
+
+    def map(self, features: Tensor) -> Tensor:
+        cells = features.reshape(len(features), self.left, self.fold, self.left, self.fold, self.channels)
+        squares = cells.transpose(2, 3).reshape(len(features), self.k, self.fold**2 * self.channels)
+        return self.net(squares)

@@ -1,0 +1,96 @@
+"""Soft prompts: learned vectors, or keys and values, in front of every sequence."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
+
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.soft_prompt import SoftPrompt
+from frozenvl.model.tuning.tuning import Tuning, at_least_one
+from frozenvl.util.errors import UserError
+
+
+class PromptTuning(Tuning, SoftPrompt):
+    """Learned vectors at the input, in front of every sequence (PEFT): a prefix that looks at no image.
+
+    Args:
+        length: vectors.
+    """
+
+    def __init__(self, length: int = 10) -> None:
+        super().__init__()
+        self.length = at_least_one("length", length)
+
+    def attach(self, language: FrozenLanguageModel) -> None:
+        from peft import PromptEmbedding, PromptTuningConfig, TaskType
+
+        config = PromptTuningConfig(
+            task_type=TaskType.CAUSAL_LM,
+            num_virtual_tokens=self.length,
+            token_dim=language.dim,
+            num_transformer_submodules=1,
+        )
+        self.prompt = PromptEmbedding(config, language.model.get_input_embeddings())
+        with torch.no_grad():  # of the embeddings' size, not PEFT's unit normal
+            self.prompt.embedding.weight.mul_(language.some_embeddings().float().pow(2).mean().sqrt())
+        language.begin_with(self)
+
+    def vectors(self) -> Tensor:
+        return self.prompt.embedding.weight
+
+
+class PrefixTuning(Tuning, SoftPrompt):
+    """Learned keys and values in front of every sequence, in every layer (PEFT).
+
+    They start as those of real tokens, far apart in the vocabulary: with random ones, PEFT's start, a model first has
+    to find its way back to text (Li and Liang 2021, section 7.4).
+
+    Args:
+        length: positions.
+    """
+
+    def __init__(self, length: int = 10) -> None:
+        super().__init__()
+        self.length = at_least_one("length", length)
+
+    def attach(self, language: FrozenLanguageModel) -> None:
+        from peft import (
+            PrefixTuningConfig,
+            TaskType,
+            get_peft_model,
+            initialize_kv_prefix_from_past_key_values,
+        )
+
+        config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=self.length)
+        try:
+            with warnings.catch_warnings():
+                # What PEFT asks of transformers is to be renamed.
+                warnings.simplefilter("ignore", FutureWarning)
+                peft: Any = get_peft_model(language.model, config)
+            layers = peft.get_prompt(1).layers
+        except ValueError:  # it has no attention heads
+            layers = [None]
+        if any(type(layer) is not DynamicLayer for layer in layers):
+            raise UserError(
+                f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
+            )
+        tokens = language.some_embeddings(self.length)[None]
+        if not tokens.is_meta:  # a plan's have no content
+            read = language.read(tokens, torch.tensor([self.length], device=tokens.device))
+            initialize_kv_prefix_from_past_key_values(peft, past_key_values=read.cache)
+        peft.prompt_tokens[peft.active_adapter] = torch.arange(
+            self.length, device="cpu"
+        )  # numbers, in a plan too
+        self.encoder = peft.prompt_encoder
+        self._peft = [peft]  # which holds the language model: not a part of this one
+        language.begin_with(self)
+
+    def cache(self, rows: int) -> Cache:
+        prompt: Any = self._peft[0].get_prompt(rows)
+        return prompt
