@@ -12,10 +12,10 @@ import lightning as L
 import torch
 from torch import Tensor, distributed
 
-from frozenvl.commands.experiment import configuration_parser
 from frozenvl.plan.fit_spec import Planned
 from frozenvl.plan.timing import Pieces, reading
 from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.command_line import configuration_parser
 
 WARM = 1
 """Steps at the start that are not counted."""

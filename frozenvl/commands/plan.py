@@ -114,9 +114,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: where the configuration describes no fit, or its language model's is not at hand.
     """
-    from frozenvl.commands.experiment import configuration_parser
     from frozenvl.plan.fit_spec import Planned
     from frozenvl.plan.forecast import Device, Forecast
+    from frozenvl.training.command_line import configuration_parser
     from frozenvl.util.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -82,6 +82,6 @@ def settings(given: list[str]) -> dict[str, str]:
 
 def parser() -> Any:
     """Reads configurations; some seconds, since it knows all classes."""
-    from frozenvl.commands.experiment import configuration_parser
+    from frozenvl.training.command_line import configuration_parser
 
     return configuration_parser()

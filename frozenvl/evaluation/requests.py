@@ -199,7 +199,7 @@ def unreadable(image: Image, context: Context) -> str:
 def check_length(where: str, benchmark: Benchmark, context: Context, queries: Sequence[Query]) -> None:
     """Raises `UserError` where the longest prompts, the last, have more positions than the model."""
     language, plain = context.model.language, context.plain
-    limit, before = language.max_positions, language.start_length + len(plain.start)
+    limit, before = language.max_positions, language.soft_prompt_length + len(plain.start)
     if limit is None:
         return
     for query in queries[-LONGEST:]:

@@ -12,6 +12,7 @@ from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.language.decoding import greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
@@ -191,7 +192,7 @@ class FrozenVL(nn.Module, OnHub):
         """Whether a batch may follow what it is to follow, and has the positions for it."""
         if prompt_cache is not None:
             prompt_cache.check(batch)
-        before = self.language.start_length + len(prompt_cache or ())
+        before = self.language.soft_prompt_length + len(prompt_cache or ())
         longest = before + max(batch.lengths.tolist(), default=0) + more
         limit = self.language.max_positions
         if limit is not None and longest > limit:
@@ -232,6 +233,17 @@ class FrozenVL(nn.Module, OnHub):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
             scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix, prompt_cache))
         return scores
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> Tensor:
+        """(B, dim) last hidden state at the last position of each prompt (as E5-V embeds images and texts), in fp32."""
+        self._check(batch)
+        prefix = self.prefix(batch)
+        vectors = torch.zeros(len(batch), self.language.dim, device=prefix.device)
+        for chunk in batch.chunks(PASS):
+            hidden = self.language.hidden(self.embeddings(chunk, prefix), chunk.lengths)
+            vectors[chunk.index] = hidden[chunk.lengths.cumsum(0) - 1].float()
+        return vectors
 
     @torch.no_grad()
     def rank_candidates(
@@ -317,11 +329,11 @@ class FrozenVL(nn.Module, OnHub):
         inputs, lengths, lead = self._whole(batch, self.prefix(batch), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         if options:
-            tokens = self.language.sample(
-                inputs, lengths, processor.end, max_new_tokens=max_new_tokens, **options
+            tokens = sample(
+                self.language, inputs, lengths, processor.end, max_new_tokens=max_new_tokens, **options
             )
         else:
-            tokens = self.language.greedy(inputs, lengths, max_new_tokens, stopped, processor.end, lead)
+            tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, processor.end, lead)
         return [
             Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
         ]

@@ -12,9 +12,6 @@ from pathlib import Path
 import matplotlib.figure  # noqa: F401 - here, so that it is imported once
 from running import CONFIG, Runs
 
-import frozenvl.commands.experiment
-import frozenvl.evaluation  # noqa: F401
-
 DRILL = ("--config", CONFIG.parent / "faults" / "drill.yaml")
 PATIENCE = 60
 """Seconds after which a process that should have ended counts as hanging."""

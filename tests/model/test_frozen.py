@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from frozenvl.model import frozen
 from frozenvl.model.batch import IGNORE
+from frozenvl.model.language.decoding import greedy
 from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
 from frozenvl.wording import VQA
@@ -204,7 +205,7 @@ def test_stop_markers_end_each_text_alone(build, processor_of):
     processor = processor_of(model)
     batch = processor([sample.prompt for sample in SAMPLES])
     inputs = model.embeddings(batch, model.prefix(batch))
-    ids = model.language.greedy(inputs, batch.lengths, 10, lambda ids: False, processor.end)
+    ids = greedy(model.language, inputs, batch.lengths, 10, lambda ids: False, processor.end)
     full = [processor.decode(row) for row in ids]
     marker = processor.decode(ids[0][3:4])
     assert marker.isprintable()

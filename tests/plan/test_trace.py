@@ -13,12 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig, LlamaConfig
 
-from frozenvl.commands.experiment import configuration_parser
 from frozenvl.model.batch import IGNORE
 from frozenvl.plan.fit_spec import Planned
 from frozenvl.plan.timing import drawn
 from frozenvl.plan.trace import Outline, size
 from frozenvl.training.callbacks.throughput import Work, operations
+from frozenvl.training.command_line import configuration_parser
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
 

@@ -23,7 +23,7 @@ def checkpoint_layers(language: FrozenLanguageModel) -> None:
     Raises:
         UserError: where something is attached that layers would write into twice.
     """
-    if language.start is not None and language.start.cache(1) is not None:
+    if language.soft_prompt is not None and language.soft_prompt.cache(1) is not None:
         raise UserError(
             "model.checkpointing computes layers twice, and learned keys and values (PrefixTuning) stand in a cache "
             "that they write to: leave one of them out"

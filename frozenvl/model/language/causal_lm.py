@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -77,7 +76,7 @@ class FrozenLanguageModel(Described, nn.Module):
         self.compiled = False
         self.mixed = False
         """Whether weights of its own are trained in fp32 beside others in bf16."""
-        self.start: SoftPrompt | None = None
+        self.soft_prompt: SoftPrompt | None = None
         self.packs = False
         if next(self.model.parameters()).is_meta:  # a plan's: without numbers nothing can be tried
             self.packs = self.has_positions
@@ -86,9 +85,9 @@ class FrozenLanguageModel(Described, nn.Module):
         check_cache(self)
         self.packs = can_pack(self)
 
-    def begin_with(self, start: SoftPrompt) -> None:
+    def prepend(self, soft_prompt: SoftPrompt) -> None:
         """Has every sequence begin with something that is learned; which stays a part of somebody else."""
-        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "soft_prompt", soft_prompt)
 
     def train(self, mode: bool = True) -> FrozenLanguageModel:
         """Stays in eval mode: dropout inside a frozen model would only add noise."""
@@ -140,26 +139,26 @@ class FrozenLanguageModel(Described, nn.Module):
         real = real_positions(embeddings, lengths)
         if past is not None:
             mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
-            return self._extend(embeddings, mask, past.cache)[real]
-        if (cache := self._start_cache(len(lengths))) is not None:
-            mask = lengths.new_ones(len(lengths), self.start_length + embeddings.shape[1])
-            return self._extend(embeddings, mask, cache)[real]
-        whole, longer = self._with_start(embeddings, lengths)
+            return self.extend(embeddings, mask, past.cache)[real]
+        if (cache := self.soft_prompt_cache(len(lengths))) is not None:
+            mask = lengths.new_ones(len(lengths), self.soft_prompt_length + embeddings.shape[1])
+            return self.extend(embeddings, mask, cache)[real]
+        whole, longer = self.with_soft_prompt(embeddings, lengths)
         own = real_positions(whole, longer).nonzero(as_tuple=True)[1] >= whole.shape[1] - embeddings.shape[1]
         return self._from_the_start(whole, longer)[own]
 
     @property
-    def start_length(self) -> int:
+    def soft_prompt_length(self) -> int:
         """Positions that are learned to stand in front of every sequence."""
-        return 0 if self.start is None else self.start.length
+        return 0 if self.soft_prompt is None else self.soft_prompt.length
 
-    def _start_cache(self, rows: int) -> Cache | None:
+    def soft_prompt_cache(self, rows: int) -> Cache | None:
         """Learned keys and values in front of so many sequences, where there are any."""
-        return None if self.start is None else self.start.cache(rows)
+        return None if self.soft_prompt is None else self.soft_prompt.cache(rows)
 
-    def _with_start(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def with_soft_prompt(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Sequences behind the learned vectors, where there are any."""
-        vectors = None if self.start is None else self.start.vectors()
+        vectors = None if self.soft_prompt is None else self.soft_prompt.vectors()
         if vectors is None:
             return embeddings, lengths
         first = vectors.to(embeddings.dtype).expand(len(embeddings), -1, -1)
@@ -196,21 +195,21 @@ class FrozenLanguageModel(Described, nn.Module):
         leave_attention_as_it_is()
         self.compiled = True
 
-    def _autocast(self) -> torch.autocast:
+    def autocast(self) -> torch.autocast:
         device = next(self.parameters()).device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self.mixed)
 
-    def _eagerly(self) -> AbstractContextManager:
+    def eagerly(self) -> AbstractContextManager:
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
     def _body(self, cache: Cache | None = None, **inputs: Any) -> Tensor:
         trains = torch.is_grad_enabled() and cache is None
         if cache is not None:
             inputs[self.cache_name] = cache
-        with nullcontext() if trains else self._eagerly(), self._autocast():
+        with nullcontext() if trains else self.eagerly(), self.autocast():
             return self.model.base_model(**inputs, use_cache=cache is not None).last_hidden_state
 
-    def _extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
+    def extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """(B, L, dim) last hidden states of the last L of T positions, of which the cache holds those before.
 
         Args:
@@ -221,7 +220,7 @@ class FrozenLanguageModel(Described, nn.Module):
         if self.goes_on_singly and known and new > 1:
             steps = range(new)
             return torch.cat(
-                [self._extend(embeddings[:, t : t + 1], mask[:, : known + t + 1], cache) for t in steps],
+                [self.extend(embeddings[:, t : t + 1], mask[:, : known + t + 1], cache) for t in steps],
                 dim=1,
             )
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
@@ -238,18 +237,18 @@ class FrozenLanguageModel(Described, nn.Module):
             lengths: (B,) positions that are not padding.
             lead: the single sequence that all of them begin with, where it was read before.
         """
-        embeddings, lengths = self._with_start(embeddings, lengths)
+        embeddings, lengths = self.with_soft_prompt(embeddings, lengths)
         known = before = 0
         cache: Cache | None
         if lead is not None:
             known, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
-        elif (cache := self._start_cache(len(lengths))) is not None:
-            before = self.start_length
+        elif (cache := self.soft_prompt_cache(len(lengths))) is not None:
+            before = self.soft_prompt_length
         else:
             cache = DynamicCache(config=self.model.config)
         embeddings, mask = left_padded(embeddings, lengths)
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
-        return KVCache(cache, mask, self._extend(embeddings[:, known:], mask, cache)[:, -1])
+        return KVCache(cache, mask, self.extend(embeddings[:, known:], mask, cache)[:, -1])
 
     @torch.no_grad()
     def read_lead(self, embeddings: Tensor) -> KVCache:
@@ -258,7 +257,7 @@ class FrozenLanguageModel(Described, nn.Module):
         Raises:
             UserError: where a layer remembers something else than keys and values, or these are learned.
         """
-        if self._start_cache(1) is not None:
+        if self.soft_prompt_cache(1) is not None:
             raise UserError(
                 "with learned keys and values in front, prompts cannot share a leading part; "
                 "draw demonstrations per question"
@@ -272,14 +271,14 @@ class FrozenLanguageModel(Described, nn.Module):
         # Without the configuration, whole: `KVCache.lead` needs what a sliding window would have dropped.
         cache = DynamicCache()
         length = torch.tensor([embeddings.shape[1]], device=embeddings.device)
-        embeddings, _ = self._with_start(embeddings, length)
+        embeddings, _ = self.with_soft_prompt(embeddings, length)
         mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
-        return KVCache(cache, mask, self._extend(embeddings, mask, cache)[:, -1])
+        return KVCache(cache, mask, self.extend(embeddings, mask, cache)[:, -1])
 
     def head(self, hidden: Tensor) -> Tensor:
         """(n, dim) last hidden states → (n, vocabulary) logits."""
         config = self.model.config
-        with self._autocast():
+        with self.autocast():
             logits = self.model.get_output_embeddings()(hidden)
         if scale := getattr(config, "logit_scale", None):
             logits = logits * scale
@@ -291,69 +290,3 @@ class FrozenLanguageModel(Described, nn.Module):
     @property
     def head_is_trained(self) -> bool:
         return any(weight.requires_grad for weight in self.model.get_output_embeddings().parameters())
-
-    @torch.no_grad()
-    def greedy(
-        self,
-        embeddings: Tensor,
-        lengths: Tensor,
-        max_new_tokens: int,
-        stop: Callable[[list[int]], bool],
-        end: int,
-        lead: KVCache | None = None,
-    ) -> list[list[int]]:
-        """Greedy continuation of each of `B` sequences; finished ones leave the batch.
-
-        Args:
-            embeddings: (B, L, D), padded on the right.
-            lengths: (B,) positions that are not padding.
-            stop: whether a continuation (token ids so far) has ended before the end token.
-            lead: the single sequence that all of them begin with, where it was read before.
-
-        Returns:
-            B lists of token ids, without the end token.
-        """
-        past = self.read(embeddings, lengths, lead)
-        cache, mask, hidden = past.cache, past.mask, past.hidden
-        done: list[list[int]] = [[] for _ in range(len(lengths))]
-        active = list(range(len(lengths)))
-        for step in range(max_new_tokens):
-            chosen = self.head(hidden).max(-1).indices  # as argmax, in a third of the time
-            keep = []
-            for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
-                if token == end:
-                    continue
-                done[index].append(token)
-                if step + 1 < max_new_tokens and not stop(done[index]):
-                    keep.append(row)
-            if not keep:
-                break
-            if len(keep) < len(active):
-                rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
-                cache.reorder_cache(rows)  # as `batch_select_indices`, which states do not have
-                mask, chosen = mask[rows], chosen[rows]
-                active = [active[row] for row in keep]
-            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-            hidden = self._extend(self.embed(chosen[:, None]), mask, cache)[:, -1]
-        return done
-
-    @torch.no_grad()
-    def sample(self, embeddings: Tensor, lengths: Tensor, end: int, **options) -> list[list[int]]:
-        """Beam search, sampling and whatever else transformers' `generate` offers, by its own option names.
-
-        Returns:
-            B lists of token ids, without the end token.
-        """
-        embeddings, mask = left_padded(*self._with_start(embeddings, lengths))
-        if (cache := self._start_cache(len(mask) * int(options.get("num_beams", 1)))) is not None:
-            # `generate` counts a cache's positions among those of its inputs, so something has to stand there.
-            nothing = embeddings.new_zeros(len(embeddings), self.start_length, self.dim)
-            embeddings = torch.cat([nothing, embeddings], dim=1)
-            mask = torch.cat([mask.new_ones(nothing.shape[:2]), mask], dim=1)
-            options["past_key_values"] = cache
-        with self._eagerly(), self._autocast():
-            out = self.model.generate(
-                inputs_embeds=embeddings, attention_mask=mask, eos_token_id=end, pad_token_id=end, **options
-            )
-        rows = out.tolist()
-        return [row[: row.index(end)] if end in row else row for row in rows]

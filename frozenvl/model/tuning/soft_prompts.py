@@ -39,7 +39,7 @@ class PromptTuning(Tuning, SoftPrompt):
         self.prompt = PromptEmbedding(config, language.model.get_input_embeddings())
         with torch.no_grad():  # of the embeddings' size, not PEFT's unit normal
             self.prompt.embedding.weight.mul_(language.some_embeddings().float().pow(2).mean().sqrt())
-        language.begin_with(self)
+        language.prepend(self)
 
     def vectors(self) -> Tensor:
         return self.prompt.embedding.weight
@@ -89,7 +89,7 @@ class PrefixTuning(Tuning, SoftPrompt):
         )  # numbers, in a plan too
         self.encoder = peft.prompt_encoder
         self._peft = [peft]  # which holds the language model: not a part of this one
-        language.begin_with(self)
+        language.prepend(self)
 
     def cache(self, rows: int) -> Cache:
         prompt: Any = self._peft[0].get_prompt(rows)

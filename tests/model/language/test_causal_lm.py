@@ -9,6 +9,7 @@ from frozenvl.model.fingerprint import fingerprint
 from frozenvl.model.language import packing
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.language.decoding import greedy, sample
 from frozenvl.model.language.kv_cache import left_padded
 from frozenvl.util.errors import UserError
 
@@ -158,10 +159,10 @@ def test_greedy_reads_whole_sequences_anew_and_says_the_same(language, kind):
             said.append(int(model.model(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax()))
             inputs = torch.cat([inputs, model.embed(torch.tensor([said[-1:]]))], dim=1)
         expected.append(said)
-    assert model.greedy(embeddings, LENGTHS, 8, lambda ids: False, -1) == expected
+    assert greedy(model, embeddings, LENGTHS, 8, lambda ids: False, -1) == expected
     end = expected[2][3]
     cut = [said[: said.index(end)] if end in said else said for said in expected]
-    assert model.greedy(embeddings, LENGTHS, 8, lambda ids: False, end) == cut != expected
+    assert greedy(model, embeddings, LENGTHS, 8, lambda ids: False, end) == cut != expected
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -169,10 +170,10 @@ def test_greedy_is_transformers_own(language, kind):
     """Token for token, batched with left padding against each alone; rows end at different times."""
     model = language(kind)
     embeddings, _ = rows(model)
-    unending = model.greedy(embeddings, LENGTHS, 8, lambda ids: False, -1)
+    unending = greedy(model, embeddings, LENGTHS, 8, lambda ids: False, -1)
     assert [len(row) for row in unending] == [8] * 4
     end = unending[2][3]
-    ours = model.greedy(embeddings, LENGTHS, 8, lambda ids: False, end)
+    ours = greedy(model, embeddings, LENGTHS, 8, lambda ids: False, end)
     assert len(ours[2]) <= 3 and len({len(row) for row in ours}) > 1
     for row, (one, length) in enumerate(zip(embeddings, LENGTHS, strict=True)):
         out = model.model.generate(
@@ -190,9 +191,9 @@ def test_greedy_is_transformers_own(language, kind):
 def test_greedy_stops_a_row_alone(language):
     model = language("llama")
     embeddings, _ = rows(model)
-    free = model.greedy(embeddings, LENGTHS, 6, lambda ids: False, -1)
+    free = greedy(model, embeddings, LENGTHS, 6, lambda ids: False, -1)
     first = free[1][0]
-    stopped = model.greedy(embeddings, LENGTHS, 6, lambda ids: ids[0] == first and len(ids) == 2, -1)
+    stopped = greedy(model, embeddings, LENGTHS, 6, lambda ids: ids[0] == first and len(ids) == 2, -1)
     assert stopped == [row[:2] if row[0] == first else row for row in free] and stopped != free
 
 
@@ -201,18 +202,18 @@ def test_generate_options_reach_transformers(language, kind):
     model = language(kind)
     embeddings, _ = rows(model)
     end = model.model.config.eos_token_id
-    greedy = model.greedy(embeddings, LENGTHS, 5, lambda ids: False, end)
-    assert model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True, top_k=1) == greedy
-    beams = model.sample(embeddings, LENGTHS, end, max_new_tokens=5, num_beams=3)
+    likeliest = greedy(model, embeddings, LENGTHS, 5, lambda ids: False, end)
+    assert sample(model, embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True, top_k=1) == likeliest
+    beams = sample(model, embeddings, LENGTHS, end, max_new_tokens=5, num_beams=3)
     alone = [
-        model.sample(one[None, :n], n[None], end, max_new_tokens=5, num_beams=3)[0]
+        sample(model, one[None, :n], n[None], end, max_new_tokens=5, num_beams=3)[0]
         for one, n in zip(embeddings, LENGTHS, strict=True)
     ]
-    assert beams == alone != greedy
+    assert beams == alone != likeliest
     torch.manual_seed(0)
-    sampled = model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True)
+    sampled = sample(model, embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True)
     torch.manual_seed(0)
-    assert model.sample(embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True) == sampled != greedy
+    assert sample(model, embeddings, LENGTHS, end, max_new_tokens=5, do_sample=True) == sampled != likeliest
 
 
 def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):

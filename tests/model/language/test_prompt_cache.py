@@ -7,7 +7,8 @@ from painted import Painted
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
-from frozenvl.model import frozen, language
+from frozenvl.model import frozen
+from frozenvl.model.language import causal_lm as causal_lm_module
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
@@ -208,8 +209,8 @@ def test_a_start_token_stands_once(tmp_path):
 
 
 def test_layers_that_keep_something_else_are_refused(tmp_path, monkeypatch):
-    model = language.FrozenLanguageModel(str(causal_lm(tmp_path, "llama")))
-    monkeypatch.setattr(language, "KEYS_AND_VALUES", ())
+    model = causal_lm_module.FrozenLanguageModel(str(causal_lm(tmp_path, "llama")))
+    monkeypatch.setattr(causal_lm_module, "KEYS_AND_VALUES", ())
     with pytest.raises(UserError, match="cannot share a leading part"):
         model.read_lead(torch.zeros(1, 3, model.dim))
 

@@ -1,0 +1,203 @@
+"""Lightning's command line on a FrozenModule and FrozenData: a folder a run, safe checkpoints, errors in one line."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import ArgumentError, Namespace, set_parsing_settings
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
+
+from frozenvl.training.callbacks.cost import Cost
+from frozenvl.training.callbacks.data_report import DataReport
+from frozenvl.training.callbacks.history import History
+from frozenvl.training.callbacks.perplexity import Perplexity
+from frozenvl.training.callbacks.predictions import Predictions
+from frozenvl.training.callbacks.throughput import Speed
+from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.launch import check_launch, launch
+from frozenvl.training.module import FrozenModule
+from frozenvl.training.signals import Signals, StopAtStep
+from frozenvl.training.steps import DueValidation
+from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.errors import UserError
+
+BESIDE_THE_POINT = (
+    "does not have many workers",
+    "sync_dist=True",
+    "LightningCLI's args parameter",
+    "module.s. in eval mode at the start",  # the frozen ones
+    "your dataloader is not resumable",  # it is: frozenvl.training.steps
+    "You are using a custom batch sampler",
+    "The dirpath has changed",  # a checkpoint scored under another name
+    "isinstance.treespec, LeafSpec",
+    "The `srun` command is available",
+)
+"""Warnings of Lightning's that say nothing to the user of this command."""
+
+
+LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "cost.json", "evaluation")
+"""What a fit leaves in its run's folder."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Keeps the configuration of a fit as `config.yaml` in its run's folder: it is the record of it."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+
+class FrozenCLI(LightningCLI):
+    """LightningCLI with a folder a run, checkpoints that are safe to load, and errors in one line."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--name", default="run", help="name of the run: everything goes to runs/<name>")
+        parser.add_argument(
+            "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
+        )
+        parser.add_argument(
+            "--overwrite",
+            type=bool,
+            default=False,
+            help="fit: throw away what a run of this name left before",
+        )
+        parser.add_argument(
+            "--resume",
+            type=bool,
+            default=False,
+            help="fit: go on from the last checkpoint of this name, or begin where there is none",
+        )
+        parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
+        parser.link_arguments("init_from", "model.init_from")
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+
+    def _parse_ckpt_path(self) -> None:
+        """Looks into no checkpoint: ours hold no hyper-parameters, and what is refused is refused by `read_plain`."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        launch()  # before Lightning looks at the same variables, and says less
+        config = self._get(self.config_init, "trainer", default={})
+        root = config["default_root_dir"]
+        if config.get("logger") in (None, True):
+            kwargs["logger"] = TensorBoardLogger(root, name="", version="")
+        kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
+        kwargs["use_distributed_sampler"] = False
+        trainer = super().instantiate_trainer(**kwargs)
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        check_launch(
+            trainer.num_nodes, trainer.num_devices, by_itself=type(environment) is LightningEnvironment
+        )
+        signals = Signals(trainer)
+        trainer._signal_connector = signals
+        speed, validation = Speed(), DueValidation()
+        due = lambda: validation.due
+        kept = [History(due), DataReport(due), validation, speed, Cost(speed), Perplexity(), Predictions()]
+        trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
+        trainer.callbacks += [SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
+        for callback in trainer.checkpoint_callbacks:
+            # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
+            callback._enable_version_counter = False  # type: ignore[attr-defined]
+            if getattr(callback, "save_last", None) == "link":
+                # Lightning takes a link away before it sets it anew.
+                callback.save_last = True  # type: ignore[attr-defined]
+        return trainer
+
+    def before_fit(self) -> None:
+        """A run is gone on with, or it is new: never another one's remains under the same name."""
+        self.trainer._signal_connector.register_signal_handlers()
+        folder, resumed = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
+        left = [folder / name for name in LEFT if (folder / name).exists()]
+        last = folder / "checkpoints" / "last.ckpt"
+        if self._get(self.config, "resume"):
+            if resumed or self._get(self.config, "overwrite"):
+                raise UserError(
+                    "--resume true goes with neither --ckpt_path nor --overwrite true; choose one"
+                )
+            if last.exists():
+                resumed = self.config_init["fit"]["ckpt_path"] = str(last)
+        if resumed == "last" and not last.exists():
+            raise UserError(
+                f"{last.parent}: no last.ckpt to go on from; drop --ckpt_path to start anew, or give --resume true"
+            )
+        if self.trainer.is_global_zero:
+            for path in folder.glob("checkpoints/.*.tmp"):  # of a process that was killed while it wrote
+                path.unlink()
+        if resumed:
+            return
+        done = any(folder.glob("checkpoints/*.ckpt")) or any(folder.glob("evaluation/*/score.json"))
+        if done and not self._get(self.config, "overwrite"):
+            raise UserError(
+                f"{folder}: holds a run of that name; go on with --ckpt_path last, give another --name, or throw it "
+                "away with --overwrite true"
+            )
+        if self.trainer.is_global_zero:
+            for path in (*left, *folder.glob("events.out.tfevents.*")):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def before_validate(self) -> None:
+        if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):
+            print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)
+
+    before_test = before_predict = before_validate
+
+
+class ParserAlone(FrozenCLI):
+    """Reads configurations, and makes nothing of them."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = Namespace(seed_everything=False)
+
+    def instantiate_classes(self) -> None:
+        """Nothing to make."""
+
+
+def make(kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True) -> FrozenCLI:
+    keep_freed_memory()
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    for message in BESIDE_THE_POINT:
+        warnings.filterwarnings("ignore", message=f".*{message}")
+    return kind(
+        FrozenModule,
+        FrozenData,
+        run=subcommands,
+        args=arguments,
+        seed_everything_default=0,
+        save_config_callback=SaveConfig,
+        save_config_kwargs={"overwrite": True},
+        parser_kwargs={"parser_mode": "omegaconf+"},
+    )
+
+
+def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
+    """Reads the arguments of `fit` as the configuration that they make, nested; nothing is made of it.
+
+    It raises `UserError` for whatever is wrong with them, in one line.
+    """
+    parser = make(ParserAlone, [], subcommands=False).parser
+
+    def parse(arguments: Sequence[str]) -> dict[str, Any]:
+        try:
+            return parser.parse_args(list(arguments)).as_dict()
+        except ArgumentError as error:
+            raise UserError(one_line(str(error))) from error
+
+    return parse
+
+
+def one_line(message: str) -> str:
+    """The innermost of jsonargparse's nested messages, white space folded."""
+    innermost = message[message.rfind("Problem with") :] if "Problem with" in message else message
+    folded = " ".join(innermost.split())
+    return folded if len(folded) <= 400 else folded[:397] + "…"
