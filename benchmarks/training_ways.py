@@ -22,6 +22,7 @@ from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP
 from frozenvl.model.processor import Processor
 from frozenvl.model.vision import VisionEncoder
+from frozenvl.objectives import Captioning
 from frozenvl.prompt import Image, Sample
 
 LANGUAGE = "SmolLM2-135M-Instruct"
@@ -82,8 +83,8 @@ Way = Callable[[FrozenVL, Batch], Tensor]
 
 
 def here(model: FrozenVL, batch: Batch) -> Tensor:
-    loss = model.loss(batch)
-    return loss.nll / loss.tokens
+    run, captioning = model.run(batch), Captioning()
+    return captioning.total(run) / captioning.count(batch)
 
 
 def plain(model: FrozenVL, batch: Batch) -> Tensor:

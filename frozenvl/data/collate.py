@@ -5,7 +5,7 @@ Either way each is listed in its batch with its reason, so that it is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -57,6 +57,25 @@ class TrainingBatches:
                                 f"{ATTEMPTS} samples in turn cannot be read; the last: {error}"
                             ) from None
                         samples[row] = self.stream.attempt(positions[row], attempts[row])
+
+
+class TrainingSteps:
+    """Positions of an optimiser step, micro-batch by micro-batch, to batches that know the counts of the whole step.
+
+    Args:
+        batches: makes each micro-batch.
+        count: what batches add to the denominator of each objective, by its name.
+    """
+
+    def __init__(
+        self, batches: TrainingBatches, count: Callable[[Sequence[Batch]], Mapping[str, int]]
+    ) -> None:
+        self.batches, self.count = batches, count
+
+    def __call__(self, micro_batches: Sequence[Sequence[int]]) -> list[Batch]:
+        made = [self.batches(positions) for positions in micro_batches]
+        counts = self.count(made)
+        return [replace(batch, counts=counts) for batch in made]
 
 
 def readable(samples: Sequence[Sample], process: Process) -> Batch:

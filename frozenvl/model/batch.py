@@ -1,8 +1,8 @@
-"""What the model is given: prompts as tensors, images apart from the text that they stand in."""
+"""`Batch`: prompts as tensors, with their images apart from the text that they stand in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -13,7 +13,11 @@ IGNORE = -100
 """Label of a position that predicts nothing."""
 
 Stage: TypeAlias = Literal["pixels", "features", "prefixes"]
-"""How far images have come on their way to prefix vectors."""
+"""What a batch holds of its images: pixels, an encoder's features, or prefix vectors."""
+
+
+def _none() -> Tensor:
+    return torch.empty(0, dtype=torch.long)
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,13 @@ class Batch:
     """`B` prompts of up to `L` positions over `N` distinct images, padded on the right.
 
     Shapes:
-        tokens: (B, L) token ids; 0 where a prefix vector stands or padding.
-        slots: (B, L) which prefix vector stands there, counted through all images' `k` vectors; -1 for text.
-        labels: (B, L) the token that this position has to predict, `IGNORE` where there is none. Already
+        tokens: (B, L) token ids; 0 at positions of an image and at padding.
+        slots: (B, L) the prefix vector at each position, counted through all images' `k` vectors; -1 for text.
+        labels: (B, L) the token that each position has to predict, `IGNORE` where there is none. Already
             shifted: the last position of a prompt holds the first target token.
         lengths: (B,) positions that are not padding.
         images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors: `stage` says which.
+        image_of: (B, L) the image that each position sees, the last one at or before it; -1 before the first image.
     """
 
     ids: tuple[str, ...]
@@ -38,23 +43,54 @@ class Batch:
     stage: Stage = "pixels"
     openings: tuple[str, ...] = ()
     """Of remainders of prompts: the text that each begins with; empty before an image."""
-    index: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
-    """(B,) of a chunk: which rows of its batch these are."""
+    index: Tensor = field(default_factory=_none)
+    """(B,) of a chunk or a selection: which rows of its batch these are."""
     unreadable: tuple[tuple[str, str], ...] = ()
-    """(sample, reason) of those that are not in it, since an image could not be read."""
-    target_bytes: int = 0
-    """UTF-8 bytes of the targets, as far as they were not cut."""
+    """(sample, reason) of samples that are not in the batch, since an image could not be read."""
+    target_bytes: tuple[int, ...] = ()
+    """UTF-8 bytes of each row's targets, without what was cut off."""
+    image_of: Tensor = field(default_factory=_none)
+    rows_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The rows of each objective, by its name; all rows belong to an objective that is not named."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Of a micro-batch: what this rank's share of the whole optimiser step adds to each objective's denominator."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def to(self, device: torch.device | str) -> Batch:
-        names = ("tokens", "slots", "labels", "lengths", "images")
+        names = ("tokens", "slots", "labels", "lengths", "images", "image_of")
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
     def real(self) -> Tensor:
         """(B, L) bool: positions that are not padding."""
         return torch.arange(self.tokens.shape[1], device=self.lengths.device)[None] < self.lengths[:, None]
+
+    def of(self, objective: str) -> Batch:
+        """The rows of an objective, with all images of the batch; their padding stays."""
+        rows = self.rows_of.get(objective)
+        return (
+            self
+            if rows is None or len(rows) == len(self)
+            else self.select(torch.tensor(rows, dtype=torch.long))
+        )
+
+    def select(self, index: Tensor, width: int | None = None) -> Batch:
+        """Some rows, cut to a width, with all images of the batch; `index` of the result names the rows."""
+        places = index.tolist()
+        rows = index.to(self.tokens.device)
+        return replace(
+            self,
+            ids=tuple(self.ids[place] for place in places),
+            tokens=self.tokens[rows, :width],
+            slots=self.slots[rows, :width],
+            labels=self.labels[rows, :width],
+            lengths=self.lengths[rows],
+            image_of=self.image_of[rows, :width] if self.image_of.numel() else self.image_of,
+            target_bytes=tuple(self.target_bytes[place] for place in places) if self.target_bytes else (),
+            index=rows,
+            rows_of={},
+        )
 
     def chunks(self, positions: int, before: int = 0) -> Iterator[Batch]:
         """Pieces of prompts of like length, each of at most so many padded positions (but at least one prompt).
@@ -70,12 +106,4 @@ class Batch:
             width = int(self.lengths[order[start]])
             index = order[start : start + max(1, positions // (before + width))]
             start += len(index)
-            yield replace(
-                self,
-                ids=tuple(self.ids[i] for i in index.tolist()),
-                tokens=self.tokens[index, :width],
-                slots=self.slots[index, :width],
-                labels=self.labels[index, :width],
-                lengths=self.lengths[index],
-                index=index,
-            )
+            yield self.select(index, width)

@@ -1,4 +1,4 @@
-"""What tells weights apart, and makes random ones the same each time."""
+"""Fingerprints of weights, and the check that a checkpoint fits a model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.util.errors import UserError
+
+DEFAULTS = {"bos": False, "fusion": "concat"}
+"""What the identity of a model is where it does not say: of models from before there was a choice."""
+NAMES = ("language", "vision")
+"""Keys that only name what stands behind them: a folder may have moved. Its weights are compared."""
 
 
 @contextmanager
@@ -40,43 +45,49 @@ def fingerprint(module: nn.Module) -> str:
 
 
 def refuse_misfit(
-    theirs: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    kept_weights: Mapping[str, Tensor],
+    identity: Mapping[str, Any],
     weights: Mapping[str, Tensor],
-    ours: Mapping[str, Any],
-    mine: Mapping[str, Tensor],
     what: str,
 ) -> None:
-    """Whether weights that were trained belong to a model.
+    """Checks that trained weights belong to a model.
 
     Args:
-        theirs: identity of the model that they are of.
-        ours: the model's identity.
-        mine: what it trains.
-        what: holds the weights, in words.
+        kept: identity of the model that they were trained with.
+        kept_weights: the trained weights.
+        identity: identity of the model at hand.
+        weights: what the model at hand trains.
+        what: holds the trained weights, in words.
 
     Raises:
-        UserError: where they were trained with other frozen parts, or are others.
+        UserError: they were trained with other frozen parts, or are weights of other parts.
     """
-    theirs = {"bos": False, **theirs}  # which older ones do not say
-    for key in ("language_weights", "k", "bos", "vision_weights"):
-        if key in ours and theirs.get(key) != ours[key]:
-            name = key.removesuffix("_weights")
-            told = [
-                " ".join(dict.fromkeys([str(who.get(name)), str(who.get(key))])) for who in (theirs, ours)
-            ]
-            raise UserError(
-                f"{what} was trained with {name} = {told[0]}, this model has {told[1]}; "
-                "use the configuration that it was trained with"
-            )
-    differing = [key for key in mine.keys() | weights.keys() if shape(mine, key) != shape(weights, key)]
+    kept = DEFAULTS | dict(kept)
+    identity = DEFAULTS | dict(identity)
+    for key in dict.fromkeys([*identity, *kept]):
+        trained_now = key.endswith("_weights") and key not in identity  # its weights are compared below
+        if key in NAMES or trained_now or identity.get(key) == kept.get(key):
+            continue
+        name = key.removesuffix("_weights")
+        before, now = (
+            " ".join(dict.fromkeys([str(of.get(name)), str(of.get(key))])) for of in (kept, identity)
+        )
+        raise UserError(
+            f"{what} was trained with {name} = {before}, this model has {now}; "
+            "use the configuration that it was trained with"
+        )
+    differing = [
+        key for key in weights.keys() | kept_weights.keys() if size(weights, key) != size(kept_weights, key)
+    ]
     if differing:
         key = min(differing)
         raise UserError(
-            f"{what}: {key} is {shape(weights, key)} there, {shape(mine, key)} in this model; "
+            f"{what}: {key} is {size(kept_weights, key)} there, {size(weights, key)} in this model; "
             "use the configuration that it was trained with"
         )
 
 
-def shape(weights: Mapping[str, Tensor], key: str) -> str:
+def size(weights: Mapping[str, Tensor], key: str) -> str:
     """A tensor's size in words."""
     return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"

@@ -1,42 +1,30 @@
-"""FrozenVL: a visual prefix for a frozen language model. One call each for loss, generation and scoring."""
+"""`FrozenVL`: a visual prefix for a frozen language model; it trains, generates, scores and embeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
+from frozenvl.model.fusion import Concat, Fusion
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.cross_entropy import target_nll
 from frozenvl.model.language.decoding import greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.mappers import Mapper
+from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Processor, text_of
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Prompt
 from frozenvl.util.errors import UserError
-
-PASS = 4096
-"""Positions that go through the language model in one pass."""
-
-
-class Loss(NamedTuple):
-    """Sums over a batch; the quotient of the first two, over ranks and micro-batches alike, is the loss."""
-
-    nll: Tensor
-    tokens: int
-    positions: int
-    """Of prompts and targets, padding not counted."""
-    padding: int
-    """Positions that went through the language model for nothing."""
 
 
 class Continuation(NamedTuple):
@@ -48,7 +36,7 @@ class Continuation(NamedTuple):
 
 
 class FrozenVL(nn.Module, OnHub):
-    """vision → mapper → frozen language model (Frozen, section 3).
+    """vision → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
         language: the frozen language model.
@@ -59,6 +47,8 @@ class FrozenVL(nn.Module, OnHub):
         bos: whether prompts begin with the tokeniser's start token where it does not put it there itself. Language
             models rest much of their attention on whatever stands first; an image in that place gets gradients
             hundreds of times too large from some samples.
+        fusion: how image vectors meet the text; by default they stand among it.
+        objectives: what the model is trained for, by name; their weights are trained, and kept, with the model's.
     """
 
     def __init__(
@@ -69,6 +59,8 @@ class FrozenVL(nn.Module, OnHub):
         k: int,
         tuning: Tuning | None = None,
         bos: bool = False,
+        fusion: Fusion | None = None,
+        objectives: Mapping[str, Part] | None = None,
     ) -> None:
         super().__init__()
         if k < 1:
@@ -81,9 +73,19 @@ class FrozenVL(nn.Module, OnHub):
         self.tuning = tuning
         if tuning is not None:
             tuning.attach(language)
+        self.fusion = fusion or Concat()
+        self.fusion.attach(language)
+        self.objectives = nn.ModuleDict(dict(objectives or {}))
         self.low_precision = False
         self.scaled_decoding = True
         """Whether large JPEGs are decoded at a reduced size, as in training."""
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All parts by name: checkpoints, exports, learning rates and DDP go through them."""
+        named = {name: getattr(self, name) for name in ("language", "vision", "mapper", "tuning", "fusion")}
+        named |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
+        return {name: part for name, part in named.items() if part is not None}
 
     def processor(self, max_target_tokens: int = 64, reader: ImageReader | None = None) -> Processor:
         """Makes its batches.
@@ -92,25 +94,21 @@ class FrozenVL(nn.Module, OnHub):
             reader: how images are read; by default as pixels, or as what is in their place.
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
-        return Processor(self.language.name, self.k, reader, max_target_tokens, self.bos)
+        places = self.fusion.places(self.k)
+        return Processor(self.language.name, places, reader, max_target_tokens, self.bos)
 
     def trained_weights(self) -> dict[str, Tensor]:
-        """What training changes, which is what a checkpoint holds: weights, and buffers beside them."""
-        names = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        names |= {f"mapper.{name}" for name in self.mapper.state_dict()}
-        if self.vision.trainable:
-            names |= {f"vision.{name}" for name in self.vision.state_dict()}
-        return {name: value for name, value in self.state_dict().items() if name in names}
+        """What a checkpoint holds: all that training changes, weights and the buffers beside them."""
+        return {
+            f"{name}.{key}": value
+            for name, part in self.parts.items()
+            for key, value in part.trained().items()
+        }
 
     def identity(self) -> dict[str, Any]:
-        """What the frozen parts and the shape of the prefix are: what was trained with them fits no other."""
-        return {
-            "language": self.language.name,
-            "language_weights": self.language.fingerprint,
-            "k": self.k,
-            "bos": self.bos,
-            "vision": self.vision.name,
-        } | ({} if self.vision.trainable else {"vision_weights": self.vision.identity})
+        """What a checkpoint must find again: the frozen parts, and the shape of the prefix."""
+        own = {"k": self.k, "bos": self.bos}
+        return own | {key: value for part in self.parts.values() for key, value in part.identity().items()}
 
     @property
     def device(self) -> torch.device:
@@ -139,54 +137,41 @@ class FrozenVL(nn.Module, OnHub):
         with self._autocast():
             return in_fixed_batches(self.vision, pixels)
 
-    def vectors(self, images: Tensor, stage: Stage) -> Tensor:
-        """(N, k, dim): the prefix vectors of images at any stage."""
+    def features(self, images: Tensor, stage: Stage) -> Tensor:
+        """(N, tokens, channels) of images at a stage before prefix vectors, for training or with fixed statistics."""
         if stage == "prefixes":
+            raise ValueError("prefix vectors have no features: they are what features were mapped to")
+        if stage == "features":
             return images
         with self._autocast():
-            features = self.vision(images) if stage == "pixels" else images
+            return self.vision(images)
+
+    def map(self, features: Tensor) -> Tensor:
+        """(N, tokens, channels) → (N, k, dim)."""
+        with self._autocast():
             return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
-    def prefix(self, batch: Batch) -> Tensor:
-        """(N·k, dim): the prefix vectors of all images of a batch."""
-        return self.vectors(batch.images, batch.stage).flatten(0, 1)
+    def vectors(self, images: Tensor, stage: Stage) -> Tensor:
+        """(N, k, dim): the prefix vectors of images at any stage."""
+        return images if stage == "prefixes" else self.map(self.features(images, stage))
 
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
-        """(B, L, dim): text embeddings with each prefix vector in its place."""
-        text = self.language.embed(batch.tokens)
-        there = batch.slots >= 0
-        return text.index_put(there.nonzero(as_tuple=True), prefix[batch.slots[there]].to(text.dtype))
+        """(B, L, dim): what the language model is given of a batch, with its images' prefix vectors, (N, k, dim)."""
+        return self.fusion.embeddings(self.language.embed(batch.tokens), batch, prefix)
 
-    def _target_nll(self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Tensor:
-        """(targets,) NLL of every target token, in row-major order of the batch."""
-        embeddings = self.embeddings(batch, prefix)
+    def hidden(self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Tensor:
+        """(positions, dim): last hidden states of all real positions, row by row."""
         past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
-        hidden = self.language.hidden(embeddings, batch.lengths, past)
-        labels = batch.labels[batch.real()]
-        where = labels != IGNORE
-        return target_nll(hidden[where], labels[where], self.language.head, self.language.head_is_trained)
+        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past)
 
-    def loss(self, batch: Batch) -> Loss:
-        """Sum of the target tokens' negative log-likelihood, in nats, and their number.
+    def run(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Forward:
+        """A pass of a batch, of which objectives and scores read what they need.
 
-        A batch without images or targets still has a loss, of 0, that reaches every trained parameter.
+        Raises:
+            UserError: a prompt with its target has more positions than the language model.
         """
-        self._check(batch)
-        prefix = self.prefix(batch)
-        # Touches every trained parameter, whatever stands in the batch: no rank of DDP waits for its gradient.
-        tokens = int((batch.labels != IGNORE).sum())
-        trained = (
-            p
-            for name, p in self.named_parameters()
-            if p.requires_grad and not (tokens and name.startswith("language."))
-        )
-        nll = sum((p.sum() * 0.0 for p in trained if p.requires_grad), prefix.sum() * 0.0)
-        positions = padding = 0
-        for chunk in batch.chunks(PASS) if tokens else ():
-            nll = nll + self._target_nll(chunk, prefix).sum()
-            positions += int(chunk.lengths.sum())
-            padding += 0 if self.language.packs else int((~chunk.real()).sum())
-        return Loss(nll, tokens, positions, padding)
+        self._check(batch, prompt_cache)
+        return Forward(self, batch, prompt_cache)
 
     def _check(self, batch: Batch, prompt_cache: PromptCache | None = None, more: int = 0) -> None:
         """Whether a batch may follow what it is to follow, and has the positions for it."""
@@ -214,7 +199,7 @@ class FrozenVL(nn.Module, OnHub):
         """
         batch = processor([prompt]).to(self.device)
         self._check(batch)
-        embeddings = self.embeddings(batch, self.prefix(batch))
+        embeddings = self.embeddings(batch, self.vectors(batch.images, batch.stage))
         return PromptCache(
             self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor
         )
@@ -226,22 +211,19 @@ class FrozenVL(nn.Module, OnHub):
         Args:
             prompt_cache: what the prompts of the batch are the remainders of.
         """
-        self._check(batch, prompt_cache)
-        prefix = self.prefix(batch)
-        scores = torch.zeros(len(batch), device=prefix.device)
-        for chunk in batch.chunks(PASS, before=len(prompt_cache or ())):
+        run = self.run(batch, prompt_cache)
+        scores = torch.zeros(len(batch), device=batch.lengths.device)
+        for chunk, nll in run.nll():
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
-            scores.index_add_(0, chunk.index[row], -self._target_nll(chunk, prefix, prompt_cache))
+            scores.index_add_(0, chunk.index[row], -nll)
         return scores
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> Tensor:
         """(B, dim) last hidden state at the last position of each prompt (as E5-V embeds images and texts), in fp32."""
-        self._check(batch)
-        prefix = self.prefix(batch)
-        vectors = torch.zeros(len(batch), self.language.dim, device=prefix.device)
-        for chunk in batch.chunks(PASS):
-            hidden = self.language.hidden(self.embeddings(chunk, prefix), chunk.lengths)
+        run = self.run(batch)
+        vectors = torch.zeros(len(batch), self.language.dim, device=batch.lengths.device)
+        for chunk, hidden in run.hidden():
             vectors[chunk.index] = hidden[chunk.lengths.cumsum(0) - 1].float()
         return vectors
 
@@ -269,12 +251,12 @@ class FrozenVL(nn.Module, OnHub):
         ]
         longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
         self._check(batch, prompt_cache, longest - 1)
-        prefix = self.prefix(batch)
+        prefix = self.vectors(batch.images, batch.stage)
         ranked: list[list[Likelihood]] = [[] for _ in prompts]
-        for chunk in batch.chunks(PASS, before=len(prompt_cache or ())):
+        for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
             past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
             rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
-            each = likelihoods(self.language, past, rows, PASS)
+            each = likelihoods(self.language, past, rows, MAX_POSITIONS_PER_PASS)
             for (row, _), likelihood in zip(rows, each, strict=True):
                 ranked[int(chunk.index[row])].append(likelihood)
         return ranked
@@ -326,7 +308,7 @@ class FrozenVL(nn.Module, OnHub):
         if not len(batch):
             return []
         self._check(batch, prompt_cache, max_new_tokens)
-        inputs, lengths, lead = self._whole(batch, self.prefix(batch), prompt_cache)
+        inputs, lengths, lead = self._whole(batch, self.vectors(batch.images, batch.stage), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         if options:
             tokens = sample(

@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
+from frozenvl.model.fusion import Concat, Fusion
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import Mapper
-from frozenvl.model.part import description, kind_at
+from frozenvl.model.part import Part, description, kind_at
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.pretrained.names import loading
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
 
 FILES = CONFIG, WEIGHTS, CARD = ("config.json", "model.safetensors", "README.md")
+KINDS = {"vision": VisionEncoder, "tuning": Tuning, "fusion": Fusion}
+FORMER_MODULES = {
+    "frozenvl.model.mapper": "frozenvl.model.mappers",
+    "frozenvl.model.vision.hf_encoder": "frozenvl.model.vision.huggingface",
+    "frozenvl.model.vision.timm_encoder": "frozenvl.model.vision.timm",
+    "frozenvl.model.vision.torchvision_encoder": "frozenvl.model.vision.torchvision",
+}
+"""Where the classes are that exports of older versions name."""
 SIZES = 4
 """The first arguments of a mapper, which it is given by the model that it becomes a part of."""
 
@@ -62,6 +71,8 @@ class OnHub(
         Raises:
             UserError: where a part was made with anything but plain data.
         """
+        # Objectives without weights are named by training alone.
+        objectives = {name: description(part) for name, part in self.objectives.items() if part.trained()}
         return {
             "frozenvl": __version__,
             "model": {
@@ -71,7 +82,9 @@ class OnHub(
                 "k": self.k,
                 "tuning": self.tuning and description(self.tuning),
                 "bos": self.bos,
-            },
+            }
+            | ({} if type(self.fusion) is Concat else {"fusion": description(self.fusion)})
+            | ({"objectives": objectives} if objectives else {}),
             "precision": "bf16" if self.low_precision else "fp32",
             "scaled_decoding": self.scaled_decoding,
             "identity": self.identity(),
@@ -137,23 +150,27 @@ class OnHub(
         )
 
 
-def _parts(
-    language: dict, vision: dict, mapper: dict, k: int, tuning: dict | None, bos: bool = False
-) -> dict[str, Any]:
-    """The arguments of a `FrozenVL`."""
-    encoder, tuned = _maker(vision, VisionEncoder), tuning and _maker(tuning, Tuning)
+def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described: Any) -> dict[str, Any]:
+    """The arguments of a `FrozenVL`.
+
+    Args:
+        described: the other parts as `description` wrote them, by their names; None where there is none.
+    """
+    makers = {name: _maker(part, KINDS[name]) for name, part in described.items() if part and name in KINDS}
+    objectives = {name: _maker(part, Part) for name, part in described.get("objectives", {}).items()}
     return {
         "mapper": _maker(mapper, Mapper),
-        "language": FrozenLanguageModel(**language),  # which takes long, so after what may be refused
-        "vision": encoder(),
-        "tuning": tuned and tuned(),
+        "language": FrozenLanguageModel(**language),  # takes long, so after what may be refused
+        **{name: make() for name, make in makers.items()},
         "k": k,
         "bos": bos,
+        "objectives": {name: make() for name, make in objectives.items()},
     }
 
 
-def _maker(told: dict[str, Any], base: type) -> partial[Any]:
-    return partial(kind_at(told["class_path"], base), **told["init_args"])
+def _maker(part: dict[str, Any], base: type) -> partial[Any]:
+    module, _, name = part["class_path"].rpartition(".")
+    return partial(kind_at(f"{FORMER_MODULES.get(module, module)}.{name}", base), **part["init_args"])
 
 
 def _in_words(told: dict[str, Any]) -> str:

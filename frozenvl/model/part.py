@@ -1,19 +1,26 @@
-"""What a part of a model was made with, so that it can be made again elsewhere."""
+"""`Part`: a component of a model, how it was made, what of it is trained, and what a checkpoint must find again."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import sys
 from typing import Any
+
+from torch import Tensor, nn
 
 from frozenvl.util.errors import UserError
 
 
-class Described:
-    """Remembers the arguments that it was made with."""
+class Part(nn.Module):
+    """A component of a model: language model, encoder, mapper, fusion, tuning, head or objective.
+
+    Checkpoints, exports, learning rates, DDP and the plan go through the parts of a model by these methods alone. A
+    part remembers the arguments that it was made with.
+    """
 
     arguments: dict[str, Any]
-    """By the constructor's names, in its order."""
+    """The constructor's arguments by name, in its order."""
 
     def __new__(cls, *values: Any, **named: Any) -> Any:
         made = super().__new__(cls)
@@ -26,15 +33,23 @@ class Described:
         object.__setattr__(made, "arguments", arguments)
         return made
 
+    def trained(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps of this part, by name: all of its tensors where any is trained, else none."""
+        return dict(self.state_dict()) if any(weight.requires_grad for weight in self.parameters()) else {}
 
-def description(part: Described, given: int = 0) -> dict[str, Any]:
-    """A part as YAML and exports name it: {class_path, init_args}.
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must find again of a part that it does not hold; empty where all of it is trained."""
+        return {}
+
+
+def description(part: Part, given: int = 0) -> dict[str, Any]:
+    """The part as YAML and exports name it: {class_path, init_args}.
 
     Args:
-        given: how many arguments, the first ones, are not told, since its maker gives them.
+        given: number of leading arguments to leave out, since the model gives them.
 
     Raises:
-        UserError: where it was made with anything but plain data.
+        UserError: the part was made with anything but plain data.
     """
     arguments = dict(list(part.arguments.items())[given:])
     for name, value in arguments.items():
@@ -48,24 +63,21 @@ def description(part: Described, given: int = 0) -> dict[str, Any]:
 
 
 def path_of(kind: type) -> str:
+    """The class path of a class."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def kind_at(path: str, base: type) -> Any:
-    """The class of a path, among those that are imported already: an export never has anything imported.
+    """The class of a class path, in a module that is imported already: an export never has anything imported.
 
     Raises:
-        UserError: where there is none, or it is no subclass of the base.
+        UserError: there is no such class, or it is no concrete subclass of the base.
     """
-    known, rest = {}, [base]
-    while rest:
-        kind = rest.pop()
-        rest += kind.__subclasses__()
-        if not inspect.isabstract(kind):
-            known[path_of(kind)] = kind
-    if path not in known:
+    module, _, name = path.rpartition(".")
+    kind = getattr(sys.modules.get(module), name, None)
+    if not isinstance(kind, type) or not issubclass(kind, base) or inspect.isabstract(kind):
         raise UserError(
             f"{path!r} is no {base.__name__} that is known here; import a class of your own before: an export is not "
             "trusted to import anything"
         )
-    return known[path]
+    return kind

@@ -85,6 +85,7 @@ class _Row(NamedTuple):
     tokens: list[int]
     slots: list[int]
     labels: list[int]
+    image_of: list[int]
     target_bytes: int
 
 
@@ -93,7 +94,7 @@ class Processor:
 
     Args:
         language: Hugging Face name or local folder of the language model, for its tokeniser.
-        k: prefix vectors per image.
+        k: positions that an image takes in a prompt: its prefix vectors, or 0 with a fusion that needs none.
         reader: how images are read.
         max_target_tokens: a longer target is cut, and then not followed by the end token; of a demonstration's
             answer no more than so many are learned.
@@ -134,14 +135,14 @@ class Processor:
         row_of: dict[Image, int] = {}
         rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
         width = max((len(row.tokens) for row in rows), default=0)
-        blank = (0, -1, IGNORE)
+        blank = (0, -1, IGNORE, -1)
         padded = torch.tensor(
             [
-                [column + [pad] * (width - len(column)) for column, pad in zip(row[:3], blank, strict=True)]
+                [column + [pad] * (width - len(column)) for column, pad in zip(row[:4], blank, strict=True)]
                 for row in rows
             ],
             dtype=torch.long,
-        ).reshape(len(rows), 3, width)
+        ).reshape(len(rows), 4, width)
         return Batch(
             ids=tuple(sample.id for sample in samples),
             tokens=padded[:, 0],
@@ -151,7 +152,8 @@ class Processor:
             images=self.reader(list(row_of)),
             stage=self.reader.stage,
             openings=() if start else tuple(text_of(sample.prompt[:1]) for sample in samples),
-            target_bytes=sum(row.target_bytes for row in rows),
+            target_bytes=tuple(row.target_bytes for row in rows),
+            image_of=padded[:, 3],
         )
 
     def encode(self, text: str) -> list[int]:
@@ -211,14 +213,16 @@ class Processor:
         return size - len(self.decode(whole).encode()) + len(self.decode(kept).rstrip("\ufffd").encode())
 
     def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
-        tokens, slots = list(start), [-1] * len(start)
+        tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
+        seen = -1
         learned: dict[int, int] = {}
         text, scored = "", 0
         for part in runs(sample.prompt):
             if isinstance(part, Image):
-                first = row_of.setdefault(part, len(row_of)) * self.k
+                seen = row_of.setdefault(part, len(row_of))
                 tokens += [0] * self.k
-                slots += range(first, first + self.k)
+                slots += range(seen * self.k, (seen + 1) * self.k)
+                image_of += [seen] * self.k
                 text = ""
             else:
                 text = "".join(part)
@@ -228,6 +232,7 @@ class Processor:
                     scored += size
                 tokens += piece
                 slots += [-1] * len(piece)
+                image_of += [seen] * len(piece)
         if not tokens or -1 in learned:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
@@ -238,7 +243,8 @@ class Processor:
             labels[-1:] = target
             tokens += target[:-1]
             slots += [-1] * (len(target) - 1)
-        return _Row(tokens, slots, labels, scored)
+            image_of += [seen] * (len(target) - 1)
+        return _Row(tokens, slots, labels, image_of, scored)
 
     def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[int, list[int], int]]:
         """(place of its first token, its tokens, their bytes) of each text that is learned.

@@ -18,10 +18,12 @@ from frozenvl.data.stream import TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
+from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.pretrained.names import loading
 from frozenvl.prompt import Image, Sample
 from frozenvl.training.datamodule import FrozenData
-from frozenvl.training.module import FrozenModule, keeps_features
+from frozenvl.training.inputs import keeps_features
+from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
 from frozenvl.util.errors import UserError
 
@@ -135,7 +137,7 @@ class Planned:
         """Micro-batches of so many pairs, as long as the fit's own, with images on the meta device."""
         if self.stream is None:
             return [self._uniform(size)]
-        process = self.processor(Unread(self))
+        process = ObjectiveRows(self.processor(Unread(self)), self.outlined.objectives)
         return [process(self.samples(start, size)) for start in range(0, SEEN * size, size)]
 
     def samples(self, start: int, count: int) -> list[Sample]:

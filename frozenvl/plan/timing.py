@@ -11,6 +11,7 @@ from statistics import median
 import torch
 
 from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.plan.fit_spec import Planned, Unread
 from frozenvl.training.module import FrozenModule
 
@@ -44,7 +45,8 @@ class Pieces:
         module.train()
         while True:
             start = self.clock()
-            module.model.loss(self.batch).nll.backward()
+            counts = count_rows(module.objectives, [self.batch])
+            micro_loss(module.objectives, module.model.run(self.batch), counts).value.backward()
             optimizer.step()
             optimizer.zero_grad()
             yield self.clock() - start

@@ -14,13 +14,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from frozenvl.model.batch import Batch
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.objectives.objective import count_rows, micro_loss
+from frozenvl.util.errors import UserError
 
+NEEDS_CONTENT = DataDependentOutputException, DynamicOutputShapeException
 CPU = torch.device("cpu")
 INDEXED = {
     torch.ops.aten.index.Tensor,
@@ -158,10 +162,20 @@ class Outline:
                 counting.known(tensor)
             # Gradients go as they come: they are counted apart.
             hooks = [weight.register_post_accumulate_grad_hook(_drop_gradient) for weight in self.trained]
-            self.model.loss(replace(batch, images=images)).nll.backward()
+            self._loss(replace(batch, images=images)).backward()
             for hook in hooks:
                 hook.remove()
         return Step(counting.operations, counting.most)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        objectives: dict[str, Any] = dict(self.model.objectives.items())
+        try:
+            return micro_loss(objectives, self.model.run(batch), count_rows(objectives, [batch])).value
+        except NEEDS_CONTENT as error:
+            raise UserError(
+                f"model.objectives ({', '.join(objectives)}) cannot be planned: one reads the content of tensors "
+                f"({' '.join(str(error).split())[:200]}); plan without it"
+            ) from error
 
     def state(self, make_optimizer: Callable[[Any], torch.optim.Optimizer]) -> int:
         """Bytes that an optimiser keeps after its first step."""

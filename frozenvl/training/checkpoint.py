@@ -75,26 +75,29 @@ def save_last(trainer: Trainer, insist: bool = False) -> Path | None:
     return path
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
     """The content of a checkpoint that frozenvl wrote.
+
+    Args:
+        mmap: whether tensors are read when they are looked at: the rest takes milliseconds.
 
     Raises:
         UserError: where it is none, or as `read_plain` does.
     """
-    checkpoint = read_plain(path, map_location)
+    checkpoint = read_plain(path, map_location, mmap)
     if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
         raise UserError(f"{path}: not a checkpoint of frozenvl")
     return checkpoint
 
 
-def read_plain(path: Path, map_location: Any = "cpu") -> Any:
+def read_plain(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Any:
     """What torch saved in a file: tensors and plain data only.
 
     Raises:
         UserError: where there is no such file, it is damaged, or would run code.
     """
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except IsADirectoryError:

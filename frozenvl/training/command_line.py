@@ -23,6 +23,7 @@ from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
 from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.signals import Signals, StopAtStep
@@ -103,7 +104,9 @@ class FrozenCLI(LightningCLI):
         trainer._signal_connector = signals
         speed, validation = Speed(), DueValidation()
         due = lambda: validation.due
-        kept = [History(due), DataReport(due), validation, speed, Cost(speed), Perplexity(), Predictions()]
+        self.prepare_inputs = PrepareInputs()
+        kept = [self.prepare_inputs, History(due), DataReport(due), validation, speed, Cost(speed)]
+        kept += [Perplexity(), Predictions()]
         trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
         trainer.callbacks += [SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
@@ -131,6 +134,7 @@ class FrozenCLI(LightningCLI):
             raise UserError(
                 f"{last.parent}: no last.ckpt to go on from; drop --ckpt_path to start anew, or give --resume true"
             )
+        self._note_checkpoint(resumed)
         if self.trainer.is_global_zero:
             for path in folder.glob("checkpoints/.*.tmp"):  # of a process that was killed while it wrote
                 path.unlink()
@@ -147,8 +151,15 @@ class FrozenCLI(LightningCLI):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def before_validate(self) -> None:
+        self._note_checkpoint(self._get(self.config, "ckpt_path"))
         if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):
             print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)
+
+    def _note_checkpoint(self, named: str | None) -> None:
+        """Tells the inputs which checkpoint records the precision."""
+        last = Path(self.trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+        if named and named not in ("best", "hpc", "registry"):
+            self.prepare_inputs.checkpoint = last if named == "last" else Path(named)
 
     before_test = before_predict = before_validate
 

@@ -15,11 +15,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from frozenvl.data.augmentation import AugmentedImage
-from frozenvl.data.collate import Process, TrainingBatches, readable
+from frozenvl.data.collate import TrainingBatches, TrainingSteps, readable
 from frozenvl.data.decontamination import without_overlap
 from frozenvl.data.order import Permutation, seed_from
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
+from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
+from frozenvl.training.inputs import Inputs
 from frozenvl.training.steps import StepBatches
 from frozenvl.util.errors import UserError
 
@@ -122,12 +124,19 @@ class FrozenData(L.LightningDataModule):
                     "change the splits, or set data.overlap to count"
                 )
         stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
-        batches = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
-        return self._loader(Positions(), batches, TrainingBatches(stream, self._process))
+        steps = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
+        batches = TrainingBatches(stream, self.inputs.rows)
+        collate = TrainingSteps(batches, partial(count_rows, self.inputs.objectives))
+        accumulated = self.trainer.accumulate_grad_batches
+        # A step is collated whole; a worker holds one, not two, where it is more than a micro-batch.
+        ahead = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}
+        return self._loader(StepLoader, Positions(), steps, collate, accumulated=accumulated, **ahead)
 
     def val_dataloader(self) -> DataLoader:
         pairs = ValidationPairs(self.val, partial(self._change, training=False))
-        return self._loader(pairs, self._dealt(len(pairs)))
+        return self._loader(
+            DataLoader, pairs, self._dealt(len(pairs)), partial(readable, process=self.inputs.rows)
+        )
 
     test_dataloader = val_dataloader
 
@@ -137,7 +146,8 @@ class FrozenData(L.LightningDataModule):
         for task in self.val.values():
             examples = [task.source[index] for index in range(len(task.source))]
             prompts = [Sample(e.id, task.template.prompt(e)).with_images(self.see) for e in examples]
-            loaders.append(self._loader(prompts, self._dealt(len(prompts))))
+            collate = partial(readable, process=self.inputs.processor)
+            loaders.append(self._loader(DataLoader, prompts, self._dealt(len(prompts)), collate))
         return loaders
 
     def _dealt(self, size: int) -> Batches:
@@ -148,19 +158,23 @@ class FrozenData(L.LightningDataModule):
         return Batches(batches[trainer.global_rank :: trainer.world_size])
 
     @property
-    def _process(self) -> Process:
-        return self.trainer.lightning_module.processor  # type: ignore[return-value]
+    def inputs(self) -> Inputs:
+        """What makes the run's batches."""
+        return self.trainer.lightning_module.inputs  # type: ignore[return-value]
 
-    def _loader(self, samples, batches: Iterable[list[int]], collate: Callable | None = None) -> DataLoader:
+    def _loader(
+        self, kind: type[DataLoader], samples: Any, batches: Iterable[list], collate: Callable, **options: Any
+    ) -> DataLoader:
         if self.workers:
             Finalize(None, end_readers, exitpriority=0)
-        return TimedLoader(
+        return kind(
             samples,
-            batch_sampler=batches,  # type: ignore[arg-type]
-            collate_fn=collate or partial(readable, process=self._process),
+            batch_sampler=batches,
+            collate_fn=collate,
             num_workers=self.workers,
             worker_init_fn=reads_only,
             persistent_workers=False,
+            **options,
         )
 
 
@@ -181,24 +195,36 @@ def check_views(views: int, augmentation: Callable | None) -> None:
         )
 
 
-class TimedLoader(DataLoader):
-    """Counts the seconds that were waited for its batches."""
+class StepLoader(DataLoader):
+    """Makes the batches of whole optimiser steps and gives them out one by one; counts the seconds waited for them.
+
+    Args:
+        accumulated: micro-batches of a step.
+    """
 
     waited = 0.0
 
+    def __init__(self, dataset: Any, accumulated: int, **options: Any) -> None:
+        super().__init__(dataset, **options)
+        self.accumulated = accumulated
+
+    def __len__(self) -> int:
+        """Micro-batches of an epoch: what Lightning counts."""
+        return super().__len__() * self.accumulated
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         start = time.perf_counter()
-        for batch in super().__iter__():
+        for step in super().__iter__():
             self.waited += time.perf_counter() - start
-            yield batch
+            yield from step
             start = time.perf_counter()
 
 
 class Positions:
-    """A data set whose items are their positions: the stream is asked where a batch is made."""
+    """A data set whose items are the positions asked for: the stream is asked where a batch is made."""
 
-    def __getitem__(self, position: int) -> int:
-        return position
+    def __getitem__(self, positions: list[int]) -> list[int]:
+        return positions
 
 
 class Batches(list[list[int]]):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,31 +16,32 @@ from torch.nn.parallel import DistributedDataParallel
 from frozenvl import __version__
 from frozenvl.model.batch import Batch
 from frozenvl.model.fingerprint import refuse_misfit
+from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.fusion import Fusion
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.fsdp import ShardedLayers
 from frozenvl.model.language.quantization import Quantization
 from frozenvl.model.mappers import MLP, Mapper
-from frozenvl.model.precision import Precision, faster_precision
-from frozenvl.model.processor import Pixels, Processor
+from frozenvl.model.precision import Precision
+from frozenvl.model.processor import Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
-from frozenvl.model.vision.feature_cache import FeatureCache
+from frozenvl.objectives import Captioning, Objective
+from frozenvl.objectives.objective import check_objectives, micro_loss
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.inputs import Inputs
 from frozenvl.training.optim import Schedule, parameter_groups, scheduled
 from frozenvl.training.steps import recount, seed_step
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError, UserError
-from frozenvl.util.progress import progress_line
 
 ADVICE = "lower the learning rate or look at these samples"
-
-
-def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any, views: int | None) -> bool:
-    """Whether an encoder looks at each image, or each view of it, once, and training goes on from what is kept."""
-    return wanted and not vision.trainable and (augmentation is None or views is not None)
+PRECISION = "set model.precision to that, or leave it out"
+WORK = ("targets", "positions", "padding", "unreadable")
+"""What is counted of the batches of an optimiser step, beside the objectives."""
 
 
 class FrozenModule(L.LightningModule):
@@ -74,6 +74,8 @@ class FrozenModule(L.LightningModule):
             comes to it (FSDP): less memory, more traffic. `precision` has to be said then.
         seed: of dropout; by default the run's `seed_everything`.
         init_from: a checkpoint whose trained weights a new run starts from.
+        fusion: how image vectors meet the text, by class path; by default they stand among it, as in Frozen.
+        objectives: what is trained for, by name and class path; by default captions and answers (`Captioning`).
     """
 
     def __init__(
@@ -97,10 +99,14 @@ class FrozenModule(L.LightningModule):
         shard: bool = False,
         seed: int = 0,
         init_from: Path | None = None,
+        fusion: Fusion | None = None,
+        objectives: dict[str, Objective] | None = None,
     ) -> None:
         super().__init__()
+        objectives = {"captions": Captioning()} if objectives is None else objectives
+        check_objectives(objectives)
         frozen = FrozenLanguageModel(language, language_pretrained, quantization)
-        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos)
+        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos, fusion, objectives)
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps = warmup_steps
         self.schedule: Schedule = schedule
@@ -120,7 +126,10 @@ class FrozenModule(L.LightningModule):
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.trained_steps = 0
         """Optimiser steps behind the weights."""
-        self._sums = torch.zeros(5, dtype=torch.float64)
+        self.inputs: Inputs | None = None
+        """What makes the run's batches; `PrepareInputs` prepares it at the start of each stage."""
+        self._counts: dict[str, float] = {}
+        self._totals = dict.fromkeys([*objectives, *WORK], 0.0)
         self._ids: list[str] = []
         self.unreadable = 0
         """Samples of the last optimiser step that were replaced, on all ranks."""
@@ -132,9 +141,24 @@ class FrozenModule(L.LightningModule):
     # Getting ready
 
     def setup(self, stage: str) -> None:
-        self.__dict__.pop("processor", None)  # another stage may bring other images
+        if self.inputs is None:
+            raise UserError(
+                "FrozenModule has no inputs; add frozenvl.training.inputs.PrepareInputs to the Trainer's callbacks, or "
+                "use `frozenvl fit`"
+            )
         if stage == "fit" and self.compile_layers:
             self.model.language.compile_layers()
+
+    @property
+    def processor(self) -> Processor:
+        """Makes batches of prompts: of pixels, or of features from the cache."""
+        assert self.inputs is not None
+        return self.inputs.processor
+
+    @property
+    def objectives(self) -> dict[str, Any]:
+        """What is trained for, by name."""
+        return dict(self.model.objectives.items())
 
     def configure_model(self) -> None:
         """Before the model moves to its device: so none ever holds all layers of a sharded language model."""
@@ -148,49 +172,8 @@ class FrozenModule(L.LightningModule):
             self, [name for name, _ in (*self.named_parameters(), *self.named_buffers()) if name not in kept]
         )
 
-    @cached_property
-    def processor(self) -> Processor:
-        """Makes batches: of pixels, or of rows of the feature cache. Chooses the precision first.
-
-        Made when a data loader asks for it: only then has Lightning read the checkpoint.
-        """
-        strategy = self.trainer.strategy
-        if self.precision == "auto":
-            self.precision = strategy.broadcast(faster_precision(strategy.root_device))
-        if self.precision == "bf16" and not self.model.low_precision:
-            self.model.hold_frozen_in_bf16()
-        vision = self.model.vision
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.model.scaled_decoding = data.scaled_decoding
-        reader: Any = vision.reader(data.scaled_decoding)
-        if reader.stage != "pixels":
-            if data.augmentation is not None:
-                raise UserError(
-                    f"data.augmentation changes pixels, but {vision.name} has features alone; leave it out"
-                )
-        elif keeps_features(vision, data.cache_features, data.augmentation, data.views):
-            reader = self._cached(data, reader)
-        return self.model.processor(self.max_target_tokens, reader)
-
-    def _cached(self, data: Any, pixels: Pixels) -> Any:
-        vision, device = self.model.vision, self.trainer.strategy.root_device
-        vision.to(device)
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        cache = FeatureCache(f"{vision.identity} {pixels.version}", (vision.tokens, vision.channels), dtype)
-        encode = torch.no_grad()(lambda images: self.model.encode(images.to(device)))
-        with progress_line("features", self.trainer.is_global_zero) as progress:
-            return cache.fill(
-                data.images(),
-                pixels,
-                encode,
-                self.trainer.global_rank,
-                self.trainer.world_size,
-                self.trainer.strategy.barrier,
-                progress,
-            )
-
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(parameter_groups(self.model, self.rates))
+        optimizer = self.make_optimizer(parameter_groups(self.model.parts, self.rates))
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -198,24 +181,35 @@ class FrozenModule(L.LightningModule):
     # Training
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Sum of NLL; `on_before_optimizer_step` divides by the tokens of the whole global batch."""
+        """The loss of a micro-batch, as its share of the whole optimiser step's."""
         accumulate = self.trainer.accumulate_grad_batches
         seed_step(self.seed, self.global_step, index % accumulate, self.global_rank)
-        nll, tokens, positions, padding = self.model.loss(batch)
-        if not torch.isfinite(nll):
-            raise RunError(
-                f"loss is {nll.item()} at step {self.global_step}, samples {', '.join(batch.ids)}; {ADVICE}"
-            )
+        if index % accumulate == 0:
+            self._counts = self._all_sum(batch.counts)
+        run = self.model.run(batch)
+        loss = micro_loss(self.objectives, run, self._counts)
         self._ids += batch.ids
-        counts = [nll.item(), tokens, positions, padding, len(batch.unreadable)]
-        self._sums += torch.tensor(counts, dtype=torch.float64)
+        totals = {name: total.item() for name, total in loss.totals.items()}
+        for name, total in totals.items():
+            if not math.isfinite(total):
+                raise RunError(
+                    f"{self._named('loss', name)} is {total} at step {self.global_step}, samples "
+                    f"{', '.join(batch.ids)}; {ADVICE}"
+                )
+        for name, value in (totals | dict(zip(WORK, work_of(run, batch), strict=True))).items():
+            self._totals[name] += value
         # Lightning divides by the accumulation, DDP by the ranks: both are means where a sum is due.
-        return nll * (accumulate * self.trainer.world_size)
+        return loss.value * (accumulate * self.trainer.world_size)
+
+    def _named(self, what: str, objective: str) -> str:
+        """An objective's loss in words; of a single objective, just the loss."""
+        return what if len(self.objectives) == 1 else f"{what} of {objective}"
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        nll, tokens, positions, padding, unreadable = self._all_sum(self._sums).tolist()
-        self._sums.zero_()
-        self.work, self.unreadable = Work(int(tokens), int(positions), int(padding)), int(unreadable)
+        totals = self._all_sum(self._totals)
+        self._totals = dict.fromkeys(self._totals, 0.0)
+        self.work = Work(*(int(totals[name]) for name in WORK[:3]))
+        self.unreadable = int(totals["unreadable"])
         ids, self._ids = self._ids, []
         gradients = [
             parameter.grad
@@ -223,8 +217,6 @@ class FrozenModule(L.LightningModule):
             for parameter in group["params"]
             if parameter.grad is not None
         ]
-        for gradient in gradients:
-            gradient.div_(max(tokens, 1))
         # Before weights and checkpoint are lost to it; summed over ranks, it is the same on all of them.
         if not torch.isfinite(nn.utils.get_total_norm(gradients)):
             ids = sorted(key for part in gather(ids) for key in part)
@@ -232,11 +224,20 @@ class FrozenModule(L.LightningModule):
                 f"gradients are no numbers at step {self.global_step}, samples {', '.join(ids)}; {ADVICE}",
                 quiet=self.global_rank > 0,
             )
-        self.log("train/loss", nll / max(tokens, 1), prog_bar=True)
+        losses = {name: totals[name] / max(self._counts[name], 1) for name in self.objectives}
+        self.log("train/loss", self._weighted(losses), prog_bar=True)
+        for name, loss in losses.items():
+            self.log(f"train/{name}", loss)
         self.log("train/lr", optimizer.param_groups[0]["lr"])
 
-    def _all_sum(self, values: Tensor) -> Tensor:
-        return self.trainer.strategy.reduce(values.to(self.device, torch.float64), reduce_op="sum").cpu()
+    def _weighted(self, losses: Mapping[str, float]) -> float:
+        """The loss of the objectives' losses."""
+        return sum(self.objectives[name].weight * loss for name, loss in losses.items())
+
+    def _all_sum(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Sums of numbers over all ranks, which have the same names in the same order."""
+        summed = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
+        return dict(zip(values, self.trainer.strategy.reduce(summed, reduce_op="sum").tolist(), strict=True))
 
     # Validation
 
@@ -253,22 +254,30 @@ class FrozenModule(L.LightningModule):
     on_test_end = on_predict_end = on_validation_end
 
     def on_validation_epoch_start(self) -> None:
-        self._nll = torch.zeros(3, dtype=torch.float64)
+        self._sums: dict[str, float] = {}
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        nll, tokens, *_ = self.model.loss(batch)
-        self._nll += torch.tensor([nll.item(), tokens, batch.target_bytes], dtype=torch.float64)
+        run = self.model.run(batch)
+        for name, objective in self.objectives.items():
+            own = run.of(name)
+            sums = {"total": float(objective.total(own)), "count": objective.count(own.batch)}
+            for key, value in (sums | objective.sums(own.batch)).items():
+                self._sums[f"{name}/{key}"] = self._sums.get(f"{name}/{key}", 0.0) + value
 
     def on_validation_epoch_end(self) -> None:
-        """Perplexity = exp(Σ NLL ÷ Σ target tokens), the end token included, over all ranks.
-
-        Bits per byte = Σ NLL ÷ ln 2 ÷ Σ UTF-8 bytes of the targets: the end token adds bits and no bytes.
-        """
-        nll, tokens, size = self._all_sum(self._nll).tolist()
-        loss = nll / max(tokens, 1)
-        self.log("val/loss", loss, prog_bar=True)
-        self.log("val/perplexity", math.exp(min(loss, 700)))
-        self.log("val/bits_per_byte", nll / math.log(2) / max(size, 1))
+        """Each objective's total ÷ count over all ranks, and what else it says of a validation."""
+        summed, losses = self._all_sum(self._sums), {}
+        for name, objective in self.objectives.items():
+            sums = {
+                key.removeprefix(f"{name}/"): value
+                for key, value in summed.items()
+                if key.startswith(f"{name}/")
+            }
+            losses[name] = sums["total"] / max(sums["count"], 1)
+            self.log(f"val/{name}", losses[name])
+            for key, value in objective.summary(losses[name], sums).items():
+                self.log(f"val/{key}", value)
+        self.log("val/loss", self._weighted(losses), prog_bar=True)
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step
@@ -313,12 +322,10 @@ class FrozenModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_fit(checkpoint, "the checkpoint")
         recorded: Precision = checkpoint["frozenvl"]["precision"]
-        if self.trainer.training and self.precision not in ("auto", recorded):
+        if self.trainer.training and self.precision != recorded:
             raise UserError(
-                f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; drop model.precision"
+                f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; {PRECISION}"
             )
-        if self.precision == "auto":
-            self.precision = recorded
         self.trained_steps = checkpoint["global_step"]
         recount(checkpoint, self.trainer.accumulate_grad_batches)
 
@@ -331,3 +338,8 @@ class FrozenModule(L.LightningModule):
     def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
         theirs, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
         refuse_misfit(theirs, weights, self.model.identity(), self.state_dict(), what)
+
+
+def work_of(run: Forward, batch: Batch) -> tuple[int, int, int, int]:
+    """What `WORK` names, of a micro-batch."""
+    return run.targets, run.positions, run.padding, len(batch.unreadable)

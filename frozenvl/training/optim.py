@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -22,22 +22,20 @@ SCHEDULES: dict[Schedule, Callable[[float], float]] = {
 """Learning rate, over its highest, at each share of the steps after the warm-up."""
 
 
-def parameter_groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
-    """What is trained, part by part; LoRA's weights stand in the language model.
+def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """What is trained, part by part.
 
     Args:
-        model: whose submodules are the parts.
+        parts: of a model, by name. LoRA's weights stand in the language model.
         rates: learning rates of parts that have one of their own.
 
     Raises:
-        UserError: where `rates` names a part of which nothing is trained.
+        UserError: `rates` names a part of which nothing is trained.
     """
-    groups: dict[str, dict[str, Any]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            part = name.split(".")[0]
-            own = {"lr": rates[part]} if part in rates else {}
-            groups.setdefault(part, {"params": [], "name": part} | own)["params"].append(parameter)
+    groups = {}
+    for name, part in parts.items():
+        if trained := [weight for weight in part.parameters() if weight.requires_grad]:
+            groups[name] = {"params": trained, "name": name} | ({"lr": rates[name]} if name in rates else {})
     if unknown := rates.keys() - groups.keys():
         raise UserError(f"model.rates names {min(unknown)}, but what is trained is {', '.join(groups)}")
     return list(groups.values())

@@ -17,7 +17,7 @@ from frozenvl.util.errors import UserError
 
 
 class StepBatches:
-    """This rank's batches of positions, one for each micro-batch of the current epoch that is still to come.
+    """This rank's positions of each optimiser step of the current epoch that is still to come: a list of micro-batches.
 
     Optimiser step s takes positions s·b … (s+1)·b of the endless order. Lightning's epoch is the whole number of
     steps nearest to one pass; batches run across its end, so no pair is dropped or repeated.
@@ -44,7 +44,7 @@ class StepBatches:
             )
         every = trainer.val_check_interval
         if isinstance(every, float):
-            every = max(1, int(len(self) * every))
+            every = max(1, int(len(self) * trainer.accumulate_grad_batches * every))
         if isinstance(every, int) and every % trainer.accumulate_grad_batches:
             raise UserError(
                 f"trainer.val_check_interval is {every} batches, which ends in the middle of an optimiser step of "
@@ -52,17 +52,20 @@ class StepBatches:
             )
 
     def __len__(self) -> int:
-        return self.steps * self.trainer.accumulate_grad_batches
+        """Optimiser steps of an epoch."""
+        return self.steps
 
-    def __iter__(self) -> Iterator[list[int]]:
-        accumulate, first = self.trainer.accumulate_grad_batches, self.trainer.global_step
+    def __iter__(self) -> Iterator[list[list[int]]]:
+        first = self.trainer.global_step
         for step in range(first, (first // self.steps + 1) * self.steps):
-            start = step * self.batch_size
-            for micro in range(accumulate):
-                part = rank_slice(start, start + self.batch_size, micro, accumulate)
-                yield list(
-                    rank_slice(part.start, part.stop, self.trainer.global_rank, self.trainer.world_size)
-                )
+            yield self._micro_batches(step * self.batch_size)
+
+    def _micro_batches(self, start: int) -> list[list[int]]:
+        trainer, accumulate = self.trainer, self.trainer.accumulate_grad_batches
+        cut = [rank_slice(start, start + self.batch_size, micro, accumulate) for micro in range(accumulate)]
+        return [
+            list(rank_slice(part.start, part.stop, trainer.global_rank, trainer.world_size)) for part in cut
+        ]
 
 
 class DueValidation(L.Callback):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from losses import loss_of
 from running import add, one_line, score
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
@@ -35,7 +36,7 @@ def outputs(model, processor) -> tuple[list[str], float]:
     prompts += [(x.image, f"Question: {x.question} Answer:") for x in map(questions.__getitem__, range(5))]
     samples = [Sample(str(at), prompt, " a red circle") for at, prompt in enumerate(prompts)]
     said = model.generate(processor(prompts), processor, 8)
-    return said, model.loss(processor(samples)).nll.item()
+    return said, loss_of(model, processor(samples)).nll.item()
 
 
 def test_a_model_saved_in_training_says_how_its_images_were_read(frozenvl):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from architectures import ALL
+from losses import loss_of
 from painted import Painted
 from safetensors.torch import load_file, save_file
 
@@ -32,7 +33,7 @@ def test_batched_is_single(build, processor_of, kind):
     processor = processor_of(model)
     batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
 
-    loss, losses = model.loss(batch), [model.loss(one) for one in single]
+    loss, losses = loss_of(model, batch), [loss_of(model, one) for one in single]
     assert loss.tokens == sum(one.tokens for one in losses) == int((batch.labels >= 0).sum())
     torch.testing.assert_close(loss.nll, sum(one.nll for one in losses), rtol=1e-5, atol=0)
 
@@ -80,7 +81,7 @@ def test_loss_is_cross_entropy_over_all_positions(build, processor_of, kind):
     full = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
     )
-    ours = model.loss(batch).nll
+    ours = loss_of(model, batch).nll
     torch.testing.assert_close(ours, full, rtol=1e-5, atol=0)
     weight = model.mapper.net[-1].weight
     (one,), (other,) = (torch.autograd.grad(loss, weight) for loss in (ours, full))
@@ -95,7 +96,7 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
         Example(str(n), image, str(n), (), "what color is it?", answer)
         for n, (image, answer) in enumerate([(RED, "red"), (BLUE, "a small blue star"), (WIDE, "3")])
     ]
-    loss = model.loss(processor([VQA.sample(examples[2], shots=examples[:2], learned=[0, 1])]))
+    loss = loss_of(model, processor([VQA.sample(examples[2], shots=examples[:2], learned=[0, 1])]))
     total, tokens = torch.zeros(()), 0
     for place, example in enumerate(examples):
         alone = processor([VQA.sample(example, shots=examples[:place])])
@@ -103,11 +104,11 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
             labels = alone.labels.clone()
             labels[0, -1] = IGNORE
             alone = replace(alone, labels=labels)
-        each = model.loss(alone)
+        each = loss_of(model, alone)
         total, tokens = total + each.nll, tokens + each.tokens
     assert loss.tokens == tokens
     torch.testing.assert_close(loss.nll, total, rtol=1e-5, atol=0)
-    last = model.loss(processor([VQA.sample(examples[2], shots=examples[:2])]))
+    last = loss_of(model, processor([VQA.sample(examples[2], shots=examples[:2])]))
     torch.testing.assert_close(last.nll, each.nll, rtol=1e-5, atol=0)
     assert last.tokens < loss.tokens
 
@@ -115,10 +116,10 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
 def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
     model = build()
     batch = processor_of(model)(SAMPLES)
-    whole, scores = model.loss(batch).nll, model.score(batch)
+    whole, scores = loss_of(model, batch).nll, model.score(batch)
     monkeypatch.setattr(frozen, "PASS", 20)
     assert len(list(batch.chunks(20))) > 2
-    torch.testing.assert_close(model.loss(batch).nll, whole, rtol=1e-5, atol=0)
+    torch.testing.assert_close(loss_of(model, batch).nll, whole, rtol=1e-5, atol=0)
     torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
 
 
@@ -129,7 +130,7 @@ def test_what_was_trained_is_kept_and_comes_back(build, processor_of, kind, tmp_
     model, new = build(kind), build(kind)
     processor = processor_of(model)
     batch = processor(SAMPLES)
-    at_the_start = model.loss(batch).nll
+    at_the_start = loss_of(model, batch).nll
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
     at_the_start.backward()
     optimizer.step()
@@ -137,7 +138,9 @@ def test_what_was_trained_is_kept_and_comes_back(build, processor_of, kind, tmp_
         {n: p for n, p in model.named_parameters() if p.requires_grad}, tmp_path / "trained.safetensors"
     )
     new.load_state_dict(load_file(tmp_path / "trained.safetensors"), strict=False)
-    assert new.loss(batch).nll.equal(model.loss(batch).nll) and not new.loss(batch).nll.equal(at_the_start)
+    assert loss_of(new, batch).nll.equal(loss_of(model, batch).nll) and not loss_of(new, batch).nll.equal(
+        at_the_start
+    )
     assert new.generate(batch, processor, 6) == model.generate(batch, processor, 6)
 
 
@@ -154,7 +157,7 @@ def test_only_what_is_trained_changes(build, processor_of, kind, trainable):
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
     for _ in range(3):
         optimizer.zero_grad()
-        model.loss(batch).nll.backward()
+        loss_of(model, batch).nll.backward()
         for name, parameter in model.named_parameters():
             assert (parameter.grad is not None) == (name in trained), name
             assert name not in trained or parameter.grad.isfinite().all()
@@ -174,7 +177,7 @@ def test_loss_does_not_depend_on_the_language_models_dropout(build, processor_of
     model = build("gpt2")
     batch = processor_of(model)(SAMPLES)
     assert model.language.model.config.resid_pdrop > 0
-    assert model.eval().loss(batch).nll.equal(model.train().loss(batch).nll)
+    assert loss_of(model.eval(), batch).nll.equal(loss_of(model.train(), batch).nll)
 
 
 @pytest.mark.parametrize("samples", [[], SAMPLES[-1:], [("text",)], [(RED, "text")]])
@@ -183,7 +186,7 @@ def test_a_batch_without_images_or_targets_takes_part(build, processor_of, sampl
     model = build(trainable=trainable).train()
     before = copy.deepcopy(model.state_dict())
     batch = processor_of(model)(samples)
-    loss = model.loss(batch)
+    loss = loss_of(model, batch)
     loss.nll.backward()
     assert (loss.tokens > 0) == (loss.nll > 0) == (samples == SAMPLES[-1:])
     for part in [model.mapper, *([model.vision] if trainable else [])]:
@@ -251,14 +254,14 @@ def test_k_is_at_least_one(build):
 def test_bf16_holds_frozen_weights_and_trains_in_fp32(build, processor_of):
     model = build(grid=2)
     batch = processor_of(model)(SAMPLES)
-    exact = model.loss(batch).nll
+    exact = loss_of(model, batch).nll
     frequencies = {name: value.clone() for name, value in model.language.named_buffers()}
     assert any("inv_freq" in name for name in frequencies)
     model.hold_frozen_in_bf16()
     frozen = [*model.language.parameters(), *model.vision.parameters()]
     assert {parameter.dtype for parameter in frozen} == {torch.bfloat16}
     assert all(value.equal(frequencies[name]) for name, value in model.language.named_buffers())
-    nll = model.loss(batch).nll
+    nll = loss_of(model, batch).nll
     nll.backward()
     assert nll.dtype == torch.float32 and {p.grad.dtype for p in model.mapper.parameters()} == {torch.float32}
     torch.testing.assert_close(nll, exact, rtol=0.05, atol=0)

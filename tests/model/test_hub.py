@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import HfApi
+from losses import loss_of
 from painted import Painted
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -55,7 +56,7 @@ def trained(tiny_language, tiny_vision):
         optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
         model.train()
         for _ in range(2):
-            loss = model.loss(model.processor()(SAMPLES))
+            loss = loss_of(model, model.processor()(SAMPLES))
             (loss.nll / loss.tokens).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -68,7 +69,7 @@ def trained(tiny_language, tiny_vision):
 def outputs(model) -> tuple[list[str], float, torch.Tensor]:
     processor = model.processor()
     batch = processor(SAMPLES)
-    return model.generate(batch, processor, 8), model.loss(batch).nll.item(), model.score(batch)
+    return model.generate(batch, processor, 8), loss_of(model, batch).nll.item(), model.score(batch)
 
 
 def same(one, other) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from losses import loss_of
 from running import CONFIG
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -83,7 +84,7 @@ def test_weights_and_operations_are_those_of_a_real_step(planned, way):
     images = drawn(batch.images)
     counted = outline.step(batch)
     with Products() as products:
-        module.model.loss(batch.__class__(**vars(batch) | {"images": images})).nll.backward()
+        loss_of(module.model, batch.__class__(**vars(batch) | {"images": images})).nll.backward()
     assert counted.operations == products.done > 0
     optimizer = module.make_optimizer([p for p in module.parameters() if p.requires_grad])
     optimizer.step()
@@ -119,9 +120,9 @@ def test_what_is_held_is_what_torch_allocates(planned, way, tmp_path):
         for p in module.parameters()
         if p.requires_grad
     ]
-    module.model.loss(batch).nll.backward()  # what is made once
+    loss_of(module.model, batch).nll.backward()  # what is made once
     with torch.profiler.profile(profile_memory=True) as profile:
-        module.model.loss(batch).nll.backward()
+        loss_of(module.model, batch).nll.backward()
     assert hooks
     profile.export_chrome_trace(str(tmp_path / "trace.json"))
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from losses import loss_of
 from running import add, history, one_line
 
 from frozenvl.data.stream import TrainingStream
@@ -30,7 +31,7 @@ def first_batch(tiny_run) -> Reference:
     stream = TrainingStream(from_config(tiny_run, "data", FrozenData, {}).train, seed=0)
     module = trained.module
     module.zero_grad()
-    parts = [module.model.loss(trained.processor([stream[position]])) for position in range(24)]
+    parts = [loss_of(module.model, trained.processor([stream[position]])) for position in range(24)]
     tokens = sum(part.tokens for part in parts)
     assert len({part.tokens for part in parts}) > 3  # so that a mean of means is another number
     loss = sum(part.nll for part in parts) / tokens
@@ -120,7 +121,7 @@ def test_perplexity_and_bits_per_byte_are_over_all_targets_of_all_ranks(frozenvl
     tasks = from_config(tiny_run, "data", FrozenData, {}).val.values()
     samples = [task.sample(pair) for task in tasks for pair in range(task.source.pairs)]
     with torch.no_grad():
-        parts = [trained.module.model.loss(trained.processor([sample])) for sample in samples]
+        parts = [loss_of(trained.module.model, trained.processor([sample])) for sample in samples]
     nll, size = sum(part.nll.item() for part in parts), sum(len(x.target.encode()) for x in samples)
     expected = math.exp(nll / sum(part.tokens for part in parts))
     events = EventAccumulator(str(Path("runs/tiny")))

@@ -34,7 +34,7 @@ class MostSimilar(Demonstrations):
     def prepare(self, queries: Source, pool: Source, progress: Callable[[int, int], None]) -> None:
         pixels = Pixels(self.encoder.size)
         cache = FeatureCache(
-            f"{self.encoder.identity} {pixels.version}",
+            f"{self.encoder.fingerprint} {pixels.version}",
             (self.encoder.tokens, self.encoder.channels),
             torch.float32,
         )
@@ -57,7 +57,7 @@ class MostSimilar(Demonstrations):
         return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
 
     def circumstances(self) -> dict[str, Any]:
-        return {"similar_by": f"{self.encoder.name}, {self.encoder.identity}"}
+        return {"similar_by": f"{self.encoder.name}, {self.encoder.fingerprint}"}
 
 
 def by_likeness(likeness: torch.Tensor, first: int) -> Iterator[int]:

@@ -19,7 +19,7 @@ from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padd
 from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.language.quantization import Quantization, quantized
 from frozenvl.model.language.soft_prompt import SoftPrompt
-from frozenvl.model.part import Described
+from frozenvl.model.part import Part
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
 
@@ -32,7 +32,7 @@ def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
 
 
-class FrozenLanguageModel(Described, nn.Module):
+class FrozenLanguageModel(Part):
     """A causal language model whose weights never change, unless a `Tuning` is attached; gradients flow through it to
     its inputs.
 
@@ -88,6 +88,14 @@ class FrozenLanguageModel(Described, nn.Module):
     def prepend(self, soft_prompt: SoftPrompt) -> None:
         """Has every sequence begin with something that is learned; which stays a part of somebody else."""
         object.__setattr__(self, "soft_prompt", soft_prompt)
+
+    def trained(self) -> dict[str, Tensor]:
+        """Trained weights alone, not the frozen ones beside them: LoRA's, or all of a finetuned model."""
+        names = {name for name, weight in self.named_parameters() if weight.requires_grad}
+        return {name: value for name, value in self.state_dict().items() if name in names} if names else {}
+
+    def identity(self) -> dict[str, Any]:
+        return {"language": self.name, "language_weights": self.fingerprint}
 
     def train(self, mode: bool = True) -> FrozenLanguageModel:
         """Stays in eval mode: dropout inside a frozen model would only add noise."""

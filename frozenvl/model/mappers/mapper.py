@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from frozenvl.model.part import Described
+from frozenvl.model.part import Part
 from frozenvl.util.errors import UserError
 
 
-class Mapper(Described, nn.Module, ABC):
+class Mapper(Part, ABC):
     """A mapper. A new one takes the first four numbers, then options of its own and these, and writes `map`.
 
     Args:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from torch import nn
-
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.part import Described
+from frozenvl.model.part import Part
 from frozenvl.util.errors import UserError
 
 
@@ -22,7 +20,7 @@ def at_least_one(name: str, number: int) -> int:
     return number
 
 
-class Tuning(Described, nn.Module, ABC):
+class Tuning(Part, ABC):
     """What is trained of, or beside, a language model."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.model.fingerprint import fingerprint
-from frozenvl.model.part import Described
+from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Pixels
 from frozenvl.util.errors import UserError
 
@@ -25,16 +25,20 @@ Grid: TypeAlias = int | Literal["all", "head"]
 """
 
 
-class VisionEncoder(Described, nn.Module, ABC):
+class VisionEncoder(Part, ABC):
     """What gives images their features, (N, tokens, channels)."""
 
     name: str
     tokens: int
     channels: int
     trainable: bool
-    identity: str
+    fingerprint: str
     """What the features depend on beside the images."""
     model: Any
+
+    def identity(self) -> dict[str, Any]:
+        """Its name; and its fingerprint, unless it is trained: then a checkpoint holds its weights."""
+        return {"vision": self.name} | ({} if self.trainable else {"vision_weights": self.fingerprint})
 
     @abstractmethod
     def reader(self, scaled: bool = True) -> ImageReader:
@@ -114,7 +118,7 @@ class PixelEncoder(VisionEncoder):
                 parameter.requires_grad_(True)
         self.train()
         facts += f" {fingerprint(model)} size={size} grid={grid} mean={mean} std={std}"
-        self.identity = hashlib.sha256(facts.encode()).hexdigest()[:32]
+        self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:32]
         with torch.no_grad():
             self.eval()
             self.tokens, self.channels = 0, 0  # of nothing, until it is seen

@@ -53,7 +53,7 @@ class Precomputed(VisionEncoder):
         self.tokens, self.channels = self.rows.shape[1:]
         picked = self.rows[:: max(1, len(known) // 1024), 0][:1024].float()
         facts = f"{self.rows.dtype} {tuple(self.rows.shape)} {known}".encode() + picked.numpy().tobytes()
-        self.identity = hashlib.sha256(facts).hexdigest()[:32]
+        self.fingerprint = hashlib.sha256(facts).hexdigest()[:32]
         self.model = nn.Identity()
 
     def reader(self, scaled: bool = True) -> ImageReader:

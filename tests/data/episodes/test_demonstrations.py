@@ -99,7 +99,7 @@ def test_the_encoder_is_named_in_the_circumstances(tiny_vision):
     encoder = TimmEncoder(str(tiny_vision))
     benchmark = FewShotVQA(source=QUERIES, pool=POOL, shots=[0, 2], way=MostSimilar(encoder))
     none, two = benchmark.settings()
-    assert benchmark.circumstances(two)["similar_by"] == f"{tiny_vision}, {encoder.identity}"
+    assert benchmark.circumstances(two)["similar_by"] == f"{tiny_vision}, {encoder.fingerprint}"
     assert "similar_by" not in benchmark.circumstances(none)
     assert two.facts["demonstrations"] == "rices"
 

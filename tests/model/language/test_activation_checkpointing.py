@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from architectures import ALL
+from losses import loss_of
 from painted import Painted
 
 from frozenvl.model import frozen
@@ -23,7 +24,7 @@ SAMPLES = [
 
 def loss_and_gradients(model, batch):
     model.zero_grad()
-    loss = model.train().loss(batch)
+    loss = loss_of(model.train(), batch)
     loss.nll.backward()
     return loss.nll.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
@@ -73,7 +74,7 @@ def kept(model, batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        nll = model.train().loss(batch).nll  # held, so that no storage is used twice
+        nll = loss_of(model.train(), batch).nll  # held, so that no storage is used twice
     del nll
     return sum(sizes.values())
 

@@ -5,6 +5,7 @@ import copy
 import peft
 import pytest
 import torch
+from losses import loss_of
 from painted import Painted
 
 from frozenvl.model import tuning as tunings
@@ -59,10 +60,10 @@ def made(build, processor_of):
 def test_batched_is_single_and_packed_is_padded(made, name, kind):
     model, processor = made(name, kind)
     batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
-    losses = sum(model.loss(one).nll for one in single)
-    torch.testing.assert_close(model.loss(batch).nll, losses, rtol=1e-5, atol=0)
+    losses = sum(loss_of(model, one).nll for one in single)
+    torch.testing.assert_close(loss_of(model, batch).nll, losses, rtol=1e-5, atol=0)
     packs, model.language.packs = model.language.packs, False
-    torch.testing.assert_close(model.loss(batch).nll, losses, rtol=1e-5, atol=0)
+    torch.testing.assert_close(loss_of(model, batch).nll, losses, rtol=1e-5, atol=0)
     model.language.packs = packs
     torch.testing.assert_close(model.score(batch).sum(), -losses.detach(), rtol=1e-5, atol=0)
     prompts = processor([sample.prompt for sample in SAMPLES])
@@ -83,7 +84,7 @@ def test_only_what_is_trained_changes(build, processor_of, name, kind):
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
     for _ in range(2):
         optimizer.zero_grad()
-        model.loss(batch).nll.backward()
+        loss_of(model, batch).nll.backward()
         for n, p in model.named_parameters():
             assert (p.grad is not None) == (n in trained), n
         optimizer.step()
@@ -99,7 +100,7 @@ def test_only_what_is_trained_changes(build, processor_of, name, kind):
 @pytest.mark.parametrize("name", MAKE)
 def test_a_batch_without_targets_reaches_every_trained_weight(made, name):
     model, processor = made(name)
-    model.loss(processor([(RED, "text")])).nll.backward()
+    loss_of(model, processor([(RED, "text")])).nll.backward()
     for n, p in model.named_parameters():
         assert not p.requires_grad or (p.grad is not None and not p.grad.any()), n
 
@@ -118,7 +119,7 @@ def test_nothing_of_a_size_of_none(kind, name):
 def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
     plain, model = build(kind), build(kind, tuning=MAKE[name]())
     batch = processor_of(plain)(SAMPLES)
-    torch.testing.assert_close(model.loss(batch).nll, plain.loss(batch).nll, rtol=1e-6, atol=0)
+    torch.testing.assert_close(loss_of(model, batch).nll, loss_of(plain, batch).nll, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma"])
@@ -157,7 +158,7 @@ def test_it_is_pefts_own(made, name, kind):
         logits = logits[0, -batch.tokens.shape[1] :]
         where = batch.labels[0] >= 0
         expected = torch.nn.functional.cross_entropy(logits[where], batch.labels[0][where], reduction="sum")
-        torch.testing.assert_close(model.loss(batch).nll.detach(), expected, rtol=1e-5, atol=0)
+        torch.testing.assert_close(loss_of(model, batch).nll.detach(), expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("name", sorted(MAKE.keys() - {"prefix"}))
@@ -180,10 +181,10 @@ def test_with_learned_keys_and_values_prompts_share_nothing(made):
 def test_half_precision_leaves_what_is_trained_alone(made, name):
     model, processor = made(name)
     batch = processor(SAMPLES)
-    exact = model.loss(batch).nll.item()
+    exact = loss_of(model, batch).nll.item()
     model.hold_frozen_in_bf16()
     assert all((p.dtype == torch.float32) == p.requires_grad for p in model.language.parameters())
-    loss = model.loss(batch).nll
+    loss = loss_of(model, batch).nll
     assert loss.item() == pytest.approx(exact, rel=0.03)
     loss.backward()
     assert all(p.grad.dtype == torch.float32 for p in model.parameters() if p.requires_grad)

@@ -159,7 +159,7 @@ def test_hidden_states_are_transformers_own(hub, resnet, family):
     torch.testing.assert_close(second(pixels), found.hidden_states[-2])
     head = HFEncoder(str(hub / family), grid="head")
     torch.testing.assert_close(head(pixels)[:, 0], found.pooler_output)
-    assert len({encoder.identity, second.identity, head.identity}) == 3
+    assert len({encoder.fingerprint, second.fingerprint, head.fingerprint}) == 3
 
 
 def test_layers_that_there_are_not(hub):
@@ -205,7 +205,7 @@ def test_all_of_torchvisions_kinds_give_what_their_classifier_averages(name, cla
     pixels = any_pixels(encoder)
     expected = whole.eval()((pixels / 255 - encoder.mean) / encoder.std)
     torch.testing.assert_close(encoder(pixels)[:, 0], expected, rtol=1e-4, atol=1e-5)
-    assert encoder.identity == TorchvisionEncoder(name, None, size=64).identity
+    assert encoder.fingerprint == TorchvisionEncoder(name, None, size=64).fingerprint
 
 
 def test_a_transformer_at_another_size_than_its_own():
@@ -239,23 +239,23 @@ def test_the_head_is_what_a_classifier_would_get(pixels, tiny_vision):
 def test_identity_is_what_features_depend_on(tiny_vision, tmp_path):
     path = str(tiny_vision)
     identities = [
-        TimmEncoder(path).identity,
-        TimmEncoder(path, grid=2).identity,
-        TimmEncoder(path, size=96).identity,
-        TimmEncoder(str(tiny.vision_model(tmp_path, seed=1))).identity,
+        TimmEncoder(path).fingerprint,
+        TimmEncoder(path, grid=2).fingerprint,
+        TimmEncoder(path, size=96).fingerprint,
+        TimmEncoder(str(tiny.vision_model(tmp_path, seed=1))).fingerprint,
     ]
     assert len(set(identities)) == 4
-    assert TimmEncoder(path).identity == identities[0]
+    assert TimmEncoder(path).fingerprint == identities[0]
 
 
 def test_random_weights_where_asked(tiny_vision):
     one, other = (TimmEncoder(str(tiny_vision), pretrained=pretrained) for pretrained in (True, False))
-    assert one.identity != other.identity
+    assert one.fingerprint != other.fingerprint
 
 
 @pytest.mark.parametrize("family", ["clip", "vit"])
 def test_random_weights_of_hugging_face_are_the_same_each_time(hub, family):
-    make = lambda **options: HFEncoder(str(hub / family), **options).identity
+    make = lambda **options: HFEncoder(str(hub / family), **options).fingerprint
     assert make(pretrained=False) == make(pretrained=False) != make()
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from losses import loss_of
 from painted import Painted
 
 from frozenvl.model.processor import Pixels, Processor
@@ -55,7 +56,7 @@ def encode(encoder):
 def new(encoder, tmp_path):
     """A cache as a process of its own would make it."""
     shape = (encoder.tokens, encoder.channels)
-    return lambda folder=tmp_path: FeatureCache(encoder.identity, shape, torch.float32, folder)
+    return lambda folder=tmp_path: FeatureCache(encoder.fingerprint, shape, torch.float32, folder)
 
 
 PIXELS = Pixels(64)
@@ -74,7 +75,7 @@ def test_features_and_pixels_give_the_same_loss(new, encode, build, images):
     model = build(grid=2)
     samples = [Sample(image.name, (image, "color:"), " red") for image in images]
     pixels, cached = [
-        model.loss(Processor(model.language.name, model.k, reader)(samples)).nll
+        loss_of(model, Processor(model.language.name, model.k, reader)(samples)).nll
         for reader in (PIXELS, new().fill(images, PIXELS, encode))
     ]
     torch.testing.assert_close(cached, pixels, rtol=1e-5, atol=0)

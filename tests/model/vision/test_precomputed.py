@@ -93,8 +93,12 @@ def test_black_without_a_row_is_no_unreadable_image(write):
 def test_identity_follows_features_and_names(write):
     changed = ROWS.copy()
     changed[3, 0, 1] += 1
-    same = {write().identity, write(file="copy.npy").identity}
-    others = {write(changed).identity, write(names=[*NAMES[:4], "x"]).identity, write(ROWS[..., :2]).identity}
+    same = {write().fingerprint, write(file="copy.npy").fingerprint}
+    others = {
+        write(changed).fingerprint,
+        write(names=[*NAMES[:4], "x"]).fingerprint,
+        write(ROWS[..., :2]).fingerprint,
+    }
     assert len(same) == 1 and len(same | others) == 4
 
 

@@ -1,0 +1,45 @@
+"""Captioning: the negative log-likelihood of target texts (language modelling)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.forward import Forward
+from frozenvl.objectives.objective import Objective
+
+
+class Captioning(Objective):
+    """Mean negative log-likelihood, in nats, of the target tokens (Frozen, section 3): of captions, of answers, and of
+    those demonstrations' answers that are learned.
+
+    A validation also logs perplexity, exp(Σ NLL ÷ Σ target tokens), the end token included; and bits per byte,
+    Σ NLL ÷ ln 2 ÷ Σ UTF-8 bytes of the targets, where the end token adds bits and no bytes.
+
+    Args:
+        weight: factor of this objective in the loss.
+    """
+
+    def count(self, batch: Batch) -> int:
+        """Number of target tokens."""
+        return int((batch.labels != IGNORE).sum())
+
+    def total(self, run: Forward) -> Tensor:
+        total = run.prefix.new_zeros((), dtype=torch.float32)
+        if self.count(run.batch):
+            for _, nll in run.nll():
+                total = total + nll.sum()
+        return total
+
+    def sums(self, batch: Batch) -> dict[str, float]:
+        return {"bytes": float(sum(batch.target_bytes))}
+
+    def summary(self, loss: float, sums: Mapping[str, float]) -> dict[str, float]:
+        return {
+            "perplexity": math.exp(min(loss, 700)),
+            "bits_per_byte": sums["total"] / math.log(2) / max(sums["bytes"], 1),
+        }

@@ -1,0 +1,129 @@
+"""How a run turns samples into batches: its precision, how images are read, and the cache of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from frozenvl.model.precision import faster_precision
+from frozenvl.model.processor import ImageReader, Pixels, Processor
+from frozenvl.model.vision import VisionEncoder
+from frozenvl.model.vision.feature_cache import FeatureCache
+from frozenvl.objectives import Objective
+from frozenvl.objectives.rows import ObjectiveRows
+from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.util.errors import UserError
+from frozenvl.util.progress import progress_line
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What makes a run's batches. The module decodes with it, the data module collates with it."""
+
+    processor: Processor
+    objectives: Mapping[str, Objective]
+
+    @cached_property
+    def rows(self) -> ObjectiveRows:
+        """Makes training and validation batches: the rows that the objectives want of samples."""
+        return ObjectiveRows(self.processor, self.objectives)
+
+
+class PrepareInputs(L.Callback):
+    """Prepares a run's inputs at the start of each stage, before any data loader. Stands before all other callbacks.
+
+    Args:
+        checkpoint: that the run goes on from or scores: it records the precision that `auto` stands for.
+    """
+
+    def __init__(self) -> None:
+        self.checkpoint: Path | None = None
+
+    def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        adopt_precision(pl_module, self.checkpoint, stage == "fit")
+        pl_module.inputs = prepare_inputs(trainer, pl_module, data)
+
+
+def adopt_precision(module: Any, checkpoint: Path | None, resumes: bool) -> None:
+    """Takes the precision of a checkpoint where the configuration leaves the choice.
+
+    Raises:
+        UserError: a run is to go on in another precision than the checkpoint's.
+    """
+    if checkpoint is None:
+        return
+    recorded = read_checkpoint(checkpoint, mmap=True)["frozenvl"]["precision"]
+    if module.precision == "auto":
+        module.precision = recorded
+    elif resumes and module.precision != recorded:
+        raise UserError(
+            f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; drop model.precision"
+        )
+
+
+def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
+    """Chooses the precision, holds frozen weights in it, and fills the cache of a frozen encoder's features.
+
+    Raises:
+        UserError: the data's settings and the encoder, or an objective, do not go together.
+    """
+    strategy, model = trainer.strategy, module.model
+    if module.precision == "auto":
+        module.precision = strategy.broadcast(faster_precision(strategy.root_device))
+    if module.precision == "bf16" and not model.low_precision:
+        model.hold_frozen_in_bf16()
+    model.scaled_decoding = data.scaled_decoding
+    vision = model.vision
+    reader: ImageReader = vision.reader(data.scaled_decoding)
+    if reader.stage != "pixels" and data.augmentation is not None:
+        raise UserError(
+            f"data.augmentation changes pixels, but {vision.name} has features alone; leave it out"
+        )
+    if keeps_features(vision, data.cache_features, data.augmentation, data.views):
+        check_needs(model.objectives, "data.cache_features keeps features alone; set it to false")
+        assert isinstance(reader, Pixels)
+        reader = cached_features(trainer, module, data, reader)
+    elif reader.stage != "pixels":
+        check_needs(
+            model.objectives, f"{vision.name} has features alone; use an encoder that looks at pixels"
+        )
+    return Inputs(model.processor(module.max_target_tokens, reader), dict(model.objectives.items()))
+
+
+def check_needs(objectives: Mapping[str, Objective], remedy: str) -> None:
+    """Raises `UserError` where an objective reads pixels that training is not given."""
+    for name, objective in objectives.items():
+        if objective.needs == "pixels":
+            raise UserError(f"model.objectives.{name} needs pixels, but {remedy}")
+
+
+def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any, views: int | None) -> bool:
+    """Whether a frozen encoder looks at each image, or each view of it, once, and training reads its features."""
+    looks = vision.reader().stage == "pixels"
+    return wanted and looks and not vision.trainable and (augmentation is None or views is not None)
+
+
+def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) -> ImageReader:
+    """Fills the feature cache with all images of a run, each rank its share; reads features in place of pixels."""
+    vision, device = module.model.vision, trainer.strategy.root_device
+    vision.to(device)
+    dtype = torch.bfloat16 if module.precision == "bf16" else torch.float32
+    cache = FeatureCache(f"{vision.fingerprint} {pixels.version}", (vision.tokens, vision.channels), dtype)
+    encode = torch.no_grad()(lambda images: module.model.encode(images.to(device)))
+    with progress_line("features", trainer.is_global_zero) as progress:
+        return cache.fill(
+            data.images(),
+            pixels,
+            encode,
+            trainer.global_rank,
+            trainer.world_size,
+            trainer.strategy.barrier,
+            progress,
+        )
