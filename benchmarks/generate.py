@@ -42,7 +42,7 @@ class Decoding:
     @torch.no_grad()
     def rows(self, batch: Batch) -> list[torch.Tensor]:
         """(length, dim) embeddings of each prompt."""
-        embedded = self.model.embeddings(batch, self.model.prefix(batch))
+        embedded = self.model.embeddings(batch, self.model.run(batch).prefix)
         return [row[:length] for row, length in zip(embedded, batch.lengths.tolist(), strict=True)]
 
     def here(self, **options: int) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentError
 
-from frozenvl.training.command_line import FrozenCLI, make, one_line
+from frozenvl.training.command_line import FrozenCLI, make
+from frozenvl.training.configuration import names_module, one_line
 from frozenvl.util.errors import UserError
 
 
@@ -15,7 +16,7 @@ def run(arguments: list[str]) -> int:
         UserError: whatever is wrong with the arguments, in one line.
     """
     try:
-        make(FrozenCLI, arguments)
+        make(FrozenCLI, arguments, module=names_module(arguments))
     except ArgumentError as error:
         raise UserError(one_line(str(error))) from error
     return 0

@@ -66,14 +66,15 @@ class Batch:
         """(B, L) bool: positions that are not padding."""
         return torch.arange(self.tokens.shape[1], device=self.lengths.device)[None] < self.lengths[:, None]
 
-    def of(self, objective: str) -> Batch:
-        """The rows of an objective, with all images of the batch; their padding stays."""
+    def own_rows(self, objective: str) -> tuple[int, ...] | None:
+        """The rows of an objective in its own order; None where they are all rows as they stand."""
         rows = self.rows_of.get(objective)
-        return (
-            self
-            if rows is None or len(rows) == len(self)
-            else self.select(torch.tensor(rows, dtype=torch.long))
-        )
+        return None if rows is None or rows == tuple(range(len(self))) else rows
+
+    def of(self, objective: str) -> Batch:
+        """The rows of an objective in its own order, with all images of the batch; their padding stays."""
+        rows = self.own_rows(objective)
+        return self if rows is None else self.select(torch.tensor(rows, dtype=torch.long))
 
     def select(self, index: Tensor, width: int | None = None) -> Batch:
         """Some rows, cut to a width, with all images of the batch; `index` of the result names the rows."""

@@ -85,8 +85,8 @@ class Forward:
 
     def of(self, objective: str) -> Forward:
         """The pass as an objective sees it: its rows alone."""
-        rows = self.batch.rows_of.get(objective)
-        return self if rows is None or len(rows) == len(self.batch) else RowsOf(self, objective, rows)
+        rows = self.batch.own_rows(objective)
+        return self if rows is None else RowsOf(self, objective, rows)
 
     def reach(self) -> Tensor:
         """0, with a gradient of 0 for every trained parameter that this pass may not have met.

@@ -60,7 +60,7 @@ class FrozenVL(nn.Module, OnHub):
         tuning: Tuning | None = None,
         bos: bool = False,
         fusion: Fusion | None = None,
-        objectives: Mapping[str, Part] | None = None,
+        objectives: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if k < 1:
@@ -76,6 +76,8 @@ class FrozenVL(nn.Module, OnHub):
         self.fusion = fusion or Concat()
         self.fusion.attach(language)
         self.objectives = nn.ModuleDict(dict(objectives or {}))
+        for objective in (objectives or {}).values():
+            objective.attach(self)
         self.low_precision = False
         self.scaled_decoding = True
         """Whether large JPEGs are decoded at a reduced size, as in training."""

@@ -169,8 +169,10 @@ def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described:
 
 
 def _maker(part: dict[str, Any], base: type) -> partial[Any]:
-    module, _, name = part["class_path"].rpartition(".")
-    return partial(kind_at(f"{FORMER_MODULES.get(module, module)}.{name}", base), **part["init_args"])
+    path: str = part["class_path"]
+    module, _, name = path.rpartition(".")
+    path = f"{FORMER_MODULES[module]}.{name}" if module in FORMER_MODULES else path
+    return partial(kind_at(path, base), **part["init_args"])
 
 
 def _in_words(told: dict[str, Any]) -> str:

@@ -8,10 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
+from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.part import Part
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
@@ -36,6 +38,9 @@ class Objective(Part, ABC):
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
+
+    def attach(self, model: FrozenVL) -> None:
+        """Makes weights of the model's widths, once; the model is not kept."""
 
     def rows(self, sample: Sample) -> Sequence[Sample]:
         """The prompts that it wants of a training or validation sample; by default the sample as it is."""
@@ -80,9 +85,14 @@ def micro_loss(objectives: Mapping[str, Any], run: Forward, counts: Mapping[str,
         objectives: by name.
         counts: each objective's count over the whole step.
     """
-    totals = {name: objective.total(run.of(name)) for name, objective in objectives.items()}
+    totals = {name: total_of(objective, run.of(name)) for name, objective in objectives.items()}
     weighted = (total * (objectives[name].weight / max(counts[name], 1)) for name, total in totals.items())
     return Loss(sum(weighted, run.reach()), totals)
+
+
+def total_of(objective: Any, run: Forward) -> Tensor:
+    """An objective's sum over its rows; 0 where it has none, as on a rank without a batch to validate."""
+    return objective.total(run) if len(run.batch) else run.prefix.new_zeros((), dtype=torch.float32)
 
 
 def count_rows(objectives: Mapping[str, Any], batches: Iterable[Batch]) -> dict[str, int]:

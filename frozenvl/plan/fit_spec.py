@@ -21,6 +21,7 @@ from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.pretrained.names import loading
 from frozenvl.prompt import Image, Sample
+from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import keeps_features
 from frozenvl.training.module import FrozenModule
@@ -53,7 +54,8 @@ class Planned:
         pairs: int | None = None,
         precision: str | None = None,
     ) -> None:
-        self.settings, self.data = configuration["model"], configuration["data"]
+        self.kind, self.settings = module_spec(configuration["model"])
+        self.data = configuration["data"]
         self.trainer, self.name = configuration["trainer"], configuration["name"]
         self.tokens, self.pairs = tokens, pairs
         wanted = self.settings["precision"]
@@ -79,7 +81,7 @@ class Planned:
                 "vision": unloaded(self.settings["vision"]),
                 "init_from": None,
             }
-            module: FrozenModule = made(FrozenModule, self.settings | settings, "model")
+            module: FrozenModule = made(self.kind, self.settings | settings, "model")
         if self.precision == "bf16":
             module.model.hold_frozen_in_bf16()
         return module

@@ -6,6 +6,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.training.configuration import names_module, one_line
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -81,8 +83,9 @@ class FrozenCLI(LightningCLI):
             help="fit: go on from the last checkpoint of this name, or begin where there is none",
         )
         parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
-        parser.link_arguments("init_from", "model.init_from")
-        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+        model = "model.init_args" if self.subclass_mode_model else "model"
+        parser.link_arguments("init_from", f"{model}.init_from")
+        parser.link_arguments("seed_everything", f"{model}.seed", compute_fn=int)
 
     def _parse_ckpt_path(self) -> None:
         """Looks into no checkpoint: ours hold no hyper-parameters, and what is refused is refused by `read_plain`."""
@@ -174,7 +177,16 @@ class ParserAlone(FrozenCLI):
         """Nothing to make."""
 
 
-def make(kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True) -> FrozenCLI:
+def make(
+    kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True, module: bool = False
+) -> FrozenCLI:
+    """The command line, which runs as it is made.
+
+    Args:
+        arguments: of the command.
+        subcommands: whether the first one is a subcommand.
+        module: whether they name a class of module: then `model` holds its class path and arguments.
+    """
     keep_freed_memory()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     for message in BESIDE_THE_POINT:
@@ -187,6 +199,7 @@ def make(kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True) 
         seed_everything_default=0,
         save_config_callback=SaveConfig,
         save_config_kwargs={"overwrite": True},
+        subclass_mode_model=module,
         parser_kwargs={"parser_mode": "omegaconf+"},
     )
 
@@ -196,19 +209,12 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
 
     It raises `UserError` for whatever is wrong with them, in one line.
     """
-    parser = make(ParserAlone, [], subcommands=False).parser
+    parser_of = cache(lambda module: make(ParserAlone, [], subcommands=False, module=module).parser)
 
     def parse(arguments: Sequence[str]) -> dict[str, Any]:
         try:
-            return parser.parse_args(list(arguments)).as_dict()
+            return parser_of(names_module(arguments)).parse_args(list(arguments)).as_dict()
         except ArgumentError as error:
             raise UserError(one_line(str(error))) from error
 
     return parse
-
-
-def one_line(message: str) -> str:
-    """The innermost of jsonargparse's nested messages, white space folded."""
-    innermost = message[message.rfind("Problem with") :] if "Problem with" in message else message
-    folded = " ".join(innermost.split())
-    return folded if len(folded) <= 400 else folded[:397] + "…"

@@ -29,7 +29,7 @@ from frozenvl.model.processor import Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
-from frozenvl.objectives.objective import check_objectives, micro_loss
+from frozenvl.objectives.objective import check_objectives, micro_loss, total_of
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.inputs import Inputs
@@ -260,7 +260,7 @@ class FrozenModule(L.LightningModule):
         run = self.model.run(batch)
         for name, objective in self.objectives.items():
             own = run.of(name)
-            sums = {"total": float(objective.total(own)), "count": objective.count(own.batch)}
+            sums = {"total": float(total_of(objective, own)), "count": objective.count(own.batch)}
             for key, value in (sums | objective.sums(own.batch)).items():
                 self._sums[f"{name}/{key}"] = self._sums.get(f"{name}/{key}", 0.0) + value
 

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from frozenvl.model.processor import Processor
 from frozenvl.prompt import Image, Prompt
 from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
@@ -60,7 +61,8 @@ def load_trained(path: Path) -> Trained:
     recorded = content["frozenvl"]
     run = run_folder(path)
     settings = {"precision": recorded["precision"], "init_from": None}
-    module: FrozenModule = from_config(run, "model", FrozenModule, settings)
+    kind, described = module_spec(read_config(run)["model"])
+    module: FrozenModule = made(kind, described | settings, str(run / "config.yaml"))
     module.load_trained(checkpoint)
     if recorded["precision"] == "bf16":
         module.model.hold_frozen_in_bf16()

@@ -8,7 +8,7 @@ from losses import loss_of
 from painted import Painted
 from safetensors.torch import load_file, save_file
 
-from frozenvl.model import frozen
+from frozenvl.model import forward, frozen
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.language.decoding import greedy
 from frozenvl.prompt import Example, Sample
@@ -76,7 +76,7 @@ def test_loss_is_cross_entropy_over_all_positions(build, processor_of, kind):
     """Value and gradient at the prefix, from the logits of every position of transformers' own model, padded."""
     model = build(kind)
     batch = processor_of(model)(SAMPLES)
-    inputs = model.embeddings(batch, model.prefix(batch))
+    inputs = model.embeddings(batch, model.run(batch).prefix)
     logits = model.language.model(inputs_embeds=inputs, use_cache=False).logits
     full = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
@@ -117,7 +117,8 @@ def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
     model = build()
     batch = processor_of(model)(SAMPLES)
     whole, scores = loss_of(model, batch).nll, model.score(batch)
-    monkeypatch.setattr(frozen, "PASS", 20)
+    for module in (forward, frozen):
+        monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 20)
     assert len(list(batch.chunks(20))) > 2
     torch.testing.assert_close(loss_of(model, batch).nll, whole, rtol=1e-5, atol=0)
     torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
@@ -207,7 +208,7 @@ def test_stop_markers_end_each_text_alone(build, processor_of):
     model = build()
     processor = processor_of(model)
     batch = processor([sample.prompt for sample in SAMPLES])
-    inputs = model.embeddings(batch, model.prefix(batch))
+    inputs = model.embeddings(batch, model.run(batch).prefix)
     ids = greedy(model.language, inputs, batch.lengths, 10, lambda ids: False, processor.end)
     full = [processor.decode(row) for row in ids]
     marker = processor.decode(ids[0][3:4])

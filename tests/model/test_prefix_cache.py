@@ -65,7 +65,7 @@ def test_they_are_the_models_own(model, images):
     prompts = [(image, "This is", images[-1], "a") for image in images]
     one, other = plain(prompts), kept(prompts)
     assert (one.stage, other.stage) == ("pixels", "prefixes")
-    torch.testing.assert_close(model.prefix(other), model.prefix(one), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(model.run(other).prefix, model.run(one).prefix, rtol=1e-4, atol=1e-6)
     assert model.generate(other, kept, 6) == model.generate(one, plain, 6)
 
 

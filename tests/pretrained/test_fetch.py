@@ -223,7 +223,7 @@ def hub(monkeypatch):
 def test_hub_that_has_no_such_model(hub):
     program = """
 from huggingface_hub import hf_hub_download
-from frozenvl.pretrained import names as weights
+from frozenvl.pretrained import names
 with names.loading("frozenvl-tests/nothing") as name:
     hf_hub_download(name, "config.json")
 """

@@ -142,7 +142,7 @@ def test_it_is_not_held_in_memory_while_it_is_written(tmp_path):
 
 
 def test_a_run_on_a_full_disk_says_so(frozenvl, monkeypatch, capfd):
-    from frozenvl import checkpoint as module
+    from frozenvl.training import checkpoint as module
 
     @contextmanager
     def file_to_write(path):

@@ -24,9 +24,9 @@ def batches(rank=0, ranks=1, accumulate=1, step=0, size=24, epoch=60, interval=1
         val_check_interval=interval,
     )
     made = StepBatches(trainer, size, epoch)  # type: ignore[arg-type]
-    rows = list(made)
-    assert len(rows) == len(made) - step % made.steps * accumulate
-    return rows
+    steps = list(made)
+    assert len(steps) == len(made) - step % made.steps and all(len(step) == accumulate for step in steps)
+    return [micro for step in steps for micro in step]
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3, 8), (1, 3)))

@@ -345,7 +345,7 @@ def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
 def test_hints_go_to_the_store(folder, monkeypatch):
     source = Shards(str(folder))
     hints = []
-    monkeypatch.setattr(source.store, "ahead", hints.append)
+    monkeypatch.setattr(source.store, "prefetch", hints.append)
     source.prefetch([2, 3])
     assert hints == [[2, 3]]
 

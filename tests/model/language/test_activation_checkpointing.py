@@ -8,7 +8,7 @@ from architectures import ALL
 from losses import loss_of
 from painted import Painted
 
-from frozenvl.model import frozen
+from frozenvl.model import forward, frozen
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.prompt import Sample
@@ -41,10 +41,11 @@ def assert_same(one, other):
 def test_loss_and_gradients_are_the_same(build, processor_of, monkeypatch, kind, pieces):
     """Also of a batch that goes through in pieces: each is computed again as it was packed, after all others."""
     if pieces == 3:
-        monkeypatch.setattr(frozen, "PASS", 25)
+        for module in (forward, frozen):
+            monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 25)
     model = build(kind)
     batch = processor_of(model)(SAMPLES)
-    assert len(list(batch.chunks(frozen.PASS))) == pieces
+    assert len(list(batch.chunks(forward.MAX_POSITIONS_PER_PASS))) == pieces
     expected = loss_and_gradients(model, batch)
     checkpoint_layers(model.language)
     assert_same(loss_and_gradients(model, batch), expected)

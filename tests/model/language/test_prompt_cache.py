@@ -7,7 +7,7 @@ from painted import Painted
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
-from frozenvl.model import frozen
+from frozenvl.model import forward, frozen
 from frozenvl.model.language import causal_lm as causal_lm_module
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
@@ -121,7 +121,8 @@ def test_beam_search_and_stop_markers(build, processor_of):
 def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions, monkeypatch):
     model = build(kind)
     processor = processor_of(model)
-    monkeypatch.setattr(frozen, "PASS", positions)
+    for module in (forward, frozen):
+        monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", positions)
     prompts = [(RED, "This is a"), (BLUE, "what color"), (WIDE,)]
     candidates = [[" dax", " blicket and a circle", ""], [" red"], ["a child", "yes", "no", "three stairs"]]
     shared = model.prefill(processor, SUPPORT) if after else None
@@ -142,7 +143,9 @@ def test_an_empty_candidate_is_the_end_token(build, processor_of):
     processor = processor_of(model)
     (((logp, tokens),),) = model.rank_candidates(processor, [(RED, "a")], [[""]])
     batch = processor([(RED, "a")])
-    logits = model.language.model(inputs_embeds=model.embeddings(batch, model.prefix(batch))).logits[0, -1]
+    logits = model.language.model(inputs_embeds=model.embeddings(batch, model.run(batch).prefix)).logits[
+        0, -1
+    ]
     assert tokens == 1 and logp == pytest.approx(logits.log_softmax(-1)[processor.end].item(), abs=1e-5)
     assert (
         model.rank_candidates(processor, [(RED,)], [[]]) == [[]]

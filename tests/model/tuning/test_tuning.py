@@ -152,7 +152,7 @@ def test_it_is_pefts_own(made, name, kind):
     own.eval()
     for sample in SAMPLES:
         batch = processor([sample])
-        embeddings = model.embeddings(batch, model.prefix(batch))
+        embeddings = model.embeddings(batch, model.run(batch).prefix)
         with torch.no_grad():
             logits = own(inputs_embeds=embeddings, attention_mask=batch.real().long()).logits
         logits = logits[0, -batch.tokens.shape[1] :]

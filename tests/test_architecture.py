@@ -1,0 +1,184 @@
+"""The rooms of the package: what may import what, and that nothing imports in a circle (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import frozenvl
+
+PACKAGE = Path(frozenvl.__file__).parent
+NEVER = {
+    "data": ("frozenvl.training", "frozenvl.evaluation", "lightning"),
+    "model": (
+        "lightning",
+        "frozenvl.data",
+        "frozenvl.objectives",
+        "frozenvl.training",
+        "frozenvl.evaluation",
+    ),
+    "objectives": ("lightning", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
+    "prompt": ("torch",),
+    "wording": ("torch",),
+    "report": ("torch", "lightning", "transformers"),
+    "sweep": ("torch", "lightning", "transformers"),
+    "util": ("frozenvl.model", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
+}
+"""What a room does not import, nor does anything that it imports."""
+
+
+def modules() -> dict[str, Path]:
+    """The modules of the package by name; a package by the name of its folder."""
+    named = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        named[".".join(parts).removesuffix(".__init__")] = path
+    return named
+
+
+MODULES = modules()
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def imported(module: str, late: bool) -> set[str]:
+    """What a module imports when it is itself imported; with `late`, what its functions import, too."""
+    names: set[str] = set()
+
+    def walk(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not late:
+                continue
+            if isinstance(child, ast.Import):
+                names.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.module:
+                names.add(child.module)
+                names.update(f"{child.module}.{alias.name}" for alias in child.names)
+            walk(child)
+
+    walk(tree(module))
+    own = {name for name in names if name in MODULES}
+    # A package is imported before what lies in it.
+    own |= {".".join(name.split(".")[:end]) for name in own for end in range(2, name.count(".") + 1)}
+    return (own & MODULES.keys()) | {name for name in names if not name.startswith("frozenvl")}
+
+
+@cache
+def reached(module: str) -> frozenset[str]:
+    """All that an import of a module brings, libraries by their top names."""
+    found, todo = set(), [module]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += imported(name, late=False) if name in MODULES else []
+    return frozenset(found - {module})
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def within(name: str, forbidden: str) -> bool:
+    return name == forbidden or name.startswith(f"{forbidden}.")
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_a_room_never_imports_what_is_above_it(name):
+    broken = {
+        (module, found)
+        for module in MODULES
+        if room(module) == name
+        for found in reached(module)
+        if any(within(found, forbidden) for forbidden in NEVER[name])
+    }
+    assert not broken
+
+
+def test_metrics_import_nothing_of_the_package_but_its_errors():
+    own = {
+        m: {n for n in imported(m, late=True) if n.startswith("frozenvl")}
+        for m in MODULES
+        if room(m) == "metrics"
+    }
+    allowed = {"frozenvl.util", "frozenvl.util.errors", "frozenvl.metrics"}
+    assert not {(m, n) for m, names in own.items() for n in names - allowed if room(n) != "metrics"}
+
+
+def test_nothing_imports_a_command():
+    assert not {
+        (m, n)
+        for m in MODULES
+        for n in imported(m, late=True)
+        if within(n, "frozenvl.commands.") or (n.startswith("frozenvl.commands.") and n != m)
+    }
+
+
+def test_no_import_circle():
+    """Depth first: a module that is met again while it is being walked closes a circle."""
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " → ".join((*path[path.index(module) :], module))
+        if module in done:
+            return
+        for name in sorted(imported(module, late=False) & MODULES.keys()):
+            # The package that a module lies in is there by then.
+            if name != module and not module.startswith(f"{name}."):
+                walk(name, (*path, module))
+        done.add(module)
+
+    for module in sorted(MODULES):
+        walk(module, ())
+
+
+def test_few_files_at_the_top():
+    assert sorted(path.name for path in PACKAGE.glob("*.py")) == [
+        "__init__.py", "__main__.py", "cli.py", "prompt.py", "wording.py",
+    ]  # fmt: skip
+
+
+FORMER = (
+    *("frozenvl.data.support.Shots", "frozenvl.data.support.NewWords"),
+    *(
+        f"frozenvl.model.mapper.{name}"
+        for name in ("Linear", "MLP", "PatchLinear", "PixelShuffle", "Resampler", "Transformer")
+    ),
+    *(
+        f"frozenvl.model.tuning.{name}"
+        for name in ("Adapters", "Finetuned", "LoRA", "PrefixTuning", "PromptTuning")
+    ),
+    *(
+        f"frozenvl.model.vision.{name}"
+        for name in ("HFEncoder", "Precomputed", "TimmEncoder", "TorchvisionEncoder")
+    ),
+    *(
+        f"frozenvl.evaluation.{name}"
+        for name in ("Captions", "EpisodeVQA", "FewShotVQA", "Naming", "Fixed", "MostSimilar", "PerQuestion")
+    ),
+    *(
+        f"frozenvl.data.sources.scenes.{name}"
+        for name in ("SceneCaptions", "SceneEpisodes", "SceneObjects", "SceneQuestions")
+    ),
+    *("frozenvl.data.sources.coco.CocoCaptions", "frozenvl.data.sources.vqa.VQAQuestions"),
+    *("frozenvl.data.sources.frozen_bench.FrozenBenchmark", "frozenvl.data.sources.shards.Shards"),
+    *("frozenvl.data.sources.labelled.LabelledImages", "frozenvl.data.sources.labelled.LabelledEpisodes"),
+    *("frozenvl.data.sources.aokvqa.AOKVQAQuestions", "frozenvl.data.sources.lxmert.LxmertQuestions"),
+    "frozenvl.data.sources.karpathy.KarpathyCaptions",
+)
+"""Class paths of configurations that were published before the rooms were."""
+
+
+@pytest.mark.parametrize("path", FORMER)
+def test_class_paths_of_published_configurations_stay(path):
+    from jsonargparse._util import import_object
+
+    assert isinstance(import_object(path), type)
