@@ -105,6 +105,11 @@ def one_line(message: str) -> str:
     if where:
         own = re.compile(rf'^(Parser key "{re.escape(keys[0])}":)?[- ]*')
         innermost = f"{where}: {own.sub('', innermost)}"
+    given = re.search(r"Given value type: <class 'str'> Given value: (\S+)", folded)
+    if given and given[1] not in innermost:
+        innermost = innermost.replace("Import path does", f"{given[1]} does")
+    if "does not correspond to a subclass" in innermost:
+        innermost += "; name one"
     if re.search(r"No module named|Expected a dot import path|has no attribute", innermost):
         innermost += "; name a class by the path from which Python imports it, package.module.Class"
     return innermost if len(innermost) <= 400 else innermost[:397] + "…"

@@ -42,3 +42,10 @@ class Squares(Source):
     def __getitem__(self, index: int) -> Example:
         colour = COLOURS[index % len(COLOURS)]
         return Example(str(index), Square(colour), colour, (f"a {colour} square",))
+
+
+class Holes(Squares):
+    """Gives nothing in place of an example."""
+
+    def __getitem__(self, index: int) -> Example:
+        return None  # type: ignore[return-value]

@@ -1,14 +1,16 @@
-"""What a data set is to the rest of the house."""
+"""The interface of data sets: a sequence of examples."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, wraps
 from itertools import accumulate
+from typing import Any
 
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UserError
 
 
 class Source(ABC):
@@ -20,11 +22,17 @@ class Source(ABC):
     window: int = 1
     """How many shards are mixed in training."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__getitem__" in vars(cls):
+            cls.__getitem__ = checked(vars(cls)["__getitem__"])  # type: ignore[method-assign]
+
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def __getitem__(self, index: int) -> Example: ...
+    def __getitem__(self, index: int) -> Example:
+        """The example at an index; another type of result is refused."""
 
     @property
     def shard_sizes(self) -> Sequence[int]:
@@ -59,3 +67,24 @@ class Source(ABC):
             return divmod(index, self.targets_per_example)
         example = bisect_right(self._ends, index)
         return example, index - (self._ends[example - 1] if example else 0)
+
+
+def checked(getitem: Callable[[Any, int], Example]) -> Callable[[Any, int], Example]:
+    """A source's `__getitem__`, whose result is an example.
+
+    Raises:
+        UserError: it is anything else, such as None.
+    """
+
+    @wraps(getitem)
+    def example_at(source: Any, index: int) -> Example:
+        example = getitem(source, index)
+        if not isinstance(example, Example):
+            kind = type(source)
+            raise UserError(
+                f"{kind.__module__}.{kind.__qualname__}: example {index} is {example!r:.60}; its __getitem__ has to "
+                "return a frozenvl.prompt.Example for every index"
+            )
+        return example
+
+    return example_at
