@@ -43,7 +43,7 @@ class Drawn:
 class NoEncoder(VisionEncoder):
     """Stands where an encoder would; features come drawn."""
 
-    name = identity = "drawn"
+    name = fingerprint = "drawn"
     tokens = 1
     channels = CHANNELS
     trainable, model = False, nn.Identity()

@@ -128,15 +128,16 @@ class FrozenVL(nn.Module, OnHub):
             # Channels last: convolutions in bf16 take two thirds of the time (measured on a CPU with AMX).
             self.vision.model.to(torch.bfloat16, memory_format=torch.channels_last)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
+    def _autocast(self, where: Tensor) -> torch.autocast:
+        """bf16 arithmetic on a tensor's device, where the frozen weights are held in it."""
+        return torch.autocast(where.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(N, 3, size, size) uint8 → (N, tokens, channels), however many rows there are.
 
         Where products round by the place of a row (seen on processors without AVX-512), last digits may differ.
         """
-        with self._autocast():
+        with self._autocast(pixels):
             return in_fixed_batches(self.vision, pixels)
 
     def features(self, images: Tensor, stage: Stage) -> Tensor:
@@ -145,12 +146,12 @@ class FrozenVL(nn.Module, OnHub):
             raise ValueError("prefix vectors have no features: they are what features were mapped to")
         if stage == "features":
             return images
-        with self._autocast():
+        with self._autocast(images):
             return self.vision(images)
 
     def map(self, features: Tensor) -> Tensor:
         """(N, tokens, channels) → (N, k, dim)."""
-        with self._autocast():
+        with self._autocast(features):
             return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
     def vectors(self, images: Tensor, stage: Stage) -> Tensor:

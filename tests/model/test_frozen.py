@@ -242,7 +242,7 @@ def test_too_many_positions(build, processor_of):
     with pytest.raises(UserError, match=r"continuation has 129 positions.*only 128.*max_new_tokens"):
         model.generate(processor([prompt]), processor, 129 - used)
     long = processor([Sample("1", (RED, "circle" * 200), " a")])
-    for call in (model.loss, model.score):
+    for call in (model.run, model.score):
         with pytest.raises(UserError, match=r"with its target has \d+ positions.*only 128"):
             call(long)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import dataclass, field
 from itertools import islice
 from types import SimpleNamespace
 
@@ -12,26 +13,42 @@ from torchvision.transforms import RandomRotation
 
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.stream import Task
+from frozenvl.prompt import Sample
 from frozenvl.training.datamodule import FrozenData, evaluation_batches, mixed
 from frozenvl.util.errors import UserError
 
 
-def data(rank: int = 0, ranks: int = 1, processor=list, **options) -> FrozenData:
-    """Data with a Trainer's numbers; a batch is the list of its samples."""
-    made = FrozenData(
+@dataclass
+class Made:
+    """What stands for a batch: its samples, and the counts of its step."""
+
+    samples: list[Sample]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self):
+        return iter(self.samples)
+
+
+def made(samples) -> Made:
+    return Made(list(samples))
+
+
+def data(rank: int = 0, ranks: int = 1, **options) -> FrozenData:
+    """Data with a Trainer's numbers; a batch has no more than its samples."""
+    whole = FrozenData(
         train={"captions": Task(SceneCaptions("train", 4, resolution=64))},
         val={"captions": Task(SceneCaptions("val", 5, resolution=64))},
         **{"batch_size": 4, "eval_batch_size": 3} | options,
     )
-    made.trainer = SimpleNamespace(  # type: ignore[assignment]
+    whole.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_rank=rank,
         world_size=ranks,
         global_step=0,
         accumulate_grad_batches=1,
         val_check_interval=1.0,
-        lightning_module=SimpleNamespace(processor=processor),
+        lightning_module=SimpleNamespace(inputs=SimpleNamespace(rows=made, processor=made, objectives={})),
     )
-    return made
+    return whole
 
 
 def ids(loader) -> list[list[str]]:
@@ -130,7 +147,7 @@ def test_views_that_could_not_be_found_again_are_refused(options, message):
 
 
 def test_reading_an_augmented_image_leaves_the_random_state_alone():
-    image = next(iter(data(augmentation=RandomRotation(180)).train_dataloader()))[0].images[0]
+    image = next(iter(next(iter(data(augmentation=RandomRotation(180)).train_dataloader())))).images[0]
     before = torch.random.get_rng_state()
     image.read()
     assert torch.equal(torch.random.get_rng_state(), before)

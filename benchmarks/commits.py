@@ -1,0 +1,141 @@
+"""The speed of this tree beside that of another commit, in one run: `python benchmarks/commits.py COMMIT DATA`.
+
+Each side is a process of its own with its own code and the same work; they take turns, and the table has the ratio of
+each turn, in seconds of this tree over seconds of the commit: the median, the least and the most. Work: training steps,
+captions by greedy decoding, questions behind a shared support, and `frozenvl fit` from its start to its first step.
+It needs the small language model of `frozenvl fetch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+FIT = (
+    "fit", "--config", "configs/flickr8k.yaml", "--trainer.max_steps", "1", "--trainer.limit_val_batches", "0",
+    "--data.batch_size", "8", "--overwrite", "true", "--name", "commits", "--model.precision", "fp32",
+    "--trainer.callbacks", "[]", "--trainer.enable_checkpointing", "false",
+)  # fmt: skip
+
+
+def work(data: Path, half: bool) -> dict[str, Callable[[], object]]:
+    """What is timed, in the process of a side; only what both commits have is used."""
+    import torch
+    from training_ways import build, captions, here, processor
+
+    make, model = processor(4), build(4, half)
+    batches = [make(rows) for rows in captions(data, 16, 4)]
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    samples = [row for rows in captions(data, 16, 4) for row in rows]
+    prompts = [sample.prompt for sample in samples[:32]]
+    support = tuple(part for sample in samples[:4] for part in (*sample.prompt, sample.target, "\n"))
+    questions = [(*sample.prompt, "What is shown? Answer:") for sample in samples[8:40]]
+
+    def train() -> None:
+        for batch in batches:
+            here(model, batch).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def generate() -> list[str]:
+        model.eval()
+        return model.generate(make(prompts), make, 16)
+
+    def fewshot() -> list:
+        model.eval()
+        return model.continuations(make(questions, start=False), make, 5, (), model.prefill(make, support))
+
+    return {"training steps": train, "captions": generate, "questions behind a support": fewshot}
+
+
+def serve(data: Path, half: bool) -> None:
+    """Runs a piece of work for each line of standard input that names it; answers with its seconds."""
+    made = work(data, half)
+    print(json.dumps(list(made)), flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        made[line.strip()]()
+        print(time.perf_counter() - start, flush=True)
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """In which Python imports a tree's package and benchmarks, not those beside this file."""
+    return os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'benchmarks'}", "PYTHONSAFEPATH": "1"}
+
+
+def side(tree: Path, data: Path, precision: str) -> subprocess.Popen:
+    command = [sys.executable, __file__, "--serve", str(data), "--precision", precision]
+    return subprocess.Popen(
+        command, env=environment(tree), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def first_step(tree: Path, data: Path) -> float:
+    """Seconds of a fit of one step, its features from the cache."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "frozenvl", *FIT, "--data.root", str(data / "flickr8k")]
+        command[5] = str(HERE / "configs" / "flickr8k.yaml")
+        subprocess.run(command, env=environment(tree), cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def row(name: str, ours: list[float], theirs: list[float]) -> None:
+    ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+    middle = statistics.median(ratios)
+    cells = [name, f"{statistics.median(ours):.3f}", f"{statistics.median(theirs):.3f}", f"{middle:.3f}"]
+    print("|", " | ".join([*cells, f"{ratios[0]:.3f} to {ratios[-1]:.3f}"]), "|", flush=True)
+
+
+def compare(asked: argparse.Namespace) -> None:
+    print("| | s, this tree | s, commit | ratio, median | turns |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(
+            ["git", "worktree", "add", "-q", "--detach", str(tree), asked.commit], cwd=HERE, check=True
+        )
+        sides = [side(place, asked.data.resolve(), asked.precision) for place in (HERE, tree)]
+        try:
+            names = [json.loads(each.stdout.readline()) for each in sides][0]  # type: ignore[union-attr]
+            for name in names:
+                took: list[list[float]] = [[], []]
+                for turn in range(asked.turns + 1):
+                    for place, each in enumerate(sides):
+                        each.stdin.write(f"{name}\n")  # type: ignore[union-attr]
+                        each.stdin.flush()  # type: ignore[union-attr]
+                        seconds = float(each.stdout.readline())  # type: ignore[union-attr]
+                        took[place] += [seconds] if turn else []  # the first one pays for memory
+                row(name, *took)
+            for each in sides:
+                each.kill()
+            first_step(HERE, asked.data), first_step(tree, asked.data)  # fills the cache of features
+            pairs = [(first_step(HERE, asked.data), first_step(tree, asked.data)) for _ in range(asked.fits)]
+            row("fit to its first step", *map(list, zip(*pairs, strict=True)))
+        finally:
+            for each in sides:
+                each.kill()
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=HERE, check=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commit", nargs="?", default="HEAD")
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--fits", type=int, default=3)
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve, asked.precision == "bf16")
+    else:
+        compare(asked)
