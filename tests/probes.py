@@ -13,6 +13,7 @@ import lightning as L
 import torch
 
 from frozenvl.model.mappers import MLP
+from frozenvl.objectives import Captioning
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError
 
@@ -215,3 +216,11 @@ class Held(L.Callback):
         held = sum(getattr(w, "_local_tensor", w).numel() for w in frozen)
         if trainer.is_global_zero:
             self.file.write_text(json.dumps({"frozen": held}))
+
+
+class LongTargets(Captioning):
+    """An objective that only tensors with content can tell the size of."""
+
+    def total(self, run):
+        (nll,) = (nll for _, nll in run.nll())
+        return nll[nll > 1].sum()

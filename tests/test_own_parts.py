@@ -109,6 +109,23 @@ def test_a_module_decides_what_is_optimised(frozenvl):
     assert main(["validate", "--config", "runs/mine/config.yaml", *last]) == 0
 
 
+def planned(frozenvl, *options) -> int:
+    return main(
+        ["plan", "--config", str(CONFIG), *frozenvl.models, "--peak", "1e12", "--json", *map(str, options)]
+    )
+
+
+def test_a_plan_runs_any_objective_or_says_that_it_cannot(frozenvl, capfd):
+    assert planned(frozenvl) == 0
+    (alone,) = json.loads(capfd.readouterr().out)
+    assert planned(frozenvl, *PARTS["objective"]) == 0
+    (both,) = json.loads(capfd.readouterr().out)
+    assert both["operations"] > 1.2 * alone["operations"] and both["trained"] > alone["trained"]
+    assert planned(frozenvl, "--model.objectives.long", "probes.LongTargets") == 2
+    line = one_line(capfd.readouterr().err)
+    assert "model.objectives (long) cannot be planned: one reads the content of tensors" in line
+
+
 def test_a_module_that_is_none_is_refused(frozenvl, capfd):
     assert frozenvl("fit", *SHORT, "--model", "own_mapper.Mean") == 2
     line = one_line(capfd.readouterr().err)

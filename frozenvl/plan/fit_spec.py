@@ -164,13 +164,7 @@ class Planned:
         return None
 
     def processor(self, reader: ImageReader) -> Processor:
-        return Processor(
-            self.settings["language"],
-            self.settings["k"],
-            reader,
-            self.settings["max_target_tokens"],
-            self.settings["bos"],
-        )
+        return self.outlined.model.processor(self.settings["max_target_tokens"], reader)
 
     def unread(self, count: int) -> Tensor:
         """So many images without content."""

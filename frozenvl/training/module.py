@@ -60,7 +60,8 @@ class FrozenModule(L.LightningModule):
         quantization: holds the frozen language model in 8 (`int8`) or 4 bits (`nf4`) a weight. It takes CUDA and the
             package bitsandbytes, and was not run: there was no CUDA to try it on.
         optimizer: a torch optimiser, by class path.
-        rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`) that have one of their own.
+        rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`, `fusion`, `objectives.NAME`) that have
+            one of their own.
         warmup_steps: optimiser steps over which the learning rate rises from 0.
         schedule: what follows the warm-up: the same rate to the end, a straight line or a cosine to 0 at the last step.
         max_target_tokens: longer targets are cut, and then not followed by the end token.
