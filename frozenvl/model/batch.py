@@ -52,11 +52,18 @@ class Batch:
     image_of: Tensor = field(default_factory=_none)
     rows_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The rows of each objective, by its name; all rows belong to an objective that is not named."""
+    made_of: tuple[str, ...] = ()
+    """Ids of the samples that the rows were made of, where these are not the rows' own."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Of a micro-batch: what this rank's share of the whole optimiser step adds to each objective's denominator."""
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Ids of the samples that the rows were made of."""
+        return self.made_of or self.ids
 
     def to(self, device: torch.device | str) -> Batch:
         names = ("tokens", "slots", "labels", "lengths", "images", "image_of")

@@ -11,7 +11,7 @@ from frozenvl.prompt import Sample
 
 
 class ObjectiveRows:
-    """Makes batches of samples: each row that an objective wants of a sample stands there once, whoever wants it.
+    """Makes batches of samples. A row that several objectives want of a sample stands there once.
 
     Args:
         process: makes a batch of prompts, such as a `Processor`.
@@ -35,5 +35,6 @@ class ObjectiveRows:
             for name, rows in self.rows.items()
         }
         batch = self.process([row for _, row in known])
-        shared = all(rows == tuple(range(len(known))) for rows in rows_of.values())
-        return batch if shared and len(rows_of) == 1 else replace(batch, rows_of=rows_of)
+        if len(rows_of) == 1 and tuple(range(len(known))) in rows_of.values():
+            rows_of = {}  # all rows are the objective's, as they stand
+        return replace(batch, rows_of=rows_of, made_of=tuple(sample.id for sample in samples))

@@ -189,13 +189,13 @@ class FrozenModule(L.LightningModule):
             self._counts = self._all_sum(batch.counts)
         run = self.model.run(batch)
         loss = micro_loss(self.objectives, run, self._counts)
-        self._ids += batch.ids
+        self._ids += batch.samples
         totals = {name: total.item() for name, total in loss.totals.items()}
         for name, total in totals.items():
             if not math.isfinite(total):
                 raise RunError(
                     f"{self._named('loss', name)} is {total} at step {self.global_step}, samples "
-                    f"{', '.join(batch.ids)}; {ADVICE}"
+                    f"{', '.join(batch.samples)}; {ADVICE}"
                 )
         for name, value in (totals | dict(zip(WORK, work_of(run, batch), strict=True))).items():
             self._totals[name] += value

@@ -120,7 +120,7 @@ def test_rows_that_two_objectives_want_stand_there_once():
     samples = [Sample("1", ("x",), " y"), Sample("1", ("x",), " y")]
     batch = rows(samples)
     assert [sample.id for sample in wanted] == ["1", "1", "1/text", "1/text"]
-    assert batch.rows_of == {"a": (0, 1), "b": (0, 2, 1, 3)}
+    assert batch.rows_of == {"a": (0, 1), "b": (0, 2, 1, 3)} and batch.samples == ("1", "1")
 
 
 def FakeBatch():

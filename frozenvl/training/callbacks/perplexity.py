@@ -33,7 +33,7 @@ class Perplexity(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._pairs += batch.ids  # those whose images could be read
+        self._pairs += batch.samples  # those whose images could be read
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking:
