@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.sweep.grid import Point, Run, argument, grid
+from frozenvl.sweep.grid import Point, SweepRun, grid
 from frozenvl.sweep.spec import read_spec
-from frozenvl.sweep.trial import arguments
+from frozenvl.sweep.trial import argument, arguments
 
 MAPPER, RATE = "model.mapper", "model.optimizer.init_args.lr"
 
@@ -104,8 +104,8 @@ def test_other_budgets(sweep, budget, said):
 
 
 def test_a_run_comes_back_from_its_record():
-    run = Run(Point("x", {"model.k": 1}), 3)
-    assert Run.from_json(run.as_json()) == run and run.name == "x-k1-seed3"
+    run = SweepRun(Point("x", {"model.k": 1}), 3)
+    assert SweepRun.from_json(run.as_json()) == run and run.name == "x-k1-seed3"
 
 
 def test_the_published_specifications_have_distinct_runs(monkeypatch):

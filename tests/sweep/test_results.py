@@ -13,7 +13,7 @@ from PIL import Image
 
 from frozenvl.cli import main
 from frozenvl.report.seeds import STUDENT
-from frozenvl.sweep.grid import Point, Run
+from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.plots import axes_of, curve_of, lines_of, plots_of
 from frozenvl.sweep.results import read_results
 
@@ -28,7 +28,9 @@ SPEC = {
 RATE = "model.optimizer.init_args.lr"
 
 
-def write_run(run: Run, value: float, steps: int = 3, ended: str = "done", parameters: int = 100) -> Path:
+def write_run(
+    run: SweepRun, value: float, steps: int = 3, ended: str = "done", parameters: int = 100
+) -> Path:
     folder = Path("runs/try") / run.name
     (folder / "attempts").mkdir(parents=True)
     (folder / "attempts/1.json").write_text(json.dumps({"host": "h", "pid": 1, "ended": ended}))
@@ -69,7 +71,7 @@ def write_sweep(values: dict[str, dict], seeds: tuple[int, ...] = (0, 1, 2), **c
         arms.append({"name": arm, "fixed": {}, "points": [{"arm": arm, "values": dict(p)} for p in points]})
         for number, (point, value) in enumerate(points.items()):
             for seed in seeds:
-                run = Run(Point(arm, dict(point)), seed)
+                run = SweepRun(Point(arm, dict(point)), seed)
                 write_run(run, value + seed / 10, parameters=100 * (number + 1))
     spec = SPEC | {"arms": arms, "seeds": list(seeds)} | changes
     Path("runs/try/sweep.yaml").write_text(yaml.safe_dump({"spec": spec}))
@@ -88,20 +90,20 @@ def folder(tmp_path, monkeypatch):
 def test_means_and_intervals_over_seeds():
     write_sweep({"": ks(0.2, 0.5)})
     results = read_results(Path("runs/try"))
-    first, second = results.found
-    assert [found.point.values for found in results.found] == [{"model.k": 1}, {"model.k": 2}]
+    first, second = results.points
+    assert [found.point.values for found in results.points] == [{"model.k": 1}, {"model.k": 2}]
     cell = first.mean("captions/CIDEr")
     half = STUDENT[1] * 0.1 / 3**0.5
     assert (cell.mean, cell.low, cell.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
     assert second.values("captions/CIDEr") == pytest.approx([0.5, 0.6, 0.7])
-    assert second.cost("trained_parameters").mean == 200
+    assert second.cost("trained_parameters") == 200
     assert second.mean("val/perplexity").mean == pytest.approx(10 - 0.6)
 
 
 def test_of_a_single_seed_the_interval_is_that_over_images_and_it_is_said():
     write_sweep({"": ks(0.2)}, seeds=(0,))
     results = read_results(Path("runs/try"))
-    cell = results.found[0].mean("captions/CIDEr")
+    cell = results.points[0].mean("captions/CIDEr")
     assert (cell.low, cell.high) == pytest.approx((0.19, 0.21))
     assert any("says nothing of other seeds" in note for note in results.table.notes)
     assert not any("Student" in note for note in results.table.notes)
@@ -119,7 +121,7 @@ def test_the_table_has_scores_and_costs():
 
 def test_a_sweep_that_is_not_done_says_so(capsys):
     write_sweep({"": ks(0.2, 0.5)})
-    write_run(Run(Point("", {"model.k": 8}), 0), 0, ended="failed")
+    write_run(SweepRun(Point("", {"model.k": 8}), 0), 0, ended="failed")
     Path("runs/try/k2-seed2/evaluation/captions/score.json").unlink()
     Path("runs/try/k2-seed2/evaluation/perplexity/score.json").unlink()
     assert main(["report", "runs/try"]) == 0
