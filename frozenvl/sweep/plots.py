@@ -89,8 +89,9 @@ def values_of(results: SweepResults, key: str) -> list[Any]:
 def lines_of(results: SweepResults, key: str | None) -> dict[str, list[PointResult]]:
     """Points to join: those of an arm that agree in every key that the axis does not decide."""
     lines: dict[str, list[PointResult]] = {}
-    for found in results.points:
-        own = [other for other in results.points if other.point.arm == found.point.arm]
+    placed = [found for found in results.points if key is None or key in found.point.values]
+    for found in placed:
+        own = [other for other in placed if other.point.arm == found.point.arm]
         free = [] if key is None or results.searched else free_keys(own, key)
         names = [found.point.arm] if found.point.arm else []
         names += [f"{short_key(name)} {in_words(found.point.values.get(name))}" for name in free]

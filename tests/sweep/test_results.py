@@ -196,6 +196,13 @@ def test_words_have_an_axis_too():
     assert [label.get_text() for label in drawn.get_xticklabels()] == ["Linear", "MLP"]
 
 
+def test_arms_that_vary_keys_of_their_own_are_drawn_where_they_have_the_axis():
+    write_sweep({"width": ks(0.2, key="model.hidden"), "prefix": ks(0.1, 0.4)})
+    results = read_results(Path("runs/try"))
+    assert axes_of(results) == ["model.k"] and list(lines_of(results, "model.k")) == ["prefix"]
+    assert list(axis(results, "metric").get_xticks()) == [1, 2]
+
+
 def test_a_search_is_drawn_against_each_of_its_keys_the_best_first():
     points = {
         ((RATE, rate), ("model.k", k)): value
