@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from frozenvl.util.arguments import count, positive, share
+
 if TYPE_CHECKING:
     from frozenvl.plan.forecast import Forecast
     from frozenvl.plan.parallelism import Row
@@ -35,27 +37,6 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "hours": lambda row: NONE if row.hours is None else f"{row.hours:,.3g}",
 }
 """The lines of the table."""
-
-
-def positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
-    return number
-
-
-def share(text: str) -> float:
-    number = positive(text)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share, from 0 to 1")
-    return number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from frozenvl.sweep.dashboard import dashboard
@@ -23,23 +23,27 @@ GRACE_SECONDS = 90.0
 """For an interrupted worker to end by itself: more than its command has."""
 
 
-def run_workers(path: Path, spec: Spec, given: Sequence[str], jobs: int, at_most: int | None) -> int:
+def run_workers(
+    path: Path, spec: Spec, options: Mapping[str, str], jobs: int, at_most: int | None, stop: Stop
+) -> int:
     """Runs a sweep by workers that divide the cores; returns the exit status.
 
     Args:
         path: of the specification.
         spec: its content.
-        given: settings of this machine, as KEY=VALUE.
+        options: settings of this machine: dotted key → value.
         jobs: how many workers.
         at_most: trials of each worker.
+        stop: is passed on to the workers.
 
     Raises:
         RunError: runs failed.
     """
-    stop = Stop()
-    stop.listen()
     command = [sys.executable, "-m", "frozenvl.sweep.child", "sweep", str(path), "--worker"]
-    command += [f"--threads={threads_each(jobs)}", *(f"--set={text}" for text in given)]
+    command += [
+        f"--threads={threads_each(jobs)}",
+        *(f"--set={key}={value}" for key, value in options.items()),
+    ]
     command += [f"--trials={at_most}"] if at_most else []
     workers = []
     for number in range(jobs):
