@@ -25,11 +25,8 @@ STALE_SECONDS = 60.0
 
 def this_host() -> str:
     """The machine, with the name space of its process ids where there is one (containers have their own)."""
-    try:
-        space = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        space = ""
-    return f"{platform.node()} {space}".strip()
+    space = Path("/proc/self/ns/pid")
+    return f"{platform.node()} {space.readlink() if space.is_symlink() else ''}".strip()
 
 
 class Lease:
@@ -80,13 +77,7 @@ class Lease:
 
 
 def claim(folder: Path, beat: float = BEAT_SECONDS, stale: float = STALE_SECONDS) -> Lease | None:
-    """Takes a run; None where another worker has it.
-
-    Args:
-        folder: of the run.
-        beat: seconds between two signs of life.
-        stale: seconds without one after which the run is taken over.
-    """
+    """Takes the run of a folder; None where another worker has it."""
     number, last = last_attempt(folder)
     if number and alive(folder, number, last, stale):
         return None
@@ -134,10 +125,8 @@ def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STA
 def process_lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's process
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's process
     return True
 
 

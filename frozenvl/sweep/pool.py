@@ -29,12 +29,9 @@ def run_workers(
     """Runs a sweep by workers that divide the cores; returns the exit status.
 
     Args:
-        path: of the specification.
-        spec: its content.
+        path: file of the specification.
         options: settings of this machine: dotted key → value.
-        jobs: how many workers.
         at_most: trials of each worker.
-        stop: is passed on to the workers.
 
     Raises:
         RunError: runs failed.

@@ -26,7 +26,6 @@ def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Pars
     """Checks a sweep and records it in its folder; returns the batch size of its base configuration.
 
     Args:
-        spec: the sweep.
         options: settings of this machine.
         parser: makes the parser of configurations; called only where there are new points.
 
@@ -48,14 +47,11 @@ def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Pars
     batch_size = known.get("batch_size")
     if unchecked or batch_size is None:
         batch_size = check_points(spec, unchecked or [one_drawn(spec)], options, parser())
-    arms = [
-        {"name": name, "points": [asdict(point) for point in spec.all_points if point.arm == name]}
-        for name in spec.arms
-    ]
+    points = {name: [asdict(point) for point in spec.all_points if point.arm == name] for name in spec.arms}
+    arms = [{"name": name, "points": points[name]} for name in spec.arms]
     record = as_yaml_has_it(
         {
-            # A storage's URL may hold a password.
-            "spec": asdict(spec) | {"storage": "", "arms": arms},
+            "spec": asdict(spec) | {"storage": "", "arms": arms},  # a storage's URL may hold a password
             "meaning": meaning,
             "batch_size": batch_size,
             "checked": sorted(checked | {point.key for point in unchecked}),

@@ -16,11 +16,7 @@ from frozenvl.util.printing import print_beside
 
 
 def report_sweep(folder: Path, out: Path) -> None:
-    """Prints a sweep's table, and writes its report.
-
-    Args:
-        folder: of the sweep.
-        out: folder of report.html, report.md, tables.tex, points.csv, scores.csv, and each plot as PNG and SVG.
+    """Prints a sweep's table; writes report.html, report.md, tables.tex, points.csv, scores.csv and plots to `out`.
 
     Raises:
         UserError: no run is done yet.

@@ -31,8 +31,8 @@ class PointResult:
     """A point with its runs that are done, one for each of the seeds."""
 
     point: Point
-    seeds: tuple[int, ...]
-    runs: tuple[Run, ...]
+    seeds: Sequence[int]
+    runs: Sequence[Run]
 
     def cells(self, metric: str) -> list[Cell]:
         """A score of each run."""
@@ -64,8 +64,8 @@ class SweepResults:
     metric: str
     minimize: bool
     searched: bool
-    points: tuple[PointResult, ...]
-    states: tuple[RunState, ...]
+    points: Sequence[PointResult]
+    states: Sequence[RunState]
     """Of all runs that were begun."""
     run_count: int
     """Runs that the specification asks for."""
@@ -149,22 +149,21 @@ def read_results(folder: Path) -> SweepResults:
     by_point: dict[str, list[RunState]] = {key: [] for key in order}
     for state in done:
         by_point.setdefault(state.run.point.key, []).append(state)
+    points = [
+        PointResult(
+            own[0].run.point, [state.run.seed for state in own], [scored[state.folder] for state in own]
+        )
+        for own in by_point.values()
+        if own
+    ]
     return SweepResults(
         name=spec["name"],
         about=spec["about"],
         metric=spec["metric"],
         minimize=spec["direction"] == "minimize",
         searched=bool(spec["search"]),
-        points=tuple(
-            PointResult(
-                own[0].run.point,
-                tuple(state.run.seed for state in own),
-                tuple(scored[state.folder] for state in own),
-            )
-            for own in by_point.values()
-            if own
-        ),
-        states=tuple(states),
+        points=points,
+        states=states,
         run_count=(spec["trials"] or len(order)) * len(spec["seeds"]),
     )
 

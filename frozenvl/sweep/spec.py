@@ -187,12 +187,9 @@ def read_spec(path: Path) -> Spec:
 def spec_of(content: dict[str, Any]) -> Spec:
     """The specification that a mapping describes."""
     shared = {key: content[key] for key in ("grid", "points") if key in content}
-    search, arms = content.get("search"), content.get("arms")
-    if not search:
-        for key in {"sampler", "trials"} & content.keys():
-            raise UserError(f"{key} belongs to search; a grid runs all of its points")
-        arms = arms or {"": {}}
-    # Entry by entry, so that an error names the entry; what is no mapping, jsonargparse refuses below.
+    search = content.get("search")
+    arms = content.get("arms") or ({} if search else {"": {}})
+    # Filled entry by entry, so that an error names the entry; jsonargparse refuses what is no mapping.
     made: dict[str, Any] = {}
     if isinstance(arms, dict):
         made["arms"] = {}
@@ -202,16 +199,28 @@ def spec_of(content: dict[str, Any]) -> Spec:
             where = f"arms.{name}." if name else ""
             made["arms"][str(name)] = filled(Arm, own | shared if inherits else own, where)
     if isinstance(search, dict):
-        ranges = {
-            key: {"choices": value} if isinstance(value, list) else value for key, value in search.items()
-        }
-        made["search"] = {key: filled(Range, value, f"search.{key}.") for key, value in ranges.items()}
+        made["search"] = {}
+        for key, value in search.items():
+            drawn = {"choices": value} if isinstance(value, list) else value
+            made["search"][key] = filled(Range, drawn, f"search.{key}.")
     if isinstance(content.get("config"), str):
         content["config"] = [content["config"]]
     if str(content.get("metric")).rpartition("/")[2] in LESS_IS_MORE:
         content.setdefault("direction", "minimize")
     spec = filled(Spec, content, **made)
-    _check(spec)
+    if not spec.search and (needless := [key for key in ("sampler", "trials") if key in content]):
+        raise UserError(f"{needless[0]} belongs to search; a grid runs all of its points")
+    if spec.search and spec.pruner and len(spec.seeds) > 1:
+        raise UserError(
+            "a pruner looks at one run a trial; search with one seed, and repeat the best with more"
+        )
+    if missing := [file for file in spec.config if not Path(file).is_file()]:
+        raise UserError(f"config names {missing[0]}, which is not there (seen from {Path.cwd()})")
+    if reserved := [key for key in spec.keys if key in RESERVED]:
+        raise UserError(f"{reserved[0]} is not for a sweep to set; {RESERVED[reserved[0]]}")
+    keys = [point.key for point in spec.all_points]
+    if twice := [point for point in spec.all_points if keys.count(point.key) > 1]:
+        raise UserError(f"{twice[0].arm or 'the sweep'} lists {twice[0].label} twice")
     return spec
 
 
@@ -249,29 +258,12 @@ def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
     parser.add_class_arguments(kind)
     try:
         plain = {key: value for key, value in content.items() if key not in made}
-        return kind(**vars(parser.instantiate(parser.parse_object(plain))) | made)
+        return kind(**vars(parser.parse_object(plain)) | made)
     except (ArgumentError, Unfit) as error:
-        key = re.findall(r"\w+", str(error).rpartition("required: ")[2].removeprefix("Parser key"))[0]
+        key = next(word for word in re.findall(r"\w+", str(error)) if word in names)
         remedy = next(action.help for action in parser._actions if action.dest == key)
         problem = f"is {content[key]!r}" if key in content else "is missing"
         raise UserError(f"{where}{key} {problem}; write {remedy}") from None
-
-
-def _check(spec: Spec) -> None:
-    """Raises `UserError` for what is wrong between keys."""
-    for file in spec.config:
-        if not Path(file).is_file():
-            raise UserError(f"config names {file}, which is not there (seen from {Path.cwd()})")
-    if spec.pruner and spec.search and len(spec.seeds) > 1:
-        raise UserError(
-            "a pruner looks at one run a trial; search with one seed, and repeat the best with more"
-        )
-    for key in {*RESERVED} & {*spec.keys}:
-        raise UserError(f"{key} is not for a sweep to set; {RESERVED[key]}")
-    keys = [point.key for point in spec.all_points]
-    for point in spec.all_points:
-        if keys.count(point.key) > 1:
-            raise UserError(f"{point.arm or 'the sweep'} lists {point.label} twice")
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

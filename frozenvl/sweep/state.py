@@ -85,13 +85,7 @@ def is_done(folder: Path) -> bool:
 
 
 def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = None) -> list[RunState]:
-    """The states of all runs that were begun, in the order of their names.
-
-    Args:
-        folder: of the sweep.
-        metric: of the sweep.
-        settled: keeps the states of runs that are done, so that they are read once.
-    """
+    """The states of all runs that were begun, in the order of their names; `settled` keeps those that are done."""
     known = {} if settled is None else settled
     folders = sorted(path.parent for path in folder.glob("*/trial.json"))
     states = [known.get(run_folder) or _read_run(run_folder, metric) for run_folder in folders]

@@ -64,13 +64,7 @@ class Trials:
     program: Sequence[str] = (sys.executable, "-m", "frozenvl.sweep.child")
 
     def run(self, run: SweepRun, lease: Lease, report: Report | None = None) -> Outcome:
-        """Does what is left to do of a run.
-
-        Args:
-            run: the run.
-            lease: this process's lease on the run's folder.
-            report: is told of the metric whenever validation logs it during the fit.
-        """
+        """Does what is left to do of a run; `report` is told of the metric when validation logs it in the fit."""
         folder, settings = lease.folder, arguments(self.spec, run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # a fit writes it last
             saved = newest_checkpoint(folder)

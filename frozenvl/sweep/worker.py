@@ -19,13 +19,7 @@ MAX_KILLS = 3
 
 @dataclass
 class Worker:
-    """Runs trials of a sweep.
-
-    Args:
-        study: hands out the trials.
-        trials: runs their commands.
-        say: is given a line about each run.
-    """
+    """Takes trials from `study`, runs their commands by `trials`, and gives `say` a line about each run."""
 
     study: SweepStudy
     trials: Trials
