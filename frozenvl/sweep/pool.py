@@ -14,7 +14,7 @@ from frozenvl.sweep.dashboard import dashboard
 from frozenvl.sweep.report import report_sweep
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import read_runs
-from frozenvl.sweep.trial import LOG, Stop, kill, log_of, wait
+from frozenvl.sweep.trial import LOG, Stop, kill, last_line, wait
 from frozenvl.util.errors import RunError
 
 LOOK_SECONDS = 2.0
@@ -37,10 +37,8 @@ def run_workers(
         RunError: runs failed.
     """
     command = [sys.executable, "-m", "frozenvl.sweep.child", "sweep", str(path), "--worker"]
-    command += [
-        f"--threads={threads_each(jobs)}",
-        *(f"--set={key}={value}" for key, value in options.items()),
-    ]
+    command += [f"--set={key}={value}" for key, value in options.items()]
+    command += [f"--threads={threads_each(jobs)}"]
     command += [f"--trials={at_most}"] if at_most else []
     workers = []
     for number in range(jobs):
@@ -95,7 +93,8 @@ def conclude(spec: Spec, statuses: Sequence[int]) -> None:
     states = read_runs(spec.folder, spec.metric)
     failed = [state for state in states if state.state == "failed"]
     for state in failed:
-        print(f"{state.run.name}: failed: {log_of(state.folder)} ({state.folder / LOG})", file=sys.stderr)
+        log = state.folder / LOG
+        print(f"{state.run.name}: failed: {last_line(log)} ({log})", file=sys.stderr)
     if any(state.state == "done" for state in states):
         report_sweep(spec.folder, spec.folder / "report")
     wanted = {run.key for run in spec.runs}
@@ -106,8 +105,7 @@ def conclude(spec: Spec, statuses: Sequence[int]) -> None:
         raise RunError(f"{len(failed)} of the runs failed; `--retry` runs {pronoun} again")
     for number, status in enumerate(statuses):
         if status:
-            last = worker_log(spec, number).read_text(errors="replace").strip().split("\n")[-1]
-            raise RunError(f"worker {number} stopped: {last.removeprefix('frozenvl: error: ')[:300]}")
+            raise RunError(f"worker {number} stopped: {last_line(worker_log(spec, number))}")
 
 
 def worker_log(spec: Spec, number: int) -> Path:

@@ -160,9 +160,8 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(folder.glob("checkpoints/*.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
 
 
-def log_of(folder: Path) -> str:
-    """The last line that a run's command wrote."""
-    file = folder / LOG
+def last_line(file: Path) -> str:
+    """The last line that a command wrote to its log."""
     lines = file.read_text(errors="replace").split("\n") if file.is_file() else []
     written = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
     return written[-1].removeprefix("frozenvl: error: ")[:300] if written else "it wrote nothing"

@@ -10,7 +10,7 @@ from frozenvl.sweep.grid import SweepRun
 from frozenvl.sweep.lease import Lease, claim
 from frozenvl.sweep.state import is_done, note_run, read_metric
 from frozenvl.sweep.study import SweepStudy, TrialTask
-from frozenvl.sweep.trial import LOG, Outcome, Trials, log_of
+from frozenvl.sweep.trial import LOG, Outcome, Trials, last_line
 from frozenvl.util.errors import UserError
 
 MAX_KILLS = 3
@@ -88,7 +88,7 @@ class Worker:
             lease.end(outcome)
         ending: str = outcome
         if outcome == "failed":
-            ending = f"failed: {log_of(lease.folder)} ({lease.folder / LOG} has all of it)"
+            ending = f"failed: {last_line(lease.folder / LOG)} ({lease.folder / LOG} has all of it)"
         elif outcome == "done":
             try:
                 ending = f"{spec.metric} {read_metric(lease.folder, spec.metric):.4g}"
