@@ -97,3 +97,17 @@ def drilled(tmp_path_factory, tiny_language, tiny_vision, feature_home):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("drilled"))
         yield Runs(tiny_language, tiny_vision)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """Sweeps of runs that take a moment, in an empty folder."""
+    from sweeping import Sweep
+
+    monkeypatch.chdir(tmp_path)
+    made = Sweep()
+    yield made
+    for worker in made.started:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    parser.add_argument("image", type=Path, help="the image asked about")
+    parser.add_argument("image", type=Path, help="the image of the question")
     parser.add_argument("question")
     parser.add_argument(
         "--example",
@@ -31,10 +31,10 @@ def run(args: argparse.Namespace) -> int:
 
     def example(path: str | Path, question: str, answer: str = "") -> Example:
         image = ImageFile(Path(path))
-        image.read()  # a bad image is said before the model is loaded
+        image.read()  # a bad image is an error before the model is loaded
         return Example(image.name, image, image.name, question=question, answer=answer)
 
-    query, shots = example(args.image, args.question), [example(*three) for three in args.example]
+    query, shots = example(args.image, args.question), [example(*given) for given in args.example]
     trained = load_trained(args.checkpoint)
     template = trained.answering
     if args.induction is not None:

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line an image: its path, a tab, its caption."""
+    """Prints a line for each image: its path, a tab, its caption."""
     from frozenvl.prompt import Example, ImageFile
     from frozenvl.training.trained_run import load_trained
     from frozenvl.util.files import write_atomically

@@ -9,25 +9,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from frozenvl.util.arguments import count
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import write_atomically
 
 if TYPE_CHECKING:
     from frozenvl.data.sources.source import Source
 
-NAMED = 3
-"""Examples named for each kind of finding."""
+MAX_NAMED = 3
+"""Examples that `check` names for each kind of finding."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    # What they do not know are the arguments of the source.
+    # Arguments that these parsers do not know belong to the source.
     kind: type[argparse.ArgumentParser] = type("SourceParser", (type(parser),), {"keeps_rest": True})
-    what = parser.add_subparsers(
-        dest="what", required=True, metavar="pack|index|check|show", parser_class=kind
-    )
+    metavar = "pack|index|check|show"
+    action = parser.add_subparsers(dest="action", required=True, metavar=metavar, parser_class=kind)
 
     def command(name: str, line: str) -> argparse.ArgumentParser:
-        return what.add_parser(name, help=line, description=line, allow_abbrev=False)
+        return action.add_parser(name, help=line, description=line, allow_abbrev=False)
 
     pack = command(
         "pack", "write a source as WebDataset tars with an index; goes on where it was interrupted"
@@ -55,19 +55,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     show = command("show", "draw some examples with their captions, or questions and answers")
     show.add_argument("source", metavar="SOURCE")
-    show.add_argument("--count", type=int, default=24, metavar="N", help="examples (default: 24)")
+    show.add_argument("--count", type=count, default=24, metavar="N", help="examples (default: 24)")
     show.add_argument("--out", type=Path, default=Path("sheet.png"), help="the PNG (default: sheet.png)")
     show.add_argument("--seed", type=int, default=0, help="another seed, other examples (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does it; returns the exit status."""
-    if args.what == "index":
+    """Runs one of the four; returns the exit status."""
+    if args.action == "index":
         return run_index(args)
     from frozenvl.data.registry import build_source
 
     source = build_source(args.source, args.rest)
-    return {"pack": run_pack, "check": run_check, "show": run_show}[args.what](args, source)
+    return {"pack": run_pack, "check": run_check, "show": run_show}[args.action](args, source)
 
 
 def run_index(args: argparse.Namespace) -> int:
@@ -109,11 +109,11 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
     with progress_line("examples") as progress:
         report = check(source, progress)
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
-    for what, count in sorted(report.index.items()):
-        print(f"index: {count:,} {what}")
+    for oddity, times in sorted(report.index.items()):
+        print(f"index: {times:,} {oddity}")
     for kind, lines in sorted(report.found.items(), key=lambda item: (item[0] not in BAD, item[0])):
         print(f"{'BAD ' if kind in BAD else 'odd '} {kind}: {len(lines):,}")
-        for line in [*lines[:NAMED], *(["…"] if len(lines) > NAMED else [])]:
+        for line in [*lines[:MAX_NAMED], *(["…"] if len(lines) > MAX_NAMED else [])]:
             print(f"       {line}")
     print(f"{report.bad:,} images or texts cannot be used" if report.bad else "all can be used")
     if args.json:
@@ -128,13 +128,11 @@ def run_show(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.data.order import Permutation
     from frozenvl.util.gallery import SIDE, Tile, as_png, draw_gallery
 
-    if args.count < 1:
-        raise UserError(f"--count is {args.count}; it must be at least 1")
-    drawn = Permutation(len(source), "show", args.seed)
+    order = Permutation(len(source), "show", args.seed)
     tiles = []
     for place in range(min(args.count, len(source))):
         try:
-            example = source[drawn[place]]
+            example = source[order[place]]
             answers = example.references if example.answer else ()
             tiles.append(Tile(example.image.read(SIDE), example.targets, example.question, answers))
         except UnreadableImage as error:

@@ -35,15 +35,15 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.training.trained_run import load_trained
 
     trained = load_trained(args.checkpoint)
-    told = facts(trained, args.checkpoint)
-    trained.module.model.config()  # refused before anything is written over
-    (folder / CARD).unlink(missing_ok=True)  # else it would be kept
-    trained.module.model.save_pretrained(folder, model_card_kwargs=told)
+    model, card = trained.module.model, card_of(trained, args.checkpoint)
+    model.config()  # refuses what cannot be exported, before anything is written over
+    (folder / CARD).unlink(missing_ok=True)  # save_pretrained would keep it
+    model.save_pretrained(folder, model_card_kwargs=card)
     print(f"{folder}: {', '.join(FILES)}; choose a licence in {CARD} before you publish it")
     return 0
 
 
-def facts(trained: Trained, path: Path) -> dict[str, Any]:
+def card_of(trained: Trained, path: Path) -> dict[str, Any]:
     """What the model card says of the run."""
     from frozenvl.prompt import BlackImage, Example, Image
     from frozenvl.training.trained_run import read_config, run_folder
@@ -55,15 +55,15 @@ def facts(trained: Trained, path: Path) -> dict[str, Any]:
     return {
         "step": trained.step,
         "blind": trained.blind,
-        # By class alone: its arguments are paths of this machine.
+        # Class paths alone: their arguments are paths on this machine.
         "data": [f"{name}: {task['source']['class_path']}" for name, task in tasks.items()],
-        "scores": scores(run, trained.module.trained_fingerprint()),
+        "scores": scores_of(run, trained.module.trained_fingerprint()),
         "prompt": f"({', '.join(words)},)",
     }
 
 
-def scores(run: Path, weights: str) -> list[list[str]]:
-    """The main scores that evaluations left of these weights: name, score, value with its interval, queries."""
+def scores_of(run: Path, weights: str) -> list[list[str]]:
+    """The main scores of evaluations of these weights: name, score, value with its interval, queries."""
     from frozenvl.report.cell import cell_of
     from frozenvl.report.load import read_runs
 

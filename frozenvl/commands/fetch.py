@@ -6,13 +6,12 @@ import argparse
 
 from frozenvl.pretrained import zoo
 from frozenvl.pretrained.fetch import fetch, megabytes
-from frozenvl.pretrained.zoo import Recipe
 from frozenvl.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="a model that --list names; none: all of them"
+        "models", type=recipe_of, nargs="*", metavar="NAME", help="models from --list (default: all of them)"
     )
     parser.add_argument("--list", action="store_true", help="list the models and where those fetched are")
 
@@ -21,25 +20,24 @@ def run(args: argparse.Namespace) -> int:
     """Fetches, or lists; returns the exit status.
 
     Raises:
-        UserError: an unknown name.
         RunError: a download or a write that failed.
     """
-    for recipe in [_recipe(name) for name in args.names] or zoo.RECIPES:
+    for recipe in args.models or zoo.RECIPES:
         if args.list:
-            print(_line(recipe))
+            print(line_of(recipe))
         else:
             fetch(recipe)
     return 0
 
 
-def _recipe(name: str) -> Recipe:
+def recipe_of(name: str) -> zoo.Recipe:
     recipe = zoo.find(name)
     if recipe is None:
         raise UserError(f"{name}: no such model to fetch; known are {zoo.known()}")
     return recipe
 
 
-def _line(recipe: Recipe) -> str:
+def line_of(recipe: zoo.Recipe) -> str:
     download, disk = megabytes(recipe.download_bytes), megabytes(recipe.disk_bytes)
     state = f"fetched: {recipe.folder}" if recipe.fetched else "not fetched"
     return (

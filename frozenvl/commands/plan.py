@@ -1,6 +1,6 @@
-"""Says what a fit will take on so many devices, from its configuration alone: nothing is loaded. All options of
-`fit` are understood (`--model.k 8`, `--data.root DATA`). In the place of a hub's language model, a folder with nothing
-but its config.json will do."""
+"""Forecasts memory, seconds and hours of a fit on N devices from its configuration; no weights are loaded. It takes
+all options of `fit` (`--model.k 8`, `--data.root DATA`). A folder that holds only a language model's config.json can
+stand in for that model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import argparse
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from frozenvl.util.arguments import count, positive, share
 
 if TYPE_CHECKING:
     from frozenvl.plan.forecast import Forecast
@@ -34,28 +36,7 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "pairs a second, all devices": lambda row: f"{row.rate:,.1f}",
     "hours": lambda row: NONE if row.hours is None else f"{row.hours:,.3g}",
 }
-"""The lines of the table."""
-
-
-def positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
-    return number
-
-
-def share(text: str) -> float:
-    number = positive(text)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share, from 0 to 1")
-    return number
+"""The lines of the table: title → the text for a strategy."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the plan; returns the exit status.
 
     Raises:
-        UserError: where the configuration describes no fit, or its language model's is not at hand.
+        UserError: the configuration describes no fit, or the language model's config.json is missing.
     """
     from frozenvl.plan.fit_spec import Planned
     from frozenvl.plan.forecast import Device, Forecast
@@ -135,43 +116,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """A row with what follows from it; bytes and seconds."""
+    """A row with the numbers that follow from it, in bytes and seconds."""
     derived = ("memory", "seconds", "share", "rate", "hours")
     return vars(row) | {name: getattr(row, name) for name in derived}
 
 
 def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    from frozenvl.util.printing import whole_width
+    from frozenvl.util.printing import print_beside
 
     for line in described(forecast):
         print(line)
-    table = Table(Column("a device", no_wrap=True), *(column(row) for row in rows))
-    for name, cell in CELLS.items():
-        cells = [cell(row) for row in rows]
-        if any(text != NONE for text in cells):
-            table.add_row(name, *cells)
+    columns = [f"{row.devices:,} {row.strategy}" if row.devices > 1 else "1" for row in rows]
+    lines = [(name, [cell(row) for row in rows]) for name, cell in CELLS.items()]
+    lines = [(name, cells) for name, cells in lines if {*cells} != {NONE}]
     if args.memory:
-        fits = [row.memory <= args.memory * 1e9 for row in rows]
-        table.add_row(f"fits into {args.memory:g} GB", *("yes" if fit else "no" for fit in fits))
-    console = Console()
-    console.width = max(console.width, whole_width(table))  # rather too wide than broken
-    console.print(table)
-    for line in assumed(args, forecast, rows):
+        fits = ["yes" if row.memory <= args.memory * 1e9 else "no" for row in rows]
+        lines.append((f"fits into {args.memory:g} GB", fits))
+    print_beside("a device", columns, lines)
+    for line in assumed(args, forecast):
         print(line)
 
 
-def column(row: Row) -> Any:
-    from rich.table import Column
-
-    name = f"{row.devices:,} {row.strategy}" if row.devices > 1 else "1"
-    return Column(name, justify="right", no_wrap=True)
-
-
 def described(forecast: Forecast) -> list[str]:
-    """The fit, in words."""
+    """Lines about the models and a step of the fit."""
     planned, model = forecast.planned, forecast.outline.model
     trained = sum(weight.numel() for weight in forecast.outline.trained)
     language = sum(weight.numel() for weight in model.language.parameters())
@@ -185,8 +152,8 @@ def described(forecast: Forecast) -> list[str]:
     ]
 
 
-def assumed(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) -> list[str]:
-    """What the numbers rest on, in words."""
+def assumed(args: argparse.Namespace, forecast: Forecast) -> list[str]:
+    """Lines about the assumptions behind the numbers."""
     notes = list(forecast.planned.assumed)
     if args.peak:
         notes.append(

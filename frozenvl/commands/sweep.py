@@ -6,22 +6,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from frozenvl.util.arguments import count, setting
 from frozenvl.util.errors import RunError, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC", help="YAML file of the sweep (docs/sweeps.md)")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="runs at a time, which share the cores (default: 1)"
+        "--jobs", type=count, default=1, help="runs at a time, which share the cores (default: 1)"
     )
     parser.add_argument(
         "--worker",
         action="store_true",
         help="one of several: takes runs until none is left, without a table; for cluster jobs that share the folder",
     )
-    parser.add_argument("--trials", type=int, help="stops after so many runs (an element of a job array: 1)")
+    parser.add_argument(
+        "--trials", type=count, help="stops after so many runs (an element of a job array: 1)"
+    )
     parser.add_argument(
         "--set",
+        type=setting,
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -32,36 +36,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs what is still to be run; prints the table of the sweep."""
+    """Runs what is left to run, and prints the table of the sweep; returns the exit status."""
+    from frozenvl.sweep.pool import run_workers
     from frozenvl.sweep.preflight import open_sweep
     from frozenvl.sweep.spec import read_spec
     from frozenvl.sweep.state import is_done
     from frozenvl.sweep.study import SweepStudy
-
-    if args.jobs < 1 or (args.trials is not None and args.trials < 1):
-        raise UserError("--jobs and --trials must be at least 1")
-    if args.worker and args.jobs > 1:
-        raise UserError("--worker is one of several by itself; start as many as you like, without --jobs")
-    spec, options = read_spec(args.spec), settings(args.set)
-    batch_size = open_sweep(spec, options, parser)
-    study = SweepStudy(spec, spec.folder)
-    study.fill(lambda run: is_done(spec.folder / run.name), args.retry)
-    if args.worker:
-        return work(args, spec, study, options, batch_size)
-    from frozenvl.sweep.pool import run_workers
-
-    return run_workers(args.spec, spec, args.set, args.jobs, args.trials)
-
-
-def work(args: argparse.Namespace, spec: Any, study: Any, options: dict[str, str], batch_size: int) -> int:
-    """As one worker."""
     from frozenvl.sweep.trial import Stop, Trials
     from frozenvl.sweep.worker import Worker
 
+    if args.worker and args.jobs > 1:
+        raise UserError("--worker is one of several by itself; start as many as you like, without --jobs")
+    spec, options = read_spec(args.spec), dict(args.set)
+    batch_size = open_sweep(spec, options, parser)
+    study = SweepStudy(spec, spec.folder)
+    study.fill(lambda run: is_done(spec.folder / run.name), args.retry)
     stop = Stop()
     stop.listen()
-    trials = Trials(spec, options, batch_size, args.threads, stop)
-    worker = Worker(study, trials, say=lambda line: print(f"sweep: {line}", flush=True))
+    if not args.worker:
+        return run_workers(args.spec, spec, options, args.jobs, args.trials, stop)
+    worker = Worker(
+        study,
+        Trials(spec, options, batch_size, args.threads, stop),
+        say=lambda line: print(f"sweep: {line}", flush=True),
+    )
     worker.work(args.trials)
     if stop.signal:
         return 128 + stop.signal
@@ -72,16 +70,8 @@ def work(args: argparse.Namespace, spec: Any, study: Any, options: dict[str, str
     return 0
 
 
-def settings(given: list[str]) -> dict[str, str]:
-    """KEY=VALUE, each."""
-    for text in given:
-        if not text.partition("=")[0] or "=" not in text:
-            raise UserError(f"--set {text}: write --set KEY=VALUE, such as data.root=DATA/flickr8k")
-    return {key: value for key, _, value in (text.partition("=") for text in given)}
-
-
 def parser() -> Any:
-    """Reads configurations; some seconds, since it knows all classes."""
+    """A parser of configurations; takes some seconds, since it imports all classes."""
     from frozenvl.training.command_line import configuration_parser
 
     return configuration_parser()

@@ -1,6 +1,6 @@
-"""`python -m frozenvl.sweep.child …`: the command `frozenvl`, for as long as the process that started it lives.
+"""`python -m frozenvl.sweep.child …`: the command `frozenvl`, which ends when the process that started it dies.
 
-A worker that is killed must not leave a training behind that goes on beside the one that takes its run up.
+A killed worker must not leave a fit behind: it would write beside the worker that continues the run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 
 
 def watch() -> None:
-    """Ends this process and its children, a session of their own, when the other end of standard input is gone."""
+    """Kills this process and its children (its session) when standard input closes."""
     while os.read(0, 1):
         pass
     os.killpg(0, signal.SIGKILL)

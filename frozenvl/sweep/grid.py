@@ -1,4 +1,4 @@
-"""Points of a sweep and their runs: what they are called, in words, in folders, and as arguments of `frozenvl fit`."""
+"""Points of a sweep and their runs: names, folders, and arguments of `frozenvl fit`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
 UNNAMED = ("init_args", "class_path")
-"""Parts of a key that name nothing."""
+"""Parts of a dotted key that are left out of names."""
+MAX_NAME = 100
+"""Characters of a point's folder name, before a digest makes it unique."""
 
 
 @dataclass(frozen=True)
@@ -28,35 +30,33 @@ class Point:
 
     @property
     def key(self) -> str:
-        """The same for the same values, whatever else the sweep holds."""
-        return digest([self.arm, dict(self.values)])
+        """Digest of arm and values: the same in every version of the specification."""
+        content = json.dumps([self.arm, dict(self.values)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
-        """A folder's name: of this point alone, so that values that are added later rename nothing."""
-        titles = [short(key) for key in self.values]
-        words = [slug(value) for value in self.values.values()]
-        exact = len(set(titles)) == len(titles) and all(exactly for _, exactly in words)
-        parts = [*([clean(self.arm)] if self.arm else [])]
+        """A folder name made from this point alone, so that values that are added later rename nothing."""
+        titles = [short_key(key) for key in self.values]
+        words = [folder_word(value) for value in self.values.values()]
+        unique = len(set(titles)) == len(titles) and all(exact for _, exact in words)
+        parts = [clean(self.arm)] if self.arm else []
         parts += [f"{clean(title)}{word}" for title, (word, _) in zip(titles, words, strict=True)]
-        name = "-".join(parts)[:100]
-        return name if exact and len(name) < 100 else f"{name}-{self.key[:6]}"
+        name = "-".join(parts)[:MAX_NAME]
+        return name if unique and len(name) < MAX_NAME else f"{name}-{self.key[:6]}"
 
     @property
     def label(self) -> str:
-        return ", ".join(f"{title} {told(value)}" for title, value in zip(self.titles, self.values.values()))  # noqa: B905
-
-    @property
-    def titles(self) -> list[str]:
-        """What its keys are called: their last part, or all of it where two share that."""
-        shorts = [short(key) for key in self.values]
-        return [
-            title if shorts.count(title) == 1 else key for key, title in zip(self.values, shorts, strict=True)
-        ]
+        """The values in words; a key by its last part, or in full where two keys share that part."""
+        titles = [short_key(key) for key in self.values]
+        named = zip(self.values.items(), titles, strict=True)
+        return ", ".join(
+            f"{title if titles.count(title) == 1 else key} {in_words(value)}" for (key, value), title in named
+        )
 
 
 @dataclass(frozen=True)
-class Run:
+class SweepRun:
     """A point with a seed."""
 
     point: Point
@@ -71,53 +71,45 @@ class Run:
         return f"{self.point.key}-{self.seed}"
 
     def as_json(self) -> dict[str, Any]:
-        return {"arm": self.point.arm, "values": dict(self.point.values), "seed": self.seed}
+        return asdict(self.point) | {"seed": self.seed}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Run:
-        return cls(Point(content["arm"], dict(content["values"])), content["seed"])
+    def from_json(cls, content: Mapping[str, Any]) -> SweepRun:
+        return cls(Point(content["arm"], content["values"]), content["seed"])
 
 
 def grid(lists: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """All combinations, the last key varying fastest."""
+    """All combinations; the last key varies fastest."""
     return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
 
 
-def digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def short(key: str) -> str:
-    """The last part of a dotted key that names something."""
+def short_key(key: str) -> str:
+    """The last part of a dotted key, without `init_args` and `class_path`."""
     return next((part for part in reversed(key.split(".")) if part not in UNNAMED), key)
 
 
-def told(value: Any) -> str:
-    """A value in words: a class by its name."""
+def in_words(value: Any) -> str:
+    """A value for people; a class by its name."""
     if isinstance(value, Mapping) and isinstance(value.get("class_path"), str):
         options = value.get("init_args") or {}
-        inside = ", ".join(f"{key} {told(option)}" for key, option in options.items())
-        return told(value["class_path"]) + (f" ({inside})" if inside else "")
+        inside = ", ".join(f"{key} {in_words(option)}" for key, option in options.items())
+        return in_words(value["class_path"]) + (f" ({inside})" if inside else "")
     if isinstance(value, str):
         return value.rpartition(".")[2] if re.fullmatch(r"(\w+\.)+[A-Za-z]\w*", value) else value
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
-def slug(value: Any) -> tuple[str, bool]:
-    """A value in a folder's name, and whether no other value is written so."""
+def folder_word(value: Any) -> tuple[str, bool]:
+    """A value as part of a folder's name; False beside it where another value may be written alike."""
     if isinstance(value, float):
         word = f"{value:.4g}"
         return word, float(word) == value and not word.isdigit()
-    word = clean(told(value))
+    word = clean(in_words(value))
     if isinstance(value, str):
         return word, word == value and not re.fullmatch(r"true|false|null|[-+.\d].*", value)
     return word, isinstance(value, int | None)
 
 
 def clean(text: str) -> str:
+    """Text with every run of characters that folders should not have replaced by `_`."""
     return re.sub(r"[^\w.+-]+", "_", text).strip("_") or "_"
-
-
-def argument(key: str, value: Any) -> str:
-    """As `frozenvl fit` takes it."""
-    return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"

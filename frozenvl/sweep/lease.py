@@ -1,7 +1,7 @@
-"""Which worker has a run: attempts numbered in its folder, each a file that its worker touches while it lives.
+"""Leases: which worker has a run. Attempts are numbered files in the run's folder; a living worker touches its own.
 
-Attempt n + 1 is created exclusively, by one worker alone, once attempt n has ended or fallen silent; that takes no
-lock of the file system's, so it holds on network folders too. The files stay, as a record of each attempt.
+Attempt n + 1 is created exclusively, once attempt n has ended or fallen silent. That needs no lock of the file system,
+so it works on network folders too. The files stay as a record of each attempt.
 """
 
 from __future__ import annotations
@@ -17,34 +17,32 @@ from typing import Any
 
 from frozenvl.util.files import write_atomically
 
-BEAT = 10.0
-"""Seconds between two signs of life."""
-STALE = 60.0
-"""Seconds without one after which a run is taken over."""
+BEAT_SECONDS = 10.0
+"""Between two signs of life."""
+STALE_SECONDS = 60.0
+"""Without a sign of life, after which a run is taken over."""
 
 
 def this_host() -> str:
-    """The machine, with the name space of its process ids where it tells it (containers have their own)."""
-    try:
-        space = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        space = ""
-    return f"{platform.node()} {space}".strip()
+    """The machine, with the name space of its process ids where there is one (containers have their own)."""
+    space = Path("/proc/self/ns/pid")
+    return f"{platform.node()} {space.readlink() if space.is_symlink() else ''}".strip()
 
 
 class Lease:
-    """An attempt of this process at a run; use as a context, which keeps giving signs of life."""
+    """This process's attempt at a run; used as a context, it keeps giving signs of life."""
 
-    def __init__(self, folder: Path, number: int, content: dict[str, Any], beat: float) -> None:
-        self.folder, self.number, self.content, self.beat = folder, number, content, beat
+    def __init__(self, folder: Path, number: int, beat: float) -> None:
+        self.folder, self.number, self.beat = folder, number, beat
+        self.content = {"host": this_host(), "pid": os.getpid()}
         self.lost = threading.Event()
-        """Set where another has taken over, since this process was silent for too long."""
+        """Set when another worker has taken over because this process was silent for too long."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     @property
     def path(self) -> Path:
-        return self.folder / "attempts" / f"{self.number}.json"
+        return attempt_file(self.folder, self.number)
 
     def __enter__(self) -> Lease:
         self._thread.start()
@@ -54,41 +52,37 @@ class Lease:
         self._ended.set()
         self._thread.join()
 
-    def end(self, how: str, **more: Any) -> None:
-        """Says what became of it."""
+    def end(self, outcome: str) -> None:
+        """Records how the attempt ended."""
         if not self._taken():
-            write_atomically(self.path, json.dumps(self.content | {"ended": how} | more) + "\n")
+            write_atomically(self.path, json.dumps(self.content | {"ended": outcome}) + "\n")
 
-    def in_a_row(self, how: str) -> int:
+    def in_a_row(self, outcome: str) -> int:
         """How many attempts right before this one ended so."""
-        ended = (attempt(self.folder, number).get("ended") for number in range(self.number - 1, 0, -1))
-        return len(list(takewhile(how.__eq__, ended)))
+        earlier = (attempt(self.folder, number).get("ended") for number in range(self.number - 1, 0, -1))
+        return len(list(takewhile(outcome.__eq__, earlier)))
 
     def _keep(self) -> None:
         while not self._ended.wait(self.beat):
             if self._taken():
                 self.lost.set()
                 return
-            with suppress(OSError):  # a network disk may be away for a moment; `stale` allows for some beats
+            with suppress(
+                OSError
+            ):  # a network disk may be away for a moment; STALE_SECONDS allows for some beats
                 os.utime(self.path)
 
     def _taken(self) -> bool:
-        return (self.folder / "attempts" / f"{self.number + 1}.json").exists()
+        return attempt_file(self.folder, self.number + 1).exists()
 
 
-def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Lease | None:
-    """Takes a run, where nobody has it.
-
-    Args:
-        folder: of the run.
-        beat, stale: seconds.
-    """
-    attempts = folder / "attempts"
-    attempts.mkdir(parents=True, exist_ok=True)
+def claim(folder: Path, beat: float = BEAT_SECONDS, stale: float = STALE_SECONDS) -> Lease | None:
+    """Takes the run of a folder; None where another worker has it."""
     number, last = last_attempt(folder)
     if number and alive(folder, number, last, stale):
         return None
-    lease = Lease(folder, number + 1, {"host": this_host(), "pid": os.getpid()}, beat)
+    lease = Lease(folder, number + 1, beat)
+    lease.path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lease.path.open("x") as file:
             file.write(json.dumps(lease.content) + "\n")
@@ -97,28 +91,33 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Lease | Non
     return lease
 
 
+def attempt_file(folder: Path, number: int) -> Path:
+    return folder / "attempts" / f"{number}.json"
+
+
 def last_attempt(folder: Path) -> tuple[int, dict[str, Any]]:
-    """Its number, 0 where there was none, and what is known of it."""
-    numbers = [int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit()]
-    return (max(numbers), attempt(folder, max(numbers))) if numbers else (0, {})
+    """The number of the last attempt, 0 where there was none, and its content."""
+    numbers = (int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit())
+    number = max(numbers, default=0)
+    return number, attempt(folder, number)
 
 
 def attempt(folder: Path, number: int) -> dict[str, Any]:
-    """What is known of an attempt."""
+    """The content of an attempt's file; empty where it is being written, or missing."""
     try:
-        return dict(json.loads((folder / "attempts" / f"{number}.json").read_text()))
-    except (OSError, ValueError):  # is being written, or there was none
+        return dict(json.loads(attempt_file(folder, number).read_text()))
+    except (OSError, ValueError):
         return {}
 
 
-def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STALE) -> bool:
-    """Whether somebody is at it."""
+def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STALE_SECONDS) -> bool:
+    """Whether a worker is at an attempt."""
     if "ended" in content:
         return False
     if content.get("host") == this_host() and not process_lives(content["pid"]):
         return False
     try:
-        return now(folder) - (folder / "attempts" / f"{number}.json").stat().st_mtime < stale
+        return now(folder) - attempt_file(folder, number).stat().st_mtime < stale
     except FileNotFoundError:
         return False
 
@@ -126,15 +125,13 @@ def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STA
 def process_lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's process
     return True
 
 
 def now(folder: Path) -> float:
-    """The time by the clock that dates the files of a folder: machines that share it may disagree."""
+    """The time by the clock that dates the folder's files: machines that share it may disagree."""
     clock = folder / "attempts" / ".clock"
     clock.touch()
     return clock.stat().st_mtime

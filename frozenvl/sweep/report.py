@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 from frozenvl.report.comparability import differences
@@ -11,68 +10,44 @@ from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
 from frozenvl.report.tables import Table
 from frozenvl.sweep.plots import plots_of
-from frozenvl.sweep.results import TOOK, Results, as_csv, last, read_results
+from frozenvl.sweep.results import SHOWN_COSTS, points_csv, read_results, score_name, scores_csv
 from frozenvl.util.files import write_atomically
+from frozenvl.util.printing import print_beside
 
 
 def report_sweep(folder: Path, out: Path) -> None:
-    """Prints a sweep's table; writes it with its plots.
+    """Prints a sweep's table; writes report.html, report.md, tables.tex, points.csv, scores.csv and plots to `out`.
 
     Raises:
-        UserError: where nothing of it is done yet.
+        UserError: no run is done yet.
     """
+    from markupsafe import Markup
+
     results = read_results(folder)
-    print_results(results.table)
-    write(results, out)
+    table, plots = results.table, plots_of(results)
+    print_table(table)
+    serious, minor = differences(results.results)
+    write_atomically(out / "report.md", markdown([table], serious))
+    write_atomically(out / "tables.tex", latex([table]))
+    write_atomically(out / "points.csv", points_csv(results))
+    write_atomically(out / "scores.csv", scores_csv(results))
+    for plot in plots:
+        for kind in ("png", "svg"):
+            write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
+    drawn = [(plot.title, Markup(plot.svg(number))) for number, plot in enumerate(plots, 1)]  # escaped labels
+    section = Section(table, [("", len(table.columns))], set(), drawn, [])
+    page = environment().get_template("sweep.html")
+    write_atomically(
+        out / "report.html", page.render(results=results, section=section, serious=serious, minor=minor)
+    )
     print(f"report: {out / 'report.html'}")
 
 
-def print_results(table: Table) -> None:
-    """Prints a table: a row a point, and of its scores the metric and perplexity; the report has all."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column as Printed
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    shown = ("seeds", last(table.main), "perplexity", *(COSTS[key][0] for key in TOOK))
+def print_table(table: Table) -> None:
+    """Prints a row for each point, and of its scores the metric and perplexity; the report has all."""
+    shown = ("seeds", score_name(table.main), "perplexity", *(COSTS[key][0] for key in SHOWN_COSTS))
     columns = [column for column in table.columns if column.name in shown]
-    head = [Printed(escape(str(title)), overflow="fold") for title in (table.benchmark, *columns)]
-    grid = Grid(*head)
-    for row in table.rows:
-        grid.add_row(Text(row.label), *(Text(str(row.cells[column])) for column in columns))
-    Console().print(grid)
+    rows = [(row.label, [str(row.cells[column]) for column in columns]) for row in table.rows]
+    print_beside(table.benchmark, [str(column) for column in columns], rows)
     for note in table.notes:
         print(note)
-
-
-def write(results: Results, out: Path) -> None:
-    """report.html, report.md, tables.tex, points.csv, scores.csv, and each plot as PNG and SVG."""
-    table = results.table
-    serious, minor = differences(
-        [result for found in results.found for run in found.runs for result in run.results]
-    )
-    points, scores = as_csv(results)
-    write_atomically(out / "report.md", markdown([table], serious))
-    write_atomically(out / "tables.tex", latex([table]))
-    write_atomically(out / "points.csv", points)
-    write_atomically(out / "scores.csv", scores)
-    for plot in plots_of(results):
-        for kind in ("png", "svg"):
-            write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
-    write_atomically(out / "report.html", page(results, table, serious, minor))
-
-
-def page(results: Results, table: Table, serious: list[str], minor: list[str]) -> str:
-    """One page that needs nothing else."""
-    from markupsafe import Markup
-
-    number = count(1)
-    # matplotlib escapes its labels
-    plots = [(plot.title, Markup(plot.svg(next(number)))) for plot in plots_of(results)]
-    section = Section(table, [("", len(table.columns))], set(), plots, [])
-    return (
-        environment()
-        .get_template("sweep.html")
-        .render(results=results, section=section, serious=serious, minor=minor)
-    )

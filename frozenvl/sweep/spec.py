@@ -1,22 +1,20 @@
-"""A sweep as a person writes it in YAML: read, checked, and compared with what the sweep's folder holds."""
+"""The specification of a sweep: dataclasses that jsonargparse fills from YAML, and the rules that types cannot say."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from frozenvl.sweep.grid import Point, Run, grid
+from jsonargparse import ArgumentError, ArgumentParser
+
+from frozenvl.sweep.grid import Point, SweepRun, grid
 from frozenvl.util.errors import UserError
 
-KEYS = (
-    *("name", "about", "config", "set", "arms", "grid", "points", "search", "sampler", "trials", "pruner"),
-    *("seeds", "budget", "metric", "direction", "validate", "storage"),
-)
-ARM_KEYS = ("set", "grid", "points")
 RESERVED = {
     "seed_everything": "list seeds below `seeds`",
     "name": "each run of a sweep is named after its point",
@@ -25,78 +23,141 @@ RESERVED = {
     "overwrite": "remove the run's folder to have it again",
     "trainer.default_root_dir": "runs of a sweep lie in its folder",
 }
-"""Keys of a configuration that a sweep sets itself."""
-BUDGETS = ("pairs", "steps", "minutes")
-SAMPLERS = ("random", "tpe")
-PRUNERS = ("median", "halving", "hyperband")
+"""Keys of a configuration that a sweep sets itself, and what to do instead."""
+CLASHES = (("search", "grid"), ("search", "points"), ("search", "arms"), ("grid", "points"))
 LESS_IS_MORE = ("loss", "perplexity", "bits_per_byte")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Range:
-    """A distribution of Optuna's: numbers from `low` to `high`, or one of `choices`."""
+    """What a search draws the values of a key from.
 
-    low: float = 0
-    high: float = 0
+    Args:
+        low: the lowest number
+        high: a number above low; with log, low is above 0
+        log: true to draw evenly on a logarithmic scale
+        choices: a list of numbers, texts, true, false and null to choose from
+    """
+
+    low: int | float = 0
+    high: int | float = 0
     log: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[str | bool | int | float | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = self.low < self.high and (self.low > 0 or not self.log)
+        require("high" if self.low or self.high else "choices", bool(self.choices) or ordered)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Points that share what is set, drawn as one line."""
+    """Points that share settings; a line of the plot.
 
-    name: str
-    fixed: Mapping[str, Any]
-    points: tuple[Point, ...]
+    Args:
+        set: a mapping of dotted keys, the same in all runs of the arm: {model.k: 4}
+        grid: a mapping of dotted keys to the lists of values to run: {model.k: [1, 2, 4]}
+        points: a list of mappings: [{model.k: 1, model.lr: 0.1}, …]
+    """
+
+    set: dict = field(default_factory=dict)
+    grid: dict[str, list] = field(default_factory=dict)
+    points: list[dict] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        require("points" if self.points else "grid", all(self.values) and bool(self.values))
+
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        """The values of each point."""
+        return self.points or grid(self.grid)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a sweep is to run."""
+    """What a sweep runs.
 
-    name: str
-    about: str
-    config: tuple[str, ...]
-    fixed: Mapping[str, Any]
-    """`set`: dotted key → value."""
-    arms: tuple[Arm, ...]
-    search: Mapping[str, Range]
-    sampler: str
-    trials: int
-    pruner: str
-    seeds: tuple[int, ...]
-    budget: tuple[str, float] | None
+    Args:
+        config: a YAML file, or a list of files that are laid over each other
+        metric: EVALUATION/SCORE as in history.jsonl: captions/CIDEr
+        name: the sweep's folder below runs/
+        about: a text for the head of the report
+        set: a mapping of dotted keys, the same in all runs: {model.k: 4}
+        arms: a mapping of names to {set: …, grid: …} or {points: …}
+        grid: a mapping of dotted keys to the lists of values to run: {model.k: [1, 2, 4]}
+        points: a list of mappings: [{model.k: 1, model.lr: 0.1}, …]
+        search: a mapping of dotted keys to {low: 1e-4, high: 1e-2, log: true} or a list
+        sampler: tpe or random
+        trials: how many points a search tries: 20
+        pruner: median, halving or hyperband
+        seeds: a list of different whole numbers: [0, 1, 2]
+        budget: one of {pairs: 3840}, {steps: 60}, {minutes: 5}
+        direction: maximize or minimize
+        validate: a share of the validation, up to 1.0, or a number of batches
+        storage: the URL of a database, or a file
+    """
+
+    config: list[str]
     metric: str
-    direction: Literal["maximize", "minimize"]
-    validate: float | int
-    """`trainer.limit_val_batches` of the validation that ends a trial."""
-    storage: str = field(repr=False)
-    """Optuna's storage: a database's URL, or a file; empty: in the sweep's folder."""
+    name: str
+    about: str = ""
+    set: dict = field(default_factory=dict)
+    arms: dict[str, Arm] = field(default_factory=dict)
+    """Filled from `grid` and `points` where an arm has neither; "" in a sweep without arms."""
+    grid: dict[str, list] = field(default_factory=dict)
+    points: list[dict] = field(default_factory=list)
+    search: dict[str, Range] = field(default_factory=dict)
+    sampler: Literal["tpe", "random"] = "tpe"
+    trials: int = 0
+    pruner: Literal["", "median", "halving", "hyperband"] = ""
+    seeds: tuple[int, ...] = (0,)
+    budget: dict[str, int | float] = field(default_factory=dict)
+    direction: Literal["maximize", "minimize"] = "maximize"
+    validate: int | float = 1.0
+    storage: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        require("config", bool(self.config))
+        require("metric", bool(re.fullmatch(r"[^/]+/.+", self.metric)))
+        require("seeds", 0 < len(self.seeds) == len({*self.seeds}))
+        require("validate", self.validate > 0 and (self.validate <= 1 or isinstance(self.validate, int)))
+        kind, amount = next(iter(self.budget.items()), ("pairs", 1))
+        require("budget", len(self.budget) <= 1 and kind in ("pairs", "steps", "minutes") and amount > 0)
+        require("trials", not self.search or self.trials > 0)
 
     @property
     def folder(self) -> Path:
         return Path("runs") / self.name
 
-    @property
-    def runs(self) -> list[Run]:
-        """All that is known beforehand, seed by seed: early on there is something of each point."""
-        points = [point for arm in self.arms for point in arm.points]
-        return [Run(point, seed) for seed in self.seeds for point in points]
+    @cached_property
+    def all_points(self) -> list[Point]:
+        """The points that are known beforehand: none of a search."""
+        return [Point(name, values) for name, arm in self.arms.items() for values in arm.values]
 
     @property
-    def swept(self) -> list[str]:
-        """Keys that vary."""
-        points = [point for arm in self.arms for point in arm.points]
-        return list(dict.fromkeys([*self.search, *(key for point in points for key in point.values)]))
+    def runs(self) -> list[SweepRun]:
+        """All runs that are known beforehand, seed by seed, so that each point has a result early on."""
+        return [SweepRun(point, seed) for seed in self.seeds for point in self.all_points]
 
-    def fixed_of(self, arm: str) -> dict[str, Any]:
-        """What is set for an arm."""
-        return dict(self.fixed) | next((dict(own.fixed) for own in self.arms if own.name == arm), {})
+    @property
+    def run_count(self) -> int:
+        """How many runs the sweep asks for."""
+        return (self.trials or len(self.all_points)) * len(self.seeds)
+
+    @property
+    def keys(self) -> list[str]:
+        """Dotted keys that the specification sets or varies."""
+        settings: list[Mapping[str, Any]] = [self.set, self.search, *(arm.set for arm in self.arms.values())]
+        settings += [point.values for point in self.all_points]
+        return list(dict.fromkeys(key for setting in settings for key in setting))
+
+    def settings_of(self, arm: str) -> dict[str, Any]:
+        """What is set in all runs of an arm."""
+        return self.set | (self.arms[arm].set if arm in self.arms else {})
 
 
 def read_spec(path: Path) -> Spec:
-    """Reads and checks what can be checked without the code that is to run.
+    """Reads a specification, and checks what can be checked without the code that is to run.
 
     Raises:
         UserError: whatever is wrong with it, in one line.
@@ -106,190 +167,106 @@ def read_spec(path: Path) -> Spec:
     from yaml import YAMLError
 
     if not path.is_file():
-        raise UserError(f"{path}: no such sweep; name a YAML file (docs/sweeps.md tells what stands in it)")
+        raise UserError(f"{path}: no such sweep; name a YAML file (docs/sweeps.md describes its keys)")
     try:
         loaded = OmegaConf.load(path)
-        content = OmegaConf.to_container(loaded, resolve=False)
-        storage = (
-            OmegaConf.select(loaded, "storage") if isinstance(content, dict) else None
-        )  # may name ${oc.env:…}
-        return _spec(path, content, str(storage or ""))
+        content: Any = OmegaConf.to_container(loaded, resolve=False)
+        if not isinstance(content, dict):
+            raise UserError("a sweep is a mapping of keys, such as config, grid, seeds, metric")
+        content = {str(key): value for key, value in content.items() if value is not None}
+        content["name"] = str(content.get("name") or path.stem)
+        if "storage" in content:  # may name ${oc.env:…}
+            content["storage"] = str(OmegaConf.select(loaded, "storage"))
+        return spec_of(content)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {' '.join(str(error).split())[:300]}") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def _spec(path: Path, content: Any, storage: str) -> Spec:
-    if not isinstance(content, dict):
-        raise UserError("a sweep is a mapping of keys, such as config, grid, seeds, metric")
-    _known(content, KEYS, "")
-    for key in ("config", "metric"):
-        if not content.get(key):
-            raise UserError(f"{key} is missing; docs/sweeps.md tells what stands there")
-    named = content["config"]
-    config = named if isinstance(named, list) else [named]
-    for file in config:
-        if not isinstance(file, str):
-            raise UserError(f"config is {named!r}; name a YAML file, or list some")
-        if not Path(file).is_file():
-            raise UserError(f"config names {file}, which is not there (seen from {Path.cwd()})")
-    search = {key: _range(key, value) for key, value in _mapping(content, "search").items()}
-    arms = _arms(content)
-    _check_keys([*_mapping(content, "set"), *search, *(key for arm in arms for key in arm.fixed)])
-    _check_keys([key for arm in arms for point in arm.points for key in point.values])
-    metric = str(content["metric"])
-    if not re.fullmatch(r"[^/]+/.+", metric):
-        raise UserError(f"metric is {metric!r}; write EVALUATION/SCORE as in history.jsonl: captions/CIDEr")
-    direction: Any = content.get("direction") or (
-        "minimize" if metric.rpartition("/")[2] in LESS_IS_MORE else "maximize"
-    )
-    _one_of("direction", direction, ("maximize", "minimize"))
-    seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise UserError(f"seeds is {seeds!r}; list whole numbers: [0, 1, 2]")
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds names {next(s for s in seeds if seeds.count(s) > 1)} twice")
-    validate = content.get("validate", 1.0)
-    if type(validate) not in (int, float) or validate <= 0 or (isinstance(validate, float) and validate > 1):
+def spec_of(content: dict[str, Any]) -> Spec:
+    """The specification that a mapping describes."""
+    shared = {key: content[key] for key in ("grid", "points") if key in content}
+    search = content.get("search")
+    arms = content.get("arms") or ({} if search else {"": {}})
+    # Filled entry by entry, so that an error names the entry; jsonargparse refuses what is no mapping.
+    made: dict[str, Any] = {}
+    if isinstance(arms, dict):
+        made["arms"] = {}
+        for name, arm in arms.items():
+            own = {} if arm is None else arm
+            inherits = isinstance(own, dict) and not {"grid", "points"} & own.keys()
+            where = f"arms.{name}." if name else ""
+            made["arms"][str(name)] = filled(Arm, own | shared if inherits else own, where)
+    if isinstance(search, dict):
+        made["search"] = {}
+        for key, value in search.items():
+            drawn = {"choices": value} if isinstance(value, list) else value
+            made["search"][key] = filled(Range, drawn, f"search.{key}.")
+    if isinstance(content.get("config"), str):
+        content["config"] = [content["config"]]
+    if str(content.get("metric")).rpartition("/")[2] in LESS_IS_MORE:
+        content.setdefault("direction", "minimize")
+    spec = filled(Spec, content, **made)
+    if not spec.search and (needless := [key for key in ("sampler", "trials") if key in content]):
+        raise UserError(f"{needless[0]} belongs to search; a grid runs all of its points")
+    if spec.search and spec.pruner and len(spec.seeds) > 1:
         raise UserError(
-            f"validate is {validate!r}; give a share of the validation, up to 1.0, or a number of batches"
+            "a pruner looks at one run a trial; search with one seed, and repeat the best with more"
         )
-    spec = Spec(
-        name=str(content.get("name") or path.stem),
-        about=str(content.get("about") or ""),
-        config=tuple(map(str, config)),
-        fixed=_mapping(content, "set"),
-        arms=tuple(arms),
-        search=search,
-        sampler=str(content.get("sampler") or "tpe"),
-        trials=content.get("trials") or 0,
-        pruner=str(content.get("pruner") or ""),
-        seeds=tuple(seeds),
-        budget=_budget(content.get("budget")),
-        metric=metric,
-        direction=direction,
-        validate=validate,
-        storage=storage,
-    )
-    _check_search(spec, content)
+    if missing := [file for file in spec.config if not Path(file).is_file()]:
+        raise UserError(f"config names {missing[0]}, which is not there (seen from {Path.cwd()})")
+    if reserved := [key for key in spec.keys if key in RESERVED]:
+        raise UserError(f"{reserved[0]} is not for a sweep to set; {RESERVED[reserved[0]]}")
+    keys = [point.key for point in spec.all_points]
+    if twice := [point for point in spec.all_points if keys.count(point.key) > 1]:
+        raise UserError(f"{twice[0].arm or 'the sweep'} lists {twice[0].label} twice")
     return spec
 
 
-def _arms(content: dict[str, Any]) -> list[Arm]:
-    if content.get("search"):
-        if others := [key for key in ("grid", "points", "arms") if content.get(key)]:
-            raise UserError(f"search and {others[0]} do not go together; make two sweeps of them")
-        return []
-    if not content.get("arms"):
-        return [Arm("", {}, _points("", content, ""))]
-    arms = []
-    for name, own in _mapping(content, "arms").items():
-        where = f"arms.{name}."
-        own = own or {}
-        if not isinstance(own, dict):
-            raise UserError(f"arms.{name} is {own!r}; write {{set: …, grid: …}} or {{points: …}}")
-        _known(own, ARM_KEYS, where)
-        having = own if own.get("grid") is not None or own.get("points") is not None else content
-        arms.append(Arm(str(name), _mapping(own, "set", where), _points(str(name), having, where)))
-    return arms
+class Unfit(Exception):
+    """A value that has the right type and breaks a rule; the argument is its key."""
 
 
-def _points(arm: str, content: Mapping[str, Any], where: str) -> tuple[Point, ...]:
-    lists, listed = content.get("grid"), content.get("points")
-    if lists is not None and listed is not None:
-        raise UserError(f"{where}grid and {where}points do not go together; keep one, or give each an arm")
-    if listed is not None:
-        if not isinstance(listed, list) or not listed or not all(isinstance(p, dict) and p for p in listed):
-            raise UserError(f"{where}points is a list of mappings: [{{model.k: 1, model.lr: 0.1}}, …]")
-        values = listed
-    elif isinstance(lists, dict) and lists:
-        for key, choices in lists.items():
-            if not isinstance(choices, list) or not choices:
-                raise UserError(f"{where}grid.{key} is {choices!r}; list the values to run")
-        values = grid(lists)
-    else:
-        raise UserError(
-            f"{where}grid has nothing to run; write grid: {{model.k: [1, 2, 4]}}, points or search"
-        )
-    points = tuple(Point(arm, point) for point in values)
-    keys = [point.key for point in points]
-    if twice := [point for point in points if keys.count(point.key) > 1]:
-        raise UserError(f"{where or 'the sweep '}lists {twice[0].label} twice")
-    return points
+def require(key: str, holds: bool) -> None:
+    if not holds:
+        raise Unfit(key)
 
 
-def _range(key: str, value: Any) -> Range:
-    if isinstance(value, list) and value:
-        if odd := [choice for choice in value if not isinstance(choice, str | int | float | None)]:
+def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
+    """A dataclass from a mapping. Its docstring's words on a key end the error line about that key.
+
+    Args:
+        where: what stands before the keys in messages: "arms.small."
+        made: fields that are made already.
+
+    Raises:
+        UserError: a key that it does not have, or a value that the key cannot have.
+    """
+    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(content, dict):
+        raise UserError(f"{where.rstrip('.')} is {content!r}; write a mapping of {', '.join(names)}")
+    for key in content:  # jsonargparse lets an unknown key pass whose value is an empty mapping
+        if key not in names:
+            raise UserError(f"{where}{key}: no such key; {nearest(str(key), names)}")
+    for one, other in CLASHES:
+        if content.get(one) and content.get(other):
             raise UserError(
-                f"search.{key} has {odd[0]!r}; Optuna chooses among numbers, texts, true and false"
+                f"{where}{one} and {where}{other} do not go together; keep one, or make two sweeps"
             )
-        return Range(choices=tuple(value))
-    if not isinstance(value, dict) or not {"low", "high"} <= value.keys():
-        raise UserError(f"search.{key} is {value!r}; write {{low: 1e-4, high: 1e-2, log: true}} or a list")
-    _known(value, ("low", "high", "log"), f"search.{key}.")
-    low, high, log = value["low"], value["high"], bool(value.get("log", False))
-    if not all(isinstance(end, int | float) for end in (low, high)) or not low < high or (log and low <= 0):
-        raise UserError(
-            f"search.{key} goes from {low!r} to {high!r}; low < high" + (", above 0" if log else "")
-        )
-    return Range(low, high, log)
-
-
-def _budget(value: Any) -> tuple[str, float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict) or len(value) != 1:
-        raise UserError(f"budget is {value!r}; write one of {{pairs: 3840}}, {{steps: 60}}, {{minutes: 5}}")
-    _known(value, BUDGETS, "budget.")
-    ((kind, amount),) = value.items()
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or amount <= 0:
-        raise UserError(f"budget.{kind} is {amount!r}; give a number above 0")
-    return str(kind), amount
-
-
-def _check_search(spec: Spec, content: Mapping[str, Any]) -> None:
-    _one_of("sampler", spec.sampler, SAMPLERS)
-    if spec.pruner:
-        _one_of("pruner", spec.pruner, PRUNERS)
-        if len(spec.seeds) > 1 and spec.search:
-            raise UserError(
-                "a pruner looks at one run a trial; search with one seed, and repeat the best with more"
-            )
-    if not spec.search:
-        if needless := [key for key in ("sampler", "trials") if content.get(key)]:
-            raise UserError(f"{needless[0]} belongs to search; a grid runs all of its points")
-        return
-    if isinstance(spec.trials, bool) or not isinstance(spec.trials, int) or spec.trials < 1:
-        raise UserError("search needs trials: how many points to try, such as trials: 20")
-
-
-def _check_keys(keys: Sequence[str]) -> None:
-    for key in keys:
-        if key in RESERVED:
-            raise UserError(f"{key} is not for a sweep to set; {RESERVED[key]}")
-
-
-def _mapping(content: Mapping[str, Any], key: str, where: str = "") -> dict[str, Any]:
-    value = content.get(key) or {}
-    if not isinstance(value, dict):
-        raise UserError(f"{where}{key} is {value!r}; write a mapping of dotted keys: {{model.k: …}}")
-    return {str(name): inner for name, inner in value.items()}
-
-
-def _known(content: Mapping[Any, Any], known: Sequence[str], where: str) -> None:
-    for key in content:
-        if key not in known:
-            raise UserError(f"{where}{key}: no such key; {nearest(str(key), known)}")
-
-
-def _one_of(key: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise UserError(f"{key} is {value!r}; {nearest(value, known)}")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind)
+    try:
+        plain = {key: value for key, value in content.items() if key not in made}
+        return kind(**vars(parser.parse_object(plain)) | made)
+    except (ArgumentError, Unfit) as error:
+        key = next(word for word in re.findall(r"\w+", str(error)) if word in names)
+        remedy = next(action.help for action in parser._actions if action.dest == key)
+        problem = f"is {content[key]!r}" if key in content else "is missing"
+        raise UserError(f"{where}{key} {problem}; write {remedy}") from None
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """What may have been meant."""
+    """A suggestion of the known word that may have been meant."""
     close = get_close_matches(word, known, 1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What has become of a sweep's runs, read from its folder; no Optuna."""
+"""The state of a sweep's runs, read from their folders; without Optuna."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
-from frozenvl.sweep.grid import Run
-from frozenvl.sweep.lease import alive, last_attempt
+from frozenvl.sweep.grid import SweepRun
+from frozenvl.sweep.lease import alive, attempt_file, last_attempt
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json, read_lines, write_atomically, write_once
 
@@ -25,21 +25,21 @@ State = Literal["waiting", "running", "done", "failed", "pruned", "interrupted"]
 class RunState:
     """A run of a sweep as its folder shows it."""
 
-    run: Run
+    run: SweepRun
     folder: Path
     state: State
     host: str
     step: int
-    """The last optimiser step that its history tells of."""
+    """The last optimiser step in its history."""
     value: float | None
-    """The metric, of a run that is done."""
+    """The metric of a run that is done."""
     cost: dict[str, Any]
     seconds: float
-    """That the last attempt has taken, as far as it has shown."""
+    """From the beginning of the last attempt to its last sign of life."""
 
     @property
     def doing(self) -> str:
-        """The state, of a run that is under way with what it does and where."""
+        """The state; of a running run also what it does, and where."""
         if self.state != "running":
             return self.state
         return f"{'scoring' if self.cost else 'fitting'} on {self.host}"
@@ -50,34 +50,31 @@ def is_sweep(folder: Path) -> bool:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What the sweep's folder keeps of its specification.
+    """The record of a sweep in its folder.
 
     Raises:
-        UserError: where that is damaged.
+        UserError: the record is damaged.
     """
     try:
         return dict(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder / RECORD}: not a sweep's record ({' '.join(str(error).split())[:200]})"
-        ) from None
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder / RECORD}: not a sweep's record ({reason})") from None
 
 
 def identity_of(folder: Path) -> str:
-    """Tells a sweep's folder from all others in a database; made once, by whichever worker is first."""
+    """A random id of a sweep's folder, by which a database tells it from all others; the first worker makes it."""
     write_once(folder / "id", uuid.uuid4().hex[:12])
     return (folder / "id").read_text()
 
 
 def state_of(folder: Path) -> tuple[State, str]:
-    """How it stands with a run, and on which machine."""
+    """The state of a run, and the machine of its last attempt."""
     number, last = last_attempt(folder)
     host = str(last.get("host", "")).partition(" ")[0]
-    if not number:
-        return "waiting", ""
     ended = last.get("ended")
-    if ended == "done":  # and its scores were not thrown away since
-        return ("done" if any(folder.glob("evaluation/*/score.json")) else "waiting"), host
+    if not number or (ended == "done" and not any(folder.glob("evaluation/*/score.json"))):
+        return "waiting", host  # its scores may have been thrown away
     if ended:
         return ("interrupted" if ended == "killed" else ended), host
     return ("running" if alive(folder, number, last) else "interrupted"), host
@@ -88,39 +85,39 @@ def is_done(folder: Path) -> bool:
 
 
 def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = None) -> list[RunState]:
-    """All runs that were begun, in the order of their names.
-
-    Args:
-        settled: those that are done are kept here, and not read again.
-    """
+    """The states of all runs that were begun, in the order of their names; `settled` keeps those that are done."""
     known = {} if settled is None else settled
-    states = [
-        known.get(path.parent) or _read(path.parent, metric) for path in sorted(folder.glob("*/trial.json"))
-    ]
+    folders = sorted(path.parent for path in folder.glob("*/trial.json"))
+    states = [known.get(run_folder) or _read_run(run_folder, metric) for run_folder in folders]
     known.update((state.folder, state) for state in states if state.state == "done")
     return states
 
 
-def _read(folder: Path, metric: str) -> RunState:
+def _read_run(folder: Path, metric: str) -> RunState:
     state, host = state_of(folder)
     number, _ = last_attempt(folder)
-    begun = (folder / "trial.json").stat().st_mtime
-    seen = (folder / "attempts" / f"{number}.json").stat().st_mtime if number else begun
-    step = max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0)
-    value = read_metric(folder, metric) if state == "done" else None
-    file = folder / "cost.json"
-    cost = read_json(file) if file.is_file() else {}
-    run = Run.from_json(read_json(folder / "trial.json"))
-    return RunState(run, folder, state, host, step, value, cost, max(0.0, seen - begun))
+    begun = folder / "trial.json"
+    seen = attempt_file(folder, number) if number else begun
+    cost = folder / "cost.json"
+    return RunState(
+        run=SweepRun.from_json(read_json(begun)),
+        folder=folder,
+        state=state,
+        host=host,
+        step=max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0),
+        value=read_metric(folder, metric) if state == "done" else None,
+        cost=read_json(cost) if cost.is_file() else {},
+        seconds=max(0.0, seen.stat().st_mtime - begun.stat().st_mtime),
+    )
 
 
-def note_run(folder: Path, run: Run) -> None:
-    """Says in a run's folder which point it is."""
+def note_run(folder: Path, run: SweepRun) -> None:
+    """Records in a run's folder which point and seed it is."""
     write_atomically(folder / "trial.json", json.dumps(run.as_json(), indent=1) + "\n")
 
 
 def place_of(metric: str) -> tuple[str, str]:
-    """Evaluation and score: `val/…` is what `evaluation/perplexity` keeps."""
+    """Evaluation and score of a metric: `val/…` is kept in `evaluation/perplexity`."""
     evaluation, _, score = metric.partition("/")
     return ("perplexity" if evaluation == "val" else evaluation), score
 
@@ -129,7 +126,7 @@ def read_metric(folder: Path, metric: str) -> float:
     """A score of a run that was validated.
 
     Raises:
-        UserError: where it has no such score; the line says which it has.
+        UserError: it has no such score; the line names those that it has.
     """
     evaluation, score = place_of(metric)
     scores = dict(_scores(folder))

@@ -1,7 +1,7 @@
-"""The sweep in Optuna: which trials there are, which is next, what they reached. All that knows Optuna stands here.
+"""The sweep as a study of Optuna: which trials there are, which is next, what they reached. The one file on Optuna.
 
-Everything that is to run is enqueued, under a lock, and then taken with `ask` while anything waits: so each is given
-out once. Who still works on one that was given out, its run's folder tells (`lease.py`): journals know no heartbeat.
+Every run is enqueued under a lock and then taken with `ask`, so each is handed out once. Whether a worker is still at
+a run, the run's folder tells (`lease.py`): Optuna's journal storage has no heartbeat.
 """
 
 from __future__ import annotations
@@ -18,59 +18,69 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from frozenvl.sweep.grid import Point, Run
+from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.spec import Range, Spec
 from frozenvl.sweep.state import identity_of
 from frozenvl.util.errors import UserError
 
 JOURNAL = "optuna.journal"
+PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+    "": optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "halving": optuna.pruners.SuccessiveHalvingPruner,
+    "hyperband": optuna.pruners.HyperbandPruner,
+}
 
 
 @dataclass(frozen=True)
-class Task:
-    """A trial of Optuna's: one run of a grid, or a point of a search with all its seeds."""
+class TrialTask:
+    """A trial of Optuna: one run of a grid, or a point of a search with all its seeds."""
 
     number: int
-    runs: tuple[Run, ...]
+    runs: tuple[SweepRun, ...]
+
+    @classmethod
+    def of(cls, trial: FrozenTrial | Trial) -> TrialTask:
+        return cls(trial.number, tuple(SweepRun.from_json(run) for run in trial.user_attrs["runs"]))
 
 
 class SweepStudy:
     """The study of a sweep.
 
     Raises:
-        UserError: where its storage cannot be reached.
+        UserError: its storage cannot be reached.
     """
 
     def __init__(self, spec: Spec, folder: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.spec = spec
         self._lock = JournalFileSymlinkLock(str(folder.absolute() / JOURNAL) + ".tasks", grace_period=120)
-        name = f"{spec.name} {identity_of(folder)}"
-        with self.locked():  # two that make a database's tables at once fail
+        name = f"{spec.name} {identity_of(folder)}"  # makes the folder, where the lock lies
+        with self.locked():  # of two processes that create a database's tables at once, one fails
             self.study = optuna.create_study(
                 study_name=name,
                 storage=open_storage(spec.storage or str(folder / JOURNAL)),
                 direction=spec.direction,
-                pruner=make_pruner(spec.pruner),
+                pruner=PRUNERS[spec.pruner](),
                 load_if_exists=True,
             )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time, on all machines that share the folder."""
+        """Admits one process at a time, on all machines that share the folder."""
         self._lock.acquire()
         try:
             yield
         finally:
-            with suppress(RuntimeError):  # taken from a process that held it for too long
+            with suppress(RuntimeError):  # the lock was taken from a process that held it for too long
                 self._lock.release()
 
-    def fill(self, done: Callable[[Run], bool], retry: bool = False) -> int:
-        """Enqueues what is wanted and not there yet; returns how much.
+    def fill(self, done: Callable[[SweepRun], bool], retry: bool = False) -> None:
+        """Enqueues what the specification asks for and the study lacks.
 
         Args:
             done: whether a run's folder holds its scores.
-            retry: whether what failed is enqueued again.
+            retry: whether to enqueue failed trials again.
         """
         with self.locked():
             trials = [trial for trial in self._trials() if "dropped" not in trial.user_attrs]
@@ -78,25 +88,24 @@ class SweepStudy:
             trials = [trial for trial in trials if trial not in failed]
             if self.spec.search:
                 missing = max(0, self.spec.trials - len(trials))
-                again = [trial.params for trial in failed]
-                for params in [*again, *({} for _ in range(missing))][:missing]:
+                drawn: list[dict[str, Any]] = [trial.params for trial in failed]
+                for params in [*drawn, *[{}] * missing][:missing]:
                     self.study.enqueue_trial(params)
-                return missing
-            there = {
+                return
+            known = {
                 trial.user_attrs["key"]
                 for trial in trials
-                if trial.state != TrialState.COMPLETE or done(_task(trial).runs[0])
+                if trial.state != TrialState.COMPLETE or done(TrialTask.of(trial).runs[0])
             }
-            wanted = [run for run in self.spec.runs if run.key not in there]
-            for run in wanted:
-                self.study.enqueue_trial({"run": run.key}, {"key": run.key, "runs": [run.as_json()]})
-            return len(wanted)
+            for run in self.spec.runs:
+                if run.key not in known:
+                    self.study.enqueue_trial({"run": run.key}, {"key": run.key, "runs": [run.as_json()]})
 
-    def take(self, claim: Callable[[Task], bool]) -> Task | None:
-        """The next trial: one that nobody is at any more, or else one that waits.
+    def take(self, claim: Callable[[TrialTask], bool]) -> TrialTask | None:
+        """The next trial: one that its worker has left, or else one that waits.
 
         Args:
-            claim: tries to take a trial's run; False where somebody else has it.
+            claim: tries to take a trial's run; False where another worker has it.
         """
         wanted = {run.key for run in self.spec.runs}
         with self.locked():
@@ -106,10 +115,10 @@ class SweepStudy:
                     continue
                 if "runs" not in trial.user_attrs:  # its worker was killed before it had a point
                     self._drop(Trial(self.study, trial._trial_id))
-                elif claim(_task(trial)):
-                    return _task(trial)
+                elif claim(task := TrialTask.of(trial)):
+                    return task
             for _ in [trial for trial in trials if trial.state == TrialState.WAITING]:
-                # A sampler of its own for each trial: two workers must not draw alike.
+                # A sampler with a seed of its own for each trial: two workers must not draw the same point.
                 begun = sum(trial.state != TrialState.WAITING for trial in self._trials())
                 self.study.sampler = make_sampler(self.spec, begun)
                 asked = self.study.ask()
@@ -118,30 +127,25 @@ class SweepStudy:
                 elif asked.user_attrs["key"] not in wanted:  # taken out of the specification
                     self._drop(asked)
                     continue
-                task = _task(asked)
-                if claim(task):
+                if claim(task := TrialTask.of(asked)):
                     return task
         return None
 
-    def tell(self, task: Task, value: float | None) -> None:
-        """What a trial reached; None where it failed."""
-        state = TrialState.FAIL if value is None or value != value else TrialState.COMPLETE
-        self._finish(task.number, state, value if state == TrialState.COMPLETE else None)
+    def tell(self, task: TrialTask, value: float | None) -> None:
+        """Records what a trial reached; None, or NaN, where it failed."""
+        if value is None or value != value:
+            self._finish(task, TrialState.FAIL)
+        else:
+            self._finish(task, TrialState.COMPLETE, value)
 
-    def pruned(self, task: Task) -> None:
-        self._finish(task.number, TrialState.PRUNED)
+    def pruned(self, task: TrialTask) -> None:
+        """Records that a trial was given up."""
+        self._finish(task, TrialState.PRUNED)
 
-    def _finish(self, number: int, state: TrialState, value: float | None = None) -> None:
-        """Once: where its runs were done before, several workers may find that out at the same time."""
-        with self.locked():
-            self.study.tell(number, value, state=state, skip_if_finished=True)
-
-    def judge(self, task: Task) -> Callable[[int, float], bool]:
-        """Called with a step and its metric: whether the trial is to be given up."""
-        (frozen,) = [trial for trial in self._trials() if trial.number == task.number]
-        trial = Trial(
-            self.study, frozen._trial_id
-        )  # Optuna has no other way back to a trial that was asked for
+    def judge(self, task: TrialTask) -> Callable[[int, float], bool]:
+        """A function of a step and its metric that says whether to give the trial up."""
+        (frozen,) = (trial for trial in self._trials() if trial.number == task.number)
+        trial = Trial(self.study, frozen._trial_id)  # the one way back to a trial that was asked for
 
         def report(step: int, value: float) -> bool:
             trial.report(value, step)
@@ -149,40 +153,43 @@ class SweepStudy:
 
         return report
 
-    def states(self) -> list[str]:
-        """Of all trials but those that were dropped."""
-        return [trial.state.name for trial in self._trials() if "dropped" not in trial.user_attrs]
+    def _finish(self, task: TrialTask, state: TrialState, value: float | None = None) -> None:
+        """Ends a trial; several workers may do so at once where its runs were done before."""
+        with self.locked():
+            self.study.tell(task.number, value, state=state, skip_if_finished=True)
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
     def _suggest(self, trial: Trial) -> None:
-        values = {key: suggest(trial, key, range) for key, range in self.spec.search.items()}
-        runs = [Run(Point("", values), seed) for seed in self.spec.seeds]
-        trial.set_user_attr("runs", [run.as_json() for run in runs])
+        point = Point("", {key: suggest(trial, key, drawn) for key, drawn in self.spec.search.items()})
+        trial.set_user_attr("runs", [SweepRun(point, seed).as_json() for seed in self.spec.seeds])
 
     def _drop(self, trial: Trial) -> None:
         trial.set_user_attr("dropped", True)
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def _task(trial: FrozenTrial | Trial) -> Task:
-    return Task(trial.number, tuple(Run.from_json(run) for run in trial.user_attrs["runs"]))
+def suggest(trial: Trial, key: str, drawn: Range) -> Any:
+    """A value of a key, as Optuna's sampler chooses it."""
+    if drawn.choices:
+        return trial.suggest_categorical(key, list(drawn.choices))
+    if isinstance(drawn.low, int) and isinstance(drawn.high, int):
+        return trial.suggest_int(key, drawn.low, drawn.high, log=drawn.log)
+    return trial.suggest_float(key, drawn.low, drawn.high, log=drawn.log)
 
 
-def suggest(trial: Trial, key: str, range: Range) -> Any:
-    if range.choices:
-        return trial.suggest_categorical(key, list(range.choices))
-    if isinstance(range.low, int) and isinstance(range.high, int):
-        return trial.suggest_int(key, range.low, range.high, log=range.log)
-    return trial.suggest_float(key, range.low, range.high, log=range.log)
+def make_sampler(spec: Spec, seed: int) -> optuna.samplers.BaseSampler:
+    if spec.search and spec.sampler == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    return optuna.samplers.RandomSampler(seed=seed)
 
 
 def open_storage(place: str) -> JournalStorage | RDBStorage:
-    """A database's URL, or else the path of a journal.
+    """The storage at a database's URL, or else in a journal file.
 
     Raises:
-        UserError: where it cannot be reached.
+        UserError: it cannot be reached.
     """
     try:
         if "://" in place:
@@ -199,19 +206,3 @@ def open_storage(place: str) -> JournalStorage | RDBStorage:
 
 def without_password(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
-
-
-def make_sampler(spec: Spec, number: int) -> optuna.samplers.BaseSampler:
-    if spec.search and spec.sampler == "tpe":
-        return optuna.samplers.TPESampler(seed=number, constant_liar=True)
-    return optuna.samplers.RandomSampler(seed=number)
-
-
-def make_pruner(name: str) -> optuna.pruners.BasePruner:
-    makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
-        "": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "halving": optuna.pruners.SuccessiveHalvingPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
-    }
-    return makers[name]()

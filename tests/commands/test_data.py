@@ -215,7 +215,7 @@ def test_index_of_a_truncated_shard(here, capsys):
         (["check", "CocoCaptions"], "annotations"),
         (["pack", "SceneCaptions", "p", "--size", 3, "--samples-per-shard", 0], "at least 1"),
         (["pack", "SceneCaptions", "p", "--samples-per-shard", 3, "--shard-mb", 3], "not allowed with"),
-        (["show", "SceneCaptions", "--count", 0], "--count is 0"),
+        (["show", "SceneCaptions", "--count", 0], "--count: 0 is not a number of 1 or more"),
         (["index", "nowhere"], "nowhere: no such shard"),
         (["index", "nowhere", "--size", 3], "unrecognized arguments: --size 3"),
     ],

@@ -166,9 +166,9 @@ def test_a_run_that_fails_is_named_with_its_reason(tiny, capfd):
     ("arguments", "said"),
     [
         (["nowhere.yaml"], "nowhere.yaml: no such sweep"),
-        (["sweep.yaml", "--jobs", "0"], "--jobs and --trials must be at least 1"),
+        (["sweep.yaml", "--jobs", "0"], "--jobs: 0 is not a number of 1 or more"),
         (["sweep.yaml", "--jobs", "2", "--worker"], "--worker is one of several by itself"),
-        (["sweep.yaml", "--set", "x"], "--set x: write --set KEY=VALUE"),
+        (["sweep.yaml", "--set", "x"], "--set: x is not KEY=VALUE, such as data.root"),
         (["sweep.yaml", "--sed", "x=1"], "unrecognized arguments"),
     ],
 )

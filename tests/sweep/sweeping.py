@@ -55,6 +55,14 @@ class Sweep:
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         return [line for line in lines if key in line]
 
+    def told(self) -> list[tuple[str, float | None]]:
+        """The states and values of Optuna's trials."""
+        from frozenvl.sweep.spec import read_spec
+        from frozenvl.sweep.study import SweepStudy
+
+        spec = read_spec(Path("sweep.yaml"))
+        return [(trial.state.name, trial.value) for trial in SweepStudy(spec, spec.folder).study.trials]
+
     def began(self) -> list[str]:
         """The run of each fit that was begun, in the order of names."""
         return sorted(call["run"] for call in self.calls("start"))

@@ -31,7 +31,7 @@ def test_arms_have_their_own_points_or_take_those_beside(sweep):
         ("one", {"model.k": 2}),
         ("two", {"model.k": 8}),
     ]
-    assert spec.fixed_of("two") == {"model.x": 1, "data.blind": True} and spec.fixed_of("one") == {
+    assert spec.settings_of("two") == {"model.x": 1, "data.blind": True} and spec.settings_of("one") == {
         "model.x": 1
     }
 
@@ -40,7 +40,15 @@ def test_a_search(sweep):
     search = {"model.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.k": [1, 2]}
     spec = read_spec(sweep.write(grid=None, search=search, trials=5, sampler="random"))
     assert spec.search == {"model.lr": Range(1e-4, 1e-2, True), "model.k": Range(choices=(1, 2))}
-    assert spec.runs == [] and spec.swept == ["model.lr", "model.k"]
+    assert spec.runs == [] and spec.keys == ["model.lr", "model.k"]
+
+
+def test_a_class_path_stays_as_it_is_written(sweep):
+    """jsonargparse fills in the defaults of classes that it finds in values of type Any."""
+    named = {"class_path": "frozenvl.sweep.spec.Range", "init_args": {"low": 1, "high": 2}}
+    spec = read_spec(sweep.write(set={"a": named, "b": [named]}, grid={"c": [named, "4"]}))
+    assert spec.set == {"a": named, "b": [named]}
+    assert [run.point.values["c"] for run in spec.runs[:2]] == [named, "4"]
 
 
 def test_numbers_are_numbers(sweep):
@@ -59,47 +67,63 @@ def test_numbers_are_numbers(sweep):
         ({"config": None}, "config is missing"),
         ({"metric": None}, "metric is missing"),
         ({"config": "nowhere.yaml"}, "config names nowhere.yaml, which is not there"),
-        ({"config": 3}, "config is 3; name a YAML file, or list some"),
+        ({"config": 3}, "config is 3; write a YAML file, or a list of files"),
         (
             {"validate": "abc"},
-            "validate is 'abc'; give a share of the validation, up to 1.0, or a number of batches",
+            "validate is 'abc'; write a share of the validation, up to 1.0, or a number of batches",
         ),
         ({"validate": 1.5}, "validate is 1.5"),
         ({"validate": 0}, "validate is 0"),
         ({"config": ["base.yaml", "no.yaml"]}, "config names no.yaml"),
-        ({"grid": None}, "grid has nothing to run"),
-        ({"grid": {}}, "grid has nothing to run"),
-        ({"grid": {"model.k": []}}, "grid.model.k is []; list the values to run"),
-        ({"grid": {"model.k": 3}}, "grid.model.k is 3; list the values to run"),
+        ({"grid": None}, "grid is missing; write a mapping of dotted keys to the lists of values to run"),
+        ({"grid": {}}, "grid is {}; write a mapping"),
+        (
+            {"grid": {"model.k": []}},
+            "grid is {'model.k': []}; write a mapping of dotted keys to the lists of values",
+        ),
+        (
+            {"grid": {"model.k": 3}},
+            "grid is {'model.k': 3}; write a mapping of dotted keys to the lists of values",
+        ),
         ({"grid": {"model.k": [1, 1]}}, "lists k 1 twice"),
         ({"points": [{"model.k": 1}]}, "grid and points do not go together"),
-        ({"grid": None, "points": []}, "points is a list of mappings"),
-        ({"grid": None, "points": [3]}, "points is a list of mappings"),
+        ({"grid": None, "points": []}, "grid is missing"),
+        ({"grid": None, "points": [3]}, "points is [3]; write a list of mappings"),
+        ({"grid": None, "points": [{}]}, "points is [{}]; write a list of mappings"),
         ({"arms": {"x": {"gird": {}}}}, "arms.x.gird: no such key; did you mean grid?"),
         ({"arms": {"x": 3}}, "arms.x is 3"),
-        ({"arms": {"x": {"grid": {"model.k": []}}}}, "arms.x.grid.model.k is []"),
+        ({"arms": {"x": {"grid": {"model.k": []}}}}, "arms.x.grid is {'model.k': []}"),
         ({"seeds": []}, "seeds is []"),
-        ({"seeds": [0, "a"]}, "list whole numbers"),
-        ({"seeds": [1, 1]}, "seeds names 1 twice"),
-        ({"budget": {"pears": 3}}, "budget.pears: no such key; did you mean pairs?"),
-        ({"budget": {"pairs": 0}}, "budget.pairs is 0"),
+        ({"seeds": [0, "a"]}, "write a list of different whole numbers: [0, 1, 2]"),
+        ({"seeds": [1, 1]}, "seeds is [1, 1]; write a list of different whole numbers"),
+        ({"budget": {"pears": 3}}, "budget is {'pears': 3}; write one of {pairs: 3840}"),
+        ({"budget": {"pairs": 0}}, "budget is {'pairs': 0}; write one of"),
         ({"budget": 3}, "budget is 3"),
         ({"budget": {"pairs": 1, "steps": 1}}, "write one of"),
         ({"metric": "CIDEr"}, "write EVALUATION/SCORE"),
-        ({"direction": "maximise"}, "direction is 'maximise'; did you mean maximize?"),
+        ({"direction": "maximise"}, "direction is 'maximise'; write maximize or minimize"),
         ({"trials": 3}, "trials belongs to search"),
         ({"sampler": "tpe"}, "sampler belongs to search"),
-        ({"pruner": "meridian"}, "pruner is 'meridian'; did you mean median?"),
+        ({"pruner": "meridian"}, "pruner is 'meridian'; write median, halving or hyperband"),
         ({"grid": {"seed_everything": [1, 2]}}, "seed_everything is not for a sweep to set; list seeds"),
         ({"set": {"name": "x"}}, "name is not for a sweep to set"),
         ({"set": [1]}, "set is [1]; write a mapping of dotted keys"),
-        (SEARCH | {"trials": None}, "search needs trials"),
-        (SEARCH | {"sampler": "tpee"}, "sampler is 'tpee'; did you mean tpe?"),
+        (SEARCH | {"trials": None}, "trials is missing; write how many points a search tries"),
+        (SEARCH | {"sampler": "tpee"}, "sampler is 'tpee'; write tpe or random"),
         (SEARCH | {"grid": {"model.k": [1]}}, "search and grid do not go together"),
-        (SEARCH | {"search": {"model.k": {"low": 2, "high": 1}}}, "search.model.k goes from 2 to 1"),
-        (SEARCH | {"search": {"model.k": {"low": 0, "high": 1, "log": True}}}, "low < high, above 0"),
-        (SEARCH | {"search": {"model.k": {"low": 1, "hihg": 1}}}, "search.model.k is"),
-        (SEARCH | {"search": {"model.k": [[1]]}}, "Optuna chooses among"),
+        (
+            SEARCH | {"search": {"model.k": {"low": 2, "high": 1}}},
+            "search.model.k.high is 1; write a number above low",
+        ),
+        (SEARCH | {"search": {"model.k": {"low": 0, "high": 1, "log": True}}}, "with log, low is above 0"),
+        (
+            SEARCH | {"search": {"model.k": {"low": 1, "hihg": 1}}},
+            "search.model.k.hihg: no such key; did you mean high?",
+        ),
+        (
+            SEARCH | {"search": {"model.k": [[1]]}},
+            "search.model.k.choices is [[1]]; write a list of numbers, texts",
+        ),
         (SEARCH | {"pruner": "median"}, "a pruner looks at one run a trial"),
     ],
 )

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import optuna
 import pytest
 from sweeping import until
 
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_runs, state_of
 from frozenvl.sweep.study import SweepStudy
-from frozenvl.util.errors import UserError
 
 RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
-
-
-def told(sweep) -> list[tuple[str, float | None]]:
-    """What Optuna's trials are and reached."""
-    spec = read_spec(Path("sweep.yaml"))
-    return [(trial.state.name, trial.value) for trial in SweepStudy(spec, spec.folder).study.trials]
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite:///state.db"])
@@ -32,7 +21,7 @@ def test_three_workers_run_each_exactly_once(sweep, storage):
     sweep.write(grid={"model.k": [1, 2, 3, 4]}, set={"fake.seconds": 0.01}, storage=storage)
     sweep.work(3)
     assert sweep.began() == sorted(f"k{k}-seed{seed}" for k in (1, 2, 3, 4) for seed in (0, 1))
-    assert sorted(value for _, value in told(sweep)) == pytest.approx([1, 1.1, 2, 2.1, 3, 3.1, 4, 4.1])
+    assert sorted(value for _, value in sweep.told()) == pytest.approx([1, 1.1, 2, 2.1, 3, 3.1, 4, 4.1])
     assert all(call["validated"] == "1.0" for call in sweep.calls("validated"))
     assert {call["threads"] for call in sweep.calls("start")} == {"3"}, "its share of the cores"
     steps = [(call["run"], call["step"]) for call in sweep.calls("step")]
@@ -56,7 +45,7 @@ def test_a_killed_workers_run_is_taken_up_from_its_checkpoint(sweep):
     steps = [call["step"] for call in sweep.calls("step") if call["run"] == "k1-seed1"]
     # At most the step that was under way when it was killed is done again: nothing went on beside the second attempt.
     assert sorted(set(steps)) == [1, 2, 3, 4, 5] and len(steps) <= 6
-    assert [name for name, _ in told(sweep)] == ["COMPLETE", "COMPLETE"]
+    assert [name for name, _ in sweep.told()] == ["COMPLETE", "COMPLETE"]
 
 
 def test_a_kill_between_the_fit_and_the_validation_costs_no_fit(sweep):
@@ -107,7 +96,7 @@ def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
     sweep.write(set={"fake.fail": "k1-seed1"})
     said = sweep.work()
     assert "k1-seed1: failed: it fails as it was told (runs/try/k1-seed1/log.txt has all of it)" in said
-    assert sorted(state for state, _ in told(sweep)) == ["COMPLETE"] * 3 + ["FAIL"]
+    assert sorted(state for state, _ in sweep.told()) == ["COMPLETE"] * 3 + ["FAIL"]
     sweep.work()
     assert len(sweep.began()) == 4
     sweep.write(set={"fake.fail": ""})
@@ -137,28 +126,12 @@ def test_a_command_that_is_killed_again_and_again_has_failed(sweep):
     assert state_of(Path("runs/try/k1-seed1"))[0] == "failed"
 
 
-def test_a_run_without_its_attempts_counts_as_waiting(sweep):
-    sweep.write(grid={"model.k": [1]}, seeds=[0])
-    sweep.work()
-    shutil.rmtree("runs/try/k1-seed0/attempts")
-    assert [state.state for state in read_runs(Path("runs/try"), "captions/CIDEr")] == ["waiting"]
-
-
 def test_a_run_whose_folder_was_removed_is_run_again(sweep):
     sweep.write(grid={"model.k": [1]}, seeds=[0])
     sweep.work()
     Path("runs/try/k1-seed0").rename("elsewhere")
     sweep.work()
     assert sweep.began() == ["k1-seed0"] * 2
-
-
-def test_runs_that_are_done_already_are_told_to_a_new_storage(sweep):
-    sweep.write()
-    sweep.work()
-    Path("runs/try/optuna.journal").unlink()
-    sweep.work()
-    assert len(sweep.began()) == 4
-    assert sorted(value for _, value in told(sweep)) == pytest.approx([1, 1.1, 2, 2.1])
 
 
 def test_a_metric_that_no_run_has_stops_the_worker(sweep):
@@ -179,11 +152,11 @@ def test_a_search_tries_so_many_points_and_later_more(sweep, sampler):
     sweep.write(**settings, trials=6)
     sweep.work(2)
     assert len(sweep.began()) == len(set(sweep.began())) == 12, "other points, with both seeds"
-    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 6
+    assert [state for state, _ in sweep.told()] == ["COMPLETE"] * 6
     given = [call["given"] for call in sweep.calls("start")]
     assert {1e-4 <= float(each["model.lr"]) <= 1e-1 for each in given} == {True}
     best = max(float(each["model.k"]) + 0.05 for each in given)  # the mean over seeds 0 and 1
-    assert max(value or 0 for _, value in told(sweep)) == pytest.approx(best)
+    assert max(value or 0 for _, value in sweep.told()) == pytest.approx(best)
 
 
 def test_a_search_that_was_killed_goes_on_with_the_same_point(sweep):
@@ -203,50 +176,17 @@ def test_a_point_that_is_drawn_again_is_not_run_again(sweep):
     sweep.work(2)
     assert set(sweep.began()) <= {"k1-seed0", "k2-seed0"} and len(sweep.began()) <= 2
     sweep.work()  # what was being run elsewhere when it was drawn again
-    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 8
+    assert [state for state, _ in sweep.told()] == ["COMPLETE"] * 8
 
 
 def test_a_hopeless_trial_is_pruned(sweep):
     """Below the median of five others, as validation logs it. Grids are pruned where that is asked for, too."""
     sweep.write(grid={"model.k": [9, 8, 7, 6, 5, 1]}, seeds=[0], pruner="median", set={"fake.seconds": 0.3})
     assert "k1-seed0: pruned" in sweep.work()
-    assert [state for state, _ in told(sweep)] == ["COMPLETE"] * 5 + ["PRUNED"]
+    assert [state for state, _ in sweep.told()] == ["COMPLETE"] * 5 + ["PRUNED"]
     assert not Path("runs/try/k1-seed0/evaluation").exists()
     sweep.work()
     assert len(sweep.began()) == 6, "what was pruned is finished"
-
-
-def test_two_folders_share_a_database_but_no_study(sweep, tmp_path):
-    sweep.write(storage=f"sqlite:///{tmp_path}/state.db", seeds=[0])
-    sweep.work()
-    Path("runs").rename("other")
-    sweep.work()
-    assert len(sweep.began()) == 4
-    assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path}/state.db")) == 2
-
-
-@pytest.mark.parametrize(
-    ("storage", "said"),
-    [
-        ("sqlite:////no/such/folder/state.db", "unable to open database file"),
-        ("nosuch://me:secret@host/db", "nosuch"),
-        ("/proc/no/journal", "No such file"),
-    ],
-)
-def test_a_storage_that_cannot_be_reached(sweep, storage, said):
-    spec = read_spec(sweep.write(storage=storage))
-    with pytest.raises(UserError) as error:
-        SweepStudy(spec, spec.folder)
-    message = str(error.value)
-    assert (
-        said in message and "cannot be reached" in message and "\n" not in message and "secret" not in message
-    )
-
-
-def test_a_password_comes_from_the_environment_and_is_kept_nowhere(sweep, monkeypatch):
-    monkeypatch.setenv("SWEEP_STORAGE", "sqlite:///state.db")
-    spec = read_spec(sweep.write(storage="${oc.env:SWEEP_STORAGE}"))
-    assert spec.storage == "sqlite:///state.db" and "state.db" not in repr(spec)
 
 
 def test_each_attempt_leaves_a_record(sweep):
@@ -254,21 +194,3 @@ def test_each_attempt_leaves_a_record(sweep):
     sweep.work()
     (record,) = (json.loads(path.read_text()) for path in Path("runs/try/k1-seed0/attempts").glob("*.json"))
     assert record["ended"] == "done" and record["pid"] > 0
-
-
-def test_a_trial_that_several_know_to_be_done_is_told_once(sweep):
-    """Its runs were done before, so nobody has to run anything, and nobody holds a lease."""
-    spec = read_spec(sweep.write(grid={"model.k": [1]}, seeds=[0]))
-    studies = [SweepStudy(spec, spec.folder) for _ in range(6)]
-    studies[0].fill(lambda run: False)
-    task = studies[0].take(lambda task: True)
-    assert task is not None
-    together = threading.Barrier(6)
-
-    def tell(study):
-        together.wait()
-        study.tell(task, 1.0)
-
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(tell, studies))
-    assert told(sweep) == [("COMPLETE", 1.0)]

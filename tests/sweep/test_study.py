@@ -1,0 +1,74 @@
+"""The study of a sweep, and its storages."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import pytest
+
+from frozenvl.sweep.spec import read_spec
+from frozenvl.sweep.study import SweepStudy
+from frozenvl.util.errors import UserError
+
+
+def test_runs_that_are_done_already_are_told_to_a_new_storage(sweep):
+    sweep.write()
+    sweep.work()
+    Path("runs/try/optuna.journal").unlink()
+    sweep.work()
+    assert len(sweep.began()) == 4
+    assert sorted(value for _, value in sweep.told()) == pytest.approx([1, 1.1, 2, 2.1])
+
+
+def test_two_folders_share_a_database_but_no_study(sweep, tmp_path):
+    sweep.write(storage=f"sqlite:///{tmp_path}/state.db", seeds=[0])
+    sweep.work()
+    Path("runs").rename("other")
+    sweep.work()
+    assert len(sweep.began()) == 4
+    assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path}/state.db")) == 2
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("sqlite:////no/such/folder/state.db", "unable to open database file"),
+        ("nosuch://me:secret@host/db", "nosuch"),
+        ("/proc/no/journal", "No such file"),
+    ],
+)
+def test_a_storage_that_cannot_be_reached(sweep, storage, said):
+    spec = read_spec(sweep.write(storage=storage))
+    with pytest.raises(UserError) as error:
+        SweepStudy(spec, spec.folder)
+    message = str(error.value)
+    assert (
+        said in message and "cannot be reached" in message and "\n" not in message and "secret" not in message
+    )
+
+
+def test_a_password_comes_from_the_environment_and_is_kept_nowhere(sweep, monkeypatch):
+    monkeypatch.setenv("SWEEP_STORAGE", "sqlite:///state.db")
+    spec = read_spec(sweep.write(storage="${oc.env:SWEEP_STORAGE}"))
+    assert spec.storage == "sqlite:///state.db" and "state.db" not in repr(spec)
+
+
+def test_a_trial_that_several_know_to_be_done_is_told_once(sweep):
+    """Its runs were done before, so nobody has to run anything, and nobody holds a lease."""
+    spec = read_spec(sweep.write(grid={"model.k": [1]}, seeds=[0]))
+    studies = [SweepStudy(spec, spec.folder) for _ in range(6)]
+    studies[0].fill(lambda run: False)
+    task = studies[0].take(lambda task: True)
+    assert task is not None
+    together = threading.Barrier(6)
+
+    def tell(study):
+        together.wait()
+        study.tell(task, 1.0)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(tell, studies))
+    assert sweep.told() == [("COMPLETE", 1.0)]

@@ -1,0 +1,74 @@
+"""Folders of sweeps as their runs leave them, written by hand in the current folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from frozenvl.sweep.grid import Point, SweepRun
+
+SPEC = {
+    "name": "try",
+    "about": "<why>",
+    "metric": "captions/CIDEr",
+    "direction": "maximize",
+    "search": {},
+    "trials": 0,
+}
+RATE = "model.optimizer.init_args.lr"
+
+
+def write_run(
+    run: SweepRun, value: float, steps: int = 3, ended: str = "done", parameters: int = 100
+) -> Path:
+    folder = Path("runs/try") / run.name
+    (folder / "attempts").mkdir(parents=True)
+    (folder / "attempts/1.json").write_text(json.dumps({"host": "h", "pid": 1, "ended": ended}))
+    (folder / "trial.json").write_text(json.dumps(run.as_json()))
+    rows = [{"step": step, "train/loss": 3 - value * step} for step in range(1, steps + 1)]
+    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if ended == "done":
+        cost = {"trained_parameters": parameters, "pairs": 320, "pairs_per_second": 8.0, "minutes": 0.5}
+        (folder / "cost.json").write_text(json.dumps(cost))
+        write_score(folder, "captions", {"CIDEr": value, "Bleu_4": value / 2}, "CIDEr")
+        write_score(folder, "perplexity", {"loss": 2.0, "perplexity": 10 - value}, "perplexity")
+    return folder
+
+
+def write_score(folder: Path, name: str, scores: dict[str, float], main: str) -> None:
+    ends = {key: [value - 0.01, value + 0.01] for key, value in scores.items()} if name == "captions" else {}
+    content = {
+        "name": name,
+        "benchmark": name,
+        "main": main,
+        "setting": {},
+        "scores": scores,
+        "intervals": ends,
+    }
+    file = folder / "evaluation" / name / "score.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content | {"samples": 10, "of": 10, "circumstances": {}}))
+
+
+def write_sweep(values: dict[str, dict], seeds: tuple[int, ...] = (0, 1, 2), **changes) -> None:
+    """A sweep all of whose runs are done.
+
+    Args:
+        values: arm → its points, as (values, of seed 0) pairs.
+    """
+    arms = []
+    for arm, points in values.items():
+        arms.append({"name": arm, "fixed": {}, "points": [{"arm": arm, "values": dict(p)} for p in points]})
+        for number, (point, value) in enumerate(points.items()):
+            for seed in seeds:
+                run = SweepRun(Point(arm, dict(point)), seed)
+                write_run(run, value + seed / 10, parameters=100 * (number + 1))
+    spec = SPEC | {"arms": arms, "seeds": list(seeds)} | changes
+    Path("runs/try/sweep.yaml").write_text(yaml.safe_dump({"spec": spec}))
+
+
+def ks(*values: float, key: str = "model.k") -> dict:
+    """Points k = 1, 2, 4 … with a value each."""
+    return {((key, 2**number),): value for number, value in enumerate(values)}
