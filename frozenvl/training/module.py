@@ -164,8 +164,6 @@ class FrozenModule(L.LightningModule):
     def configure_model(self) -> None:
         """Before the model moves to its device: so none ever holds all layers of a sharded language model."""
         if self.shard and self.trainer.world_size > 1 and self.sharded is None:
-            if self.precision == "bf16":
-                self.model.hold_frozen_in_bf16()
             self.sharded = ShardedLayers(self.model.language, self.trainer.strategy.root_device)
         # What is trained starts, and stays, alike on all ranks; the rest each has read for itself.
         kept = {f"model.{name}" for name in self.model.trained_weights()}
