@@ -36,8 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from frozenvl.commands.report import SHOWN_SCORES
-    from frozenvl.report.cell import digits_of
+    from frozenvl.metrics.metric import metric_of
     from frozenvl.report.compare import compare
     from frozenvl.util.errors import UserError
 
@@ -62,9 +61,10 @@ def run(args: argparse.Namespace) -> int:
         for warning in result.warnings:
             say(f"warning: {name}: {warning}" if name else f"warning: {warning}")
         for key, change in result.differences.items():
-            if not args.all and key not in SHOWN_SCORES:
+            metric = metric_of(key, result.metrics)
+            if not args.all and not metric.shown:
                 continue
-            digits = digits_of(key)
+            digits = metric.digits
             a_score = result.a[key]
             numbers = (a_score, a_score + change.difference, change.difference)
             table.add_row(
@@ -98,9 +98,8 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         return {"": (next(iter(first.values())), next(iter(second.values())))}
     wanted = set(args.only)
     if wanted:
-        known = {
-            name: {name, score_of(path).get("benchmark", name)} for name, path in (first | second).items()
-        }
+        scores = {name: score_of(path) for name, path in (first | second).items()}
+        known = {name: {name, score.benchmark if score else name} for name, score in scores.items()}
         if unknown := [name for name in args.only if not any(name in names for names in known.values())]:
             there = ", ".join(sorted({min(names, key=len) for names in known.values()}))
             raise UserError(f"no benchmark or evaluation {unknown[0]!r}; there are {there}")

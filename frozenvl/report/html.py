@@ -6,16 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frozenvl.report import scatter
 from frozenvl.report.answers import Gallery, galleries, picture
-from frozenvl.report.comparability import flat
+from frozenvl.report.comparability import differences, flat
 from frozenvl.report.cost_table import Worth
 from frozenvl.report.curves import AXES, Panel, draw, panels
+from frozenvl.report.formats import latex, markdown, scores_csv
 from frozenvl.report.labels import WAYS
 from frozenvl.report.load import Result, Run
-from frozenvl.report.tables import Column, Table
+from frozenvl.report.tables import Column, Table, benchmark_tables
+from frozenvl.util.files import write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,9 +63,25 @@ def page(
             serious=serious,
             minor=minor,
             curves=[(run.label, curve) for run in runs if (curve := picture(run.folder / "curve.png"))],
-            circumstances=[(result, _circumstances(result)) for run in runs for result in run.results],
+            provenance=[(result, _provenance(result)) for run in runs for result in run.results],
         )
     )
+
+
+def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
+    """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of scores against parameters."""
+    tables = benchmark_tables(runs)
+    written = [*tables, beside.table] if beside.costs else tables
+    serious, minor = differences([result for run in runs for result in run.results])
+    for line in serious:
+        print(f"not comparable: {line}")
+    write_atomically(out / "report.md", markdown(written, serious))
+    write_atomically(out / "scores.csv", scores_csv(runs))
+    write_atomically(out / "tables.tex", latex(written))
+    write_atomically(out / "report.html", page(runs, tables, beside, serious, minor))
+    if beside.points:
+        write_atomically(out / "cost.png", scatter.as_png(beside))
+    print(f"report: {out / 'report.html'}")
 
 
 def environment() -> Environment:
@@ -99,22 +118,22 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
 def _about(run: Run) -> str:
     """A run in a line: its models and how long it was trained."""
     result = run.results[0]
-    model: Any = result.circumstances.get("model")
+    model: Any = result.provenance.get("model")
     known = model if isinstance(model, dict) else {}
     facts = [
         str(known["language"]) if "language" in known else "",
         f"{known['vision']}, k = {known.get('k', '?')}" if "vision" in known else "",
-        "trained blind" if result.circumstances.get("blind") else "",
+        "trained blind" if result.provenance.get("blind") else "",
         f"{result.step:,} steps" if isinstance(result.step, int) else "",
-        str(result.circumstances.get("precision", "")),
+        str(result.provenance.get("precision", "")),
     ]
     return " · ".join(fact for fact in facts if fact)
 
 
-def _circumstances(result: Result) -> list[tuple[str, str]]:
+def _provenance(result: Result) -> list[tuple[str, str]]:
     facts = {"setting": result.setting | ({} if result.seed is None else {"seed": result.seed})}
     told = []
-    for key, value in flat(facts | result.circumstances):
+    for key, value in flat(facts | result.provenance):
         if key.endswith("demonstrations") and value in WAYS:
             value = WAYS[value]
         told.append((key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))

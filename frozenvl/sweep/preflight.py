@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, Run
 from frozenvl.sweep.spec import Spec, nearest
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
@@ -144,7 +145,7 @@ def _check_parsed(spec: Spec, parsed: Mapping[str, Any]) -> None:
         )
     tasks = sorted({str(options["task"]) for options in own if options.get("task")})
     evaluation = place_of(spec.metric)[0]
-    if evaluation != "perplexity" and tasks and not evaluation.startswith(tuple(tasks)):
+    if evaluation != LOSSES and tasks and not evaluation.startswith(tuple(tasks)):
         raise UserError(
             f"metric is {spec.metric}, but the configuration has no evaluation of that name; "
             f"{nearest(evaluation, tasks)}"

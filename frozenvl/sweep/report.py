@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.comparability import differences
 from frozenvl.report.cost_table import COSTS
 from frozenvl.report.formats import latex, markdown
@@ -22,20 +23,23 @@ def report_sweep(folder: Path, out: Path) -> None:
         UserError: where nothing of it is done yet.
     """
     results = read_results(folder)
-    print_results(results.table)
+    print_results(results)
     write(results, out)
     print(f"report: {out / 'report.html'}")
 
 
-def print_results(table: Table) -> None:
-    """Prints a table: a row a point, and of its scores the metric and perplexity; the report has all."""
+def print_results(results: Results) -> None:
+    """Prints a table: a row a point, and of its scores the metric and the main loss; the report has all."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column as Printed
     from rich.table import Table as Grid
     from rich.text import Text
 
-    shown = ("seeds", last(table.main), "perplexity", *(COSTS[key][0] for key in TOOK))
+    table = results.table
+    scored = (result for found in results.found for run in found.runs for result in run.results)
+    losses = {result.main for result in scored if result.benchmark == LOSSES}
+    shown = {"seeds", last(table.main), *losses, *(COSTS[key][0] for key in TOOK)}
     columns = [column for column in table.columns if column.name in shown]
     head = [Printed(escape(str(title)), overflow="fold") for title in (table.benchmark, *columns)]
     grid = Grid(*head)

@@ -13,7 +13,7 @@ from frozenvl.report.cost_table import COSTS
 from frozenvl.report.load import Run as Scored
 from frozenvl.report.load import read_runs as read_scored
 from frozenvl.report.seeds import over_seeds
-from frozenvl.report.tables import SHOWN_SCORES, Column, Row, Table, marks_in
+from frozenvl.report.tables import Column, Row, Table, marks_in
 from frozenvl.sweep.grid import Point
 from frozenvl.sweep.state import RunState, place_of, read_record, read_runs
 from frozenvl.util.errors import UserError
@@ -77,8 +77,7 @@ class Results:
         known = [
             f"{result.name}/{score}"
             for result in results
-            for score in result.scores
-            if score == result.main or score in SHOWN_SCORES
+            for score in dict.fromkeys([result.main, *result.shown])
         ]
         return list(dict.fromkeys(["/".join(place_of(self.metric)), *known]))
 

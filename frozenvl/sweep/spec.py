@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, Run, grid
 from frozenvl.util.errors import UserError
 
@@ -29,7 +30,6 @@ RESERVED = {
 BUDGETS = ("pairs", "steps", "minutes")
 SAMPLERS = ("random", "tpe")
 PRUNERS = ("median", "halving", "hyperband")
-LESS_IS_MORE = ("loss", "perplexity", "bits_per_byte")
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,9 @@ def _spec(path: Path, content: Any, storage: str) -> Spec:
     _check_keys([key for arm in arms for point in arm.points for key in point.values])
     metric = str(content["metric"])
     if not re.fullmatch(r"[^/]+/.+", metric):
-        raise UserError(f"metric is {metric!r}; write EVALUATION/SCORE as in history.jsonl: captions/CIDEr")
-    direction: Any = content.get("direction") or (
-        "minimize" if metric.rpartition("/")[2] in LESS_IS_MORE else "maximize"
-    )
+        raise UserError(f"metric is {metric!r}; write EVALUATION/SCORE as in history.jsonl")
+    losses = metric.startswith(("val/", f"{LOSSES}/"))
+    direction: Any = content.get("direction") or ("minimize" if losses else "maximize")
     _one_of("direction", direction, ("maximize", "minimize"))
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from frozenvl.evaluation.score_file import LOSSES, read_score, score_files
 from frozenvl.sweep.grid import Run
 from frozenvl.sweep.lease import alive, last_attempt
 from frozenvl.util.errors import UserError
@@ -77,7 +78,7 @@ def state_of(folder: Path) -> tuple[State, str]:
         return "waiting", ""
     ended = last.get("ended")
     if ended == "done":  # and its scores were not thrown away since
-        return ("done" if any(folder.glob("evaluation/*/score.json")) else "waiting"), host
+        return ("done" if score_files(folder) else "waiting"), host
     if ended:
         return ("interrupted" if ended == "killed" else ended), host
     return ("running" if alive(folder, number, last) else "interrupted"), host
@@ -120,9 +121,9 @@ def note_run(folder: Path, run: Run) -> None:
 
 
 def place_of(metric: str) -> tuple[str, str]:
-    """Evaluation and score: `val/…` is what `evaluation/perplexity` keeps."""
+    """Evaluation and score: the evaluation of the losses keeps `val/…`."""
     evaluation, _, score = metric.partition("/")
-    return ("perplexity" if evaluation == "val" else evaluation), score
+    return (LOSSES if evaluation == "val" else evaluation), score
 
 
 def read_metric(folder: Path, metric: str) -> float:
@@ -140,6 +141,6 @@ def read_metric(folder: Path, metric: str) -> float:
 
 
 def _scores(folder: Path) -> Iterator[tuple[tuple[str, str], float]]:
-    for file in sorted(folder.glob("evaluation/*/score.json")):
-        for score, value in read_json(file)["scores"].items():
-            yield (file.parent.name, score), float(value)
+    for file in score_files(folder):
+        for score, value in read_score(file).scores.items():
+            yield (file.parent.name, score), value

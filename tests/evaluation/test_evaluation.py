@@ -54,11 +54,11 @@ def test_a_score_carries_its_circumstances(tiny_run):
     assert captions["step"] == 6
     assert set(captions["scores"]) == {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L"}
     assert set(captions["intervals"]) <= set(captions["scores"])
-    around = captions["circumstances"]
+    around = captions["provenance"]
     assert around["template"]["query"] == "{image}" and around["decoding"] == "greedy"
     assert "after 5 tokens" in around["ends"] and "PTB" in around["metrics_tokenizer"]
     assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
-    assert vqa["circumstances"]["template"]["query"] == "{image}Question: {question} Answer:"
+    assert vqa["provenance"]["template"]["query"] == "{image}Question: {question} Answer:"
     assert vqa["setting"] == {"shots": 2, "induction": False, "demonstrations": "per_question", "seed": 0}
     assert (vqa["benchmark"], vqa["protocol"], vqa["main"], vqa["view"]) == (
         "vqa",
@@ -120,7 +120,7 @@ def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl, monitor, m
 def test_a_blind_run_sees_black_images_only(frozenvl):
     blind = ("--data.blind", "true", "--data.cache_features", "false", *add("probes.AllBlack"))
     assert frozenvl("fit", *blind) == 0
-    assert score("tiny", "captions")["circumstances"]["blind"] is True
+    assert score("tiny", "captions")["provenance"]["blind"] is True
     lines = (Path("runs/tiny/evaluation/captions/predictions.jsonl")).read_text().splitlines()
     assert len({json.loads(line)["text"] for line in lines}) == 1
 
@@ -137,7 +137,7 @@ def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
     assert kept("tiny") == kept(tiny_run)
     beams = alone("frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}')
     assert frozenvl("validate", *at, *beams) == 0
-    assert score("tiny", "captions")["circumstances"]["decoding"] == {"num_beams": 2}
+    assert score("tiny", "captions")["provenance"]["decoding"] == {"num_beams": 2}
 
 
 @pytest.mark.parametrize(

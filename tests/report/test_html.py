@@ -60,7 +60,7 @@ def test_hostile_text_stays_text(tmp_path):
         benchmark=HOSTILE,
         view=HOSTILE,
         supervised_encoder=HOSTILE,
-        circumstances={"ends": HOSTILE, HOSTILE: HOSTILE, "model": {"language": HOSTILE}},
+        provenance={"ends": HOSTILE, HOSTILE: HOSTILE, "model": {"language": HOSTILE}},
     )
     write_thumbnail(folder)
     row = shown(1, 1.0, HOSTILE) | {"id": HOSTILE, "references": [HOSTILE]}
@@ -205,9 +205,7 @@ def test_a_bad_file_of_answers_is_said_in_one_line(tmp_path, content):
 
 def test_circumstances_and_differences_are_told(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, seed=3)
-    write_vqa(
-        tmp_path / "b", 4, 30.0, seed=3, circumstances={"precision": "fp32", "versions": {"torch": "1"}}
-    )
+    write_vqa(tmp_path / "b", 4, 30.0, seed=3, provenance={"precision": "fp32", "versions": {"torch": "1"}})
     text = " ".join(rendered(tmp_path / "a", tmp_path / "b").text.split())
     assert "Not comparable: precision differs in vqa_v2: bf16 in a; fp32 in b" in text
     assert "1 minor difference, of versions or batch size versions.torch differs" in text
@@ -218,7 +216,7 @@ def test_circumstances_and_differences_are_told(tmp_path):
 
 def test_no_shorthand_of_how_demonstrations_are_chosen(tmp_path):
     similar = {"shots": 4, "demonstrations": "rices"}
-    folder = write_vqa(tmp_path / "a", 4, 30.0, setting=similar, circumstances=similar)
+    folder = write_vqa(tmp_path / "a", 4, 30.0, setting=similar, provenance=similar)
     write_thumbnail(folder)
     write_shown(folder, [shown(1, 1.0, "cat")])
     text = rendered(tmp_path / "a").text
@@ -279,7 +277,7 @@ def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
 
 def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
     write_vqa(tmp_path / "a", 4, 30.0)
-    write_vqa(tmp_path / "b", 4, 31.0, circumstances={"blind": True})
+    write_vqa(tmp_path / "b", 4, 31.0, provenance={"blind": True})
     assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "30.0" in line)
     assert "31.0" in line and "vqa_v2-4shot-seed0 overall" in line

@@ -69,7 +69,7 @@ def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
         tmp_path / "a",
         0,
         24.0,
-        circumstances={"blind": True},
+        provenance={"blind": True},
         baselines={"most_frequent": 23.1, "chance": 2.0},
     )
     (table,) = tables(tmp_path / "b", tmp_path / "a")
@@ -136,13 +136,13 @@ def test_captions_in_shares_a_part_marked(tmp_path):
 
 
 def test_chosen_answers_stand_beside_no_generated_ones_of_the_paper(tmp_path):
-    write_vqa(tmp_path / "a", 0, 30.0, circumstances={"chosen_by": "likelihood, sum"})
+    write_vqa(tmp_path / "a", 0, 30.0, provenance={"chosen_by": "likelihood, sum"})
     (table,) = tables(tmp_path / "a")
     assert not any(column.kind == "paper" for column in table.columns)
 
 
 def test_what_was_chosen_has_one_rule_only(tmp_path):
-    write_naming(tmp_path / "a", 2, 1, 40.0, circumstances={"chosen_by": "likelihood, sum"})
+    write_naming(tmp_path / "a", 2, 1, 40.0, provenance={"chosen_by": "likelihood, sum"})
     write_naming(tmp_path / "b", 2, 1, 40.0)
     assert [row.score for row in tables(tmp_path / "a")[0].rows] == ["strict"]
     assert [row.score for row in tables(tmp_path / "b")[0].rows] == ["strict", "first_phrase"]

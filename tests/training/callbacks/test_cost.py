@@ -90,7 +90,7 @@ def test_perplexity_is_kept_as_a_score(tiny_run):
     assert kept["scores"]["perplexity"] == pytest.approx(math.exp(kept["scores"]["loss"]), rel=1e-5)
     assert (kept["main"], kept["step"], kept["partial"]) == ("perplexity", 6, False)
     assert kept["samples"] == kept["of"] > 12
-    around = kept["circumstances"]
+    around = kept["provenance"]
     assert around["model"]["k"] == 2 and around["templates"]["vqa"]["target"] == " {target}"
 
 
