@@ -13,7 +13,7 @@ from frozenvl.util.files import write_atomically
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="captions|vqa")
-    captions = what.add_parser("captions", help="BLEU, CIDEr, ROUGE-L, METEOR, SPICE")
+    captions = what.add_parser("captions", help="scores of captions, equal to pycocoevalcap's")
     captions.add_argument(
         "--references", type=Path, required=True, help="COCO captions JSON, or predictions.jsonl"
     )
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Caption scores of two files."""
-    from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
+    from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
     from frozenvl.metrics.layouts import read_captions, read_references
@@ -69,11 +69,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(candidates),
         "of": len(references),
         "notes": scored.notes,
-        "fingerprint": {
-            "references": digest(references),
-            "tokenizer": "PTB, as pycocoevalcap's",
-            "CIDEr": "CIDEr-D",
-        },
+        "fingerprint": {"references": digest(references)} | RULES,
     }
     if args.per_image:
         result["per_image"] = scored.per_image
