@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     beside = worth(runs, args.metric)
     print_runs(runs, every=args.all)
     if beside.costs:
-        print_cost(beside.table)
+        print_cost(beside)
     if args.out:
         write_report(runs, beside, args.out)
     return 0

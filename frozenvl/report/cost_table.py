@@ -26,25 +26,14 @@ SIZE = COSTS["trained_parameters"][0]
 
 
 @dataclass(frozen=True)
-class Worth:
-    """Scores and costs, row by row."""
+class Worth(Table):
+    """Scores and costs, row by row. A column is a run, or several that differ in their seed alone."""
 
     metric: str
-    columns: tuple[Column, ...]
-    """Runs, or several that differ in their seed alone."""
     scores: tuple[Row, ...]
     """The metric, in each evaluation that has it."""
     costs: tuple[Row, ...]
     """What the runs recorded of their fits; none, where none did and no runs belong together."""
-    notes: tuple[str, ...]
-
-    @property
-    def table(self) -> Table:
-        return Table("cost", self.title, "", self.columns, (*self.scores, *self.costs), self.notes)
-
-    @property
-    def title(self) -> str:
-        return f"{self.metric} beside {SIZE} and what training took"
 
     @property
     def points(self) -> list[tuple[Row, list[tuple[Column, float, Cell]]]]:
@@ -99,7 +88,9 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
         )
     if not together and not any(run.cost for run in runs):
         costs = []
-    return Worth(chosen, tuple(columns), tuple(scores), tuple(costs), tuple(notes))
+    title = f"{chosen} beside {SIZE} and what training took"
+    rows = (*scores, *costs)
+    return Worth("cost", title, "", tuple(columns), rows, tuple(notes), chosen, tuple(scores), tuple(costs))
 
 
 def _score(

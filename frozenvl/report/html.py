@@ -9,14 +9,14 @@ from itertools import accumulate, count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frozenvl.report import scatter
 from frozenvl.report.answers import Gallery, galleries, picture
 from frozenvl.report.comparability import differences, flat
 from frozenvl.report.cost_table import Worth
-from frozenvl.report.curves import AXES, Panel, draw, panels
+from frozenvl.report.curves import AXES, Panel, as_file, as_svg, draw, panels
 from frozenvl.report.formats import latex, markdown, scores_csv
 from frozenvl.report.labels import WAYS
 from frozenvl.report.load import Result, Run
+from frozenvl.report.scatter import scatter
 from frozenvl.report.tables import Column, Table, benchmark_tables
 from frozenvl.util.files import write_atomically
 
@@ -52,8 +52,8 @@ def page(
         plots = [(_called(p, table), Markup(draw(p, table.main, next(number)))) for p in panels(table)]
         sections.append(_section(table, plots, shown))
     if worth.costs:
-        plots = [(worth.title, Markup(scatter.as_svg(worth, next(number))))] if worth.points else []
-        sections.append(_section(worth.table, plots, []))
+        plots = [(worth.main, Markup(as_svg(lambda: scatter(worth), next(number))))] if worth.points else []
+        sections.append(_section(worth, plots, []))
     return (
         environment()
         .get_template("page.html")
@@ -71,7 +71,7 @@ def page(
 def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of scores against parameters."""
     tables = benchmark_tables(runs)
-    written = [*tables, beside.table] if beside.costs else tables
+    written = [*tables, beside] if beside.costs else tables
     serious, minor = differences([result for run in runs for result in run.results])
     for line in serious:
         print(f"not comparable: {line}")
@@ -80,7 +80,7 @@ def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     write_atomically(out / "tables.tex", latex(written))
     write_atomically(out / "report.html", page(runs, tables, beside, serious, minor))
     if beside.points:
-        write_atomically(out / "cost.png", scatter.as_png(beside))
+        write_atomically(out / "cost.png", as_file(lambda: scatter(beside), "png"))
     print(f"report: {out / 'report.html'}")
 
 

@@ -55,12 +55,12 @@ class Table:
         """Titles of the columns of words."""
         return [
             *(["setting"] if any(row.label for row in self.rows) else []),
-            *(["score"] if self.scores > 1 or not self.rows[0].label else []),
+            *(["score"] if self.rows_per_setting > 1 or not self.rows[0].label else []),
         ]
 
     @property
-    def scores(self) -> int:
-        """How many rows a setting has: one for each score, the main one first."""
+    def rows_per_setting(self) -> int:
+        """One for each score, the main one first."""
         return len({row.score for row in self.rows})
 
     def start(self, row: Row) -> list[str]:

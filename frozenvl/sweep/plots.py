@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Any
 
 from frozenvl.report.cell import Cell
 from frozenvl.report.cost_table import SIZE
-from frozenvl.report.curves import INK, STYLE, look
-from frozenvl.report.curves import as_svg as figure_as_svg
+from frozenvl.report.curves import INK, as_file, as_svg, look
 from frozenvl.sweep.grid import short, told
 from frozenvl.sweep.results import Found, Results
 from frozenvl.util.files import read_lines
@@ -31,20 +29,11 @@ class Plot:
 
     def svg(self, number: int) -> str:
         """An <svg> element for a page; `number` tells its ids from others'."""
-        import matplotlib
-
-        with matplotlib.rc_context(STYLE):
-            return figure_as_svg(self.draw(), number)
+        return as_svg(self.draw, number)
 
     def file(self, kind: str) -> bytes:
         """The content of a `png` or `svg` file."""
-        import matplotlib
-
-        with matplotlib.rc_context(STYLE):
-            buffer = io.BytesIO()
-            date = {"Date": None} if kind == "svg" else None
-            self.draw().savefig(buffer, format=kind, dpi=150, metadata=date)
-        return buffer.getvalue()
+        return as_file(self.draw, kind)
 
 
 def plots_of(results: Results) -> list[Plot]:

@@ -36,7 +36,12 @@ class TextToImage(Benchmark):
         examples = [self.source[index] for index in range(len(self.source))]
         prompts = {"text": lambda e: (e.references[0],), "image": lambda e: (e.image,)}
         return [
-            Query(f"{example.id}/{kind}", (*prompt(example), self.instruction), example.image_id, kind={"is": kind})
+            Query(
+                f"{example.id}/{kind}",
+                (*prompt(example), self.instruction),
+                example.image_id,
+                kind={"is": kind},
+            )
             for example in examples
             for kind, prompt in prompts.items()
         ]
@@ -44,14 +49,17 @@ class TextToImage(Benchmark):
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         """All captions against all images. A caption or image that could not be read is found by nothing."""
         texts, images = (
-            [answer for answer in answers.values() if answer.query.kind["is"] == kind] for kind in ("text", "image")
+            [answer for answer in answers.values() if answer.query.kind["is"] == kind]
+            for kind in ("text", "image")
         )
         known = [answer for answer in images if answer.vector is not None]
         gallery = np.stack([_unit(answer) for answer in known])
         ranks: dict[str, float] = {}
         for answer in texts:
             similar = gallery @ _unit(answer) if answer.vector is not None else np.zeros(len(known))
-            own = [similar[n] for n, image in enumerate(known) if image.query.image_id == answer.query.image_id]
+            own = [
+                similar[n] for n, image in enumerate(known) if image.query.image_id == answer.query.image_id
+            ]
             ranks[answer.query.id] = float((similar >= max(own)).sum()) if own else float("inf")
         recall = {f"recall@{k}": {key: 100.0 * (rank <= k) for key, rank in ranks.items()} for k in (1, 5)}
         return named_scores(recall, {answer.query.id: answer.query.image_id for answer in texts})

@@ -1,4 +1,4 @@
-"""A benchmark from outside the package, one file: in the loop and by `frozenvl evaluate`. It scores all queries jointly."""
+"""A benchmark from outside the package, one file that scores all queries jointly: in the loop and by the command."""
 
 from __future__ import annotations
 
@@ -49,10 +49,14 @@ def recall_by_hand(model, processor) -> float:
     return 100 * right.float().mean().item()
 
 
-def test_it_runs_by_the_command_and_all_of_the_house_reads_it(evaluate, run, tiny_trained, capsys, monkeypatch):
+def test_it_runs_by_the_command_and_all_of_the_house_reads_it(
+    evaluate, run, tiny_trained, capsys, monkeypatch
+):
     embedded = []
     embed = FrozenVL.embed
-    monkeypatch.setattr(FrozenVL, "embed", lambda self, batch: embedded.append(len(batch)) or embed(self, batch))
+    monkeypatch.setattr(
+        FrozenVL, "embed", lambda self, batch: embedded.append(len(batch)) or embed(self, batch)
+    )
     assert evaluate({"retrieval": OWN}) == 0
     assert "retrieval recall@1" in capsys.readouterr().out
     assert embedded == [3, 3, 3, 1]
