@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Caption scores of two files."""
+    from frozenvl.evaluation.layouts import read_captions, read_references
     from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
-    from frozenvl.metrics.layouts import read_captions, read_references
 
     references, candidates = read_references(args.references), read_captions(args.results)
     wanted = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
@@ -78,8 +78,8 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
 
 def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     """VQA accuracy of a results file."""
+    from frozenvl.evaluation.layouts import read_answers, read_vqa
     from frozenvl.metrics.fingerprint import digest
-    from frozenvl.metrics.layouts import read_answers, read_vqa
     from frozenvl.metrics.vqa import vqa_scores
 
     known, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)

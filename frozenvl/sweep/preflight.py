@@ -143,9 +143,10 @@ def _check_parsed(spec: Spec, parsed: Mapping[str, Any]) -> None:
             "config keeps no last checkpoint to go on from and to score: give trainer.callbacks a ModelCheckpoint with "
             "save_last: true"
         )
-    tasks = sorted({str(options["task"]) for options in own if options.get("task")})
+    tasks = sorted({str(name) for options in own if (name := options.get("task") or options.get("name"))})
+    unnamed = any("benchmark" in options and not options.get("name") for options in own)
     evaluation = place_of(spec.metric)[0]
-    if evaluation != LOSSES and tasks and not evaluation.startswith(tuple(tasks)):
+    if evaluation != LOSSES and tasks and not unnamed and not evaluation.startswith(tuple(tasks)):
         raise UserError(
             f"metric is {spec.metric}, but the configuration has no evaluation of that name; "
             f"{nearest(evaluation, tasks)}"

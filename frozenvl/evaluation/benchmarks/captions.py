@@ -9,9 +9,9 @@ from frozenvl.data.sources.source import Source
 from frozenvl.evaluation.asks import Generate
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
+from frozenvl.evaluation.layouts import caption_results
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics.captions import METRICS, RULES, caption_scores
-from frozenvl.metrics.layouts import caption_results
 from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
 

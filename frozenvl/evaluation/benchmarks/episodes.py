@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from frozenvl.evaluation.asks import Ask
 from frozenvl.evaluation.benchmark import Setting
 from frozenvl.evaluation.benchmarks.worded import Worded, induced
+from frozenvl.evaluation.layouts import vqa_results
 from frozenvl.evaluation.query import Query
-from frozenvl.metrics.layouts import vqa_results
 from frozenvl.prompt import Episode, Example, Image, Prompt, joined
 from frozenvl.util.errors import UserError
 from frozenvl.util.lazy import LazySequence

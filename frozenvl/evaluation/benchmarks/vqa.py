@@ -14,9 +14,9 @@ from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Choose, Generate
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded, induced
+from frozenvl.evaluation.layouts import vqa_results
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics.accuracy import AccuracyScores
-from frozenvl.metrics.layouts import vqa_results
 from frozenvl.metrics.vqa import METRICS, soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
