@@ -33,8 +33,8 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
             reason = "without images its prompts are empty"
         elif blind and view == "test-blind":
             reason = "the run sees black images anyway"
-        elif benchmark.ask.needs_images and (blind or view != "seeing"):
-            reason = "likelihoods less those on black images say nothing where nothing else is seen"
+        elif blind or view != "seeing":
+            reason = benchmark.ask.needs_images
         if not reason:
             run(evaluation)
         elif session.rank == 0:

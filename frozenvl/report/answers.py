@@ -67,18 +67,18 @@ class Gallery:
     """Texts with their share of all answers."""
 
 
-def galleries(run: Run, benchmark: str) -> list[Gallery]:
-    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without pictures."""
+def gallery_of(run: Run, benchmark: str) -> Gallery | None:
+    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without answers."""
     known = [result for result in run.results if result.benchmark == benchmark]
     results = [result for result in known if (result.folder / "shown.json").is_file()]
     if not results:
-        return []
+        return None
     result = max(results, key=_size)
     predictions = _predictions(result.folder)
     answers = _read_answers(result.folder, predictions)
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
-    return [Gallery(run.label, detail, tuple(answers), tuple(_most_said(predictions)))]
+    return Gallery(run.label, detail, tuple(answers), tuple(_most_said(predictions)))
 
 
 def _size(result: Result) -> tuple[int, float]:

@@ -86,16 +86,16 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _differing(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Each key whose value is not the same in all results of a setting, with its values and their runs."""
-    known = [(result, _facts(result)) for result in group]
-    for key in dict.fromkeys(key for _, own in known for key in own):
+    known = [_facts(result) for result in group]
+    for key in dict.fromkeys(key for own in known for key in own):
         if key == "references" and len({result.samples for result in group}) > 1:
             continue  # those of other queries
-        values: dict[Any, list[Result]] = {}
-        for result, own in known:
-            values.setdefault(repr(own.get(key)), []).append(result)
-        if len(values) > 1:
-            whose = [_whose(having, group) for having in values.values()]
-            told = [plain(key, _facts(having[0]).get(key)) for having in values.values()]
+        having: dict[str, list[Result]] = {}
+        for result, own in zip(group, known, strict=True):
+            having.setdefault(repr(own.get(key)), []).append(result)
+        if len(having) > 1:
+            whose = [_whose(results, group) for results in having.values()]
+            told = [plain(key, _facts(results[0]).get(key)) for results in having.values()]
             if len(set(told)) < len(told):
                 yield key, ", between " + " and ".join(whose)
             else:

@@ -74,7 +74,7 @@ def page(results: Results, table: Table, serious: list[str], minor: list[str]) -
     number = count(1)
     # matplotlib escapes its labels
     plots = [(plot.title, Markup(plot.svg(next(number)))) for plot in plots_of(results)]
-    section = Section(table, [("", len(table.columns))], set(), plots, [])
+    section = Section(table, plots)
     return (
         environment()
         .get_template("sweep.html")

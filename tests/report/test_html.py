@@ -15,7 +15,7 @@ from running import one_line
 from trees import shown, write_naming, write_score, write_shown, write_thumbnail, write_vqa
 
 from frozenvl.cli import main
-from frozenvl.report.answers import EACH, galleries
+from frozenvl.report.answers import EACH, gallery_of
 from frozenvl.report.comparability import differences
 from frozenvl.report.cost_table import worth
 from frozenvl.report.html import page
@@ -145,7 +145,7 @@ def test_right_and_wrong_ones_of_the_largest_setting_with_pictures(tmp_path):
         else:
             write_shown(folder, [])
     write_naming(run, 5, 5, 40.0)  # without pictures
-    (gallery,) = galleries(read_runs([run])[0], "open_ended")
+    gallery = gallery_of(read_runs([run])[0], "open_ended")
     assert gallery.detail == "5-way, induction, 3 inner-shots, 0 repeats, seeing"
     assert [answer.right for answer in gallery.answers] == [1.0] * EACH + [0.0] * EACH
     assert gallery.most_said == (("dax", 0.5), ("perpo", pytest.approx(1 / 3)))
@@ -156,7 +156,7 @@ def test_the_seeing_view_is_shown_before_longer_prompts(tmp_path):
     for shots, view in ((0, "seeing"), (4, "text-only")):
         folder = write_vqa(tmp_path / "a", shots, 30.0, view=view)
         write_shown(folder, [shown(1, 1.0, view)])
-    assert galleries(read_runs([tmp_path / "a"])[0], "vqa_v2")[0].answers[0].text == "seeing"
+    assert gallery_of(read_runs([tmp_path / "a"])[0], "vqa_v2").answers[0].text == "seeing"
 
 
 def test_captions_are_neither_right_nor_wrong(tmp_path):

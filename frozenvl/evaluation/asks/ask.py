@@ -21,8 +21,8 @@ class Ask(ABC):
     """Whether answers are texts, which have references and are drawn in galleries."""
     shares_prompts: ClassVar[bool] = True
     """Whether the common beginning of prompts is computed once."""
-    needs_images: bool = False
-    """Whether answers say nothing where no image is seen."""
+    needs_images: str = ""
+    """Why answers say nothing where no image is seen; empty where they do."""
     max_new_tokens: int = 0
     """Length limit of a generated text."""
 

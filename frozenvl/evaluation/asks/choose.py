@@ -46,8 +46,9 @@ class Choose(Ask):
         return {"chosen_by": f"likelihood, {self.measure}"}
 
     @property
-    def needs_images(self) -> bool:  # type: ignore[override]
-        return self.measure == "calibrated"
+    def needs_images(self) -> str:  # type: ignore[override]
+        reason = "likelihoods less those on black images say nothing where nothing else is seen"
+        return reason if self.measure == "calibrated" else ""
 
 
 def _likeliest(query: Query, values: Sequence[float]) -> Answer:
