@@ -43,9 +43,9 @@ def write_results(evaluation: Evaluation, answered: Answered) -> None:
         session.log(f"{name}/{key}", value)
     if session.rank:
         return
-    official = benchmark.official({key: answer.text for key, answer in answers.items()})
     rights = {key: benchmark.right(answer) for key, answer in answers.items()}
     baselines = benchmark.baselines(setting)
+    official = benchmark.official({key: answer.text for key, answer in answers.items()})
     folder, size = session.folder / name, len(benchmark.queries(setting))
     rows = [row_of(request, answer) for request, answer in answered]
     write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))

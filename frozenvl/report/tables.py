@@ -129,11 +129,12 @@ def shown_scores(results: Sequence[Result]) -> list[str]:
 
 
 def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
-    """What is known of a setting without our runs: the first run's baselines, the paper's numbers."""
+    """Numbers of a setting beside our runs': the first run's baselines, the paper's."""
+    first = group[0]
+    digits = first.metric(first.main).digits
     known = {key: value for result in reversed(group) for key, value in result.baselines.items()}
     for key in sorted(known, key=lambda key: (*BASELINES, key).index(key)):
-        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(mean=known[key])
-    first = group[0]
+        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(digits, known[key])
     if "chosen_by" in first.provenance:  # the paper's answers are generated
         return
     for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from trees import write_naming, write_score, write_vqa
 
+from frozenvl.metrics.metric import Metric
 from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.labels import words
 from frozenvl.report.load import read_runs
@@ -184,3 +185,19 @@ def test_settings_in_words():
         == "5-way, 1 inner-shot, 1 repeat, odd 'a b'"
     )
     assert words({"shots": 2, "induction": True}, but={"induction": True}) == "2 shots"
+
+
+def test_a_metric_of_ones_own_says_how_it_is_shown(tmp_path):
+    own = (
+        Metric("rank", digits=2, better="lower", main=True),
+        Metric("odd", shown=False),
+        Metric("hits", "%"),
+    )
+    for run, value in (("a", 3.251), ("b", 2.0)):
+        scores = {"odd": 1.0, "hits": 12.34, "rank": value}
+        write_score(tmp_path / run, "find", scores, 0.5, metrics=own, baselines={"chance": 50.5})
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    cells = grid(table)
+    assert [row.score for row in table.rows] == ["rank", "hits"]
+    assert cells["", "rank"] == {"a": "3.25 [2.75, 3.75]", "b": "2.00 [1.50, 2.50]", "chance": "50.50"}
+    assert cells["", "hits"]["a"] == "12.3 [11.8, 12.8]"
