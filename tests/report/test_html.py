@@ -189,7 +189,7 @@ def test_a_bad_file_of_answers_is_said_in_one_line(tmp_path, content):
     assert "\n" not in str(error.value)
 
 
-def test_circumstances_and_differences_are_told(tmp_path):
+def test_provenances_and_differences_are_told(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, seed=3)
     write_vqa(tmp_path / "b", 4, 30.0, seed=3, provenance={"precision": "fp32", "versions": {"torch": "1"}})
     text = " ".join(rendered(tmp_path / "a", tmp_path / "b").text.split())
