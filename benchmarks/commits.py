@@ -105,7 +105,7 @@ def compare(asked: argparse.Namespace) -> None:
         )
         sides = [side(place, asked.data.resolve(), asked.precision) for place in (HERE, tree)]
         try:
-            names = [json.loads(each.stdout.readline()) for each in sides][0]  # type: ignore[union-attr]
+            names, _ = (json.loads(each.stdout.readline()) for each in sides)  # type: ignore[union-attr]
             for name in names:
                 took: list[list[float]] = [[], []]
                 for turn in range(asked.turns + 1):

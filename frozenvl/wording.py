@@ -79,8 +79,13 @@ class Template:
 
     def answer(self, generated: str) -> str:
         """A generated text cut before the first stop marker and stripped."""
-        ends = [at for marker in self.stop if (at := generated.find(marker)) >= 0]
-        return generated[: min(ends, default=len(generated))].strip()
+        return until_stop(generated, self.stop)
+
+
+def until_stop(text: str, stop: Sequence[str]) -> str:
+    """A text cut before the first of some stop texts, without white space around it."""
+    ends = [at for marker in stop if (at := text.find(marker)) >= 0]
+    return text[: min(ends, default=len(text))].strip()
 
 
 VQA = Template(

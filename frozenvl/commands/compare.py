@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from frozenvl.prompt import Image
-    from frozenvl.report.compare import Comparison
+from frozenvl.metrics.metric import metric_of
+from frozenvl.prompt import Image
+from frozenvl.report.compare import Comparison, compare, evaluations, matched, score_of
+from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.files import write_atomically
+from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
-SHOWN = 12
+MAX_TILES = 12
 """Queries drawn."""
 
 
@@ -36,21 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from frozenvl.commands.report import SHOWN_SCORES
-    from frozenvl.report.cell import digits_of
-    from frozenvl.report.compare import compare
-    from frozenvl.util.errors import UserError
-
     pairs, images = pairs_of(args), images_for(args)
-    table = Table(
-        Column("score", overflow="fold"),
-        "A",
-        "B",
-        "B - A",
-        "95 % interval",
-        "p",
-        title=f"A: {args.a}   B: {args.b}",
-    )
+    head = ("A", "B", "B - A", "95 % interval", "p")
+    table = Table(Column("score", overflow="fold"), *head, title=f"A: {args.a}   B: {args.b}")
     for name, (a, b) in pairs.items():
         try:
             result = compare(a, b)
@@ -61,23 +51,24 @@ def run(args: argparse.Namespace) -> int:
             continue
         for warning in result.warnings:
             say(f"warning: {name}: {warning}" if name else f"warning: {warning}")
-        for key, change in result.differences.items():
-            if not args.all and key not in SHOWN_SCORES:
-                continue
-            digits = digits_of(key)
-            a_score = result.a[key]
-            numbers = (a_score, a_score + change.difference, change.difference)
-            table.add_row(
-                f"{name} {key}".strip(),
-                *(f"{number:.{digits}f}" for number in numbers),
-                f"[{change.low:.{digits}f}, {change.high:.{digits}f}]",
-                f"{change.p:.3f}",
-            )
+        for row in rows_of(result, args.all):
+            table.add_row(f"{name} {row[0]}".strip(), *row[1:])
         draw(images, args.out / f"{name or 'predictions'}.png", result)
     if not table.row_count:
         raise UserError(f"{args.a} and {args.b}: nothing that can be compared")
     Console().print(table)
     return 0
+
+
+def rows_of(result: Comparison, every: bool) -> Iterator[list[str]]:
+    """The printed rows of a comparison: a score, then A, B, the difference, its interval, p."""
+    for key, change in result.differences.items():
+        metric = metric_of(key, result.metrics)
+        if every or metric.shown:
+            a = result.a[key]
+            numbers = (a, a + change.difference, change.difference, change.low, change.high)
+            *first, low, high = (f"{number:.{metric.digits}f}" for number in numbers)
+            yield [key, *first, f"[{low}, {high}]", f"{change.p:.3f}"]
 
 
 def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
@@ -86,9 +77,6 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
     Raises:
         UserError: where there are none.
     """
-    from frozenvl.report.compare import evaluations, matched, score_of
-    from frozenvl.util.errors import UserError
-
     first, second = evaluations(args.a), evaluations(args.b)
     if args.a.is_file() or args.b.is_file():
         if len(first) > 1 or len(second) > 1:
@@ -96,11 +84,9 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         if args.only:
             raise UserError("--only chooses among the evaluations of runs; here, files are compared")
         return {"": (next(iter(first.values())), next(iter(second.values())))}
-    wanted = set(args.only)
-    if wanted:
-        known = {
-            name: {name, score_of(path).get("benchmark", name)} for name, path in (first | second).items()
-        }
+    if wanted := set(args.only):
+        scores = {name: score_of(path) for name, path in (first | second).items()}
+        known = {name: {name, score.benchmark if score else name} for name, score in scores.items()}
         if unknown := [name for name in args.only if not any(name in names for names in known.values())]:
             there = ", ".join(sorted({min(names, key=len) for names in known.values()}))
             raise UserError(f"no benchmark or evaluation {unknown[0]!r}; there are {there}")
@@ -108,9 +94,9 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
             {name: path for name, path in found.items() if wanted & known[name]} for found in (first, second)
         )
     pairs = matched(first, second)
-    compared = [{pair[place] for pair in pairs.values()} for place in (0, 1)]
-    for run, found, common in zip((args.a, args.b), (first, second), compared, strict=True):
-        if names := sorted(name for name, path in found.items() if path not in common):
+    compared = {path for pair in pairs.values() for path in pair}
+    for run, found in ((args.a, first), (args.b, second)):
+        if names := sorted(name for name, path in found.items() if path not in compared):
             say(f"left out, since only {run} has them: {', '.join(names)}")
     if not pairs:
         raise UserError(f"{args.a} and {args.b}: no evaluation in common")
@@ -124,7 +110,6 @@ def say(line: str) -> None:
 def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
     """The images that galleries are drawn of, by query id; none where no run's config.yaml tells of them."""
     from frozenvl.training.trained_run import images_of
-    from frozenvl.util.errors import UserError
 
     runs = [run for run in (args.a, args.b) if (run / "config.yaml").is_file()]
     if not runs:
@@ -138,26 +123,18 @@ def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
 
 
 def draw(images: Mapping[str, Image], file: Path, result: Comparison) -> None:
-    """The queries on which A and B differ most, with their images, as far as these are known."""
-    from frozenvl.util.errors import UnreadableImage
-    from frozenvl.util.files import write_atomically
-    from frozenvl.util.gallery import Tile, as_png, draw_gallery
-
-    first, second = result.records
-    tiles = []
-    for key in result.changed:
-        if key not in images:
-            continue
+    """Draws the queries on which A and B differ most, as far as their images are known."""
+    tiles: list[Tile] = []
+    for key in (key for key in result.changed if key in images):
         try:
             picture = images[key].read()
         except UnreadableImage:
             continue
-        said = [
-            f"{label} {score:.2f}: {row[key]['text']}"
-            for label, score, row in zip("AB", result.per_query[key], (first, second), strict=True)
-        ]
-        tiles.append(Tile(picture, said, first[key].get("question", ""), first[key]["references"]))
-        if len(tiles) == SHOWN:
+        scored = zip("AB", result.per_query[key], result.records, strict=True)
+        texts = [f"{label} {score:.2f}: {rows[key]['text']}" for label, score, rows in scored]
+        row = result.records[0][key]
+        tiles.append(Tile(picture, texts, row.get("question", ""), row["references"]))
+        if len(tiles) == MAX_TILES:
             break
     if tiles:
         write_atomically(file, as_png(draw_gallery(tiles)))

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     from lightning.fabric import Fabric
 
-    from frozenvl.commands.report import print_scores
-    from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
+    from frozenvl.evaluation.suite import check_suite, read_suite, run_suite, session_of
+    from frozenvl.report.terminal import print_scores
     from frozenvl.training.launch import check_launch
     from frozenvl.training.trained_run import load_trained, run_folder
     from frozenvl.util.errors import UserError
@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
     benchmarks = read_suite(args.config, args.root, args.only)
     trained = load_trained(args.checkpoint)
     folder = run_folder(args.checkpoint)
-    context = context_of(trained, folder / "evaluation", args.views, args.batch_size, args.limit)
-    check_suite(benchmarks, context)
+    session = session_of(trained, folder / "evaluation", args.views, args.batch_size, args.limit)
+    check_suite(benchmarks, session)
     fabric.launch()  # only now, so that one process alone says what is wrong
     trained.module.to(fabric.device)
-    run_suite(benchmarks, replace(context, rank=fabric.global_rank, world_size=fabric.world_size))
+    run_suite(benchmarks, replace(session, rank=fabric.global_rank, world_size=fabric.world_size))
     if fabric.is_global_zero:
         print_scores([folder])
     return 0

@@ -64,13 +64,14 @@ def card_of(trained: Trained, path: Path) -> dict[str, Any]:
 
 def scores_of(run: Path, weights: str) -> list[list[str]]:
     """The main scores of evaluations of these weights: name, score, value with its interval, queries."""
+    from frozenvl.evaluation.score_file import score_files
     from frozenvl.report.cell import cell_of
     from frozenvl.report.load import read_runs
 
-    if not any(run.glob("evaluation/*/score.json")):
+    if not score_files(run):
         return []
     return [
         [result.name, result.main, str(cell_of([result], result.main)), f"{result.samples} of {result.of}"]
         for result in read_runs([run])[0].results
-        if result.circumstances.get("trained_weights") == weights
+        if result.provenance.get("trained_weights") == weights
     ]

@@ -13,7 +13,7 @@ from frozenvl.util.files import write_atomically
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="captions|vqa")
-    captions = kinds.add_parser("captions", help="BLEU, CIDEr, ROUGE-L, METEOR, SPICE")
+    captions = kinds.add_parser("captions", help="scores of captions, equal to pycocoevalcap's")
     vqa = kinds.add_parser("vqa", help="VQA v2 accuracy")
     for kind, option, file in (
         (captions, "--references", "COCO captions JSON, or predictions.jsonl"),
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
 
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Scores of captions in a file."""
-    from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
+    from frozenvl.evaluation.layouts import read_captions, read_references
+    from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
-    from frozenvl.metrics.layouts import read_captions, read_references
 
     references, captions = read_references(args.references), read_captions(args.results)
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
@@ -66,18 +66,14 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(captions),
         "of": len(references),
         "notes": scored.notes,
-        "fingerprint": {
-            "references": digest(references),
-            "tokenizer": "PTB, as pycocoevalcap's",
-            "CIDEr": "CIDEr-D",
-        },
+        "fingerprint": {"references": digest(references)} | RULES,
     } | ({"per_image": scored.per_image} if args.per_image else {})
 
 
 def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     """VQA accuracy of answers in a file."""
+    from frozenvl.evaluation.layouts import read_answers, read_vqa
     from frozenvl.metrics.fingerprint import digest
-    from frozenvl.metrics.layouts import read_answers, read_vqa
     from frozenvl.metrics.vqa import vqa_scores
 
     known, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import TypeVar
+
+T = TypeVar("T")
 
 ROUNDS = 6
 """Rounds of the Feistel network; four already make a pseudo-random permutation (Luby and Rackoff, 1988)."""
@@ -219,3 +222,14 @@ def rank_slice(start: int, stop: int, rank: int, world_size: int) -> range:
     """The positions of start … stop that a rank takes: consecutive, and even to within one."""
     size = stop - start
     return range(start + size * rank // world_size, start + size * (rank + 1) // world_size)
+
+
+def evaluation_batches(items: Iterable[T], size: int) -> list[list[T]]:
+    """Batches fixed by position, whatever the number of ranks."""
+    rows = list(items)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def mixed(examples: int) -> list[int]:
+    """A fixed mixed order of a source's examples, so that the first few are a fair sample of all."""
+    return list(Permutation(examples, "evaluation"))

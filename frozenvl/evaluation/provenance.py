@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from frozenvl.training.module import FrozenModule
+from frozenvl.evaluation.query import Query
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.prompt import Image
+from frozenvl.util.errors import UnreadableImage
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
 
 
-def of_run(module: FrozenModule, blind: bool, scaled_decoding: bool, batch_size: int) -> dict[str, Any]:
-    """The model, how it is run, how images are read, versions."""
+def of_run(
+    model: FrozenVL,
+    trained_weights: str,
+    precision: str,
+    *,
+    blind: bool,
+    scaled_decoding: bool,
+    batch_size: int,
+) -> dict[str, Any]:
+    """The model, how it runs, how images are read, versions.
+
+    Args:
+        trained_weights: fingerprint of what was trained.
+        blind: whether every image is black, in training as well.
+    """
     return {
         "blind": blind,
         "scaled_decoding": scaled_decoding,
-        "model": module.model.identity(),
-        "trained_weights": module.trained_fingerprint(),
-        "precision": module.precision,
+        "model": model.identity(),
+        "trained_weights": trained_weights,
+        "precision": precision,
         "eval_batch_size": batch_size,
         "versions": {name: version(name) for name in LIBRARIES},
     }
+
+
+def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
+    """Hash of all that predictions depend on."""
+    digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
+    for query in queries:
+        parts = [part if isinstance(part, str) else {"image": content_of(part)} for part in query.prompt]
+        digest.update(json.dumps([query.id, parts, query.candidates]).encode())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=2**17)
+def content_of(image: Image) -> str:
+    """The hash of an image's content; "unreadable" where it cannot be read."""
+    try:
+        return image.digest
+    except UnreadableImage:
+        return "unreadable"

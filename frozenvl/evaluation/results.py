@@ -1,4 +1,4 @@
-"""What an evaluation leaves: scores with their circumstances, predictions, a gallery, answers shown in full."""
+"""What an evaluation leaves: its score, predictions, a gallery, and some answers with their full prompts."""
 
 from __future__ import annotations
 
@@ -6,135 +6,150 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from frozenvl.data.order import Permutation
-from frozenvl.evaluation.partial import as_line
+from frozenvl.evaluation.partial import FILES, Answered, row_of
+from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.requests import Evaluation
+from frozenvl.evaluation.score_file import Score, write_score
 from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
 from frozenvl.util.errors import UnreadableImage
-from frozenvl.util.files import write_atomically
+from frozenvl.util.files import as_line, write_atomically
 from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
-if TYPE_CHECKING:
-    from frozenvl.evaluation.benchmark import Query, Record
-
-GALLERY = 12
-"""Images drawn."""
-FULL = 6
-"""Right answers shown with their full prompt, and wrong ones."""
+MAX_TILES = 12
+"""Images in a gallery."""
+MAX_SHOWN = 6
+"""Right answers shown with their full prompt, and as many wrong ones."""
 SIDE = 160
 """Longest side of an image in a shown prompt, in pixels."""
 
 
-def keep(evaluation: Evaluation, records: dict[str, Record]) -> None:
-    """Scores the records of an evaluation, by query id; logs on all ranks, writes and draws on one."""
-    benchmark, setting, context = evaluation.benchmark, evaluation.setting, evaluation.context
-    name, size = evaluation.name, benchmark.size(setting)
-    result = benchmark.score(setting, records)
+def write_results(evaluation: Evaluation, answered: Answered) -> None:
+    """Scores answers and logs the scores on all ranks; writes and draws on one.
+
+    Args:
+        answered: requests with their answers, ordered by query id.
+    """
+    benchmark, setting, session = evaluation.benchmark, evaluation.setting, evaluation.session
+    name = evaluation.name
+    answers = {request.query.id: answer for request, answer in answered}
+    result = benchmark.score(setting, answers)
     for key, value in result.scores.items():
-        context.log(f"{name}/{key}", value)
-    if context.rank:
+        session.log(f"{name}/{key}", value)
+    if session.rank:
         return
-    score = {
-        "name": name,
-        "benchmark": benchmark.name,
-        "protocol": benchmark.protocol,
-        "main": benchmark.main,
-        "setting": setting.facts,
-        "view": evaluation.view,
-        "scores": dict(result.scores),
-        "intervals": {key: list(ends) for key, ends in result.intervals().items()},
-        "baselines": benchmark.baselines(setting),
-        "samples": len(records),
-        "of": size,
-        "partial": len(records) < size,
-        "unreadable": sum("unreadable" in record for record in records.values()),
-        "step": context.step,
-        "fingerprint": evaluation.fingerprint,
-        **({"supervised_encoder": benchmark.supervised_encoder} if benchmark.supervised_encoder else {}),
-        "circumstances": evaluation.circumstances
-        | {"references": digest({key: record["references"] for key, record in records.items()})},
-    }
-    folder = context.folder / name
-    write_atomically(folder / "predictions.jsonl", "".join(map(as_line, records.values())))
-    results = benchmark.official({key: record["text"] for key, record in records.items()})
-    write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
-    draw(evaluation, records)
-    show_in_full(evaluation, records)
-    if score["unreadable"]:
+    rights = {key: benchmark.right(answer) for key, answer in answers.items()}
+    baselines = benchmark.baselines(setting)
+    official = benchmark.official({key: answer.text for key, answer in answers.items()})
+    folder, size = session.folder / name, len(benchmark.queries(setting))
+    rows = [row_of(request, answer) for request, answer in answered]
+    write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))
+    if official:
+        write_atomically(folder / "results.json", json.dumps(official, ensure_ascii=False) + "\n")
+    if benchmark.ask.gives_text:
+        draw_answers(evaluation, answered, rights)
+        show_answers(evaluation, answered, rights)
+    if unreadable := sum(bool(answer.unreadable) for answer in answers.values()):
         print(
-            f"{name}: {score['unreadable']} of {len(records)} prompts could not be read and count as wrong; "
+            f"{name}: {unreadable} of {len(answers)} prompts could not be read and count as wrong; "
             f"{folder / 'predictions.jsonl'} says why",
             file=sys.stderr,
         )
-    # Last: whoever finds it finds the others.
-    write_atomically(folder / "score.json", json.dumps(score, indent=2, ensure_ascii=False) + "\n")
+    references = {key: answer.query.references for key, answer in answers.items()}
+    score = Score(
+        name=name,
+        benchmark=benchmark.name,
+        protocol=benchmark.protocol,
+        metrics=tuple(benchmark.metrics),
+        setting=setting.facts,
+        view=evaluation.view,
+        scores=dict(result.scores),
+        intervals=dict(result.intervals()),
+        baselines=baselines,
+        samples=len(answers),
+        of=size,
+        partial=len(answers) < size,
+        unreadable=unreadable,
+        step=session.step,
+        fingerprint=evaluation.fingerprint,
+        supervised_encoder=benchmark.supervised_encoder,
+        provenance=evaluation.provenance | {"references": digest(references)},
+    )
+    # Written last: its presence means that the evaluation is complete.
+    write_score(folder / "score.json", score)
+    for path in folder.glob(FILES) if session.resumable else ():
+        path.unlink()
 
 
-def draw(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
-    """The gallery, as a PNG and in TensorBoard."""
-    context, tiles = evaluation.context, []
-    black = evaluation.view == "test-blind" or context.facts["blind"]
-    seen = ["(the model saw black)"] if black else []
+def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:
+    """Draws the gallery, as a PNG and in TensorBoard.
+
+    Args:
+        rights: query id → how right its answer is, from 0 to 1.
+    """
+    session, tiles = evaluation.session, []
+    black = evaluation.view == "test-blind" or session.provenance["blind"]
+    notes = ["(the model saw black)"] if black else []
     if evaluation.view == "text-only":
-        seen = ["(the model saw no image)"]
-    for query in in_mixed_order(evaluation, records, "gallery"):
+        notes = ["(the model saw no image)"]
+    for request, answer in in_mixed_order(answered, "gallery"):
+        query = request.query
+        if query.image is None:
+            continue
         try:
             picture = query.image.read()
         except UnreadableImage:  # where a view did not look at it
             continue
-        text = " ".join(records[query.id]["text"].split())  # ends of lines that no font can draw
-        right = evaluation.benchmark.right(records[query.id])
+        text = " ".join(answer.text.split())  # ends of lines that no font can draw
+        right = rights[request.query.id]
         mark = "" if right is None else "✓ " if right >= 0.5 else "✗ "
-        tiles.append(Tile(picture, [f"{mark}→ {text}", *seen], query.question, query.references))
-        if len(tiles) == GALLERY:
+        tiles.append(Tile(picture, [f"{mark}→ {text}", *notes], query.question, query.references))
+        if len(tiles) == MAX_TILES:
             break
     sheet = draw_gallery(tiles)
-    write_atomically(context.folder / evaluation.name / "gallery.png", as_png(sheet))
-    for logger in context.loggers:
+    write_atomically(session.folder / evaluation.name / "gallery.png", as_png(sheet))
+    for logger in session.loggers:
         pixels = torch.frombuffer(bytearray(sheet.tobytes()), dtype=torch.uint8)
         pixels = pixels.view(sheet.height, sheet.width, 3)
-        logger.experiment.add_image(f"{evaluation.name}/gallery", pixels, context.step, dataformats="HWC")
+        logger.experiment.add_image(f"{evaluation.name}/gallery", pixels, session.step, dataformats="HWC")
 
 
-def show_in_full(evaluation: Evaluation, records: Mapping[str, Record]) -> None:
-    """A few right and wrong answers with their prompts, as they were shown, for the report."""
-    folder = evaluation.context.folder / evaluation.name
+def show_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:
+    """Writes a few right and wrong answers with their prompts, as they were shown, for the report."""
+    folder = evaluation.session.folder / evaluation.name
     rows: list[dict[str, Any]] = []
-    found = {True: 0, False: 0}
-    for query in in_mixed_order(evaluation, records, "shown"):
-        record = records[query.id]
-        right = evaluation.benchmark.right(record)
-        alike = right is not None and right >= 0.5
-        if found[alike] == FULL:
+    counts = {True: 0, False: 0}
+    for request, answer in in_mixed_order(answered, "shown"):
+        right = rights[request.query.id]
+        is_right = right is not None and right >= 0.5
+        if counts[is_right] == MAX_SHOWN:
             continue
         try:
-            prompt, pictures = in_full(evaluation.shown(query), len(rows) + 1)
+            prompt, pictures = with_thumbnails(request.prompt, len(rows) + 1)
         except UnreadableImage:
             continue
-        found[alike] += 1
+        counts[is_right] += 1
         for file, picture in pictures.items():
             write_atomically(folder / file, picture)
-        said = {"text": record["text"], "references": record["references"]}
-        rows.append({"id": query.id, "right": right, "prompt": prompt, **said})
-        if len(rows) == 2 * FULL:
+        own = {"text": answer.text, "references": list(request.query.references)}
+        rows.append({"id": request.query.id, "right": right, "prompt": prompt, **own})
+        if len(rows) == 2 * MAX_SHOWN:
             break
     write_atomically(folder / "shown.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
-def in_mixed_order(evaluation: Evaluation, records: Mapping[str, Record], purpose: str) -> Iterator[Query]:
-    """The queries that were readable, in a fixed mixed order."""
-    queries = {query.id: query for query in evaluation.queries}
-    keys = [key for key, record in records.items() if "unreadable" not in record]
-    order = Permutation(len(keys), purpose)
-    return (queries[keys[order[place]]] for place in range(len(keys)))
+def in_mixed_order(answered: Answered, purpose: str) -> Iterator[tuple[Request, Answer]]:
+    """The readable ones, in a fixed mixed order."""
+    readable = [pair for pair in answered if not pair[1].unreadable]
+    return (readable[place] for place in Permutation(len(readable), purpose))
 
 
-def in_full(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], dict[str, bytes]]:
+def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], dict[str, bytes]]:
     """The `number`-th shown prompt as JSON, and its images by file."""
     parts: list[dict[str, str]] = []
     pictures: dict[str, bytes] = {}

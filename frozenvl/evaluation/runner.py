@@ -6,65 +6,52 @@ changes nothing, and a rank without a query still takes part.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from frozenvl.evaluation.asks.answer import answer, renewed
-from frozenvl.evaluation.partial import Parts
-from frozenvl.evaluation.requests import Evaluation, asked, check_length, name_of
-from frozenvl.evaluation.results import keep
-from frozenvl.evaluation.session import Context
-from frozenvl.training.datamodule import evaluation_batches
-from frozenvl.util.distributed import gather
+from frozenvl.data.order import evaluation_batches
+from frozenvl.evaluation.benchmark import Benchmark, Setting
+from frozenvl.evaluation.partial import PartialPredictions
+from frozenvl.evaluation.preflight import check_length
+from frozenvl.evaluation.requests import Evaluation, evaluation_of, in_order, name_of
+from frozenvl.evaluation.results import write_results
+from frozenvl.evaluation.session import Session
 from frozenvl.util.progress import progress_line
 
-if TYPE_CHECKING:
-    from frozenvl.evaluation.benchmark import Benchmark, Record, Setting
 
-
-def evaluate(benchmark: Benchmark, setting: Setting, context: Context) -> None:
+def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
     """Asks a setting's queries in each view; scores, logs, writes and draws.
 
     Raises:
         UserError: before the first is answered, where a prompt is too long; naming the benchmark.
     """
-    queries = asked(benchmark, setting, context)
-    check_length(name_of(benchmark, setting), benchmark, context, queries)
-    for view in context.views:
-        evaluation = Evaluation(benchmark, setting, view, context, queries)
-        if reason := pointless(evaluation):
-            if context.rank == 0:
-                print(f"{evaluation.name}: left out, since {reason}")
-        else:
+    everything = benchmark.queries(setting)
+    name = name_of(benchmark, setting)
+    queries = in_order(name, everything, session)
+    check_length(name, benchmark.ask, queries, session)
+    for view in session.views:
+        evaluation = evaluation_of(benchmark, setting, view, session, queries)
+        blind, reason = session.provenance["blind"], ""
+        if not all(request.prompt for request in evaluation.requests):
+            reason = "without images its prompts are empty"
+        elif blind and view == "test-blind":
+            reason = "the run sees black images anyway"
+        elif blind or view != "seeing":
+            reason = benchmark.ask.needs_images
+        if not reason:
             run(evaluation)
-
-
-def pointless(evaluation: Evaluation) -> str:
-    """Why a view of a benchmark says nothing; empty where it does."""
-    blind = evaluation.context.facts["blind"]
-    if not all(evaluation.shown(query) for query in evaluation.queries):
-        return "without images its prompts are empty"
-    if blind and evaluation.view == "test-blind":
-        return "the run sees black images anyway"
-    if evaluation.benchmark.likelihood == "calibrated" and (blind or evaluation.view != "seeing"):
-        return "likelihoods less those on black images say nothing where nothing else is seen"
-    return ""
+        elif session.rank == 0:
+            print(f"{evaluation.name}: left out, since {reason}")
 
 
 def run(evaluation: Evaluation) -> None:
     """Answers what is not answered yet, batch by batch; then scores, writes and draws."""
-    context, queries = evaluation.context, evaluation.queries
-    parts = Parts(context, evaluation.name, evaluation.fingerprint)
-    records: dict[str, Record] = dict(parts.known)
-    if known := sum(query.id in records for query in queries) if context.rank == 0 else 0:
-        print(f"{evaluation.name}: {known} of {len(queries)} answers are kept from before")
-    mine = evaluation_batches(queries, context.batch_size)[context.rank :: context.world_size]
-    with progress_line(evaluation.name, context.rank == 0, len(mine)) as progress:
-        for done, batch in enumerate(mine, start=1):
-            if any(query.id not in records for query in batch):
-                parts.add(answer(evaluation, batch))
-            progress(done, len(mine))
-    for part in gather(parts.mine):
-        records |= part
-    by_id = sorted(queries, key=lambda query: query.id)
-    keep(evaluation, {query.id: renewed(evaluation, query, records[query.id]) for query in by_id})
-    parts.remove()
+    session, requests = evaluation.session, evaluation.requests
+    partial = PartialPredictions(session, evaluation.name, evaluation.fingerprint)
+    if known := sum(request.query.id in partial.known for request in requests) if session.rank == 0 else 0:
+        print(f"{evaluation.name}: {known} of {len(requests)} answers are kept from before")
+    batches = evaluation_batches(requests, session.batch_size)[session.rank :: session.world_size]
+    with progress_line(evaluation.name, session.rank == 0, len(batches)) as progress:
+        for done, batch in enumerate(batches, start=1):
+            if any(request.query.id not in partial.known for request in batch):
+                answers = evaluation.benchmark.ask(batch, session)
+                partial.add(list(zip(batch, answers, strict=True)))
+            progress(done, len(batches))
+    write_results(evaluation, partial.gathered(sorted(requests, key=lambda request: request.query.id)))

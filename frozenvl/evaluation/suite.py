@@ -1,4 +1,4 @@
-"""Benchmarks on a trained run, outside of a fit."""
+"""Suites: the benchmarks of YAML files, on a trained run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from frozenvl.evaluation.benchmark import Benchmark, refuse_twins
+from frozenvl.evaluation.benchmark import Benchmark
+from frozenvl.evaluation.preflight import check, refuse_twins
 from frozenvl.evaluation.provenance import of_run
-from frozenvl.evaluation.requests import check
+from frozenvl.evaluation.query import View
 from frozenvl.evaluation.runner import evaluate
-from frozenvl.evaluation.session import Context, View
+from frozenvl.evaluation.session import Session
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
@@ -93,20 +94,28 @@ def reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def context_of(
+def session_of(
     trained: Trained, folder: Path, views: Sequence[View], batch_size: int, limit: int | None
-) -> Context:
-    """The context of a suite.
+) -> Session:
+    """The session of a suite.
 
     Args:
         folder: of the evaluations.
-        limit: how many batches of each setting; all, if none.
+        limit: number of batches of each setting; by default all.
     """
-    return Context(
-        model=trained.module.model,
+    module = trained.module
+    return Session(
+        model=module.model,
         plain=trained.processor,
         folder=folder,
-        facts=of_run(trained.module, trained.blind, trained.module.model.scaled_decoding, batch_size),
+        provenance=of_run(
+            module.model,
+            module.trained_fingerprint(),
+            module.precision,
+            blind=trained.blind,
+            scaled_decoding=module.model.scaled_decoding,
+            batch_size=batch_size,
+        ),
         step=trained.step,
         batch_size=batch_size,
         see=black if trained.blind else lambda image: image,
@@ -116,17 +125,17 @@ def context_of(
     )
 
 
-def check_suite(benchmarks: Mapping[str, Benchmark], context: Context) -> None:
+def check_suite(benchmarks: Mapping[str, Benchmark], session: Session) -> None:
     """Raises `UserError` where a benchmark could not be run; naming it."""
     refuse_twins(benchmarks.values())
     for benchmark in benchmarks.values():
-        benchmark.prepare(context)
+        benchmark.prepare(session.rank == 0)
         for setting in benchmark.settings():
-            check(benchmark, setting, context)
+            check(benchmark, setting, session)
 
 
-def run_suite(benchmarks: Mapping[str, Benchmark], context: Context) -> None:
-    """Evaluates all; what was answered before, under the same circumstances, is used again."""
+def run_suite(benchmarks: Mapping[str, Benchmark], session: Session) -> None:
+    """Evaluates all benchmarks; answers of an earlier run with the same fingerprint are used again."""
     for benchmark in benchmarks.values():
         for setting in benchmark.settings():
-            evaluate(benchmark, setting, context)
+            evaluate(benchmark, setting, session)

@@ -14,7 +14,7 @@ Groups = Mapping[str, Mapping[str, str]]
 """Question id → kind of group → its group: {"262148000": {"answer_type": "other"}}."""
 
 
-@dataclass  # torchmetrics copies what `compute` returns, and refuses frozen ones
+@dataclass(frozen=True)
 class AccuracyScores:
     """Accuracies in percent."""
 
@@ -26,6 +26,11 @@ class AccuracyScores:
     """What intervals resample: image ids, or question ids where the images are not known."""
     sums: dict[str, np.ndarray] = field(repr=False)
     """For each score (units, 2): sum of the accuracies of the unit's questions, and their number."""
+
+    @property
+    def per_query(self) -> dict[str, float]:
+        """Question id → accuracy in percent."""
+        return self.per_question
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Every score, as (samples,), where unit j counts `weights[i, j]` times in sample i.
@@ -79,6 +84,25 @@ def accuracy_scores(
     totals = {name: both.sum(axis=0) for name, both in sums.items()}
     scores = {name: float(total / count) for name, (total, count) in totals.items()}
     return AccuracyScores(scores, dict(per_question), list(row), sums)
+
+
+def named_scores(
+    accuracies: Mapping[str, Mapping[str, float]], images: Mapping[str, str] | None = None
+) -> AccuracyScores:
+    """Means of several accuracies of the same questions, such as by a strict and by a lenient rule.
+
+    Args:
+        accuracies: name of the score → question id → accuracy in percent. `per_question` is that of the first.
+        images: question id → image id, for intervals that keep an image's questions together.
+    """
+    found = {name: accuracy_scores(values, images=images) for name, values in accuracies.items()}
+    first = next(iter(found.values()))
+    return AccuracyScores(
+        {name: each.scores["overall"] for name, each in found.items()},
+        first.per_question,
+        first.units,
+        {name: each.sums["overall"] for name, each in found.items()},
+    )
 
 
 def check_answers(

@@ -11,6 +11,7 @@ import numpy as np
 from frozenvl.metrics import bootstrap
 from frozenvl.metrics.bleu import COUNTS, bleu, bleu_counts
 from frozenvl.metrics.cider import DocumentFrequency, cider
+from frozenvl.metrics.metric import Metric
 from frozenvl.metrics.ngrams import NGramIndex
 from frozenvl.metrics.rouge import rouge_l
 from frozenvl.metrics.tokenizer import tokenize
@@ -19,8 +20,18 @@ from frozenvl.util.errors import UserError
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
 """What is computed here; METEOR and SPICE, which need Java, are in `java`."""
 
+METRICS = (
+    Metric("CIDEr", digits=3, main=True),
+    Metric("Bleu_4", digits=3),
+    Metric("ROUGE_L", digits=3),
+    *(Metric(f"Bleu_{n}", digits=3, shown=False) for n in (1, 2, 3)),
+)
+"""How these scores are shown: shares, not percent."""
+RULES = {"tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D"}
+"""The variants of the metrics that are computed here."""
 
-@dataclass  # torchmetrics copies what `compute` returns, and refuses frozen ones
+
+@dataclass(frozen=True)
 class CaptionScores:
     """Scores of a set of captions, on pycocoevalcap's scale (CIDEr 0.95, Bleu_4 0.27)."""
 
@@ -36,6 +47,11 @@ class CaptionScores:
     @property
     def units(self) -> list[str]:
         return list(self.per_image)
+
+    @property
+    def per_query(self) -> dict[str, float]:
+        """Image id → its CIDEr."""
+        return {image: scores["CIDEr"] for image, scores in self.per_image.items()}
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Every score, as (samples,), where image j counts `weights[i, j]` times in sample i.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
+from frozenvl.metrics.accuracy import AccuracyScores, check_answers, named_scores
+from frozenvl.metrics.metric import Metric
 from frozenvl.util.errors import UserError
 
+METRICS = (Metric("strict", "%", main=True), Metric("first_phrase", "%"))
 _PHRASE_END = re.compile(r"\s*(?:$|\n|[.,;:!?])")
 
 
@@ -37,17 +39,16 @@ def naming_scores(
     outputs: Mapping[str, str],
     ended: Mapping[str, bool],
     names: Mapping[str, str],
-    groups: Groups | None = None,
     images: Mapping[str, str] | None = None,
     partial: bool = False,
-) -> dict[str, AccuracyScores]:
-    """Both accuracies in percent: {"strict": …, "first_phrase": …}.
+) -> AccuracyScores:
+    """Both accuracies in percent: `strict` and `first_phrase`.
 
     Args:
         outputs: question id → generated text.
         ended: question id → whether the model ended the sequence there by itself.
         names: question id → the right name.
-        groups, images, partial: as for `vqa.vqa_scores`.
+        images, partial: as for `vqa.vqa_scores`.
 
     Raises:
         UserError: unknown questions, missing outputs (unless `partial`), questions without a name, outputs of
@@ -61,7 +62,4 @@ def naming_scores(
         )
     strict = {q: 100.0 * strict_match(text, names[q], ended[q]) for q, text in outputs.items()}
     lenient = {q: 100.0 * first_phrase_match(text, names[q]) for q, text in outputs.items()}
-    return {
-        "strict": accuracy_scores(strict, groups, images),
-        "first_phrase": accuracy_scores(lenient, groups, images),
-    }
+    return named_scores({"strict": strict, "first_phrase": lenient}, images)

@@ -6,6 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
+from frozenvl.metrics.metric import Metric
+
+METRICS = (Metric("overall", "%", main=True),)
+"""How these scores are shown. Those of single groups of questions are breakdowns."""
 
 
 def _words(text: str) -> list[str]:

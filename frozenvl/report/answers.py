@@ -47,8 +47,8 @@ class Answer:
     text: str
     references: tuple[tuple[str, int], ...]
     """Each with how often it is given."""
-    candidates: tuple[tuple[str, float | None], ...] = ()
-    """What the answer was chosen among, likeliest first, each with its log-probability as it was compared."""
+    candidates: tuple[tuple[str, float], ...] = ()
+    """Candidates that the answer was chosen among, the likeliest first, each with its compared log-probability."""
 
     @property
     def examples(self) -> int:
@@ -63,29 +63,22 @@ class Gallery:
     run: str
     detail: str
     answers: tuple[Answer, ...]
-    sheet: Picture | None
-    """Where answers were not kept with their prompts."""
     most_said: tuple[tuple[str, float], ...]
     """Texts with their share of all answers."""
 
 
-def galleries(run: Run, benchmark: str) -> list[Gallery]:
-    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without pictures."""
-    results = [
-        result
-        for result in run.results
-        if result.benchmark == benchmark
-        and any((result.folder / name).is_file() for name in ("shown.json", "gallery.png"))
-    ]
+def gallery_of(run: Run, benchmark: str) -> Gallery | None:
+    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without answers."""
+    known = [result for result in run.results if result.benchmark == benchmark]
+    results = [result for result in known if (result.folder / "shown.json").is_file()]
     if not results:
-        return []
+        return None
     result = max(results, key=_size)
     predictions = _predictions(result.folder)
     answers = _read_answers(result.folder, predictions)
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
-    drawn = _picture(result.folder, "gallery.png") if not answers else None
-    return [Gallery(run.label, detail, tuple(answers), drawn, tuple(_most_said(predictions)))]
+    return Gallery(run.label, detail, tuple(answers), tuple(_most_said(predictions)))
 
 
 def _size(result: Result) -> tuple[int, float]:
@@ -103,8 +96,6 @@ def picture(path: Path) -> Picture | None:
 
 def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[Answer]:
     path = folder / "shown.json"
-    if not path.is_file():
-        return []
     try:
         rows = read_json(path)
         shown = {str(row["id"]) for row in rows}
@@ -120,23 +111,16 @@ def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[A
 
 def _answer(folder: Path, row: dict[str, Any]) -> Answer:
     right = row.get("right")
+    texts, values = (row.get(key, ()) for key in ("candidates", "values"))
+    candidates = [(str(text).strip(), float(x)) for text, x in zip(texts, values, strict=False)]
     return Answer(
         id=str(row["id"]),
         right=None if right is None else float(right),
         turns=tuple(_turns(folder, row["prompt"])),
         text=str(row["text"]),
         references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
-        candidates=tuple(_candidates(row)),
+        candidates=tuple(sorted(candidates, key=lambda candidate: -candidate[1])),
     )
-
-
-def _candidates(row: dict[str, Any]) -> list[tuple[str, float | None]]:
-    """The candidates with their values, where these were kept: the highest first."""
-    texts = [str(text).strip() for text in row.get("candidates", ())]
-    values = [float(value) for value in row.get("values", ())]
-    if len(values) != len(texts):
-        return [(text, None) for text in texts]
-    return [(texts[place], values[place]) for place in sorted(range(len(texts)), key=lambda n: -values[n])]
 
 
 def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Picture | None, str]]:

@@ -49,13 +49,6 @@ class Cell:
         return " ".join(part for part in (self.value + self.marks, self.spread, self.interval) if part)
 
 
-def digits_of(score: str) -> int:
-    """Captions' scores are shares, those of pairs around 1 to 100, all others percent."""
-    if score.startswith(("CIDEr", "Bleu", "ROUGE", "METEOR", "SPICE", "loss", "bits_per_byte")):
-        return 3
-    return 2 if score == "perplexity" else 1
-
-
 def cell_of(results: Sequence[Result], score: str) -> Cell:
     """A score of one result, or of several that differ in the seed of their demonstrations.
 
@@ -68,7 +61,7 @@ def cell_of(results: Sequence[Result], score: str) -> Cell:
     ends = [result.intervals.get(score, (math.nan, math.nan)) for result in results]
     known = all(math.isfinite(end) for pair in ends for end in pair)
     return Cell(
-        digits=digits_of(score),
+        digits=results[0].metric(score).digits,
         mean=fmean(values),
         low=fmean(low for low, _ in ends) if known else None,
         high=fmean(high for _, high in ends) if known else None,

@@ -11,14 +11,14 @@ from frozenvl.report.load import Result
 from frozenvl.report.tables import by_setting
 
 OWN = ("model", "trained_weights", "blind", "view")
-"""Circumstances in which runs may differ: it is them that are compared."""
+"""Keys of a provenance in which runs may differ: these are what is compared."""
 DRAWN = ("seed", "demonstrations.seed")
 MINOR = ("versions", "eval_batch_size")
 """These may flip single answers, no more."""
 SHOWN = 60
 """Characters of a value."""
 NAMES = {"references": "the references", "ends": "where answers end", "pairs": "the pairs"}
-"""Circumstances whose keys do not say what they are."""
+"""Keys of a provenance in words, where the key does not say it."""
 PLURAL = ("references", "demonstrations", "pairs")
 HASH = re.compile(r"[ ,]*\b[0-9a-f]{16,}\b")
 """What tells contents apart, and nothing to a reader."""
@@ -41,20 +41,20 @@ def differences(results: Sequence[Result]) -> tuple[list[str], list[str]]:
 
 
 def differ(key: str) -> str:
-    """That a circumstance is not the same, in words."""
+    """That a key of two provenances differs, in words."""
     return f"{NAMES.get(key, key)} {'differ' if key in PLURAL else 'differs'}"
 
 
-def facts(circumstances: Mapping[str, Any], but: Collection[str]) -> dict[str, Any]:
-    """Circumstances with dotted keys, less some and all that is below them."""
-    known = dict(circumstances)
+def facts(provenance: Mapping[str, Any], but: Collection[str]) -> dict[str, Any]:
+    """A provenance with dotted keys, less some keys and all below them."""
+    known = dict(provenance)
     if "decoding" in known:  # "greedy", or options
         known["decoding"] = str(known["decoding"])
     return {key: value for key, value in flat(known) if key.split(".")[0] not in but}
 
 
 def plain(key: str, value: Any) -> str:
-    """A circumstance's value, short, in a line, without what only a machine can tell apart."""
+    """A value of a provenance in one short line, without hashes."""
     if value is None:
         return "not recorded"
     text = value if isinstance(value, str) else repr(value)
@@ -68,7 +68,7 @@ def _mixed(results: Sequence[Result]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for run, benchmark in dict.fromkeys((result.run, result.benchmark) for result in results):
         own = [result for result in results if (result.run, result.benchmark) == (run, benchmark)]
-        if len({result.circumstances.get("trained_weights") for result in own} - {None}) > 1:
+        if len({result.provenance.get("trained_weights") for result in own} - {None}) > 1:
             steps = sorted({result.step for result in own if result.step is not None})
             told = f" (of steps {', '.join(f'{step:,}' for step in steps)})" if len(steps) > 1 else ""
             found.setdefault(f"the weights differ within {run}{told}", []).append(benchmark)
@@ -85,17 +85,17 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _differing(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """Each circumstance that is not the same in all of a setting's results, with its values and whose they are."""
-    known = [(result, _facts(result)) for result in group]
-    for key in dict.fromkeys(key for _, own in known for key in own):
+    """Each key whose value is not the same in all results of a setting, with its values and their runs."""
+    known = [_facts(result) for result in group]
+    for key in dict.fromkeys(key for own in known for key in own):
         if key == "references" and len({result.samples for result in group}) > 1:
             continue  # those of other queries
-        values: dict[Any, list[Result]] = {}
-        for result, own in known:
-            values.setdefault(repr(own.get(key)), []).append(result)
-        if len(values) > 1:
-            whose = [_whose(having, group) for having in values.values()]
-            told = [plain(key, _facts(having[0]).get(key)) for having in values.values()]
+        having: dict[str, list[Result]] = {}
+        for result, own in zip(group, known, strict=True):
+            having.setdefault(repr(own.get(key)), []).append(result)
+        if len(having) > 1:
+            whose = [_whose(results, group) for results in having.values()]
+            told = [plain(key, _facts(results[0]).get(key)) for results in having.values()]
             if len(set(told)) < len(told):
                 yield key, ", between " + " and ".join(whose)
             else:
@@ -114,5 +114,5 @@ def _whose(having: Sequence[Result], group: Sequence[Result]) -> str:
 
 
 def _facts(result: Result) -> dict[str, Any]:
-    known = {key: value for key, value in facts(result.circumstances, OWN).items() if key not in DRAWN}
+    known = {key: value for key, value in facts(result.provenance, OWN).items() if key not in DRAWN}
     return known | {"number of queries": result.samples, "main score": result.main}

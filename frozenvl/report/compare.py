@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from frozenvl.evaluation.score_file import Score, read_score
+from frozenvl.metrics import captions, naming, vqa
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
-from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.captions import CaptionScores, caption_scores
+from frozenvl.metrics.metric import Metric
 from frozenvl.metrics.naming import naming_scores
 from frozenvl.metrics.vqa import soft_scores, vqa_scores
 from frozenvl.report.comparability import differ, facts, plain
@@ -18,7 +21,7 @@ from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 
 OWN = ("model", "trained_weights", "blind", "precision")
-"""Circumstances in which two models may differ; in any other the comparison is not of the models alone."""
+"""Keys of a provenance in which two models may differ; with another one the comparison is not of the models alone."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,13 @@ class Comparison:
     """B against A on one evaluation."""
 
     differences: dict[str, Difference]
+    metrics: Sequence[Metric]
     a: dict[str, float]
     """A's scores."""
     changed: list[str]
     """Ids of queries, those on which B gained or lost most first."""
     per_query: dict[str, tuple[float, float]]
-    """A's and B's score of each query: CIDEr, or accuracy."""
+    """A's and B's score of each query."""
     records: tuple[dict[str, Any], dict[str, Any]]
     warnings: list[str]
 
@@ -69,18 +73,15 @@ def matched(first: Mapping[str, Path], second: Mapping[str, Path]) -> dict[str, 
 
 
 def _asked(predictions: Path) -> str:
-    """What is asked and how, as the score beside predictions says; empty where it does not."""
+    """Benchmark, setting and view of predictions, as the score beside them says; empty where there is none."""
     score = score_of(predictions)
-    if "benchmark" not in score or "setting" not in score:
-        return ""
-    return json.dumps([score["benchmark"], score["setting"], score.get("view")], sort_keys=True)
+    return json.dumps([score.benchmark, score.setting, score.view], sort_keys=True) if score else ""
 
 
-def score_of(predictions: Path) -> dict[str, Any]:
-    """The score.json beside predictions; empty where there is none."""
+def score_of(predictions: Path) -> Score | None:
+    """The score beside predictions; none where there is no such file."""
     file = predictions.with_name("score.json")
-    score = read_json(file) if file.is_file() else {}
-    return score if isinstance(score, dict) else {}
+    return read_score(file) if file.is_file() else None
 
 
 def compare(a: Path, b: Path) -> Comparison:
@@ -95,78 +96,73 @@ def compare(a: Path, b: Path) -> Comparison:
         raise UserError(
             f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
         )
-    protocol = score_of(a).get("protocol") or score_of(b).get("protocol")
-    if protocol == "naming":
-        scored = [_names(rows) for rows in (first, second)]
-    elif any(row.get("question") for row in first.values()):
-        scored = [{"": _answers(rows)} for rows in (first, second)]
-    else:
-        scored = [{"": _captions(rows)} for rows in (first, second)]
-    each = [_per_query(next(iter(metrics.values()))) for metrics in scored]
-    per_query = {key: (each[0][key], each[1][key]) for key in first}
+    scores = [score_of(path) for path in (a, b)]
+    protocol = next((score.protocol for score in scores if score), "")
+    if not protocol:
+        protocol = "vqa" if any(row.get("question") for row in first.values()) else "captions"
+    if protocol not in SCORERS:
+        raise UserError(
+            f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(SCORERS)} are"
+        )
+    scorer, metrics = SCORERS[protocol]
+    one, other = scorer(first), scorer(second)
+    chosen = all(row.get("candidates") for rows in (first, second) for row in rows.values())
+    # Nothing can follow an answer that was chosen, so that a lenient rule says what the main one does.
+    needless = {metric.name for metric in metrics if chosen and not metric.main}
+    changes = paired_bootstrap(one, other)
+    differences = {key: change for key, change in changes.items() if key not in needless}
+    per_query = {key: (one.per_query[key], other.per_query[key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
-    warnings = _warnings(a.with_name("score.json"), b.with_name("score.json"))
-    differences = {
-        name or key: change
-        for name, metric in scored[0].items()
-        for key, change in paired_bootstrap(metric, scored[1][name]).items()
-    }
-    scores = {
-        name or key: value for name, metric in scored[0].items() for key, value in metric.scores.items()
-    }
-    return Comparison(differences, scores, changed, per_query, (first, second), warnings)
+    warnings = list(_warnings(a, b))
+    return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
-def _per_query(metric: Any) -> dict[str, float]:
-    if isinstance(metric, AccuracyScores):
-        return metric.per_question
-    return {key: row["CIDEr"] for key, row in metric.per_image.items()}
-
-
-def _captions(rows: dict[str, Any]) -> Any:
-    return caption_scores(
-        {key: row["text"] for key, row in rows.items()}, {key: row["references"] for key, row in rows.items()}
-    )
+def _captions(rows: dict[str, Any]) -> CaptionScores:
+    return caption_scores(_column(rows, "text"), _column(rows, "references"))
 
 
 def _answers(rows: dict[str, Any]) -> AccuracyScores:
     """VQA accuracy; of soft scores, where there are such."""
-    texts = {key: row["text"] for key, row in rows.items()}
+    texts, images = _column(rows, "text"), _images(rows)
     kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if any(row.get("scores") for row in rows.values()):
         soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
-        return soft_scores(texts, soft, kinds, _images(rows))
-    return vqa_scores(texts, {key: row["references"] for key, row in rows.items()}, kinds, _images(rows))
+        return soft_scores(texts, soft, kinds, images)
+    return vqa_scores(texts, _column(rows, "references"), kinds, images)
 
 
-def _names(rows: dict[str, Any]) -> dict[str, AccuracyScores]:
-    """Both rules of naming; of names that were chosen, and that nothing can follow, the strict one."""
-    both = naming_scores(
-        {key: row["text"] for key, row in rows.items()},
-        {key: row["ended"] for key, row in rows.items() if "ended" in row},
-        {key: row["references"][0] for key, row in rows.items()},
-        images=_images(rows),
-    )
-    chosen = all(row.get("candidates") for row in rows.values())
-    return {name: metric for name, metric in both.items() if name == "strict" or not chosen}
+def _names(rows: dict[str, Any]) -> AccuracyScores:
+    ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
+    names = {key: row["references"][0] for key, row in rows.items()}
+    return naming_scores(_column(rows, "text"), ended, names, _images(rows))
+
+
+SCORERS: dict[str, tuple[Callable[[dict[str, Any]], Any], Sequence[Metric]]] = {
+    "captions": (_captions, captions.METRICS),
+    "vqa": (_answers, vqa.METRICS),
+    "fast_vqa": (_answers, vqa.METRICS),
+    "naming": (_names, naming.METRICS),
+}
+"""Protocol → how its predictions are scored again, and its metrics."""
+
+
+def _column(rows: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: row[key] for name, row in rows.items()}
 
 
 def _images(rows: dict[str, Any]) -> dict[str, str]:
     return {key: row.get("image_id", key) for key, row in rows.items()}
 
 
-def _warnings(a: Path, b: Path) -> list[str]:
+def _warnings(a: Path, b: Path) -> Iterator[str]:
     """What makes this more, or less, than a comparison of two models."""
-    if not (a.is_file() and b.is_file()):
-        return [
-            f"no {path}: how these predictions came about is not known"
-            for path in (a, b)
-            if not path.is_file()
-        ]
-    one, other = (facts(read_json(path).get("circumstances", {}), OWN) for path in (a, b))
-    lines = []
-    for key in dict.fromkeys([*one, *other]):
-        if one.get(key) != other.get(key):
-            told = [plain(key, known.get(key)) for known in (one, other)]
-            lines.append(differ(key) + (f": {' and '.join(told)}" if told[0] != told[1] else ""))
-    return lines
+    scores = {path.with_name("score.json"): score_of(path) for path in (a, b)}
+    missing = [path for path, score in scores.items() if score is None]
+    yield from (f"no {path}: how these predictions came about is not known" for path in missing)
+    known = [facts(score.provenance, OWN) for score in scores.values() if score]
+    if missing or len(known) < 2:
+        return
+    for key in dict.fromkeys(key for own in known for key in own):
+        told = [plain(key, own.get(key)) for own in known]
+        if known[0].get(key) != known[1].get(key):
+            yield differ(key) + (f": {' and '.join(told)}" if told[0] != told[1] else "")

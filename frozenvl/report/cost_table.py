@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.labels import shared, words
 from frozenvl.report.load import Result, Run
@@ -25,25 +26,14 @@ SIZE = COSTS["trained_parameters"][0]
 
 
 @dataclass(frozen=True)
-class Worth:
-    """Scores and costs, row by row."""
+class Worth(Table):
+    """Scores and costs, row by row. A column is a run, or several that differ in their seed alone."""
 
     metric: str
-    columns: tuple[Column, ...]
-    """Runs, or several that differ in their seed alone."""
     scores: tuple[Row, ...]
     """The metric, in each evaluation that has it."""
     costs: tuple[Row, ...]
     """What the runs recorded of their fits; none, where none did and no runs belong together."""
-    notes: tuple[str, ...]
-
-    @property
-    def table(self) -> Table:
-        return Table("cost", self.title, "", self.columns, (*self.scores, *self.costs), self.notes)
-
-    @property
-    def title(self) -> str:
-        return f"{self.metric} beside {SIZE} and what training took"
 
     @property
     def points(self) -> list[tuple[Row, list[tuple[Column, float, Cell]]]]:
@@ -65,7 +55,7 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
     """A metric beside what it took.
 
     Args:
-        metric: a score's name; by default CIDEr, or else the first run's first main score, perplexity's last.
+        metric: a score's name; by default the first benchmark's main score, or else that of the losses.
 
     Raises:
         UserError: where no run has such a score.
@@ -73,16 +63,15 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
     results = [result for run in runs for result in run.results]
     own = [result for result in results if result.view in ("seeing", "blind")] or results
     known = list(dict.fromkeys(score for result in own for score in result.scores))
-    main = next((result.main for result in own if result.main != "perplexity"), "perplexity")
-    chosen = metric or ("CIDEr" if "CIDEr" in known else main)
+    chosen = metric or min(own, key=lambda result: result.benchmark == LOSSES).main
     if chosen not in known:
         raise UserError(f"no run has a score {chosen!r}; there are {', '.join(known)}")
     groups = by_seed(runs)
     columns = {Column("run", group.label): group for group in groups}
     having = [result for result in own if chosen in result.scores]
     scores = [_score(alike, having, chosen, columns) for alike in by_setting(having)]
-    told = [result for result in own if "perplexity" in result.scores and chosen != "perplexity"]
-    costs = [_score(alike, told, "perplexity", columns) for alike in by_setting(told)]
+    told = [result for result in own if result.benchmark == LOSSES and result.main != chosen]
+    costs = [_score(alike, told, alike[0].main, columns) for alike in by_setting(told)]
     for key, (title, digits) in COSTS.items():
         cells = {
             column: over_seeds([Cell(digits, run.cost.get(key)) for run in group.runs])
@@ -99,7 +88,9 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
         )
     if not together and not any(run.cost for run in runs):
         costs = []
-    return Worth(chosen, tuple(columns), tuple(scores), tuple(costs), tuple(notes))
+    title = f"{chosen} beside {SIZE} and what training took"
+    rows = (*scores, *costs)
+    return Worth("cost", title, "", tuple(columns), rows, tuple(notes), chosen, tuple(scores), tuple(costs))
 
 
 def _score(

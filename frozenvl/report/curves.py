@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,25 +105,40 @@ def draw(panel: Panel, score: str, number: int) -> str:
         score: what is plotted.
         number: tells the ids of this element from those of others on the page.
     """
+    return as_svg(lambda: _figure(panel, score), number)
+
+
+def as_svg(draw: Callable[[], Any], number: int) -> str:
+    """The figure that a function draws, as an <svg> element; `number` tells its ids from others' on the page."""
     import matplotlib
-    from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
-        axes = figure.subplots()
-        handles = _plot(axes, panel)
-        axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
-        figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
-        return as_svg(figure, number)
-
-
-def as_svg(figure: Any, number: int) -> str:
-    """A figure as an <svg> element; within the context of `STYLE`."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        buffer = io.StringIO()
+        draw().savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), number)
+
+
+def as_file(draw: Callable[[], Any], kind: str) -> bytes:
+    """The figure that a function draws, as the content of a `png` or `svg` file."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        buffer = io.BytesIO()
+        draw().savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()
+
+
+def _figure(panel: Panel, score: str) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
+    axes = figure.subplots()
+    handles = _plot(axes, panel)
+    axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+    figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
+    return figure
 
 
 def _plot(axes: Any, panel: Panel) -> list[Any]:

@@ -11,12 +11,8 @@ from frozenvl.report.labels import ordered
 from frozenvl.report.load import Run
 from frozenvl.report.tables import Table
 
-MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|~#"} | {
-    "<": "&lt;",
-    ">": "&gt;",
-    "&": "&amp;",
-    "\n": " ",
-}
+MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|~#"}
+MARKDOWN |= {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " "}
 LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -28,7 +24,7 @@ LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "†": r"$^{\dagger}$",
     "\n": " ",
 }
-PLAIN = (
+PLAIN = [
     "run",
     "evaluation",
     "benchmark",
@@ -40,7 +36,7 @@ PLAIN = (
     "of",
     "partial",
     "unreadable",
-)
+]
 
 
 def markdown(tables: Sequence[Table], warnings: Sequence[str]) -> str:

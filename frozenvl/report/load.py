@@ -1,9 +1,8 @@
-"""What the evaluations of runs left, read as it stands on disk. Files of older versions lack some of it."""
+"""Reads what runs left: the scores of their evaluations, their costs, their configurations."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,43 +11,19 @@ from typing import Any
 
 import yaml
 
+from frozenvl.evaluation.score_file import Score, read_score, score_files
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 
-SHOTS = re.compile(r"-(\d+)shot$")
-"""How names of evaluations ended before settings were recorded."""
 
-
-@dataclass(frozen=True)
-class Result:
-    """One score.json."""
+@dataclass(frozen=True, kw_only=True)
+class Result(Score):
+    """A score with its run. The seed of the demonstrations stands beside the setting; a blind run's view is "blind"."""
 
     run: str
     folder: Path
     """Of the evaluation."""
-    name: str
-    benchmark: str
-    protocol: str
-    main: str
-    """The score that stands for the others."""
-    setting: dict[str, Any]
-    """Shots, ways, induction …, without the seed of the demonstrations."""
     seed: int | None
-    view: str
-    """What was shown of the images."""
-    scores: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    """Of 95 %: score → (low, high)."""
-    baselines: dict[str, float]
-    supervised_encoder: str
-    samples: int | None
-    of: int | None
-    partial: bool
-    unreadable: int
-    step: int | None
-    fingerprint: str
-    """Of all that the predictions depend on; empty where that was not recorded."""
-    circumstances: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,24 +69,15 @@ def _wanted(runs: Sequence[Run], only: Sequence[str], views: Sequence[str]) -> l
     ):
         if unknown := [name for name in wanted if name not in there]:
             raise UserError(f"no scores of {what} {unknown[0]!r}; there are {', '.join(sorted(there))}")
-    kept = [
-        replace(
-            run,
-            results=tuple(
-                result
-                for result in run.results
-                if (not only or result.benchmark in only) and (not views or result.view in views)
-            ),
-        )
-        for run in runs
-    ]
+    is_wanted = lambda x: (not only or x.benchmark in only) and (not views or x.view in views)
+    kept = [replace(run, results=tuple(filter(is_wanted, run.results))) for run in runs]
     if not any(run.results for run in kept):
         raise UserError(f"no scores of {', '.join(only)} in the view {', '.join(views)}")
     return [run for run in kept if run.results]
 
 
 def _read_run(label: str, folder: Path) -> Run:
-    files = sorted(folder.glob("evaluation/*/score.json"))
+    files = score_files(folder)
     if not files:
         raise UserError(
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
@@ -139,67 +105,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _read_result(run: str, file: Path) -> Result:
-    content = read_json(file)
-    try:
-        return _result(run, file.parent, content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        what = f"missing {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{file}: not a score.json ({what}); evaluate the run again") from None
-
-
-def _result(run: str, folder: Path, content: dict[str, Any]) -> Result:
-    scores = {str(key): float(value) for key, value in content["scores"].items()}
-    if not scores:
-        raise ValueError("it has no scores")
-    circumstances = dict(content.get("circumstances", {}))
-    setting = dict(content["setting"]) if "setting" in content else _older_setting(circumstances)
-    seed = setting.pop("seed", None)
-    name = str(content.get("name", folder.name))
-    view = str(content.get("view", "seeing"))
-    if view == "seeing" and circumstances.get("blind"):  # a blind run's own view is black
-        view = "blind"
-    return Result(
-        run=run,
-        folder=folder,
-        name=name,
-        benchmark=str(content.get("benchmark") or SHOTS.sub("", name)),
-        protocol=str(content.get("protocol", "captions" if "CIDEr" in scores else "vqa")),
-        main=_main(content, scores),
-        # The most similar ones are not drawn.
-        seed=None if setting.get("demonstrations") == "rices" else seed,
-        setting=setting,
-        view=view,
-        scores=scores,
-        intervals={k: (float(low), float(high)) for k, (low, high) in content.get("intervals", {}).items()},
-        baselines={str(key): float(value) for key, value in content.get("baselines", {}).items()},
-        supervised_encoder=str(content.get("supervised_encoder") or ""),
-        samples=content.get("samples"),
-        of=content.get("of"),
-        partial=bool(content.get("partial", False)),
-        unreadable=int(content.get("unreadable", 0)),
-        step=content.get("step"),
-        fingerprint=str(content.get("fingerprint") or ""),
-        circumstances=circumstances,
-    )
-
-
-def _main(content: dict[str, Any], scores: dict[str, float]) -> str:
-    main = content.get("main")
-    if main is None:
-        return next((key for key in ("CIDEr", "overall") if key in scores), next(iter(scores)))
-    if main not in scores:
-        raise ValueError(f"its main score {main!r} is not among its scores")
-    return str(main)
-
-
-def _older_setting(circumstances: dict[str, Any]) -> dict[str, Any]:
-    shots, demonstrations = circumstances.get("shots"), circumstances.get("demonstrations")
-    if shots is None:
-        return {}
-    if not shots or not isinstance(demonstrations, dict):
-        return {"shots": shots}
-    drawn = str(demonstrations.get("drawn", "per question")).replace(" ", "_")
-    return {"shots": shots, "demonstrations": drawn, "seed": demonstrations.get("seed")}
+    score = read_score(file)
+    setting = {key: value for key, value in score.setting.items() if key != "seed"}
+    drawn = setting.get("demonstrations") != "rices"  # the most similar ones are not drawn
+    own = {
+        "run": run,
+        "folder": file.parent,
+        "setting": setting,
+        "seed": score.setting.get("seed") if drawn else None,
+        "view": "blind" if score.view == "seeing" and score.provenance.get("blind") else score.view,
+    }
+    return Result(**vars(score) | own)
 
 
 def same_setting(result: Result) -> tuple[Any, ...]:

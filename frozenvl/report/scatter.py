@@ -1,38 +1,14 @@
-"""A score against the number of trained parameters, as SVG for the page and as PNG."""
+"""A score against the number of trained parameters, as a figure."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from frozenvl.report.cost_table import SIZE, Worth
-from frozenvl.report.curves import INK, STYLE, look
-from frozenvl.report.curves import as_svg as figure_as_svg
+from frozenvl.report.curves import INK, look
 
 
-def as_svg(worth: Worth, number: int) -> str:
-    """An <svg> element.
-
-    Args:
-        number: tells its ids from those of others on the page.
-    """
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        return figure_as_svg(_figure(worth), number)
-
-
-def as_png(worth: Worth) -> bytes:
-    """The content of a PNG file."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        buffer = io.BytesIO()
-        _figure(worth).savefig(buffer, dpi=150)
-    return buffer.getvalue()
-
-
-def _figure(worth: Worth) -> Any:
+def scatter(worth: Worth) -> Any:
     """A plot for each evaluation, one below the other; a run has its colour and sign in all."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter

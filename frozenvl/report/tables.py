@@ -12,7 +12,6 @@ from frozenvl.report.labels import place, shared, without_implied, words
 from frozenvl.report.load import Result, Run, same_setting
 from frozenvl.report.paper import published
 
-SHOWN_SCORES = ("CIDEr", "Bleu_4", "ROUGE_L", "overall", "strict", "first_phrase", "bits_per_byte")
 VIEWS = ("seeing", "blind", "test-blind", "text-only")
 BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
 
@@ -56,12 +55,12 @@ class Table:
         """Titles of the columns of words."""
         return [
             *(["setting"] if any(row.label for row in self.rows) else []),
-            *(["score"] if self.scores > 1 or not self.rows[0].label else []),
+            *(["score"] if self.rows_per_setting > 1 or not self.rows[0].label else []),
         ]
 
     @property
-    def scores(self) -> int:
-        """How many rows a setting has: one for each score, the main one first."""
+    def rows_per_setting(self) -> int:
+        """One for each score, the main one first."""
         return len({row.score for row in self.rows})
 
     def start(self, row: Row) -> list[str]:
@@ -100,7 +99,7 @@ def _table(results: list[Result]) -> Table:
     settings = without_implied([group[0].setting for group in groups])
     common = shared(settings)
     ours = run_columns(results)
-    scores = [main, *(score for score in shown_scores(results) if score != main)]
+    scores = dict.fromkeys([main, *shown_scores(results)])
     given: list[Column] = []
     rows = []
     for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
@@ -125,20 +124,18 @@ def _table(results: list[Result]) -> Table:
 
 
 def shown_scores(results: Sequence[Result]) -> list[str]:
-    """The scores that tables show beside the main one."""
-    known = {score for result in results for score in result.scores}
-    if all("chosen_by" in result.circumstances for result in results):
-        known.discard("first_phrase")  # nothing follows an answer that was chosen: it is the strict score
-    return [score for score in SHOWN_SCORES if score in known]
+    """The scores that tables show: those that the metrics of some result ask to be shown."""
+    return list(dict.fromkeys(score for result in results for score in result.shown))
 
 
 def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
-    """What is known of a setting without our runs: the first run's baselines, the paper's numbers."""
+    """Numbers of a setting beside our runs': the first run's baselines, the paper's."""
+    first = group[0]
+    digits = first.metric(first.main).digits
     known = {key: value for result in reversed(group) for key, value in result.baselines.items()}
     for key in sorted(known, key=lambda key: (*BASELINES, key).index(key)):
-        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(mean=known[key])
-    first = group[0]
-    if "chosen_by" in first.circumstances:  # the paper's answers are generated
+        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(digits, known[key])
+    if "chosen_by" in first.provenance:  # the paper's answers are generated
         return
     for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():
         yield Column("paper", system, f"paper, {size}"), Cell(mean=value)
@@ -155,10 +152,9 @@ def marks_in(results: Iterable[Result], whole: str = "") -> Iterator[str]:
 
 def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
     yield from marks_in(results, " and ".join(column.name for column in given if column.kind == "baseline"))
-    counts = sorted({result.samples for result in results if result.samples is not None})
-    if counts:
-        most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-        yield f"{most} queries a score; intervals of 95 %, over images"
+    counts = sorted({result.samples for result in results})
+    most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    yield f"{most} queries a score; intervals of 95 %, over images"
     draws = Counter((same_setting(result), result.run, result.view) for result in results)
     if max(draws.values()) > 1:
         yield "± standard deviation over seeds of the demonstrations; the interval beside it is the mean of theirs"

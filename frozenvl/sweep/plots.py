@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from frozenvl.report.cost_table import SIZE
-from frozenvl.report.curves import INK, STYLE, as_svg, look
+from frozenvl.report.curves import INK, as_file, as_svg, look
 from frozenvl.sweep.grid import in_words, short_key
 from frozenvl.sweep.results import PointResult, SweepResults
 from frozenvl.util.files import read_lines
@@ -31,20 +30,11 @@ class Plot:
 
     def svg(self, number: int) -> str:
         """An <svg> element for a page; `number` makes its ids unique there."""
-        import matplotlib
-
-        with matplotlib.rc_context(STYLE):
-            return as_svg(self.draw(), number)
+        return as_svg(self.draw, number)
 
     def file(self, kind: str) -> bytes:
         """The content of a `png` or `svg` file."""
-        import matplotlib
-
-        buffer = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
-            date = {"Date": None} if kind == "svg" else None
-            self.draw().savefig(buffer, format=kind, dpi=150, metadata=date)
-        return buffer.getvalue()
+        return as_file(self.draw, kind)
 
 
 def plots_of(results: SweepResults) -> list[Plot]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.comparability import flat
 from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.spec import Spec, nearest
@@ -144,9 +145,11 @@ def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
             "config keeps no last checkpoint to go on from and to score: give trainer.callbacks a ModelCheckpoint with "
             "save_last: true"
         )
-    tasks = sorted({str(setting["task"]) for setting in settings if setting.get("task")})
+    names = [setting.get("task") or setting.get("name") for setting in settings]
+    tasks = sorted({str(name) for name in names if name})
+    unnamed = any("benchmark" in setting and not setting.get("name") for setting in settings)
     evaluation, _ = place_of(spec.metric)
-    if evaluation != "perplexity" and tasks and not evaluation.startswith(tuple(tasks)):
+    if evaluation != LOSSES and tasks and not unnamed and not evaluation.startswith(tuple(tasks)):
         raise UserError(
             f"metric is {spec.metric}, but the configuration has no evaluation of that name; "
             f"{nearest(evaluation, tasks)}"

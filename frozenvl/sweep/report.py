@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.comparability import differences
 from frozenvl.report.cost_table import COSTS
 from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
-from frozenvl.report.tables import Table
 from frozenvl.sweep.plots import plots_of
-from frozenvl.sweep.results import SHOWN_COSTS, points_csv, read_results, score_name, scores_csv
+from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, score_name, scores_csv
 from frozenvl.util.files import write_atomically
 from frozenvl.util.printing import print_beside
 
@@ -25,7 +25,7 @@ def report_sweep(folder: Path, out: Path) -> None:
 
     results = read_results(folder)
     table, plots = results.table, plots_of(results)
-    print_table(table)
+    print_table(results)
     serious, minor = differences(results.results)
     write_atomically(out / "report.md", markdown([table], serious))
     write_atomically(out / "tables.tex", latex([table]))
@@ -35,7 +35,7 @@ def report_sweep(folder: Path, out: Path) -> None:
         for kind in ("png", "svg"):
             write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
     drawn = [(plot.title, Markup(plot.svg(number))) for number, plot in enumerate(plots, 1)]  # escaped labels
-    section = Section(table, [("", len(table.columns))], set(), drawn, [])
+    section = Section(table, drawn)
     page = environment().get_template("sweep.html")
     write_atomically(
         out / "report.html", page.render(results=results, section=section, serious=serious, minor=minor)
@@ -43,9 +43,11 @@ def report_sweep(folder: Path, out: Path) -> None:
     print(f"report: {out / 'report.html'}")
 
 
-def print_table(table: Table) -> None:
-    """Prints a row for each point, and of its scores the metric and perplexity; the report has all."""
-    shown = ("seeds", score_name(table.main), "perplexity", *(COSTS[key][0] for key in SHOWN_COSTS))
+def print_table(results: SweepResults) -> None:
+    """Prints a row for each point, and of its scores the metric and the main loss; the report has all."""
+    table = results.table
+    losses = {result.main for result in results.results if result.benchmark == LOSSES}
+    shown = {"seeds", score_name(table.main), *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
     columns = [column for column in table.columns if column.name in shown]
     rows = [(row.label, [str(row.cells[column]) for column in columns]) for row in table.rows]
     print_beside(table.benchmark, [str(column) for column in columns], rows)

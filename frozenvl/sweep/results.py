@@ -17,7 +17,7 @@ from frozenvl.report.cost_table import COSTS
 from frozenvl.report.load import Result, Run
 from frozenvl.report.load import read_runs as read_scored
 from frozenvl.report.seeds import over_seeds
-from frozenvl.report.tables import SHOWN_SCORES, Column, Row, Table, marks_in
+from frozenvl.report.tables import Column, Row, Table, marks_in
 from frozenvl.sweep.grid import Point
 from frozenvl.sweep.state import RunState, place_of, read_record, read_runs
 from frozenvl.util.errors import UserError
@@ -90,8 +90,7 @@ class SweepResults:
         shown = [
             f"{result.name}/{score}"
             for result in sorted(self.results, key=lambda result: result.name != evaluation)
-            for score in result.scores
-            if score == result.main or score in SHOWN_SCORES
+            for score in dict.fromkeys([result.main, *result.shown])
         ]
         return list(dict.fromkeys(["/".join(place_of(self.metric)), *shown]))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser
 
+from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, SweepRun, grid
 from frozenvl.util.errors import UserError
 
@@ -25,7 +26,6 @@ RESERVED = {
 }
 """Keys of a configuration that a sweep sets itself, and what to do instead."""
 CLASHES = (("search", "grid"), ("search", "points"), ("search", "arms"), ("grid", "points"))
-LESS_IS_MORE = ("loss", "perplexity", "bits_per_byte")
 T = TypeVar("T")
 
 
@@ -205,7 +205,7 @@ def spec_of(content: dict[str, Any]) -> Spec:
             made["search"][key] = filled(Range, drawn, f"search.{key}.")
     if isinstance(content.get("config"), str):
         content["config"] = [content["config"]]
-    if str(content.get("metric")).rpartition("/")[2] in LESS_IS_MORE:
+    if str(content.get("metric")).startswith(("val/", f"{LOSSES}/")):
         content.setdefault("direction", "minimize")
     spec = filled(Spec, content, **made)
     if not spec.search and (needless := [key for key in ("sampler", "trials") if key in content]):

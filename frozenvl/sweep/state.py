@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from frozenvl.evaluation.score_file import LOSSES, read_score, score_files
 from frozenvl.sweep.grid import SweepRun
 from frozenvl.sweep.lease import alive, attempt_file, last_attempt
 from frozenvl.util.errors import UserError
@@ -73,7 +74,7 @@ def state_of(folder: Path) -> tuple[State, str]:
     number, last = last_attempt(folder)
     host = str(last.get("host", "")).partition(" ")[0]
     ended = last.get("ended")
-    if not number or (ended == "done" and not any(folder.glob("evaluation/*/score.json"))):
+    if not number or (ended == "done" and not score_files(folder)):
         return "waiting", host  # its scores may have been thrown away
     if ended:
         return ("interrupted" if ended == "killed" else ended), host
@@ -117,9 +118,9 @@ def note_run(folder: Path, run: SweepRun) -> None:
 
 
 def place_of(metric: str) -> tuple[str, str]:
-    """Evaluation and score of a metric: `val/…` is kept in `evaluation/perplexity`."""
+    """Evaluation and score of a metric: the evaluation of the losses keeps `val/…`."""
     evaluation, _, score = metric.partition("/")
-    return ("perplexity" if evaluation == "val" else evaluation), score
+    return (LOSSES if evaluation == "val" else evaluation), score
 
 
 def read_metric(folder: Path, metric: str) -> float:
@@ -137,6 +138,6 @@ def read_metric(folder: Path, metric: str) -> float:
 
 
 def _scores(folder: Path) -> Iterator[tuple[tuple[str, str], float]]:
-    for file in sorted(folder.glob("evaluation/*/score.json")):
-        for score, value in read_json(file)["scores"].items():
-            yield (file.parent.name, score), float(value)
+    for file in score_files(folder):
+        for score, value in read_score(file).scores.items():
+            yield (file.parent.name, score), value

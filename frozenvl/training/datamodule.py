@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from frozenvl.data.augmentation import AugmentedImage
 from frozenvl.data.collate import TrainingBatches, TrainingSteps, readable
 from frozenvl.data.decontamination import without_overlap
-from frozenvl.data.order import Permutation, seed_from
+from frozenvl.data.order import evaluation_batches, seed_from
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
@@ -229,18 +229,6 @@ class Positions:
 
 class Batches(list[list[int]]):
     """Positions, batch by batch: a list with a `__dict__`, which Lightning's predict loop looks for."""
-
-
-def evaluation_batches(items: Iterable, size: int) -> list[list]:
-    """Batches fixed by position, whatever the number of ranks."""
-    rows = list(items)
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def mixed(examples: int) -> list[int]:
-    """A fixed mixed order of a source's examples, so that the first few are a fair sample of all."""
-    order = Permutation(examples, "evaluation")
-    return [order[position] for position in range(examples)]
 
 
 def reads_only(_worker: int) -> None:

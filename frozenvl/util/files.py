@@ -62,6 +62,14 @@ def cannot_write(path: Path, error: OSError) -> RunError:
     return RunError(f"{path}: cannot be written ({error.strerror}); {advice}")
 
 
+def as_line(row: Any) -> str:
+    """One line of JSON Lines. Characters that Unicode takes for line ends are escaped."""
+    text = json.dumps(row, ensure_ascii=False)
+    if len(text.splitlines()) > 1:
+        text = json.dumps(row)
+    return text + "\n"
+
+
 def read_lines(path: Path) -> Iterator[Any]:
     """The objects of a JSON Lines file, as far as it was written: a kill may have cut its last line off."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

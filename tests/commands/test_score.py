@@ -9,8 +9,8 @@ import pytest
 from running import one_line
 
 from frozenvl.cli import main
+from frozenvl.evaluation.layouts import caption_results, vqa_results
 from frozenvl.metrics.captions import caption_scores
-from frozenvl.metrics.layouts import caption_results, vqa_results
 
 TEXTS = {
     "1": ["a dog runs", "the dog is running ."],

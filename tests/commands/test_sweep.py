@@ -130,7 +130,7 @@ def test_killed_in_the_middle_of_a_fit_it_ends_as_if_it_had_not_been(tiny, capfd
     resumed = scored("k2-seed0")
     Path("runs").rename("before")
     assert main([*tiny(**slow), "--worker"]) == 0
-    assert scored("k2-seed0")["circumstances"] == resumed["circumstances"], "the weights, among others"
+    assert scored("k2-seed0")["provenance"] == resumed["provenance"], "the weights, among others"
 
 
 def fits() -> list[str]:

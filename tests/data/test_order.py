@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, rank_slice, seed_from
+from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, mixed, rank_slice, seed_from
 
 SEED = 4906551112405970991
 TEN = [4, 8, 7, 9, 3, 6, 0, 5, 2, 1]
@@ -172,3 +172,8 @@ def test_a_mixture_with_shards_finds_a_position_without_counting():
     ]
     mine = [index for which, index in there if which == 0]
     assert sorted(mine[:200]) == list(range(200)) and len({index // 50 for index in mine[:100]}) == 2
+
+
+def test_evaluation_has_one_mixed_order():
+    assert sorted(mixed(100)) == list(range(100)) != mixed(100)
+    assert mixed(100) == mixed(100)

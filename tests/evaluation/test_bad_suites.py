@@ -13,7 +13,7 @@ from toy import Broken, Rows, question
 
 from frozenvl.cli import main
 from frozenvl.evaluation import FewShotVQA, Fixed
-from frozenvl.evaluation.suite import check_suite, context_of
+from frozenvl.evaluation.suite import check_suite, session_of
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 
@@ -187,26 +187,26 @@ def test_a_checkpoint_that_is_not_there(evaluate, run, capfd):
 def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
     pool = Rows(Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=QUESTIONS, pool=pool, shots=[1], way=Fixed())
-    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(
         UserError, match="vqa-1shot: all its queries share an image that cannot be read: torn"
     ):
-        check_suite(toy(vqa=benchmark), context)
+        check_suite(toy(vqa=benchmark), session)
 
 
 def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
     long = question(9, text="color " * 600)
     benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, long), shots=[0])
-    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions"):
-        check_suite(toy(vqa=benchmark), context)
+        check_suite(toy(vqa=benchmark), session)
 
 
 def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
     benchmark = FewShotVQA(source=Rows(question(1, answer="", references=())), shots=[0])
-    context = context_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(UserError, match="vqa-0shot: query q1 has no answer to score against"):
-        check_suite(toy(vqa=benchmark), context)
+        check_suite(toy(vqa=benchmark), session)
 
 
 @pytest.mark.parametrize("name", ["../else", "a b", "", ".", "a/b"])

@@ -11,7 +11,7 @@ import torch
 
 from frozenvl.data.sources.scenes import SceneEpisodes, SceneQuestions
 from frozenvl.evaluation import FewShotVQA, Fixed, Naming
-from frozenvl.evaluation.session import Context
+from frozenvl.evaluation.session import Session
 from frozenvl.evaluation.suite import run_suite
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
@@ -55,13 +55,13 @@ def suite() -> dict:
     for name, benchmark in made.items():
         benchmark.name = name
         benchmark.bind({}, {})
-        benchmark.prepare(context_in(None, Path(), 1))
+        benchmark.prepare(False)
     return made
 
 
-def context_in(model: FrozenVL | None, folder: Path, batch_size: int) -> Context:
-    processor = model and Processor(LANGUAGE, 2, Pixels(model.vision.size))
-    return Context(model, processor, folder, {"blind": False}, 0, batch_size)
+def session_in(model: FrozenVL, folder: Path, batch_size: int) -> Session:
+    processor = Processor(LANGUAGE, 2, Pixels(model.vision.size))
+    return Session(model, processor, folder, {"blind": False}, 0, batch_size)
 
 
 def said(folder: Path) -> dict[str, str]:
@@ -75,10 +75,10 @@ def said(folder: Path) -> dict[str, str]:
 def run(model: FrozenVL, folder: Path, batch_size: int, ranks: int = 1) -> dict[str, str]:
     from lightning.fabric import Fabric
 
-    benchmarks, context = suite(), context_in(model, folder, batch_size)
+    benchmarks, session = suite(), session_in(model, folder, batch_size)
     fabric = Fabric(accelerator="cpu", devices=ranks, strategy="ddp_fork" if ranks > 1 else "auto")
     fabric.launch(
-        lambda f: run_suite(benchmarks, replace(context, rank=f.global_rank, world_size=f.world_size))
+        lambda f: run_suite(benchmarks, replace(session, rank=f.global_rank, world_size=f.world_size))
     )
     return said(folder)
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import PIL.Image
 import pytest
@@ -17,9 +16,10 @@ from running import one_line
 from suites import LOOP, POOL, QUESTIONS, SUITE, described, rows_of, scenes, toy
 
 from frozenvl.cli import main
-from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming, runner
-from frozenvl.evaluation.requests import content_of
-from frozenvl.evaluation.suite import check_suite, context_of, read_suite, run_suite
+from frozenvl.evaluation import Captions, FewShotVQA, Fixed, Naming
+from frozenvl.evaluation.asks import Ask
+from frozenvl.evaluation.provenance import content_of
+from frozenvl.evaluation.suite import check_suite, read_suite, run_suite, session_of
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.util.errors import RunError
 
@@ -50,9 +50,7 @@ def test_what_the_loop_says(evaluate, run, tiny_run, capsys):
         )
         assert ours["scores"] == theirs["scores"] and ours["intervals"] == theirs["intervals"]
         assert ours["baselines"] == theirs["baselines"] and ours["view"] == theirs["view"] == "seeing"
-        apart = {
-            k for k in ours["circumstances"] if ours["circumstances"][k] != theirs["circumstances"].get(k)
-        }
+        apart = {k for k in ours["provenance"] if ours["provenance"][k] != theirs["provenance"].get(k)}
         assert apart <= {"demonstrations_from"}
     assert "captions CIDEr" in capsys.readouterr().out
 
@@ -64,14 +62,14 @@ def run_on(ranks: int, run: Path, suite: Path, batch_size: int = 3) -> None:
     from frozenvl.training.trained_run import load_trained
 
     benchmarks, trained = read_suite([suite], None, []), load_trained(run)
-    context = context_of(trained, run / "evaluation", ["seeing", "text-only"], batch_size, None)
-    check_suite(benchmarks, context)
+    session = session_of(trained, run / "evaluation", ["seeing", "text-only"], batch_size, None)
+    check_suite(benchmarks, session)
     fabric = Fabric(accelerator="cpu", devices=ranks, strategy="ddp_fork" if ranks > 1 else "auto")
 
     def each(fabric):
         from dataclasses import replace
 
-        run_suite(benchmarks, replace(context, rank=fabric.global_rank, world_size=fabric.world_size))
+        run_suite(benchmarks, replace(session, rank=fabric.global_rank, world_size=fabric.world_size))
 
     fabric.launch(each)
 
@@ -131,9 +129,9 @@ def test_a_support_set_read_once_says_what_whole_prompts_say(tiny_trained, tmp_p
     for shared in (True, False):
         monkeypatch.setattr(Fixed, "shared", shared)
         benchmark = FewShotVQA(source=QUESTIONS, pool=POOL, shots=[3], way=Fixed(), max_new_tokens=8)
-        context = context_of(tiny_trained, tmp_path / str(shared), ["seeing", "test-blind"], 2, None)
-        check_suite(toy(fixed=benchmark), context)
-        run_suite({"fixed": benchmark}, context)
+        session = session_of(tiny_trained, tmp_path / str(shared), ["seeing", "test-blind"], 2, None)
+        check_suite(toy(fixed=benchmark), session)
+        run_suite({"fixed": benchmark}, session)
         found.append((tmp_path / str(shared) / "fixed-3shot" / "predictions.jsonl").read_bytes())
     assert found[0] == found[1]
     assert len(prefills) == 2  # one for each view
@@ -141,18 +139,18 @@ def test_a_support_set_read_once_says_what_whole_prompts_say(tiny_trained, tmp_p
 
 def test_an_interrupted_evaluation_goes_on(evaluate, run, answered, monkeypatch, capfd):
     """Batches of 2, 2, 1 images and 3, 3, 1 questions, twice; broken off before the last of the first seven."""
-    answer, calls = runner.answer, []
+    ask, calls = Ask.__call__, []
 
-    def breaking(evaluation, batch):
-        calls.append(evaluation.name)
+    def breaking(self, requests, session):
+        calls.append(len(requests))
         if len(calls) == 5:
             raise RunError("broken off")
-        return answer(evaluation, batch)
+        return ask(self, requests, session)
 
-    monkeypatch.setattr(runner, "answer", breaking)
+    monkeypatch.setattr(Ask, "__call__", breaking)
     assert evaluate(LOOP) == 1
     assert one_line(capfd.readouterr().err) == "broken off"
-    assert calls == ["captions", "captions", "vqa-0shot", "vqa-0shot", "vqa-0shot"]
+    assert calls == [3, 2, 3, 3, 1]
     assert (run / "evaluation/captions/score.json").is_file()
     assert not (run / "evaluation/vqa-0shot/score.json").exists()
     (part,) = (run / "evaluation/vqa-0shot").glob("part-*.jsonl")
@@ -161,7 +159,7 @@ def test_an_interrupted_evaluation_goes_on(evaluate, run, answered, monkeypatch,
             '{"id": "scenes/val/question/0", "text": "á'.encode()[:-1]
         )  # killed in the middle of a write
 
-    monkeypatch.setattr(runner, "answer", answer)
+    monkeypatch.setattr(Ask, "__call__", ask)
     answered.clear()
     assert evaluate(LOOP) == 0
     assert answered == [1, 3, 3, 1]
@@ -268,7 +266,7 @@ def test_only_limit_and_views(evaluate, run, capsys):
     assert names == {f"vqa-{n}shot-{view}" for n in (0, 2) for view in ("test-blind", "text-only")}
     score = json.loads((run / "evaluation/vqa-2shot-text-only/score.json").read_text())
     assert (score["samples"], score["of"], score["partial"]) == (3, 7, True)
-    assert (score["view"], score["circumstances"]["view"]) == ("text-only", "text-only")
+    assert (score["view"], score["provenance"]["view"]) == ("text-only", "text-only")
     assert evaluate(LOOP, "--only", "captions", "--views", "text-only", "test-blind") == 0
     assert (
         "captions-text-only: left out, since without images its prompts are empty" in capsys.readouterr().out
@@ -343,7 +341,7 @@ def test_the_small_suite_can_be_read(data):
     names = set(yaml.safe_load((folder / "small.yaml").read_text())["benchmarks"])
     made = read_suite([folder / "small.yaml"], str(data), sorted(names - {"vqa_v2_similar"}))
     for benchmark in made.values():
-        benchmark.prepare(SimpleNamespace(rank=1))
+        benchmark.prepare(False)
         for setting in benchmark.settings():
-            query = benchmark.query(setting, benchmark.size(setting) - 1)
+            query = benchmark.queries(setting)[-1]
             assert query.image.read(64) and query.references

@@ -10,7 +10,7 @@ from suites import LOOP, POOL, QUESTIONS, rows_of, toy
 from toy import Broken, Rows
 
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed
-from frozenvl.evaluation.suite import check_suite, context_of, run_suite
+from frozenvl.evaluation.suite import check_suite, run_suite, session_of
 from frozenvl.prompt import BlackImage, Example
 
 
@@ -18,10 +18,10 @@ def test_a_view_shows_what_it_says(tiny_trained, tmp_path):
     """Compared with prompts that are spelled out here."""
     benchmark = FewShotVQA(source=QUESTIONS, pool=POOL, shots=[2], way=Fixed(), max_new_tokens=6)
     captions = Captions(source=QUESTIONS, max_new_tokens=6)
-    context = context_of(tiny_trained, tmp_path, ["seeing", "test-blind", "text-only"], 2, None)
+    session = session_of(tiny_trained, tmp_path, ["seeing", "test-blind", "text-only"], 2, None)
     suite = toy(vqa=benchmark, captions=captions)
-    check_suite(suite, context)
-    run_suite(suite, context)
+    check_suite(suite, session)
+    run_suite(suite, session)
     (setting,) = benchmark.settings()
     changes = {
         "-test-blind": lambda prompt: tuple(x if isinstance(x, str) else BlackImage() for x in prompt),
@@ -32,7 +32,7 @@ def test_a_view_shows_what_it_says(tiny_trained, tmp_path):
     for suffix, change in changes.items():
         found = rows_of(tmp_path / f"vqa-2shot{suffix}")
         for index in range(5):
-            query = benchmark.query(setting, index)
+            query = benchmark.queries(setting)[index]
             prompt = change(query.prompt)
             batch = tiny_trained.processor([prompt])
             expected = tiny_trained.module.model.generate(
@@ -60,7 +60,7 @@ def test_a_run_that_was_trained_blind_is_blind_in_what_it_sees(frozenvl, evaluat
     assert {p["image"] for row in found.values() for p in row["prompt"] if "image" in p} == {"black"}
     assert len({row["generated"] for row in rows_of(blind / "evaluation/captions").values()}) == 1
     score = json.loads((blind / "evaluation/vqa-2shot/score.json").read_text())
-    assert score["circumstances"]["blind"] is True and score["view"] == "seeing"
+    assert score["provenance"]["blind"] is True and score["view"] == "seeing"
 
 
 def test_what_cannot_be_read_is_wrong_and_counted(tiny_trained, tmp_path):
@@ -69,9 +69,9 @@ def test_what_cannot_be_read_is_wrong_and_counted(tiny_trained, tmp_path):
     pool = Rows(*POOL.examples, Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, broken), pool=pool, shots=[4], max_new_tokens=3)
     suite = toy(vqa=benchmark)
-    context = context_of(tiny_trained, tmp_path, ["seeing", "text-only"], 4, None)
-    check_suite(suite, context)
-    run_suite(suite, context)
+    session = session_of(tiny_trained, tmp_path, ["seeing", "text-only"], 4, None)
+    check_suite(suite, session)
+    run_suite(suite, session)
     seeing, text = rows_of(tmp_path / "vqa-4shot"), rows_of(tmp_path / "vqa-4shot-text-only")
     lost = {key for key, row in seeing.items() if "unreadable" in row}
     with_torn = {k for k, row in seeing.items() if {"image": "torn"} in row["prompt"]}

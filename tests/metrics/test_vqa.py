@@ -143,7 +143,7 @@ def test_naming(output, ended, strict, first):
 
 def test_naming_scores():
     found = naming_scores({"1": "dax", "2": "dax"}, {"1": True, "2": False}, {"1": "dax", "2": "dax"})
-    assert found["strict"].scores["overall"] == 50
-    assert found["first_phrase"].scores["overall"] == 100
+    assert found.scores == {"strict": 50, "first_phrase": 100}
+    assert found.per_query == {"1": 100, "2": 0}
     with pytest.raises(UserError, match="recorded whether"):
         naming_scores({"1": "dax"}, {}, {"1": "dax"})

@@ -51,7 +51,7 @@ def report(tmp_path_factory) -> Path:
             for inner_shots in (1, 3):
                 write_naming(root / run, ways, inner_shots, 100 / ways)
         folder = write_score(
-            root / run, "captions", {"CIDEr": 0.4}, circumstances={"precision": run, "x" * 200: "y" * 900}
+            root / run, "captions", {"CIDEr": 0.4}, provenance={"precision": run, "x" * 200: "y" * 900}
         )
         Image.new("RGB", (992, 1200), "#88aacc").save(folder / "gallery.png")
         Image.new("RGB", (1200, 420), "white").save(root / run / "curve.png")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trees import CIRCUMSTANCES, write_vqa
+from trees import PROVENANCE, write_vqa
 
 from frozenvl.report.comparability import differences
 from frozenvl.report.load import read_runs
@@ -17,25 +17,25 @@ def test_models_views_and_seeds_are_what_is_compared(tmp_path):
         for seed in (0, 1):
             for view in ("seeing", "text-only"):
                 own = {"model": {"k": len(run)}, "trained_weights": run, "seed": seed, "view": view}
-                write_vqa(tmp_path / run, 4, 30.0, seed=seed, view=view, circumstances=own)
-    write_vqa(tmp_path / "c", 4, 30.0, circumstances={"blind": True, "seed": 0})
-    write_vqa(tmp_path / "c", 4, 30.0, seed=1, circumstances={"blind": True, "seed": 1})
+                write_vqa(tmp_path / run, 4, 30.0, seed=seed, view=view, provenance=own)
+    write_vqa(tmp_path / "c", 4, 30.0, provenance={"blind": True, "seed": 0})
+    write_vqa(tmp_path / "c", 4, 30.0, seed=1, provenance={"blind": True, "seed": 1})
     assert found(tmp_path / "a", tmp_path / "b", tmp_path / "c") == ([], [])
 
 
 def test_wording_decoding_and_precision_are_named(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "a", 4, 30.0)
-    template = CIRCUMSTANCES["template"] | {"query": "{image}Q: {question} A:"}
+    template = PROVENANCE["template"] | {"query": "{image}Q: {question} A:"}
     other = {
         "template": template,
         "decoding": {"num_beams": 3},
         "precision": "fp32",
         "versions": {"torch": "2.9"},
     }
-    write_vqa(tmp_path / "b", 0, 30.0, circumstances=other)
-    write_vqa(tmp_path / "b", 4, 30.0, circumstances=other)
-    write_vqa(tmp_path / "c", 0, 30.0, circumstances={"precision": "fp32"})
+    write_vqa(tmp_path / "b", 0, 30.0, provenance=other)
+    write_vqa(tmp_path / "b", 4, 30.0, provenance=other)
+    write_vqa(tmp_path / "c", 0, 30.0, provenance={"precision": "fp32"})
     serious, minor = found(tmp_path / "a", tmp_path / "b", tmp_path / "c")
     assert serious == [
         "template.query differs in vqa_v2: {image}Question: {question} Answer: in a, c; {image}Q: {question} A: in b",
@@ -62,22 +62,22 @@ def test_hashes_are_told_in_words(tmp_path):
             "references": known,
             "similar_by": f"EfficientNet, {known}",
         }
-        write_vqa(tmp_path / run, 0, 30.0, circumstances=same)
+        write_vqa(tmp_path / run, 0, 30.0, provenance=same)
     serious, minor = found(*(tmp_path / run for run in hashes))
     assert minor == ["versions.transformers differs in vqa_v2: a in a; b in b; c in c"]
     assert serious == [
         "the references differ in vqa_v2, between a and b, c",
         "similar_by differs in vqa_v2, between a and b, c",
     ]
-    write_vqa(tmp_path / "old", 0, 30.0, circumstances={"similar_by": f"EfficientNet, {hashes['a']}"})
+    write_vqa(tmp_path / "old", 0, 30.0, provenance={"similar_by": f"EfficientNet, {hashes['a']}"})
     assert found(tmp_path / "a", tmp_path / "old")[0] == [
         "the references differ in vqa_v2: recorded in a; not recorded in old"
     ]
 
 
 def test_references_of_other_queries_are_not_told_twice(tmp_path):
-    write_vqa(tmp_path / "a", 0, 30.0, samples=100, circumstances={"references": "838a7861b0c44dd2"})
-    write_vqa(tmp_path / "b", 0, 30.0, circumstances={"references": "8300fd0f0a9ce911"})
+    write_vqa(tmp_path / "a", 0, 30.0, samples=100, provenance={"references": "838a7861b0c44dd2"})
+    write_vqa(tmp_path / "b", 0, 30.0, provenance={"references": "8300fd0f0a9ce911"})
     assert found(tmp_path / "a", tmp_path / "b")[0] == [
         "number of queries differs in vqa_v2: 100 in a; 261 in b"
     ]
@@ -91,21 +91,21 @@ def test_a_run_of_different_weights_is_named(tmp_path):
             30.0,
             seed=seed,
             step=step,
-            circumstances={"trained_weights": f"weights {step}"},
+            provenance={"trained_weights": f"weights {step}"},
         )
     assert found(tmp_path / "a")[0] == ["the weights differ within a (of steps 500, 1,500) in vqa_v2"]
 
 
 def test_a_run_that_differs_in_itself(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0)
-    write_vqa(tmp_path / "a", 4, 30.0, view="text-only", circumstances={"precision": "fp32"})
+    write_vqa(tmp_path / "a", 4, 30.0, view="text-only", provenance={"precision": "fp32"})
     assert found(tmp_path / "a")[0] == [
         "precision differs in vqa_v2: bf16 in a (seeing); fp32 in a (text-only)"
     ]
 
 
 def test_long_values_are_cut_and_stay_in_a_line(tmp_path):
-    write_vqa(tmp_path / "a", 4, 30.0, circumstances={"ends": "x" * 100})
-    write_vqa(tmp_path / "b", 4, 30.0, circumstances={"ends": "at\nonce"})
+    write_vqa(tmp_path / "a", 4, 30.0, provenance={"ends": "x" * 100})
+    write_vqa(tmp_path / "b", 4, 30.0, provenance={"ends": "at\nonce"})
     (line,) = found(tmp_path / "a", tmp_path / "b")[0]
     assert line == "where answers end differs in vqa_v2: " + "x" * 59 + "… in a; 'at\\nonce' in b"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from running import one_line
+from scores import score_of
 
 from frozenvl.cli import main
+from frozenvl.evaluation.score_file import write_score
 from frozenvl.report.compare import compare
 
 REFERENCES = {
@@ -20,7 +22,7 @@ WORSE = {"1": "a dog runs", "2": "a dog", "3": "a dog"}
 BETTER = {"1": "a dog runs", "2": "two red birds", "3": "a cat"}
 
 
-def predictions(folder: str, texts: dict[str, str], **circumstances: object) -> Path:
+def predictions(folder: str, texts: dict[str, str], score: dict | None = None, **provenance: object) -> Path:
     """A predictions.jsonl of captions with the score.json beside it."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
@@ -29,9 +31,8 @@ def predictions(folder: str, texts: dict[str, str], **circumstances: object) -> 
         for key, text in texts.items()
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    path.with_name("score.json").write_text(
-        json.dumps({"circumstances": {"decoding": "greedy"} | circumstances})
-    )
+    known = {"provenance": {"decoding": "greedy"} | provenance} | (score or {})
+    write_score(path.with_name("score.json"), score_of("captions", {"CIDEr": 0.5}, **known))
     return path
 
 
@@ -55,14 +56,14 @@ def test_a_run_does_not_differ_from_itself():
     assert all((d.difference, d.low, d.high) == (0, 0, 0) and d.p == 1 for d in result.differences.values())
 
 
-def test_circumstances_that_differ_are_said():
+def test_a_provenance_that_differs_is_said():
     result = compare(
         predictions("a", WORSE), predictions("b", BETTER, decoding={"num_beams": 5}, model="another")
     )
     assert result.warnings == ["decoding differs: greedy and {'num_beams': 5}"]
 
 
-def test_circumstances_are_told_in_words():
+def test_provenances_are_told_in_words():
     one = {
         "references": "838a7861b0c44dd2",
         "demonstrations": "rices",
@@ -80,7 +81,7 @@ def test_circumstances_are_told_in_words():
     ]
 
 
-def test_unknown_circumstances_are_said():
+def test_an_unknown_provenance_is_said():
     one, other = predictions("a", WORSE), predictions("b", BETTER)
     other.with_name("score.json").unlink()
     assert "no b/score.json" in compare(one, other).warnings[0]
@@ -95,7 +96,7 @@ def test_command(capsys):
     assert "no gallery" in said.err
 
 
-def answered(folder: str, rows: list[dict], **score: object) -> Path:
+def answered(folder: str, rows: list[dict], protocol: str) -> Path:
     """A predictions.jsonl of answers with the score.json beside it."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
@@ -105,7 +106,7 @@ def answered(folder: str, rows: list[dict], **score: object) -> Path:
             for n, row in enumerate(rows)
         )
     )
-    path.with_name("score.json").write_text(json.dumps({"circumstances": {}} | score))
+    write_score(path.with_name("score.json"), score_of("x", {"overall": 1.0}, protocol=protocol))
     return path
 
 
@@ -136,9 +137,8 @@ def test_soft_scores_are_what_is_compared():
 def test_one_evaluation_under_two_names_is_compared(capsys):
     for run, name in (("a", "x-2shot"), ("b", "x-2shot-seed0")):
         for folder, seed in ((name, 0), (f"x-2shot-seed{1 + (run == 'b')}", 1 + (run == "b"))):
-            path = predictions(f"{run}/evaluation/{folder}", WORSE).with_name("score.json")
-            known = {"benchmark": "x", "setting": {"shots": 2, "seed": seed}, "view": "seeing"}
-            path.write_text(json.dumps(known | {"circumstances": {}}))
+            known = {"benchmark": "x", "setting": {"shots": 2, "seed": seed}}
+            predictions(f"{run}/evaluation/{folder}", WORSE, known)
     assert main(["compare", "a", "b"]) == 0
     said = capsys.readouterr()
     assert "x-2shot CIDEr" in said.out and "seed1 CIDEr" not in said.out
@@ -169,8 +169,7 @@ def test_what_cannot_be_compared_is_left_out_and_the_rest_is_not(capsys):
 def test_benchmarks_and_evaluations_are_chosen_by_name(capsys):
     for run, texts in (("a", WORSE), ("b", BETTER)):
         for name in ("flickr", "coco-0shot", "coco-1shot"):
-            path = predictions(f"{run}/evaluation/{name}", texts).with_name("score.json")
-            path.write_text(json.dumps({"benchmark": name[:4], "circumstances": {}}))
+            predictions(f"{run}/evaluation/{name}", texts, {"benchmark": name[:4], "setting": {"name": name}})
     for only, shown in (
         (["coco"], {"coco-0shot", "coco-1shot"}),
         (["coco-1shot", "flickr"], {"coco-1shot", "flickr"}),

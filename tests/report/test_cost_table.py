@@ -16,8 +16,9 @@ from trees import write_naming, write_score, write_vqa
 
 from frozenvl.cli import main
 from frozenvl.report.cost_table import Worth, worth
+from frozenvl.report.curves import as_file, as_svg
 from frozenvl.report.load import read_runs
-from frozenvl.report.scatter import as_png, as_svg
+from frozenvl.report.scatter import scatter
 from frozenvl.util.errors import UserError
 
 
@@ -39,9 +40,7 @@ def write_run(
 
 
 def cells(worth: Worth) -> dict[str, dict[str, str]]:
-    return {
-        row.score: {str(column): str(cell) for column, cell in row.cells.items()} for row in worth.table.rows
-    }
+    return {row.score: {str(column): str(cell) for column, cell in row.cells.items()} for row in worth.rows}
 
 
 def test_scores_stand_beside_costs(tmp_path):
@@ -149,13 +148,13 @@ def test_points_are_labelled_on_a_log_axis(tmp_path):
         ("small", 1_000, 0.3),
         ("<large>", 10_000_000, 0.4),
     ]
-    svg = as_svg(found, 1)
-    assert svg == as_svg(found, 1) and svg.startswith("<svg")
+    svg = as_svg(lambda: scatter(found), 1)
+    assert svg == as_svg(lambda: scatter(found), 1) and svg.startswith("<svg")
     assert all(
         text in svg
         for text in (">small<", "&lt;large&gt;", ">trained parameters<", ">1k<", ">10M<", ">captions CIDEr<")
     )
-    with Image.open(io.BytesIO(as_png(found))) as picture:
+    with Image.open(io.BytesIO(as_file(lambda: scatter(found), "png"))) as picture:
         assert picture.format == "PNG" and len(picture.getcolors(1 << 20)) > 20
 
 

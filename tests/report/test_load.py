@@ -1,8 +1,7 @@
-"""What is read of score.json files, also of those that older versions wrote."""
+"""What is read of the scores of runs."""
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
@@ -38,36 +37,9 @@ def test_a_result_says_what_its_file_says(tmp_path):
 
 
 @pytest.mark.parametrize(("blind", "view"), [(False, "seeing"), (True, "blind")])
-def test_files_of_older_versions(tmp_path, blind, view):
-    drawn = {"from": "vqa", "seed": 5, "drawn": "per question"}
-    old = {"blind": blind, "shots": 4, "demonstrations": drawn}
-    write_score(tmp_path / "a", "vqa-4shot", {"overall": 30.0}, circumstances=old)
-    write_score(tmp_path / "a", "vqa-0shot", {"overall": 20.0}, circumstances=old | {"shots": 0})
-    write_score(tmp_path / "a", "captions", {"Bleu_4": 0.1, "CIDEr": 0.4})
-    captions, none, four = read_runs([tmp_path / "a"])[0].results
-    assert (captions.benchmark, captions.protocol, captions.main, captions.setting) == (
-        "captions",
-        "captions",
-        "CIDEr",
-        {},
-    )
-    assert (none.benchmark, none.setting, none.seed) == ("vqa", {"shots": 0}, None)
-    assert (four.benchmark, four.protocol, four.main, four.view) == ("vqa", "vqa", "overall", view)
-    assert (four.setting, four.seed) == ({"shots": 4, "demonstrations": "per_question"}, 5)
-
-
-def test_a_file_with_scores_alone(tmp_path):
-    folder = tmp_path / "a" / "evaluation" / "mine"
-    folder.mkdir(parents=True)
-    (folder / "score.json").write_text('{"scores": {"precision": 3}}')
-    (result,) = read_runs([tmp_path / "a"])[0].results
-    assert (result.name, result.benchmark, result.main, result.view) == (
-        "mine",
-        "mine",
-        "precision",
-        "seeing",
-    )
-    assert (result.intervals, result.baselines, result.circumstances, result.samples) == ({}, {}, {}, None)
+def test_a_run_that_was_trained_blind_has_a_view_of_its_own(tmp_path, blind, view):
+    write_vqa(tmp_path / "a", 0, 30.0, provenance={"blind": blind})
+    assert [result.view for result in read_runs([tmp_path / "a"])[0].results] == [view]
 
 
 def test_scores_of_the_same_setting_and_seed_are_told_apart(tmp_path):
@@ -165,29 +137,6 @@ def test_runs_of_the_same_name_are_named_by_their_paths(tmp_path):
     assert labels == [str(tmp_path / "x/run"), str(tmp_path / "y/run"), "other"]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("{", "not valid JSON"),
-        ("[]", "not a score.json"),
-        ("{}", "missing 'scores'"),
-        ('{"scores": {}}', "it has no scores"),
-        ('{"scores": {"overall": "many"}}', "could not convert"),
-        ('{"scores": {"overall": 1}, "main": "CIDEr"}', "main score 'CIDEr' is not among"),
-        ('{"scores": {"overall": 1}, "intervals": {"overall": [1]}}', "not enough values"),
-        ('{"scores": {"overall": 1}, "setting": 3}', "not a score.json"),
-    ],
-)
-def test_a_bad_score_is_said_in_one_line(tmp_path, content, said):
-    folder = tmp_path / "a" / "evaluation" / "x"
-    folder.mkdir(parents=True)
-    (folder / "score.json").write_text(content)
-    with pytest.raises(UserError) as error:
-        read_runs([tmp_path / "a"])
-    assert str(folder / "score.json") in str(error.value) and said in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 def test_runs_that_cannot_be_compared(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     with pytest.raises(UserError, match="a: named twice"):
@@ -197,9 +146,6 @@ def test_runs_that_cannot_be_compared(tmp_path):
 
 
 def test_numbers_that_are_none(tmp_path):
-    folder = write_score(tmp_path / "a", "x", {"overall": 1.0, "rare": 2.0})
-    content = json.loads((folder / "score.json").read_text())
-    content["scores"]["rare"] = float("nan")
-    (folder / "score.json").write_text(json.dumps(content))
+    write_score(tmp_path / "a", "x", {"overall": 1.0, "rare": float("nan")})
     (result,) = read_runs([tmp_path / "a"])[0].results
     assert result.scores["overall"] == 1.0 and result.scores["rare"] != result.scores["rare"]

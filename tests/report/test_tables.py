@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from trees import write_naming, write_score, write_vqa
 
+from frozenvl.metrics.metric import Metric
 from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.labels import words
 from frozenvl.report.load import read_runs
@@ -69,7 +70,7 @@ def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
         tmp_path / "a",
         0,
         24.0,
-        circumstances={"blind": True},
+        provenance={"blind": True},
         baselines={"most_frequent": 23.1, "chance": 2.0},
     )
     (table,) = tables(tmp_path / "b", tmp_path / "a")
@@ -136,13 +137,13 @@ def test_captions_in_shares_a_part_marked(tmp_path):
 
 
 def test_chosen_answers_stand_beside_no_generated_ones_of_the_paper(tmp_path):
-    write_vqa(tmp_path / "a", 0, 30.0, circumstances={"chosen_by": "likelihood, sum"})
+    write_vqa(tmp_path / "a", 0, 30.0, provenance={"chosen_by": "likelihood, sum"})
     (table,) = tables(tmp_path / "a")
     assert not any(column.kind == "paper" for column in table.columns)
 
 
 def test_what_was_chosen_has_one_rule_only(tmp_path):
-    write_naming(tmp_path / "a", 2, 1, 40.0, circumstances={"chosen_by": "likelihood, sum"})
+    write_naming(tmp_path / "a", 2, 1, 40.0, provenance={"chosen_by": "likelihood, sum"})
     write_naming(tmp_path / "b", 2, 1, 40.0)
     assert [row.score for row in tables(tmp_path / "a")[0].rows] == ["strict"]
     assert [row.score for row in tables(tmp_path / "b")[0].rows] == ["strict", "first_phrase"]
@@ -184,3 +185,19 @@ def test_settings_in_words():
         == "5-way, 1 inner-shot, 1 repeat, odd 'a b'"
     )
     assert words({"shots": 2, "induction": True}, but={"induction": True}) == "2 shots"
+
+
+def test_a_metric_of_ones_own_says_how_it_is_shown(tmp_path):
+    own = (
+        Metric("rank", digits=2, better="lower", main=True),
+        Metric("odd", shown=False),
+        Metric("hits", "%"),
+    )
+    for run, value in (("a", 3.251), ("b", 2.0)):
+        scores = {"odd": 1.0, "hits": 12.34, "rank": value}
+        write_score(tmp_path / run, "find", scores, 0.5, metrics=own, baselines={"chance": 50.5})
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    cells = grid(table)
+    assert [row.score for row in table.rows] == ["rank", "hits"]
+    assert cells["", "rank"] == {"a": "3.25 [2.75, 3.75]", "b": "2.00 [1.50, 2.50]", "chance": "50.50"}
+    assert cells["", "hits"]["a"] == "12.3 [11.8, 12.8]"

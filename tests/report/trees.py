@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from scores import chosen, score_of, write
 
-CIRCUMSTANCES = {
+PROVENANCE = {
     "template": {"query": "{image}Question: {question} Answer:", "stop": ["\n"]},
     "decoding": "greedy",
     "blind": False,
@@ -25,26 +26,14 @@ def write_score(
     name: str,
     scores: dict[str, float],
     half: float | None = 3.0,
-    circumstances: dict[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
     **keys: Any,
 ) -> Path:
     """One evaluation; its intervals reach `half` to both sides."""
-    folder = run / "evaluation" / name
-    folder.mkdir(parents=True)
     ends = {} if half is None else {key: [value - half, value + half] for key, value in scores.items()}
-    content = {
-        "name": name,
-        "scores": scores,
-        "intervals": ends,
-        "samples": 261,
-        "of": 261,
-        "partial": False,
-        "unreadable": 0,
-        "step": 1500,
-        "circumstances": CIRCUMSTANCES | (circumstances or {}),
-    } | keys
-    (folder / "score.json").write_text(json.dumps(content))
-    return folder
+    known = {"intervals": ends, "provenance": PROVENANCE | (provenance or {})}
+    score = score_of(name, scores, **known | keys)
+    return write(run, chosen(score) if "chosen_by" in score.provenance else score)
 
 
 def write_vqa(run: Path, shots: int, value: float, seed: int = 0, **keys: Any) -> Path:
@@ -55,7 +44,6 @@ def write_vqa(run: Path, shots: int, value: float, seed: int = 0, **keys: Any) -
     known = {
         "benchmark": "vqa_v2",
         "protocol": "vqa",
-        "main": "overall",
         "view": view,
         "setting": {"shots": shots, "induction": False} | drawn,
         "baselines": {"most_frequent": 23.1},
@@ -70,7 +58,6 @@ def write_naming(
     known = {
         "benchmark": "open_ended",
         "protocol": "naming",
-        "main": "strict",
         "view": "seeing",
         "setting": {
             "ways": ways,

@@ -50,7 +50,7 @@ def test_ranks_and_a_resume_train_on_the_same_episodes(frozenvl, written):
     assert frozenvl("fit", *SETTINGS, *quick) == 0
     config = yaml.safe_load(Path("runs/tiny/config.yaml").read_text())
     assert config["data"]["train"]["vqa"]["support"]["init_args"]["shots"] == [0, 3]
-    around = score("tiny", "perplexity")["circumstances"]
+    around = score("tiny", "perplexity")["provenance"]
     assert around["support"] == {"vqa": "Shots {'shots': (1, 1), 'learned': 'last', 'same_image': False}"}
     assert frozenvl("fit", *SETTINGS, *quick, *add("probes.StopAt", step=5), name="cut", ranks=2) == 1
     assert frozenvl("fit", *SETTINGS, *quick, "--ckpt_path", "last", name="cut", ranks=3) == 0

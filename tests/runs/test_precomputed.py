@@ -52,7 +52,7 @@ def test_a_fit_and_its_evaluations_are_the_same_though_no_image_is_there(frozenv
         assert texts("tiny", evaluation) == texts("again", evaluation) == texts("seen", evaluation)
         assert score("again", evaluation)["scores"] == score("seen", evaluation)["scores"]
         assert score("again", evaluation)["unreadable"] == 0
-    assert score("again", "captions")["circumstances"]["model"]["vision"] == "features.npy"
+    assert score("again", "captions")["provenance"]["model"]["vision"] == "features.npy"
 
 
 def test_an_image_without_features_is_counted(frozenvl, features):

@@ -51,11 +51,12 @@ def fit(given: dict[str, str]) -> None:
 
 
 def validate(given: dict[str, str]) -> None:
-    folder = Path("runs") / given["name"] / "evaluation" / "captions"
-    folder.mkdir(parents=True, exist_ok=True)
-    note({"run": folder.parent.parent.name, "validated": given["trainer.limit_val_batches"]})
-    score = {"name": "captions", "scores": {"CIDEr": value(given)}, "samples": 10, "of": 10}
-    (folder / "score.json").write_text(json.dumps(score))
+    sys.path.append(str(Path(__file__).parents[1]))
+    from scores import score_of, write
+
+    folder = Path("runs") / given["name"]
+    note({"run": folder.name, "validated": given["trainer.limit_val_batches"]})
+    write(folder, score_of("captions", {"CIDEr": value(given)}, samples=10, of=10))
 
 
 def value(given: dict[str, str]) -> float:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import yaml
+from scores import score_of, write
 
 from frozenvl.sweep.grid import Point, SweepRun
 
@@ -32,24 +33,12 @@ def write_run(
     if ended == "done":
         cost = {"trained_parameters": parameters, "pairs": 320, "pairs_per_second": 8.0, "minutes": 0.5}
         (folder / "cost.json").write_text(json.dumps(cost))
-        write_score(folder, "captions", {"CIDEr": value, "Bleu_4": value / 2}, "CIDEr")
-        write_score(folder, "perplexity", {"loss": 2.0, "perplexity": 10 - value}, "perplexity")
+        scores = {"CIDEr": value, "Bleu_4": value / 2}
+        ends = {key: (value - 0.01, value + 0.01) for key, value in scores.items()}
+        write(folder, score_of("captions", scores, intervals=ends, samples=10, of=10))
+        losses = {"loss": 2.0, "perplexity": 10 - value}
+        write(folder, score_of("perplexity", losses, samples=10, of=10))
     return folder
-
-
-def write_score(folder: Path, name: str, scores: dict[str, float], main: str) -> None:
-    ends = {key: [value - 0.01, value + 0.01] for key, value in scores.items()} if name == "captions" else {}
-    content = {
-        "name": name,
-        "benchmark": name,
-        "main": main,
-        "setting": {},
-        "scores": scores,
-        "intervals": ends,
-    }
-    file = folder / "evaluation" / name / "score.json"
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(content | {"samples": 10, "of": 10, "circumstances": {}}))
 
 
 def write_sweep(values: dict[str, dict], seeds: tuple[int, ...] = (0, 1, 2), **changes) -> None:

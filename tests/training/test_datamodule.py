@@ -11,10 +11,11 @@ import pytest
 import torch
 from torchvision.transforms import RandomRotation
 
+from frozenvl.data.order import evaluation_batches
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.stream import Task
 from frozenvl.prompt import Sample
-from frozenvl.training.datamodule import FrozenData, evaluation_batches, mixed
+from frozenvl.training.datamodule import FrozenData
 from frozenvl.util.errors import UserError
 
 
@@ -85,11 +86,6 @@ def test_a_process_ends_beside_a_loader_that_it_has_not_finished():
 
 def test_workers_change_nothing():
     assert ids(data(workers=2).train_dataloader()) == ids(data().train_dataloader())
-
-
-def test_evaluation_has_one_mixed_order():
-    assert sorted(mixed(100)) == list(range(100)) != mixed(100)
-    assert mixed(100) == mixed(100)
 
 
 def test_a_blind_run_has_one_image_and_it_is_black():

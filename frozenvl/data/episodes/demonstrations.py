@@ -32,7 +32,7 @@ class Demonstrations(ABC):
         """The seeds that make a difference, of those given."""
         return seeds if shots and self.seeded else seeds[:1]
 
-    def circumstances(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """What a score depends on beside the mode and the seed."""
         return {}
 

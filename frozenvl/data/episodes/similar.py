@@ -21,7 +21,7 @@ class MostSimilar(Demonstrations):
     """Those whose images are most like the query's, the most similar next to it (RICES, Yang et al. 2022).
 
     Args:
-        encoder: whose mean-pooled features are compared by cosine; named in the score's circumstances, and the
+        encoder: whose mean-pooled features are compared by cosine; named in the score's provenance, and the
             same for all models.
     """
 
@@ -56,7 +56,7 @@ class MostSimilar(Demonstrations):
         order = by_likeness(self._pool @ self._features[query.image], min(len(pool), 8 * shots))
         return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
 
-    def circumstances(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         return {"similar_by": f"{self.encoder.name}, {self.encoder.fingerprint}"}
 
 

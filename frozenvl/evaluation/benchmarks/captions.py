@@ -1,18 +1,22 @@
-"""Captioning: BLEU-1..4, CIDEr and ROUGE-L of generated captions."""
+"""Captioning: CIDEr, BLEU and ROUGE-L of generated captions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frozenvl.data.sources.source import Source
-from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting
-from frozenvl.metrics.captions import caption_scores
-from frozenvl.metrics.layouts import caption_results
+from frozenvl.evaluation.asks import Generate
+from frozenvl.evaluation.benchmark import Scores, Setting
+from frozenvl.evaluation.benchmarks.worded import Worded
+from frozenvl.evaluation.layouts import caption_results
+from frozenvl.evaluation.query import Answer, Query
+from frozenvl.metrics.captions import METRICS, RULES, caption_scores
+from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
 
 
-class Captions(Benchmark):
+class Captions(Worded):
     """Captions every image.
 
     Args:
@@ -24,7 +28,7 @@ class Captions(Benchmark):
     """
 
     protocol = "captions"
-    main = "CIDEr"
+    metrics = METRICS
     words = ("image",)
 
     def __init__(
@@ -36,32 +40,31 @@ class Captions(Benchmark):
         decoding: dict[str, Any] | None = None,
     ) -> None:
         task = task or ("captions" if source is None else None)
-        super().__init__(task, source, template, max_new_tokens, decoding)
+        super().__init__(Generate(max_new_tokens, decoding or {}), task, source, template)
 
     def settings(self) -> list[Setting]:
-        return [Setting("")]
+        idf = f"{RULES['CIDEr']}, idf of all references of the task"
+        return [Setting(provenance={"metrics_tokenizer": RULES["tokenizer"], "CIDEr": idf})]
 
-    def size(self, setting: Setting) -> int:
-        return len(self.source)
+    def queries(self, setting: Setting) -> Sequence[Query]:
+        return LazySequence(len(self.source), self._query)
 
-    def query(self, setting: Setting, index: int) -> Query:
+    def _query(self, index: int) -> Query:
         example = self.source[index]
-        prompt = self.template.prompt(example)
         return Query(
-            example.id, prompt, example.image, example.image_id, example.references, kind=example.kind
+            id=example.id,
+            prompt=self.template.prompt(example),
+            image_id=example.image_id,
+            references=example.references,
+            image=example.image,
+            kind=example.kind,
         )
 
-    def score(self, setting: Setting, records: Mapping[str, Record]) -> Scores:
+    def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         """CIDEr's idf is that of all references, also where only a part was captioned."""
         examples = (self.source[index] for index in range(len(self.source)))
         references = {example.id: example.references for example in examples}
-        return caption_scores({key: row["text"] for key, row in records.items()}, references, partial=True)
+        return caption_scores({key: answer.text for key, answer in answers.items()}, references, partial=True)
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return caption_results(texts)
-
-    def circumstances(self, setting: Setting) -> dict[str, Any]:
-        return {
-            "metrics_tokenizer": "PTB, as pycocoevalcap's",
-            "CIDEr": "CIDEr-D, idf of all references of the task",
-        }

@@ -11,17 +11,21 @@ from frozenvl.data.episodes.demonstrations import Demonstrations
 from frozenvl.data.episodes.shots import PerQuestion
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
-from frozenvl.evaluation.benchmark import Benchmark, Query, Record, Scores, Setting, induced
-from frozenvl.evaluation.session import Context
-from frozenvl.metrics.layouts import vqa_results
-from frozenvl.metrics.vqa import soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
+from frozenvl.evaluation.asks import Choose, Generate
+from frozenvl.evaluation.benchmark import Scores, Setting
+from frozenvl.evaluation.benchmarks.worded import Worded, induced
+from frozenvl.evaluation.layouts import vqa_results
+from frozenvl.evaluation.query import Answer, Query
+from frozenvl.metrics.accuracy import AccuracyScores
+from frozenvl.metrics.vqa import METRICS, soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
+from frozenvl.util.lazy import LazySequence
 from frozenvl.util.progress import progress_line
 from frozenvl.wording import VQA, Template
 
 
-class FewShotVQA(Benchmark):
+class FewShotVQA(Worded):
     """Answers every question after some demonstrations; scores by VQA accuracy (soft scores where there are such).
 
     Args:
@@ -41,7 +45,7 @@ class FewShotVQA(Benchmark):
     """
 
     protocol = "vqa"
-    main = "overall"
+    metrics = METRICS
 
     def __init__(
         self,
@@ -59,14 +63,12 @@ class FewShotVQA(Benchmark):
         decoding: dict[str, Any] | None = None,
     ) -> None:
         task = task or ("vqa" if source is None else None)
-        super().__init__(
-            task, source, template or (VQA if source is not None else None), max_new_tokens, decoding
-        )
+        ask = Choose(choose) if choose else Generate(max_new_tokens, decoding or {})
+        super().__init__(ask, task, source, template or (VQA if source is not None else None))
         if not shots or min(shots) < 0 or not seeds or not induction:
             raise UserError("FewShotVQA: shots (from 0), seeds and induction each need at least one value")
         self.pool_name, self.pool = demonstrations or task or "", pool
         self.shots, self.way, self.seeds, self.induction = shots, way or PerQuestion(), seeds, induction
-        self.likelihood = choose
         self._prepared = False
         self._baselines: dict[str, float] | None = None
 
@@ -85,11 +87,11 @@ class FewShotVQA(Benchmark):
         if self.pool is not None and most > len(self.pool):
             raise UserError(f"FewShotVQA: {most} shots, but the pool has only {len(self.pool)} examples")
 
-    def prepare(self, context: Context) -> None:
+    def prepare(self, progress: bool) -> None:
         if self.pool is not None and max(self.shots) and not self._prepared:
             self._prepared = True
-            with progress_line("features", context.rank == 0) as progress:
-                self.way.prepare(self.source, self.pool, progress)
+            with progress_line("features", progress) as report:
+                self.way.prepare(self.source, self.pool, report)
 
     def settings(self) -> list[Setting]:
         made = []
@@ -98,29 +100,33 @@ class FewShotVQA(Benchmark):
                 for seed in self.way.seeds(shots, self.seeds):
                     name = f"{shots}shot" + induced(self.induction, text)
                     facts: dict[str, Any] = {"shots": shots, "induction": bool(text)}
+                    provenance: dict[str, Any] = {"normalisation": "VQA v2's official"}
                     if shots:
+                        provenance |= {"demonstrations_from": self.pool_name or type(self.pool).__name__}
+                        provenance |= self.way.provenance()
                         facts |= {"demonstrations": self.way.mode, "seed": seed}
                         name += f"-seed{seed}" if len(self.seeds) > 1 else ""
-                    made.append(Setting(name, facts | {"induction_text": text} if text else facts))
+                    facts |= {"induction_text": text} if text else {}
+                    made.append(Setting(name, facts, provenance))
         return made
 
-    def size(self, setting: Setting) -> int:
-        return len(self.source)
+    def queries(self, setting: Setting) -> Sequence[Query]:
+        return LazySequence(len(self.source), lambda index: self._query(setting, self.source[index]))
 
-    def query(self, setting: Setting, index: int) -> Query:
-        example: Example = self.source[index]
+    def _query(self, setting: Setting, example: Example) -> Query:
         if not example.question:
             raise UserError(
                 f"example {example.id} has no question; is it captions, for the benchmark Captions?"
             )
+        chosen = isinstance(self.ask, Choose)
+        if chosen and not example.choices:
+            raise UserError(f"question {example.id} has no choices to choose among; leave `choose` out")
         facts = setting.facts
         shots = (
             self.way.draw(example, self.pool, facts["shots"], facts["seed"])
             if self.pool and facts["shots"]
             else []
         )
-        if self.likelihood and not example.choices:
-            raise UserError(f"question {example.id} has no choices to choose among; leave `choose` out")
         text = facts.get("induction_text", "")
         template = replace(self.template, induction=text) if text else self.template
         prompt = template.prompt(example, shots)
@@ -129,33 +135,26 @@ class FewShotVQA(Benchmark):
         return Query(
             id=example.id,
             prompt=prompt,
-            image=example.image,
             image_id=example.image_id,
-            references=example.choices[:1] if self.likelihood else example.references,
+            references=example.choices[:1] if chosen else example.references,
+            image=example.image,
             question=example.question,
             kind=example.kind,
             scores=example.scores,
             shared=max(place for place, part in enumerate(prompt) if part is example.image) if alike else 0,
-            candidates=tuple(self.template.target.format(target=choice) for choice in sorted(example.choices))
-            if self.likelihood
+            candidates=tuple(template.target.format(target=choice) for choice in sorted(example.choices))
+            if chosen
             else (),
         )
 
-    def score(self, setting: Setting, records: Mapping[str, Record]) -> Scores:
-        return self._score({key: row["text"] for key, row in records.items()}, records)
+    def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
+        texts = {key: answer.text for key, answer in answers.items()}
+        return _scores(texts, {key: answer.query for key, answer in answers.items()})
 
-    def _score(self, texts: Mapping[str, str], records: Mapping[str, Record]) -> Scores:
-        groups = {key: row.get("kind", {}) for key, row in records.items()}
-        images = {key: row["image_id"] for key, row in records.items()}
-        soft = {key: row["scores"] for key, row in records.items() if row.get("scores")}
-        if soft:
-            return soft_scores(texts, {key: soft.get(key, {"": 0.0}) for key in texts}, groups, images)
-        return vqa_scores(texts, {key: row["references"] for key, row in records.items()}, groups, images)
-
-    def right(self, record: Record) -> float | None:
-        if record.get("scores"):
-            return soft_accuracy(record["text"], record["scores"]) / 100
-        return vqa_accuracy(record["text"], record["references"]) / 100
+    def right(self, answer: Answer) -> float | None:
+        if answer.query.scores:
+            return soft_accuracy(answer.text, answer.query.scores) / 100
+        return vqa_accuracy(answer.text, answer.query.references) / 100
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return vqa_results(texts)
@@ -163,7 +162,7 @@ class FewShotVQA(Benchmark):
     def baselines(self, setting: Setting) -> dict[str, float]:
         """Always the pool's most frequent answer; or chance, where there are choices."""
         if self._baselines is None:
-            self._baselines = self._chance() if self.likelihood else self._most_frequent()
+            self._baselines = self._chance() if isinstance(self.ask, Choose) else self._most_frequent()
         return self._baselines
 
     def _chance(self) -> dict[str, float]:
@@ -175,15 +174,15 @@ class FewShotVQA(Benchmark):
             return {}
         answers = Counter(self.pool[index].answer for index in range(len(self.pool)))
         most = max((answer for answer in answers if answer), key=answers.__getitem__, default="")
-        examples = [self.source[index] for index in range(len(self.source))]
-        records = {
-            e.id: {"references": e.references, "image_id": e.image_id, "scores": e.scores} for e in examples
-        }
-        return {"most_frequent": self._score(dict.fromkeys(records, most), records).scores["overall"]}
+        examples = {example.id: example for example in map(self.source.__getitem__, range(len(self.source)))}
+        return {"most_frequent": _scores(dict.fromkeys(examples, most), examples).scores["overall"]}
 
-    def circumstances(self, setting: Setting) -> dict[str, Any]:
-        found = {"normalisation": "VQA v2's official"}
-        if setting.facts["shots"]:
-            found |= {"demonstrations_from": self.pool_name or type(self.pool).__name__}
-            found |= self.way.circumstances()
-        return found
+
+def _scores(texts: Mapping[str, str], asked: Mapping[str, Example] | Mapping[str, Query]) -> AccuracyScores:
+    """The scores of answers: soft ones where the data set has such."""
+    groups = {key: one.kind for key, one in asked.items()}
+    images = {key: one.image_id for key, one in asked.items()}
+    if any(one.scores for one in asked.values()):
+        soft = {key: one.scores or {"": 0.0} for key, one in asked.items()}
+        return soft_scores(texts, soft, groups, images)
+    return vqa_scores(texts, {key: one.references for key, one in asked.items()}, groups, images)

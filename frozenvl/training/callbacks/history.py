@@ -6,11 +6,15 @@ import io
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
+from frozenvl.evaluation.score_file import read_score, score_files
+from frozenvl.metrics.metric import Metric
+from frozenvl.util.errors import UserError
 from frozenvl.util.files import cannot_write, read_lines, write_atomically
 
 
@@ -57,7 +61,7 @@ class History(L.Callback):
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            draw_curve(history_path(trainer), Path(trainer.default_root_dir) / "curve.png")
+            draw_curve(Path(trainer.default_root_dir))
 
     def _append(self, trainer: L.Trainer, prefix: str) -> None:
         values = {key: float(value) for key, value in trainer.callback_metrics.items()}
@@ -79,25 +83,30 @@ def history_path(trainer: L.Trainer) -> Path:
     return Path(trainer.default_root_dir) / "history.jsonl"
 
 
-def draw_curve(history: Path, target: Path) -> None:
-    """Losses and scores against optimiser steps, as PNG."""
+def draw_curve(run: Path) -> None:
+    """Draws losses, and the scores that tables show, against optimiser steps: `curve.png` in the run's folder."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    rows = list(read_lines(history))
+    rows = list(read_lines(run / "history.jsonl"))
     keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
     losses = [key for key in keys if key.endswith("/loss")]
-    scores = [key for key in keys if key.endswith(("/CIDEr", "/Bleu_4", "/overall"))]
+    metrics: dict[str, Metric] = {}
+    for file in score_files(run):
+        with suppress(UserError):  # the curve does without a score that another version left
+            score = read_score(file)
+            metrics |= {f"{score.name}/{name}": score.metric(name) for name in score.shown}
+    scores = [key for key in keys if key in metrics]
     figure = Figure(figsize=(10, 3.5), layout="constrained")
     for axes, names, title in zip(
         figure.subplots(1, 2),
         (losses, scores),
-        ("loss (nats a token)", "scores (accuracies from 0 to 1)"),
+        ("loss (nats a token)", "scores (percentages from 0 to 1)"),
         strict=True,
     ):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
-            scale = 0.01 if name.endswith("/overall") else 1
+            scale = 0.01 if name in metrics and metrics[name].unit == "%" else 1
             axes.plot(
                 *zip(*((x, y * scale) for x, y in points), strict=True),
                 label=name,
@@ -109,4 +118,4 @@ def draw_curve(history: Path, target: Path) -> None:
             axes.legend(fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, dpi=120)
-    write_atomically(target, picture.getvalue())
+    write_atomically(run / "curve.png", picture.getvalue())

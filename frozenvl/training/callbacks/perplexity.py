@@ -1,25 +1,29 @@
-"""The perplexity of a run's validation pairs, kept as the scores of benchmarks are."""
+"""The losses of a run's validation pairs, written as the scores of a benchmark are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
 from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.score_file import LOSSES, Score, write_score
+from frozenvl.metrics.metric import Metric
 from frozenvl.model.batch import Batch
 from frozenvl.util.distributed import gather
-from frozenvl.util.files import write_atomically
 
-NAME = "perplexity"
+METRICS = (
+    Metric("perplexity", digits=2, better="lower", main=True),
+    Metric("bits_per_byte", digits=3, better="lower"),
+)
 
 
 class Perplexity(L.Callback):
-    """Writes `evaluation/perplexity/score.json` after each validation and test: what is logged below `val/`."""
+    """Writes `evaluation/perplexity/score.json` after each validation and test: all that is logged below `val/`."""
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._pairs: list[str] = []
@@ -51,19 +55,40 @@ class Perplexity(L.Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         values = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        score = {
-            "name": NAME,
-            "benchmark": NAME,
-            "protocol": NAME,
-            "main": NAME,
-            "setting": {},
-            "view": "seeing",
-            "scores": {k.removeprefix("val/"): v for k, v in values.items() if k.startswith("val/")},
-            "samples": len(pairs),
-            "of": of,
-            "partial": len(pairs) < of,
-            "step": trainer.global_step or module.trained_steps,
-            "circumstances": of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
+        scores = {k.removeprefix("val/"): v for k, v in values.items() if k.startswith("val/")}
+        if not scores:
+            return
+        metrics = [metric for metric in METRICS if metric.name in scores]
+        others = sorted(scores.keys() - {metric.name for metric in metrics})
+        metrics += [Metric(name, digits=3, better="lower", shown=False) for name in others]
+        if not any(metric.main for metric in metrics):
+            metrics[0] = replace(metrics[0], main=True, shown=True)
+        provenance = of_run(
+            module.model,
+            module.trained_fingerprint(),
+            module.precision,
+            blind=data.blind,
+            scaled_decoding=data.scaled_decoding,
+            batch_size=data.eval_batch_size,
+        )
+        score = Score(
+            name=LOSSES,
+            benchmark=LOSSES,
+            protocol=LOSSES,
+            metrics=tuple(metrics),
+            setting={},
+            view="seeing",
+            scores=scores,
+            intervals={},
+            baselines={},
+            samples=len(pairs),
+            of=of,
+            partial=len(pairs) < of,
+            unreadable=0,
+            step=trainer.global_step or module.trained_steps,
+            fingerprint="",
+            supervised_encoder="",
+            provenance=provenance
             | {
                 "templates": {name: asdict(task.template) for name, task in data.val.items()},
                 "support": {
@@ -74,6 +99,5 @@ class Perplexity(L.Callback):
                 "max_target_tokens": module.max_target_tokens,
                 "pairs": hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16],
             },
-        }
-        path = Path(trainer.default_root_dir) / "evaluation" / NAME / "score.json"
-        write_atomically(path, json.dumps(score, indent=2, ensure_ascii=False) + "\n")
+        )
+        write_score(Path(trainer.default_root_dir) / "evaluation" / LOSSES / "score.json", score)

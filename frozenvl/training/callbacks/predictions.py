@@ -7,9 +7,8 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.partial import as_line
 from frozenvl.util.distributed import gather
-from frozenvl.util.files import write_atomically
+from frozenvl.util.files import as_line, write_atomically
 
 
 class Predictions(L.Callback):

@@ -95,12 +95,12 @@ def test_the_most_similar_stands_next_to_the_query(tiny_vision, feature_home):
     assert drawn[-1].image.name == "4.png" and len({round(c, 5) for c in cosines.tolist()}) == 6
 
 
-def test_the_encoder_is_named_in_the_circumstances(tiny_vision):
+def test_the_encoder_is_named_in_the_provenance(tiny_vision):
     encoder = TimmEncoder(str(tiny_vision))
     benchmark = FewShotVQA(source=QUERIES, pool=POOL, shots=[0, 2], way=MostSimilar(encoder))
     none, two = benchmark.settings()
-    assert benchmark.circumstances(two)["similar_by"] == f"{tiny_vision}, {encoder.fingerprint}"
-    assert "similar_by" not in benchmark.circumstances(none)
+    assert two.provenance["similar_by"] == f"{tiny_vision}, {encoder.fingerprint}"
+    assert "similar_by" not in none.provenance
     assert two.facts["demonstrations"] == "rices"
 
 

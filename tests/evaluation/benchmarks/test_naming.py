@@ -7,10 +7,10 @@ from toy import Square, words
 
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
 from frozenvl.evaluation import EpisodeVQA, Naming
-from frozenvl.evaluation.benchmarks.naming import WORDINGS
+from frozenvl.evaluation.query import Answer, Query
 from frozenvl.prompt import Episode
 from frozenvl.util.errors import UserError
-from frozenvl.wording import Template
+from frozenvl.wording import NAMING_WORDINGS, Template
 
 NAMES = ("dax", "blicket", "slation", "perpo", "shously")
 
@@ -23,7 +23,7 @@ def episode(*names: str, answer: str = "dax", question: str = "This is a", key: 
 
 def asked(benchmark) -> dict[str, str]:
     """The first prompt of each setting, in words."""
-    return {setting.name: words(benchmark.query(setting, 0).prompt) for setting in benchmark.settings()}
+    return {setting.name: words(benchmark.queries(setting)[0].prompt) for setting in benchmark.settings()}
 
 
 TWO = {"2way": [episode("dax", "blicket")]}
@@ -42,7 +42,7 @@ def test_the_papers_figures_to_the_letter():
         "2way": "<a.png>Q: What is this? A: This is a dax\n<b.png>Q: What is this? A: This is a blicket\n"
         "<q.png>Q: What is this? A: This is a"
     }
-    assert [WORDINGS[name].stop for name in ("paper", "published")] == [("\n", "Q:"), ("\n",)]
+    assert [NAMING_WORDINGS[name].stop for name in ("paper", "published")] == [("\n", "Q:"), ("\n",)]
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])
@@ -95,36 +95,36 @@ def test_questions_about_named_things_to_the_letter():
     }
 
 
-def record(text: str, ended: bool = True, name: str = "dax") -> dict:
-    return {"text": text, "ended": ended, "references": [name], "image_id": text}
+def answer(text: str, ended: bool = True, name: str = "dax") -> Answer:
+    return Answer(Query(text, (), text, (name,)), text, ended=ended)
 
 
 def test_strict_and_first_phrase_side_by_side():
     naming = Naming(TWO)
-    records = {
-        "exact": record("dax"),
-        "runs on": record("dax", ended=False),
-        "goes on": record("dax. A"),
-        "with more": record("dax thing"),
-        "other": record("blicket"),
-        "one period": record("dax."),
+    answers = {
+        "exact": answer("dax"),
+        "runs on": answer("dax", ended=False),
+        "goes on": answer("dax. A"),
+        "with more": answer("dax thing"),
+        "other": answer("blicket"),
+        "one period": answer("dax."),
     }
-    scores = naming.score(naming.settings()[0], records).scores
+    scores = naming.score(naming.settings()[0], answers).scores
     assert scores == pytest.approx({"strict": 100 * 2 / 6, "first_phrase": 100 * 4 / 6})
-    assert {key: naming.right(row) for key, row in records.items()} == {
+    assert {key: naming.right(each) for key, each in answers.items()} == {
         "exact": 1, "runs on": 0, "goes on": 0, "with more": 0, "other": 0, "one period": 1,
     }  # fmt: skip
-    assert naming.main == "strict"
+    assert [metric.name for metric in naming.metrics if metric.main] == ["strict"]
 
 
 def test_a_whole_sentence_is_matched_after_normalising():
     vqa = EpisodeVQA({"2way": [episode("coat", "jacket")]})
-    records = {
-        "sentence": record("that is blue coat", name="That is a blue coat."),
-        "word": record("blue", name="That is a blue coat."),
+    answers = {
+        "sentence": answer("that is blue coat", name="That is a blue coat."),
+        "word": answer("blue", name="That is a blue coat."),
     }
-    assert vqa.score(vqa.settings()[0], records).scores["overall"] == 50
-    assert [vqa.right(row) for row in records.values()] == [1, 0]
+    assert vqa.score(vqa.settings()[0], answers).scores["overall"] == 50
+    assert [vqa.right(each) for each in answers.values()] == [1, 0]
 
 
 def test_a_support_that_names_nothing_cannot_be_chosen_from():
@@ -132,13 +132,13 @@ def test_a_support_that_names_nothing_cannot_be_chosen_from():
     for options in ({"choose": "sum", "induction": [""]}, {"induction": ["Answer with {names}.\n"]}):
         naming = Naming({"x": [nameless]}, **options)
         with pytest.raises(UserError, match=r"episode 7: its captions do not name things") as error:
-            naming.query(naming.settings()[0], 0)
+            naming.queries(naming.settings()[0])[0]
         assert "\n" not in str(error.value)
 
 
 def test_candidates_are_the_names_in_an_order_that_tells_nothing():
     naming = Naming({"2way": [episode("dax", "blicket")]}, choose="sum", induction=[""])
-    assert naming.query(naming.settings()[0], 0).candidates == (" blicket", " dax")
+    assert naming.queries(naming.settings()[0])[0].candidates == (" blicket", " dax")
 
 
 @pytest.mark.parametrize("options", [{"repeats": []}, {"repeats": [-1]}, {"induction": []}])
@@ -162,13 +162,13 @@ def test_the_published_files_to_the_letter(data, tmp_path):
     )
     naming = Naming({"2way-1shot": open_ended}, induction=["", "Answer with {names}.\n"])
     plain, induced = naming.settings()
-    assert naming.size(plain) == 2500
+    assert len(naming.queries(plain)) == 2500
     image = "open_ended_mi_shots_1_ways_2_id_0002_"
     support = f"<{image}image_1.jpg>This is a blicket\n<{image}image_2.jpg>This is a dax\n"
-    assert words(naming.query(plain, 1).prompt) == f"{support}<{image}question.jpg>This is a"
-    assert words(naming.query(induced, 1).prompt).startswith("Answer with blicket or dax.\n<open_ended")
-    assert naming.query(plain, 1).references == ("blicket",)
-    answers = {naming.query(plain, n).references[0] for n in range(2500)}
+    assert words(naming.queries(plain)[1].prompt) == f"{support}<{image}question.jpg>This is a"
+    assert words(naming.queries(induced)[1].prompt).startswith("Answer with blicket or dax.\n<open_ended")
+    assert naming.queries(plain)[1].references == ("blicket",)
+    answers = {naming.queries(plain)[n].references[0] for n in range(2500)}
     assert answers <= {"dax", "blicket", "slation", "perpo", "shously", "zopple"}
 
     guided = FrozenBenchmark(
@@ -189,6 +189,6 @@ def test_files_laid_out_like_the_published_ones(data, kind, ways, inner):
     naming = Naming({"x": FrozenBenchmark(str(file), str(folder / "images"))}, choose="sum")
     setting = naming.settings()[0]
     assert (setting.facts["ways"], setting.facts["inner_shots"]) == (ways, inner)
-    for index in range(naming.size(setting)):
-        query = naming.query(setting, index)
+    for index in range(len(naming.queries(setting))):
+        query = naming.queries(setting)[index]
         assert len(query.candidates) == ways and f" {query.references[0]}" in query.candidates

@@ -8,9 +8,10 @@ import pytest
 from toy import Rows, Square, question, words
 
 from frozenvl.evaluation import FewShotVQA, Fixed
-from frozenvl.evaluation.asks.answer import answer
-from frozenvl.evaluation.requests import Evaluation, asked
-from frozenvl.evaluation.suite import context_of
+from frozenvl.evaluation.query import Answer
+from frozenvl.evaluation.requests import evaluation_of, in_order
+from frozenvl.evaluation.suite import session_of
+from frozenvl.model import frozen
 from frozenvl.prompt import BlackImage, Sample
 from frozenvl.util.errors import UserError
 
@@ -29,7 +30,7 @@ def benchmark(*queries, **options) -> FewShotVQA:
 
 
 def prompts(made: FewShotVQA) -> dict[str, str]:
-    return {setting.name: words(made.query(setting, 0).prompt) for setting in made.settings()}
+    return {setting.name: words(made.queries(setting)[0].prompt) for setting in made.settings()}
 
 
 def test_zero_and_two_shots_with_and_without_induction_to_the_letter():
@@ -67,7 +68,7 @@ def test_settings_say_what_they_are():
 def test_what_queries_share_is_what_all_their_prompts_begin_with(options, shared):
     made = benchmark(QUERY, question(1), question(2), **options)
     (setting,) = made.settings()
-    queries = [made.query(setting, index) for index in range(3)]
+    queries = [made.queries(setting)[index] for index in range(3)]
     leads = [query.prompt[: query.shared] for query in queries]
     assert all(lead == leads[0] for lead in leads)
     assert len(leads[0]) == 4 if shared is None else list(leads[0]) == shared
@@ -88,12 +89,10 @@ def test_soft_scores_are_used_where_a_data_set_has_them():
     other = question(1, references=("dog",), scores={"dog": 0.6})
     made = benchmark(soft, other)
     (setting, _) = made.settings()
-    rows = {
-        e.id: {"text": text, "references": e.references, "image_id": e.image_id, "scores": e.scores}
-        for e, text in ((soft, "Pink."), (other, "cat"))
-    }
-    assert made.score(setting, rows).scores["overall"] == pytest.approx(15)
-    assert made.right(rows["q0"]) == pytest.approx(0.3) and made.right(rows["q1"]) == 0
+    queries = made.queries(setting)
+    answers = {"q0": Answer(queries[0], "Pink."), "q1": Answer(queries[1], "cat")}
+    assert made.score(setting, answers).scores["overall"] == pytest.approx(15)
+    assert made.right(answers["q0"]) == pytest.approx(0.3) and made.right(answers["q1"]) == 0
 
 
 CHOICES = ("red", "a large red circle", "blue")
@@ -103,26 +102,27 @@ CHOOSING = [question(n, answer="red", choices=CHOICES[: 2 + n % 2]) for n in ran
 def test_chance_among_choices():
     made = benchmark(*CHOOSING, choose="sum")
     assert made.baselines(made.settings()[0]) == {"chance": pytest.approx(100 * (2 / 2 + 2 / 3) / 4)}
-    assert made.query(made.settings()[0], 1).candidates == (" a large red circle", " blue", " red")
-    assert made.query(made.settings()[0], 1).references == ("red",)
+    assert made.queries(made.settings()[0])[1].candidates == (" a large red circle", " blue", " red")
+    assert made.queries(made.settings()[0])[1].references == ("red",)
 
 
 def test_choosing_needs_choices():
     made = benchmark(question(0), choose="mean")
     with pytest.raises(UserError, match="question q0 has no choices to choose among"):
-        made.query(made.settings()[0], 0)
+        made.queries(made.settings()[0])[0]
 
 
 @pytest.mark.parametrize("view", ["seeing", "text-only"])
 @pytest.mark.parametrize("measure", ["sum", "mean", "calibrated"])
 @pytest.mark.parametrize("way", [None, Fixed()])
 def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, measure, view, way):
-    context = context_of(tiny_trained, tmp_path, ["seeing"], 8, None)
-    model, processor = context.model, context.plain
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 8, None)
+    model, processor = session.model, session.plain
     made = benchmark(*CHOOSING, choose=measure, shots=[2], way=way)
     (setting,) = made.settings()
-    queries = asked(made, setting, context)
-    records = answer(Evaluation(made, setting, view, context, queries), queries)
+    queries = in_order("toy", made.queries(setting), session)
+    requests = evaluation_of(made, setting, view, session, queries).requests
+    answers = {answer.query.id: answer for answer in made.ask(requests, session)}
 
     def logp(prompt, target) -> float:
         return model.score(processor([Sample("", prompt, target)])).item()
@@ -140,14 +140,10 @@ def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, meas
         ordered = sorted(values.values())
         assert ordered[-1] - ordered[-2] > 1e-4  # no tie that rounding decides
         best = max(values, key=values.__getitem__)
-        found = records[query.id]
-        assert (found["generated"], found["text"], found["ended"]) == (best, best.strip(), True)
-        assert found["candidates"] == list(query.candidates)
-        values = found["values"]
-        assert (
-            len(values) == len(query.candidates)
-            and found["generated"] == query.candidates[values.index(max(values))]
-        )
+        found = answers[query.id]
+        assert (found.generated, found.text, found.ended) == (best, best.strip(), True)
+        assert len(found.values) == len(query.candidates)
+        assert found.generated == query.candidates[found.values.index(max(found.values))]
 
 
 @pytest.mark.parametrize("beams", [{}, {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0}])
@@ -158,8 +154,8 @@ def test_ended_is_known_of_the_tokens_not_guessed_of_the_text(tiny_trained, monk
         [(Square(f"{n}.png", (n * 37 % 256, 99, n * 11 % 256)), "Question:") for n in range(12)]
     )
     seen = []
-    greedy = model.language.greedy
-    monkeypatch.setattr(model.language, "greedy", lambda *args: seen.append(greedy(*args)) or seen[-1])
+    greedy = frozen.greedy
+    monkeypatch.setattr(frozen, "greedy", lambda *args: seen.append(greedy(*args)) or seen[-1])
     model.continuations(batch, processor, 12)
     (tokens,) = seen
     processor.end = tokens[0][4]  # a token that does come

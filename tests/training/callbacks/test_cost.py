@@ -88,9 +88,10 @@ def test_perplexity_is_kept_as_a_score(tiny_run):
     last = [row for row in history(tiny_run) if "val/perplexity" in row][-1]
     assert kept["scores"]["perplexity"] == last["val/perplexity"]
     assert kept["scores"]["perplexity"] == pytest.approx(math.exp(kept["scores"]["loss"]), rel=1e-5)
-    assert (kept["main"], kept["step"], kept["partial"]) == ("perplexity", 6, False)
+    (main,) = (metric for metric in kept["metrics"] if metric["main"])
+    assert (main["name"], main["better"], kept["step"], kept["partial"]) == ("perplexity", "lower", 6, False)
     assert kept["samples"] == kept["of"] > 12
-    around = kept["circumstances"]
+    around = kept["provenance"]
     assert around["model"]["k"] == 2 and around["templates"]["vqa"]["target"] == " {target}"
 
 

@@ -1,0 +1,150 @@
+"""What benchmarks of episodes share: sets of episodes, each with and without induction and repeats."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from frozenvl.evaluation.asks import Ask
+from frozenvl.evaluation.benchmark import Setting
+from frozenvl.evaluation.benchmarks.worded import Worded, induced
+from frozenvl.evaluation.layouts import vqa_results
+from frozenvl.evaluation.query import Query
+from frozenvl.prompt import Episode, Example, Image, Prompt, joined
+from frozenvl.util.errors import UserError
+from frozenvl.util.lazy import LazySequence
+from frozenvl.wording import Template
+
+
+class Episodes(ABC):
+    """Anything with a length that gives an `Episode` by its index."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Episode: ...
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        sized = hasattr(other, "__len__") and hasattr(other, "__getitem__")
+        # No mapping: a class path with its arguments is one.
+        return cls is Episodes and sized and not issubclass(other, Mapping)
+
+
+class EpisodeBenchmark(Worded):
+    """Asks the query of each episode after its support.
+
+    Each set of episodes, number of repeats and induction is a setting.
+    """
+
+    rules: ClassVar[dict[str, str]]
+    """How an answer is judged, recorded beside scores."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        episodes: Mapping[str, Episodes],
+        template: Template,
+        repeats: Sequence[int],
+        induction: Sequence[str],
+        supervised_encoder: str = "",
+    ) -> None:
+        if not episodes or not repeats or not induction or min(repeats) < 0:
+            raise UserError(
+                f"{type(self).__name__}: episodes, repeats (from 0) and induction each need at least one value"
+            )
+        for name, each in episodes.items():
+            if len(each) and not isinstance(each[0], Episode):
+                raise UserError(
+                    f"{type(self).__name__}: {name}: {type(each).__name__} gives no episodes; LabelledEpisodes draws "
+                    "some from labelled images"
+                )
+        super().__init__(ask, None, episodes, template, supervised_encoder)
+        self.repeats, self.induction = repeats, induction
+        self._looked = False
+
+    def prepare(self, progress: bool) -> None:
+        """Raises `UserError` where the episodes of a set are not alike: one score could not stand for all."""
+        if self._looked:
+            return
+        self._looked = True
+        for name, episodes in self.source.items():
+            first = ways_and_shots(episodes[0])
+            for index in range(len(episodes)):
+                episode = episodes[index]
+                if (found := ways_and_shots(episode)) != first:
+                    raise UserError(
+                        f"{self.name}: {name}: episode {episode.id} has {found[0]} ways and {found[1]} shots, "
+                        f"the first {first[0]} and {first[1]}; keep each kind in a set of its own"
+                    )
+
+    def settings(self) -> list[Setting]:
+        made = []
+        for name, episodes in self.source.items():
+            ways, inner_shots = ways_and_shots(episodes[0])
+            for text in self.induction:
+                for repeats in self.repeats if inner_shots else (0,):
+                    facts: dict[str, Any] = {
+                        "ways": ways,
+                        "inner_shots": inner_shots,
+                        "repeats": repeats,
+                        "induction": bool(text),
+                        "episodes": name,
+                    }
+                    label = name + induced(self.induction, text) + (f"-repeats{repeats}" if repeats else "")
+                    facts |= {"induction_text": text} if text else {}
+                    made.append(Setting(label, facts, self.rules))
+        return made
+
+    def queries(self, setting: Setting) -> Sequence[Query]:
+        episodes = self.source[setting.facts["episodes"]]
+        return LazySequence(len(episodes), lambda index: self._query(setting, episodes[index]))
+
+    def _query(self, setting: Setting, episode: Episode) -> Query:
+        support = episode.support * (1 + setting.facts["repeats"])
+        parts: list[str | Image] = [self._induction(setting, episode)]
+        for image, caption in support:
+            parts += [*self._shown(image, caption), self.template.separator]
+        asked = Example(episode.id, episode.query, "", (episode.answer,), question=episode.question)
+        parts += self.template.prompt(asked)
+        return Query(
+            id=episode.id,
+            prompt=joined(parts),
+            image=episode.query,
+            image_id=episode.query.key,
+            references=(episode.answer,),
+            question=episode.question,
+            candidates=self._candidates(episode),
+        )
+
+    def _shown(self, image: Image, caption: str) -> Prompt:
+        """A complete example: the query's wording with the caption in the question's place."""
+        return self.template.prompt(Example("", image, "", question=caption))
+
+    def _induction(self, setting: Setting, episode: Episode) -> str:
+        text: str = setting.facts.get("induction_text", "")
+        return text.replace("{names}", " or ".join(names_of(episode))) if "{names}" in text else text
+
+    def _candidates(self, episode: Episode) -> tuple[str, ...]:
+        return ()
+
+    def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        return vqa_results(texts)
+
+
+def ways_and_shots(episode: Episode) -> tuple[int, int]:
+    """How many kinds the support shows, and how often each."""
+    ways = len({caption for _, caption in episode.support}) or 1
+    return ways, len(episode.support) // ways
+
+
+def names_of(episode: Episode) -> tuple[str, ...]:
+    """The names that the support binds. Raises `UserError` where it binds none, or not the answer."""
+    if not episode.choices:
+        raise UserError(
+            f'episode {episode.id}: its captions do not name things as in "This is a dax", with the answer among '
+            "them; leave out {names} and `choose`"
+        )
+    return episode.choices

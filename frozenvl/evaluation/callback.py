@@ -1,0 +1,148 @@
+"""Benchmarks in the loop: Lightning callbacks that evaluate at the end of each validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from frozenvl.evaluation import benchmarks
+from frozenvl.evaluation.benchmark import Benchmark
+from frozenvl.evaluation.preflight import check, refuse_twins
+from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.runner import evaluate
+from frozenvl.evaluation.session import Session
+from frozenvl.model.batch import Stage
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.processor import Pixels
+from frozenvl.model.vision.feature_cache import CachedFeatures
+from frozenvl.prompt import Image
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.module import FrozenModule
+from frozenvl.util.errors import UserError
+
+
+class InLoop(L.Callback):
+    """Evaluates a benchmark at the end of each validation and test; checks it before a fit."""
+
+    benchmark: Benchmark
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, FrozenData) or not isinstance(pl_module, FrozenModule):
+            raise UserError(f"{type(self.benchmark).__name__} evaluates a FrozenModule on FrozenData")
+        self.benchmark.bind(data.train, data.val)
+        refuse_twins(in_loop(trainer))
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        session = session_of(trainer, pl_module)
+        self.benchmark.prepare(session.rank == 0)
+        for setting in self.benchmark.settings():
+            check(self.benchmark, setting, session)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.on_test_epoch_end(trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        session = session_of(trainer, pl_module)
+        self.benchmark.prepare(session.rank == 0)
+        for setting in self.benchmark.settings():
+            evaluate(self.benchmark, setting, session)
+
+
+class Evaluate(InLoop):
+    """Evaluates a benchmark of your own in the loop.
+
+    Args:
+        benchmark: by class path.
+        name: of its folders, of its rows in reports, and of its logged scores; by default the benchmark's protocol.
+    """
+
+    def __init__(self, benchmark: Benchmark, name: str = "") -> None:
+        self.benchmark = benchmark
+        benchmark.name = name or benchmark.name or benchmark.protocol
+
+
+class _Itself(InLoop):
+    """A callback that is its own benchmark."""
+
+    @property
+    def benchmark(self) -> Benchmark:  # type: ignore[override]
+        assert isinstance(self, Benchmark)
+        return self
+
+
+class Captions(_Itself, benchmarks.Captions):
+    __doc__ = benchmarks.Captions.__doc__
+
+
+class FewShotVQA(_Itself, benchmarks.FewShotVQA):
+    __doc__ = benchmarks.FewShotVQA.__doc__
+
+
+class Naming(_Itself, benchmarks.Naming):
+    __doc__ = benchmarks.Naming.__doc__
+
+
+class EpisodeVQA(_Itself, benchmarks.EpisodeVQA):
+    __doc__ = benchmarks.EpisodeVQA.__doc__
+
+
+def in_loop(trainer: L.Trainer) -> Iterator[Benchmark]:
+    """The benchmarks among a trainer's callbacks."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return (callback.benchmark for callback in callbacks if isinstance(callback, InLoop))
+
+
+def session_of(trainer: Any, module: Any) -> Session:
+    """The session of a validation or test of Lightning's."""
+    data, plain = trainer.datamodule, copy(module.processor)
+    if isinstance(plain.reader, CachedFeatures):
+        pixels = module.model.vision.reader(data.scaled_decoding)
+        plain.reader = FeaturesOfAll(plain.reader, pixels, module.model)
+    return Session(
+        model=module.model,
+        plain=plain,
+        folder=Path(trainer.default_root_dir) / "evaluation",
+        provenance=of_run(
+            module.model,
+            module.trained_fingerprint(),
+            module.precision,
+            blind=data.blind,
+            scaled_decoding=data.scaled_decoding,
+            batch_size=data.eval_batch_size,
+        ),
+        step=trainer.global_step or module.trained_steps,
+        batch_size=data.eval_batch_size,
+        see=data.see,
+        limit=trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+        log=module.log,
+        loggers=[x for x in trainer.loggers if isinstance(x, L.pytorch.loggers.TensorBoardLogger)],
+    )
+
+
+class FeaturesOfAll:
+    """Features of a run's cache, and of images that are in none of its tasks: a benchmark's own, black ones."""
+
+    stage: Stage = "features"
+
+    def __init__(self, cached: CachedFeatures, pixels: Pixels, model: FrozenVL) -> None:
+        self.cached, self.pixels, self.model = cached, pixels, model
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        """(N, tokens, channels). Raises `UnreadableImage` with its image."""
+        others = [image for image in dict.fromkeys(images) if image not in self.cached.digest_of]
+        if not others:
+            return self.cached(images)
+        with torch.no_grad():
+            rows = self.model.encode(self.pixels(others).to(self.model.device))
+        computed = dict(zip(others, rows.to("cpu", self.cached.cache.dtype), strict=True))
+        return torch.stack([computed[x] if x in computed else self.cached([x])[0] for x in images])

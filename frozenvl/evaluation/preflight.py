@@ -1,0 +1,117 @@
+"""Checks of benchmarks before anything runs: names, lengths, references, images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+from frozenvl.evaluation.asks import Ask
+from frozenvl.evaluation.benchmark import Benchmark, Setting
+from frozenvl.evaluation.query import Query
+from frozenvl.evaluation.requests import in_order, name_of, number_asked
+from frozenvl.evaluation.score_file import read_score
+from frozenvl.evaluation.session import Session
+from frozenvl.metrics.metric import main_of
+from frozenvl.prompt import Image
+from frozenvl.util.errors import UnreadableImage, UserError
+
+MIN_READABLE_AMONG = 20
+"""Queries of which at least one must be readable."""
+MAX_QUERIES_CHECKED = 1000
+MAX_QUERIES_TOKENIZED = 32
+"""Queries whose tokens are counted: the longest by characters."""
+
+
+def refuse_twins(benchmarks: Iterable[Benchmark]) -> None:
+    """Raises `UserError` where two evaluations have one name: the second would overwrite the first."""
+    names = Counter(
+        name_of(benchmark, setting) for benchmark in benchmarks for setting in benchmark.settings()
+    )
+    if twins := [name for name, times in names.items() if times > 1]:
+        raise UserError(
+            f"two evaluations are called {twins[0]}; ask for each number of shots, seed, induction and number of "
+            "repeats once, and run benchmarks of one kind on one task by `frozenvl evaluate`, which names them"
+        )
+
+
+def check(benchmark: Benchmark, setting: Setting, session: Session) -> None:
+    """Checks a sample of a setting's queries before anything runs.
+
+    Raises:
+        UserError: what is wrong, naming the benchmark.
+    """
+    where = name_of(benchmark, setting)
+    try:
+        main_of(benchmark.metrics)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    everything = benchmark.queries(setting)
+    size = len(everything)
+    if not size:
+        raise UserError(f"{where}: has no queries; give it a source that is not empty")
+    queries = in_order(where, everything, session, MAX_QUERIES_CHECKED)
+    if not queries:  # validation is switched off
+        return
+    check_length(where, benchmark.ask, queries, session)
+    if session.resumable and number_asked(session, size) < size:
+        refuse_to_replace_whole(benchmark, setting, session)
+    for query in queries if benchmark.ask.gives_text else ():
+        if not query.references and not query.scores:
+            raise UserError(f"{where}: query {query.id} has no answer to score against; ask what has one")
+    for image in queries[0].prompt[: queries[0].shared]:
+        if isinstance(image, Image) and (reason := unreadable(image, session)):
+            raise UserError(f"{where}: all its queries share an image that cannot be read: {reason}")
+    if all(reasons := list(unreadable_prompts(queries[:MIN_READABLE_AMONG], session))):
+        raise UserError(f"{where}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
+
+
+def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session) -> None:
+    """Raises `UserError` where the longest prompts, the last, have more positions than the model."""
+    language, plain = session.model.language, session.plain
+    limit, before = language.max_positions, language.soft_prompt_length + len(plain.start)
+    if limit is None:
+        return
+    for query in queries[-MAX_QUERIES_TOKENIZED:]:
+        parts = [plain.encode(x) if isinstance(x, str) else [0] * session.model.k for x in query.prompt]
+        answer = max((len(plain.encode(text)) for text in query.candidates), default=ask.max_new_tokens)
+        needed = before + sum(map(len, parts)) + answer
+        if needed > limit:
+            raise UserError(
+                f"{name}: its longest prompt takes {needed} positions with the answer, "
+                f"{language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
+            )
+
+
+def refuse_to_replace_whole(benchmark: Benchmark, setting: Setting, session: Session) -> None:
+    """Raises `UserError` where the score of all queries is kept, and that of a part would replace it."""
+    for view in session.views:
+        folder = session.folder / name_of(benchmark, setting, view)
+        with suppress(UserError):  # no score that could be replaced
+            if not read_score(folder / "score.json").partial:
+                break
+    else:
+        return
+    raise UserError(
+        f"{folder}: holds the score of all its queries, which --limit would replace by that of a part; move the folder "
+        "away, or leave --limit out"
+    )
+
+
+def unreadable_prompts(queries: Sequence[Query], session: Session) -> Iterator[str]:
+    """Why the queries' prompts cannot be read, up to the first that can; for that one an empty text."""
+    for query in queries:
+        images = (part for part in query.prompt if isinstance(part, Image))
+        reason = next(filter(None, (unreadable(image, session) for image in images)), "")
+        yield reason
+        if not reason:
+            return
+
+
+def unreadable(image: Image, session: Session) -> str:
+    """Why an image cannot be read as it is shown; empty where it can."""
+    try:
+        session.plain.reader([session.see(image)])
+    except UnreadableImage as error:
+        return str(error)
+    return ""

@@ -1,0 +1,54 @@
+"""Predictions that an interrupted evaluation left, or a finished one."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scores import score_of
+
+from frozenvl.evaluation.partial import PartialPredictions, answer_of, row_of
+from frozenvl.evaluation.query import Answer, Query, Request
+from frozenvl.evaluation.score_file import write_score
+
+
+def answered(key: str) -> tuple[Request, Answer]:
+    query = Query(key, (), key)
+    return Request(query, (), 0), Answer(query, f"text of {key}")
+
+
+def test_predictions_hold_until_their_files_are_removed(tmp_path):
+    session = SimpleNamespace(folder=tmp_path, rank=0, resumable=True)
+    first = PartialPredictions(session, "x", "print")
+    assert first.known == {}
+    first.add([answered("1")])
+    first.add([answered("2")])
+    second = PartialPredictions(session, "x", "print")
+    second.add([answered("3")])
+    kept = PartialPredictions(session, "x", "print")
+    assert set(kept.known) == {"1", "2", "3"}
+    assert [answer.text for _, answer in kept.gathered([answered("2")[0]])] == ["text of 2"]
+    assert PartialPredictions(session, "x", "another").known == {}
+
+
+@pytest.mark.parametrize("score", ["", "[]", "{}", '{"fingerprint": "print"}'])
+def test_a_score_that_is_not_ours_is_no_finished_evaluation(tmp_path, score):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "predictions.jsonl").write_text('{"id": "1"}\n')
+    session = SimpleNamespace(folder=tmp_path, rank=0, resumable=True)
+    (tmp_path / "x" / "score.json").write_text(score)
+    assert PartialPredictions(session, "x", "print").known == {}
+    write_score(tmp_path / "x" / "score.json", score_of("x", {"overall": 1.0}, fingerprint="print"))
+    assert PartialPredictions(session, "x", "print").known == {"1": {"id": "1"}}
+    assert PartialPredictions(session, "x", "another").known == {}
+
+
+def test_an_answer_is_kept_to_the_last_digit_of_its_vector():
+    request, _ = answered("1")
+    vector = np.random.default_rng(0).standard_normal(7).astype(np.float32)
+    answer = Answer(request.query, "a", " a\n", True, (-1.5, -2.25), vector)
+    again = answer_of(request.query, json.loads(json.dumps(row_of(request, answer))))
+    assert (again.text, again.generated, again.ended, again.values) == ("a", " a\n", True, (-1.5, -2.25))
+    assert again.vector.tobytes() == vector.tobytes()

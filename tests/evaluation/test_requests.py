@@ -1,0 +1,33 @@
+"""Which queries are asked, and what their predictions depend on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from toy import Rows, Square, question
+
+from frozenvl.evaluation import FewShotVQA
+from frozenvl.evaluation.requests import evaluation_of, in_order
+from frozenvl.evaluation.suite import session_of
+
+
+def test_what_predictions_depend_on_is_in_their_fingerprint(tiny_trained, tmp_path):
+    """And nothing else: where they are kept, or on how many ranks."""
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    benchmark = FewShotVQA(source=Rows(question(0), question(1)), shots=[0])
+    (setting,) = benchmark.settings()
+    queries = in_order("vqa", benchmark.queries(setting), session)
+
+    def fingerprint(benchmark=benchmark, view="seeing", session=session, queries=queries) -> str:
+        return evaluation_of(benchmark, setting, view, session, queries).fingerprint
+
+    elsewhere = replace(session, rank=0, world_size=3, folder=tmp_path / "x")
+    assert fingerprint(session=elsewhere) == fingerprint()
+    others = [
+        fingerprint(view="test-blind"),
+        fingerprint(queries=queries[:1]),
+        fingerprint(queries=[replace(q, prompt=(Square("z"), *q.prompt[1:])) for q in queries]),
+        fingerprint(session=replace(session, provenance=session.provenance | {"trained_weights": "others"})),
+        fingerprint(FewShotVQA(source=benchmark.source, shots=[0], max_new_tokens=11)),
+    ]
+    assert len({fingerprint(), *others}) == 6

@@ -1,0 +1,17 @@
+"""Sequences that make their items when these are looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from frozenvl.util.lazy import LazySequence
+
+
+def test_an_item_is_made_when_it_is_looked_at():
+    made = []
+    squares = LazySequence(4, lambda index: made.append(index) or index**2)
+    assert len(squares) == 4 and not made
+    assert (squares[2], squares[-1], made) == (4, 9, [2, 3])
+    assert squares[1:3] == [1, 4] and list(squares) == [0, 1, 4, 9]
+    with pytest.raises(IndexError):
+        squares[4]
