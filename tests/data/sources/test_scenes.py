@@ -1,3 +1,5 @@
+"""Scenes as sources: the same everywhere, splits that share nothing, episodes."""
+
 import hashlib
 import itertools
 import pickle
