@@ -1,12 +1,11 @@
 """Every tuning, tiny, and samples to train it on."""
 
 import torch
-from painted import Painted
+from samples import BLUE, RED
 
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.prompt import Sample
 
-RED, BLUE = Painted("red"), Painted("blue", (32, 32))
 SAMPLES = [
     Sample("caption", (RED,), "a large red circle"),
     Sample("question", (BLUE, "Question: what color is the circle? Answer:"), " blue"),

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tuned import RED
+from samples import RED
 
-from frozenvl.model.tuning import PrefixTuning
+from frozenvl.model.tuning import PrefixTuning, PromptTuning
 from frozenvl.util.errors import UserError
 
 
@@ -33,3 +33,25 @@ def test_a_learned_start_takes_positions(made):
     model.generate(prompts, processor, 1)
     with pytest.raises(UserError, match=f"has {room + 1} positions"):
         model._check(prompts, more=room - length - 3 + 1)
+
+
+def test_layers_that_do_not_keep_all_positions_are_refused(build):
+    match = r"prefix tuning on .*keep keys and values of all positions"
+    with pytest.raises(UserError, match=match) as found:
+        build("gemma3", tuning=PrefixTuning())
+    assert "\n" not in str(found.value)
+
+
+def test_a_soft_prompt_starts_at_the_size_of_embeddings(build):
+    model = build(tuning=PromptTuning(40))
+    vectors, words = model.tuning.vectors(), model.language.some_embeddings()
+    assert vectors.shape == (40, model.language.dim) and vectors.requires_grad
+    torch.testing.assert_close(vectors.std(), words.std(), rtol=0.2, atol=0)
+
+
+def test_learned_keys_and_values_are_those_of_every_row(build):
+    tuning = build(tuning=PrefixTuning(3)).tuning
+    cache = tuning.cache(5)
+    assert cache.get_seq_length() == 3 and tuning.vectors() is None
+    for layer in cache.layers:
+        assert layer.keys.shape[0] == 5 and layer.keys[:1].expand_as(layer.keys).equal(layer.keys)
