@@ -51,13 +51,6 @@ def test_pairs_go_by_id_not_by_order():
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
-def test_a_group_that_a_sample_lacks():
-    groups = {str(i): {"type": "rare" if i == 0 else "common"} for i in range(5)}
-    found = accuracy_scores({str(i): 20.0 * i for i in range(5)}, groups)
-    assert found.scores["type/rare"] == 0
-    assert found.intervals()["type/rare"] == (0, 0)
-
-
 @pytest.mark.parametrize("options", [{"confidence": 0}, {"confidence": 95}, {"samples": 0}])
 def test_bad_options(options):
     with pytest.raises(UserError):

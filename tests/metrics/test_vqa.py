@@ -1,12 +1,10 @@
-"""VQA accuracy, its normalisation, soft scores and naming."""
+"""VQA accuracy, its normalisation, and soft scores."""
 
 import json
 
 import pytest
 
-from frozenvl.metrics.naming import first_phrase_match, naming_scores, strict_match
 from frozenvl.metrics.vqa import exact_match, normalize_answer, soft_scores, vqa_accuracy, vqa_scores
-from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -92,58 +90,3 @@ def test_soft_scores():
 def test_exact_match():
     assert exact_match("The table.", "table")
     assert not exact_match("tables", "table")
-
-
-@pytest.mark.parametrize(
-    ("predictions", "answers", "said"),
-    [
-        ({}, {"1": ["a"]}, "empty"),
-        ({"1": "a", "7": "b"}, {"1": ["a"]}, "'7'"),
-        ({"1": "a"}, {"1": ["a"], "2": ["b"]}, "1 of 2 questions have no result"),
-        ({"1": "a"}, {"1": []}, "no list of annotated answers"),
-        ({"1": 3}, {"1": ["3"]}, "not text"),
-    ],
-)
-def test_bad_input(predictions, answers, said):
-    with pytest.raises(UserError, match=said):
-        vqa_scores(predictions, answers)
-
-
-def test_groups_and_images_must_be_known():
-    with pytest.raises(UserError, match="no group"):
-        vqa_scores({"1": "a"}, {"1": ["a"]}, groups={})
-    with pytest.raises(UserError, match="no image"):
-        vqa_scores({"1": "a"}, {"1": ["a"]}, images={"2": "x"})
-
-
-def test_partial():
-    assert vqa_scores({"1": "a"}, {"1": ["a"], "2": ["b"]}, partial=True).scores["overall"] == 100
-
-
-@pytest.mark.parametrize(
-    ("output", "ended", "strict", "first"),
-    [
-        ("dax", True, True, True),
-        (" dax.", True, True, True),
-        ("dax", False, False, True),
-        ("dax..", True, False, True),
-        ("Dax", True, False, True),
-        ("dax\nQuestion: what", False, False, True),
-        ("dax, not a blicket", True, False, True),
-        ("dax blicket", True, False, False),
-        ("daxes", True, False, False),
-        ("a dax", True, False, False),
-        ("", True, False, False),
-    ],
-)
-def test_naming(output, ended, strict, first):
-    assert strict_match(output, "dax", ended) is strict
-    assert first_phrase_match(output, "dax.") is first
-
-
-def test_naming_scores():
-    found = naming_scores({"1": "dax", "2": "dax"}, {"1": True, "2": False}, {"1": "dax", "2": "dax"})
-    assert found.scores == {"strict": 50, "first_phrase": 100}
-    assert found.per_query == {"1": 100, "2": 0}
-    with pytest.raises(UserError, match="recorded whether"):
-        naming_scores({"1": "dax"}, {}, {"1": "dax"})

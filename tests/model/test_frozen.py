@@ -7,22 +7,13 @@ from architectures import ALL
 from losses import loss_of
 from painted import Painted
 from safetensors.torch import load_file, save_file
+from samples import BLUE, RED, SAMPLES, WIDE
 
-from frozenvl.model import forward, frozen
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.language.decoding import greedy
 from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
 from frozenvl.wording import VQA
-
-RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
-SAMPLES = [
-    Sample("caption", (RED,), "a large red circle"),
-    Sample("question", (BLUE, "Question: what color is the circle? Answer:"), " blue"),
-    Sample("middle", ("This is", WIDE, "a dax."), " yes"),
-    Sample("two images", (RED, "a\n", BLUE, "This"), " is a dax."),
-    Sample("no image", ("How many",), " squares are there? 3"),
-]
 
 
 @pytest.mark.matrix("batched = single")
@@ -111,17 +102,6 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
     last = loss_of(model, processor([VQA.sample(examples[2], shots=examples[:2])]))
     torch.testing.assert_close(last.nll, each.nll, rtol=1e-5, atol=0)
     assert last.tokens < loss.tokens
-
-
-def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
-    model = build()
-    batch = processor_of(model)(SAMPLES)
-    whole, scores = loss_of(model, batch).nll, model.score(batch)
-    for module in (forward, frozen):
-        monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 20)
-    assert len(list(batch.chunks(20))) > 2
-    torch.testing.assert_close(loss_of(model, batch).nll, whole, rtol=1e-5, atol=0)
-    torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
 
 
 @pytest.mark.matrix("save and load")

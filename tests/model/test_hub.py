@@ -16,7 +16,6 @@ from painted import Painted
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP, Mapper
@@ -184,13 +183,6 @@ def test_a_part_in_the_place_of_another_is_refused(trained, tmp_path):
     changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mappers.MLP"))
     with pytest.raises(UserError, match=r"'frozenvl.model.mappers.MLP' is no VisionEncoder"):
         FrozenVL.from_pretrained(tmp_path)
-
-
-def test_a_start_token_is_part_of_what_was_trained():
-    old = {"language_weights": "a", "k": 2, "vision": "b"}
-    refuse_misfit(old, {}, {**old, "bos": False}, {}, "it")
-    with pytest.raises(UserError, match="it was trained with bos = False, this model has True"):
-        refuse_misfit(old, {}, {**old, "bos": True}, {}, "it")
 
 
 def test_an_export_that_does_not_tell_of_a_start_token_has_none(trained, tmp_path):

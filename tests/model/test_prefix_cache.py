@@ -9,7 +9,6 @@ from painted import Painted
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 
@@ -109,15 +108,6 @@ def test_an_unreadable_image_costs_no_other_batch(model, images):
     asked = reader.images
     prefixes(images[:2])
     assert reader.images == asked
-
-
-def test_batches_of_one_size():
-    seen = []
-    double = lambda rows: seen.append(len(rows)) or 2 * rows
-    rows = torch.arange(14.0).view(7, 2)
-    assert in_fixed_batches(double, rows, 3).equal(2 * rows) and seen == [3, 3, 3]
-    assert in_fixed_batches(double, rows[:6], 3).equal(2 * rows[:6]) and seen[3:] == [3, 3]
-    assert in_fixed_batches(double, rows[:0], 3).shape == (0, 2)
 
 
 @pytest.mark.real

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_objective import Alignment
 from running import add, checkpoint, history, one_line, score
 
 from frozenvl.data.stream import TrainingStream
-from frozenvl.objectives import Captioning
 from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
-from frozenvl.prompt import Sample
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.trained_run import from_config, load_trained
 
@@ -112,24 +109,6 @@ def test_a_resumed_run_with_two_objectives_is_bit_identical(drilled):
     assert "model.objectives.near.projection.weight" in one
 
 
-def test_rows_that_two_objectives_want_stand_there_once():
-    wanted = []
-    rows = ObjectiveRows(
-        lambda samples: wanted.extend(samples) or FakeBatch(), {"a": Captioning(), "b": Alignment()}
-    )
-    samples = [Sample("1", ("x",), " y"), Sample("1", ("x",), " y")]
-    batch = rows(samples)
-    assert [sample.id for sample in wanted] == ["1", "1", "1/text", "1/text"]
-    assert batch.rows_of == {"a": (0, 1), "b": (0, 2, 1, 3)} and batch.samples == ("1", "1")
-
-
-def FakeBatch():
-    from frozenvl.model.batch import Batch
-
-    empty = torch.empty(0)
-    return Batch((), empty, empty, empty, empty, empty)
-
-
 CAPTIONS = BOTH["captions"]
 
 
@@ -175,14 +154,6 @@ def test_a_weight_that_is_not_finite_is_refused(frozenvl, capfd, weight):
     assert re.search(
         r"model.objectives.x.weight is -?(inf|nan); give a finite", one_line(capfd.readouterr().err)
     )
-
-
-def test_two_objectives_of_one_name_are_refused(frozenvl, capfd):
-    Path("twice.yaml").write_text(
-        "model:\n  objectives:\n    a: frozenvl.objectives.Captioning\n    a: own_objective.Alignment\n"
-    )
-    assert frozenvl("fit", *PLAIN, "--config", "twice.yaml") == 2
-    assert "twice.yaml: line 4: a stands twice in one mapping" in one_line(capfd.readouterr().err)
 
 
 def test_a_checkpoint_of_other_objectives_is_refused(drilled, start, capfd):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from frozenvl.plan.forecast import Device
 from frozenvl.plan.parallelism import Micro, Weights, plan
 
 WEIGHTS = Weights(frozen=8000, trained=400, gradients=400, state=800, layer=2000, layers=6000)
@@ -47,9 +46,3 @@ def test_what_is_gathered_is_no_more_than_all_layers():
 def test_accumulation_repeats_passes():
     assert row("DDP", 2, accumulated=3).computing == 6.0
     assert row("DDP", 2, accumulated=3).operations == 3e6
-
-
-def test_a_pass_reads_all_weights_twice_however_few_its_operations():
-    device = Device(bandwidth=1.0, peak=1000.0, share=0.5, memory_bandwidth=100.0)
-    assert device.seconds(operations=1e6, weights=1) == 2000
-    assert device.seconds(operations=1.0, weights=1000) == 20

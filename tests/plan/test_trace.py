@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from losses import loss_of
-from running import CONFIG
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig, LlamaConfig
+from transformers import LlamaConfig
 
 from frozenvl.model.batch import IGNORE
 from frozenvl.plan.fit_spec import Planned
 from frozenvl.plan.timing import drawn
 from frozenvl.plan.trace import Outline, size
 from frozenvl.training.callbacks.throughput import Work, operations
-from frozenvl.training.command_line import configuration_parser
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
 
@@ -43,14 +40,6 @@ WAYS = {
     ],
     "bf16": ["--model.precision", "bf16"],
 }
-
-
-@pytest.fixture
-def planned(frozenvl):
-    def make(*options: str) -> Planned:
-        return Planned(configuration_parser()(["--config", str(CONFIG), *frozenvl.models, *options]))
-
-    return make
 
 
 class Products(TorchDispatchMode):
@@ -138,44 +127,3 @@ def test_checkpointing_holds_less_and_computes_more(planned):
     plain, less = (planned(*WAYS[way]) for way in ("frozen", "checkpointing"))
     one, other = (Outline(it.outlined.model).step(it.batches(16)[0]) for it in (plain, less))
     assert other.working < 0.8 * one.working and other.operations > 1.2 * one.operations
-
-
-def test_a_model_of_hugging_face_is_outlined_from_its_configurations(planned, tmp_path):
-    folder: Path = tmp_path / "clip"
-    config = CLIPVisionConfig(
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=64,
-        patch_size=16,
-    )
-    config.save_pretrained(folder)
-    CLIPImageProcessor(size=64, crop_size=64).save_pretrained(folder)
-    GPTJConfig(n_embd=32, n_layer=3, n_head=4, rotary_dim=4, vocab_size=99).save_pretrained(tmp_path / "gptj")
-    vision = [
-        "--model.vision",
-        "frozenvl.model.vision.HFEncoder",
-        "--model.vision.init_args.name",
-        str(folder),
-    ]
-    it = planned(*vision, "--model.language", str(tmp_path / "gptj"), "--data.cache_features", "false")
-    outline = Outline(it.outlined.model)
-    expected = CLIPVisionModel(config)
-    assert sum(p.numel() for p in outline.model.vision.parameters()) == sum(
-        p.numel() for p in expected.parameters()
-    )
-    assert len(outline.model.language.layers) == 3
-    assert outline.step(it.batches(4)[0]).operations > 0
-    assert "13 target tokens a pair" in it.assumed[0]  # for want of a tokeniser
-
-
-def test_longer_data_is_seen(planned):
-    long = planned("--data.train.vqa.weight", "9")
-    short = planned("--data.train.vqa.weight", "1")
-    mean = lambda it: sum(int(b.lengths.sum()) for b in it.batches(8))
-    assert mean(long) != mean(short)
-    fixed = planned()
-    fixed.tokens = 5
-    (batch,) = fixed.batches(8)
-    assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5

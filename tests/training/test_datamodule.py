@@ -142,13 +142,6 @@ def test_views_that_could_not_be_found_again_are_refused(options, message):
         data(**options)
 
 
-def test_reading_an_augmented_image_leaves_the_random_state_alone():
-    image = next(iter(next(iter(data(augmentation=RandomRotation(180)).train_dataloader())))).images[0]
-    before = torch.random.get_rng_state()
-    image.read()
-    assert torch.equal(torch.random.get_rng_state(), before)
-
-
 @pytest.mark.parametrize("option", ["batch_size", "eval_batch_size"])
 def test_a_batch_of_nothing_is_refused(option):
     with pytest.raises(UserError, match="must be at least 1"):

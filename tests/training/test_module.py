@@ -69,41 +69,6 @@ def test_the_language_model_stays_as_it_was(frozenvl):
     assert frozenvl("fit", *add("probes.LanguageModelUntouched")) == 0
 
 
-def rates(run: str = "tiny") -> list[float]:
-    return [row["train/lr"] for row in history(run) if "train/lr" in row]
-
-
-def test_schedules(frozenvl):
-    assert frozenvl("fit", *NO_VALIDATION, "--model.warmup_steps", 2) == 0
-    cosine = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
-    assert rates() == pytest.approx([0.005, 0.01] + [0.01 * factor for factor in cosine])
-    assert (
-        frozenvl(
-            "fit", *NO_VALIDATION, "--model.schedule", "constant", "--model.warmup_steps", 4, name="flat"
-        )
-        == 0
-    )
-    assert rates("flat") == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
-    linear = ("--model.schedule", "linear", "--model.warmup_steps", 2)
-    assert frozenvl("fit", *NO_VALIDATION, *linear, name="line") == 0
-    # As transformers' get_linear_schedule_with_warmup, which is ClipCap's, but that its warm-up is a step behind.
-    assert rates("line") == pytest.approx([0.005, 0.01, 0.01, 0.0075, 0.005, 0.0025])
-
-
-def test_a_cosine_over_epochs_ends_with_them(frozenvl):
-    """Without `max_steps`: 2 epochs of 4 steps of 2 micro-batches."""
-    epochs = ("--trainer.max_steps", -1, "--trainer.max_epochs", 2, "--trainer.val_check_interval", 2)
-    cut = ("--trainer.accumulate_grad_batches", 2, "--data.batch_size", 30)
-    assert frozenvl("fit", *NO_VALIDATION, *epochs, *cut) == 0
-    assert rates() == pytest.approx([0.005 * (1 + math.cos(math.pi * step / 8)) for step in range(8)])
-
-
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd, schedule):
-    assert frozenvl("fit", "--model.warmup_steps", 6, "--model.schedule", schedule) == 2
-    assert one_line(capfd.readouterr().err) == "model.warmup_steps is 6, the run has only 6 steps; lower it"
-
-
 def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
     explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
     assert frozenvl("fit", *NO_VALIDATION, *explode) == 1

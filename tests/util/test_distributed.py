@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import Process
-from running import CONFIG, add, checkpoint, history, one_line
+from running import CONFIG, add, checkpoint, one_line
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
 
@@ -21,30 +21,6 @@ def test_only_what_is_trained_is_kept_in_step(frozenvl):
     assert found["agree"] and all(name.startswith("model.mapper.") for name in found["agree"])
     assert {name.split(".")[1] for name in found["differ"]} == {"language", "vision"}
     assert found["reduced"] == found["agree"]
-
-
-@pytest.mark.parametrize("tuning", [(), ("--model.tuning", "frozenvl.model.tuning.LoRA")])
-def test_a_shared_out_language_model_trains_as_a_whole_one(frozenvl, tuning):
-    """Losses, weights and scores; validation, too, in which ranks go through it at different paces."""
-    probe = add("probes.Held", file="held")
-    assert frozenvl("fit", *tuning, *probe, "--model.shard", "true", name="shared", ranks=2) == 0
-    share = json.loads(Path("held").read_text())
-    assert frozenvl("fit", *tuning, *probe, name="whole", ranks=2) == 0
-    whole = json.loads(Path("held").read_text())
-    assert share["frozen"] == pytest.approx(whole["frozen"] / 2, rel=0.01)
-    assert history("shared") == history("whole")
-    one, other = checkpoint("shared")["state_dict"], checkpoint("whole")["state_dict"]
-    assert one.keys() == other.keys()
-    assert all(type(one[key]) is torch.Tensor and torch.equal(one[key], other[key]) for key in one)
-    assert frozenvl("fit", *tuning, "--ckpt_path", "last", "--trainer.max_steps", 7, name="shared") == 0
-
-
-def test_sharing_out_what_is_trained_is_refused(frozenvl, capfd):
-    options = ("--model.shard", "true", "--model.tuning", "frozenvl.model.tuning.Finetuned")
-    assert frozenvl("fit", *options, ranks=2) == 2
-    assert "all of them are trained" in one_line(capfd.readouterr().err)
-    assert frozenvl("fit", "--model.shard", "true", "--model.precision", "auto") == 2
-    assert "set model.precision" in one_line(capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "ddp", "fsdp", "slurm"])

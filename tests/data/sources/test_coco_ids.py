@@ -1,14 +1,12 @@
-"""Photographs under the same name in every data set, and rows in little memory."""
+"""Photographs under the same name in every data set."""
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import pytest
 
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
-from frozenvl.data.sources.packed import Packed
 
 
 @pytest.mark.parametrize(
@@ -39,12 +37,3 @@ def test_equal_names_in_different_folders_are_different_photographs():
     assert photograph_id(train, "1.jpg") == "own/train/1.jpg" != photograph_id(val, "1.jpg")
     assert photograph_id(Path("/b/own/train"), "1.jpg") == photograph_id(train, "1.jpg")
     assert photograph_id(train, "000000000285.jpg") == photograph_id(val, "000000000285.jpg") == "coco/285"
-
-
-def test_packed_rows_come_back_as_they_were():
-    rows = [("a", 1, ("x", "ü\0")), (), {"k": None}]
-    packed = pickle.loads(pickle.dumps(Packed(rows)))
-    assert list(packed) == rows and packed[-1] == rows[-1] and packed[1:] == rows[1:] and len(packed) == 3
-    with pytest.raises(IndexError):
-        packed[3]
-    assert len(Packed([])) == 0

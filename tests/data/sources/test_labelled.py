@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import PIL.Image
 import pytest
+from few_shot import NAMING
 
-from frozenvl.data.sources.labelled import LabelledEpisodes
+from frozenvl.data.sources.labelled import LabelledEpisodes, LabelledImages
 from frozenvl.util.errors import UserError
 
 
@@ -61,3 +62,19 @@ def test_the_same_seed_draws_the_same(animals):
 def test_what_cannot_be_drawn(animals, options, said):
     with pytest.raises(UserError, match=said):
         LabelledEpisodes(animals, **options)
+
+
+def test_labelled_images_are_named_by_their_folder(tmp_path):
+    for label, count in {"cat": 2, "electric_ray": 3, "lonely": 1}.items():
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            PIL.Image.new("RGB", (9, 9)).save(tmp_path / label / f"{number}.png")
+    for name in ("without a label.png", "without one, too.png"):
+        PIL.Image.new("RGB", (9, 9)).save(tmp_path / name)
+    source = LabelledImages(str(tmp_path))
+    assert [source[i].answer for i in range(len(source))] == ["cat"] * 2 + ["electric ray"] * 3
+    assert source.pairs == 5 and source.image_ids() == [source[i].image_id for i in range(5)]
+    assert NAMING.sample(source[4]).target == " electric ray" and source[4].image.name == "2.png"
+    assert len(LabelledImages(str(tmp_path), at_least=3)) == 3
+    with pytest.raises(UserError, match="none of its subfolders holds 4 images"):
+        LabelledImages(str(tmp_path), at_least=4)

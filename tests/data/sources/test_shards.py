@@ -1,4 +1,4 @@
-"""Shards as a source: which tars, what is read of them, and where their index is."""
+"""Shards as a source: what is read of them."""
 
 from __future__ import annotations
 
@@ -9,33 +9,18 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 import webdataset
-from tars import folder_of_shards, picture, put_content, sample, write_tar
+from tars import picture, put_content, sample, write_tar
 
-from frozenvl.data.shards.files import INDEX, expand
-from frozenvl.data.shards.index import TarIndex
+from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.sources.shards import Shards
 from frozenvl.prompt import BlackImage, Example
 from frozenvl.util.errors import RunError, UnreadableImage, UserError
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    return folder_of_shards(tmp_path / "s", [3, 0, 4, 2])
-
-
-def names(urls: list[str]) -> list[str]:
-    return [Path(url).name for url in urls]
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_what_stands_in_tars_is_read_by_number(folder):
@@ -175,101 +160,10 @@ def test_shards_of_equal_names_have_examples_of_different_names(tmp_path):
     assert [source[i].references for i in range(2)] == [("caption 1",), ("caption 0",)]
 
 
-def test_what_a_name_stands_for(folder, monkeypatch):
-    every = ["00000.tar", "00001.tar", "00002.tar", "00003.tar"]
-    assert names(expand(str(folder))) == names(expand(f"{folder}/*.tar")) == every
-    assert names(expand(f"{folder}/{{00002..00003}}.tar")) == every[2:]
-    assert names(expand(f"{folder}/0000{{3,1}}.tar")) == ["00003.tar", "00001.tar"]
-    assert names(expand([f"{folder}/00003.tar", f"file://{folder}/00000.tar"])) == ["00003.tar", "00000.tar"]
-    assert expand("s3://b/{a,b}-{08..10}.tar")[2:4] == ["s3://b/a-10.tar", "s3://b/b-08.tar"]
-    monkeypatch.chdir(folder.parent)
-    assert expand("s") == expand(str(folder))
-
-
-@pytest.mark.parametrize(
-    ("shards", "said"),
-    [
-        ("nowhere", "nowhere: no such shard"),
-        ("*.nothing", "no shards; give a folder"),
-        ([], "no shards"),
-        (".", r"no .tar files in this folder"),
-        ("z", r"x.tar.gz: compressed.*unpack"),
-        (["s/00000.tar", "s"], "00000.tar: this shard is listed twice"),
-        ("s/0000{2..7}.tar", "00004.tar: no such shard"),
-    ],
-    ids=str,
-)
-def test_shards_that_are_not_there_are_said_in_one_line(folder, monkeypatch, shards, said):
-    monkeypatch.chdir(folder.parent)
-    (folder.parent / "z").mkdir()
-    (folder.parent / "z" / "x.tar.gz").touch()
-    with pytest.raises(UserError, match=said):
-        Shards(shards)
-
-
 @pytest.mark.parametrize("settings", [{"window": 0}, {"cache_gb": 0}])
 def test_settings_out_of_range(folder, settings):
     with pytest.raises(UserError, match=next(iter(settings))):
         Shards(str(folder), **settings)
-
-
-def built(folder: Path) -> int:
-    """Changes when the index there is built anew."""
-    return (folder / INDEX).stat().st_ino
-
-
-def test_the_index_is_built_once(folder, capfd):
-    Shards(str(folder))
-    before = built(folder)
-    Shards(str(folder))
-    part = Shards(f"{folder}/0000{{3,0}}.tar")
-    assert [part[i].id for i in (0, 2)] == ["00003/000000007", "00000/000000000"]
-    assert built(folder) == before and not list((folder.parent / "home").rglob("*.frozenvl"))
-
-
-def test_the_index_of_a_part_is_kept_in_the_cache(folder, cache):
-    Shards(f"{folder}/0000{{0..1}}.tar")
-    assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
-
-
-def test_a_folder_that_cannot_be_written_has_its_index_in_the_cache(folder, cache, monkeypatch):
-    access = os.access
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: path != folder and access(path, mode)
-    )  # tests may be root
-    assert len(Shards(str(folder))) == 9
-    assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
-
-
-def test_an_index_that_no_longer_fits_is_built_again(folder):
-    Shards(str(folder))
-    write_tar(folder / "00000.tar", sample(5, "new"))
-    source = Shards(str(folder))
-    assert (len(source), source[0].references) == (7, ("new",))
-    write_tar(folder / "00004.tar", sample(6, "more"))
-    assert len(Shards(str(folder))) == 8
-    os.utime(folder / "00000.tar", ns=(1, 1))
-    before = built(folder)
-    Shards(str(folder))
-    assert built(folder) != before
-    (folder / INDEX).write_bytes(b"damaged")
-    assert len(Shards(str(folder))) == 8
-
-
-def test_a_given_index_is_used_and_never_overwritten(folder, tmp_path):
-    path = tmp_path / "elsewhere" / "i"
-    assert len(Shards(str(folder), index=str(path))) == 9
-    assert len(TarIndex(path).shards) == 4 and not (folder / INDEX).exists()
-    before = path.read_bytes()
-    write_tar(folder / "00000.tar", sample(5, "new"))
-    with pytest.raises(
-        UserError, match=r"i: 00000.tar has changed .*; make it again with `frozenvl data index"
-    ):
-        Shards(str(folder), index=str(path))
-    write_tar(folder / "00009.tar", sample(5))
-    with pytest.raises(UserError, match=r"i: knows no shard 00009.tar"):
-        Shards(str(folder), index=str(path))
-    assert path.read_bytes() == before
 
 
 def test_a_shard_that_shrinks_in_use_is_said_in_one_line(folder):
@@ -306,40 +200,6 @@ def test_the_index_of_an_epoch_does_not_pile_up_in_memory(folder):
     source.prefetch([1, 2])
     assert mapped(folder / INDEX) == 0
     assert [source[i].id for i in range(9)] == ids
-
-
-def _open(folder: str, to) -> None:
-    to.put(len(Shards(folder)))
-
-
-def test_processes_that_start_together_share_one_index(folder):
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    processes = [context.Process(target=_open, args=(str(folder), queue)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    assert [queue.get() for _ in processes] == [9] * 4
-    for process in processes:
-        process.join()
-    assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
-
-
-def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
-    system = fsspec.filesystem("memory")
-    for path in folder.glob("*.tar"):
-        system.pipe(f"/listed/{path.name}", path.read_bytes())
-    local = Shards(str(folder))
-    for name in ("memory://listed", "memory://listed/*.tar", "memory:///listed/0000{0..3}.tar"):
-        source = Shards(name)
-        assert [source[i].id for i in range(9)] == [local[i].id for i in range(9)]
-        assert source[5].image.content() == local[5].image.content()
-    given = Shards("memory://listed", index=str(folder / INDEX))  # made where the shards were local
-    assert [given[i].references for i in range(9)] == [local[i].references for i in range(9)]
-    assert len(list(cache.glob("indices/*.frozenvl"))) == 1
-    with pytest.raises(UserError, match="nowhere://x: cannot be listed"):
-        Shards("nowhere://x")
-    with pytest.raises(UserError, match="no shards"):
-        Shards("memory://other")
 
 
 def test_hints_go_to_the_store(folder, monkeypatch):

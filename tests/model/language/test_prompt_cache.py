@@ -3,11 +3,10 @@
 import pytest
 import torch
 from architectures import PACKED, PADDED, causal_lm
-from painted import Painted
+from samples import BLUE, RED, SUPPORT, WIDE, join
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
-from frozenvl.model import forward, frozen
 from frozenvl.model.language import causal_lm as causal_lm_module
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
@@ -15,9 +14,7 @@ from frozenvl.model.tuning import PrefixTuning
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
 
-RED, BLUE, WIDE = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
 KINDS = [*PACKED, *PADDED]
-SUPPORT = (RED, "This is a dax.\n", BLUE, "This is a blicket.\n")
 RESTS = [
     (WIDE, "Question: what color is the circle? Answer:"),
     (RED,),
@@ -26,13 +23,6 @@ RESTS = [
     (RED, "How many squares are there?"),
 ]
 TARGETS = [" red", "a large red circle", " dax.", " yes", " 3"]
-
-
-def join(lead, rest):
-    """Neighbouring texts joined, as a template does."""
-    if lead and rest and isinstance(lead[-1], str) and isinstance(rest[0], str):
-        return (*lead[:-1], lead[-1] + rest[0], *rest[1:])
-    return lead + rest
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,54 +103,6 @@ def test_beam_search_and_stop_markers(build, processor_of):
     stop = (model.generate(whole, processor, 6)[0][2],)
     stopped = model.generate(rests, processor, 6, stop, prompt_cache=shared)
     assert stopped == model.generate(whole, processor, 6, stop) != model.generate(whole, processor, 6)
-
-
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "bloom"])
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("positions", [4096, 60])
-def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions, monkeypatch):
-    model = build(kind)
-    processor = processor_of(model)
-    for module in (forward, frozen):
-        monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", positions)
-    prompts = [(RED, "This is a"), (BLUE, "what color"), (WIDE,)]
-    candidates = [[" dax", " blicket and a circle", ""], [" red"], ["a child", "yes", "no", "three stairs"]]
-    shared = model.prefill(processor, SUPPORT) if after else None
-    ranked = model.rank_candidates(processor, prompts, candidates, prompt_cache=shared)
-    assert [len(row) for row in ranked] == [3, 1, 4]
-    for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):
-        whole = join(SUPPORT, prompt) if after else prompt
-        for text, (logp, tokens) in zip(texts, row, strict=True):
-            ids = [*processor.encode(text), processor.end]
-            assert tokens == len(ids)
-            if text:
-                expected = model.score(processor([Sample("1", whole, text)])).item()
-                assert logp == pytest.approx(expected, rel=1e-5, abs=1e-4)
-
-
-def test_an_empty_candidate_is_the_end_token(build, processor_of):
-    model = build()
-    processor = processor_of(model)
-    (((logp, tokens),),) = model.rank_candidates(processor, [(RED, "a")], [[""]])
-    batch = processor([(RED, "a")])
-    logits = model.language.model(inputs_embeds=model.embeddings(batch, model.run(batch).prefix)).logits[
-        0, -1
-    ]
-    assert tokens == 1 and logp == pytest.approx(logits.log_softmax(-1)[processor.end].item(), abs=1e-5)
-    assert (
-        model.rank_candidates(processor, [(RED,)], [[]]) == [[]]
-        and model.rank_candidates(processor, [], []) == []
-    )
-
-
-def test_rank_cuts_no_candidate(build, processor_of):
-    model = build()
-    processor = processor_of(model)
-    processor.max_target_tokens = 2
-    ((ranked,),) = model.rank_candidates(processor, [(RED,)], [["a large red circle"]])
-    assert ranked.tokens == len(processor.encode("a large red circle")) + 1
-    with pytest.raises(UserError, match="across the border of prompt and target"):
-        model.rank_candidates(processor, [("the answer is a ",)], [["large red circle"]])
 
 
 def test_text_that_meets_text_has_to_part_there(build, processor_of):

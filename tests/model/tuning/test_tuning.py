@@ -6,53 +6,19 @@ import peft
 import pytest
 import torch
 from losses import loss_of
-from painted import Painted
+from samples import BLUE, RED
+from tuned import MAKE, SAMPLES
 
 from frozenvl.model import tuning as tunings
-from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning, Tuning
-from frozenvl.prompt import Sample
+from frozenvl.model.tuning import Adapters, LoRA, PrefixTuning, PromptTuning, Tuning
 from frozenvl.util.errors import UserError
 
-RED, BLUE = Painted("red"), Painted("blue", (32, 32))
-SAMPLES = [
-    Sample("caption", (RED,), "a large red circle"),
-    Sample("question", (BLUE, "Question: what color is the circle? Answer:"), " blue"),
-    Sample("two images", (RED, "a\n", BLUE, "This"), " is a dax."),
-    Sample("no image", ("How many",), " squares are there? 3"),
-]
-MAKE = {
-    "finetuned": Finetuned,
-    "lora": lambda: LoRA(4),
-    "adapters": lambda: Adapters(8),
-    "prompt": lambda: PromptTuning(3),
-    "prefix": lambda: PrefixTuning(3),
-}
 KINDS = ["llama", "gpt2", "qwen2", "phi", "gptj"]
 
 
 def test_all_are_tested():
     found = {v for v in vars(tunings).values() if isinstance(v, type) and issubclass(v, Tuning)} - {Tuning}
     assert {type(make()) for make in MAKE.values()} == found
-
-
-def away_from_its_start(model) -> None:
-    """Adapters and LoRA start as nothing: moved, so that they say something."""
-    torch.manual_seed(2)
-    with torch.no_grad():
-        for name in model.trained_weights():
-            value = model.state_dict(keep_vars=True)[name]
-            if value.requires_grad and not name.startswith("mapper"):
-                value += torch.randn_like(value) * 0.05
-
-
-@pytest.fixture
-def made(build, processor_of):
-    def make(name: str, kind: str = "llama"):
-        model = build(kind, tuning=MAKE[name]())
-        away_from_its_start(model)
-        return model, processor_of(model)
-
-    return make
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,17 +88,6 @@ def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
     torch.testing.assert_close(loss_of(model, batch).nll, loss_of(plain, batch).nll, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma"])
-def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, kind):
-    plain, model = build(kind), build(kind, tuning=PrefixTuning(3))
-    words = len(plain.language.model.get_input_embeddings().weight)
-    first = plain.language.embed(torch.arange(0, words, words // 3)[:3])
-    behind = torch.randn(5, plain.language.dim)
-    expected = plain.language.hidden(torch.cat([first, behind])[None], torch.tensor([8]))[3:]
-    found = model.language.hidden(behind[None], torch.tensor([5]))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("name", ["prompt", "prefix", "lora"])
 def test_it_is_pefts_own(made, name, kind):
@@ -171,12 +126,6 @@ def test_shared_prompts_are_whole_prompts(made, name):
     assert after == model.generate(processor([lead + rest for rest in rests]), processor, 6)
 
 
-def test_with_learned_keys_and_values_prompts_share_nothing(made):
-    model, processor = made("prefix")
-    with pytest.raises(UserError, match="draw demonstrations per question"):
-        model.prefill(processor, (RED, "This is a dax.\n"))
-
-
 @pytest.mark.parametrize("name", MAKE)
 def test_half_precision_leaves_what_is_trained_alone(made, name):
     model, processor = made(name)
@@ -189,27 +138,3 @@ def test_half_precision_leaves_what_is_trained_alone(made, name):
     loss.backward()
     assert all(p.grad.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
     assert len(model.generate(processor([s.prompt for s in SAMPLES]), processor, 6)) == len(SAMPLES)
-
-
-def test_a_learned_start_takes_positions(made):
-    model, processor = made("prompt")
-    room = model.language.max_positions
-    prompts = processor([("a " * 8,)])
-    length = int(prompts.lengths[0])
-    model.generate(prompts, processor, 1)
-    with pytest.raises(UserError, match=f"has {room + 1} positions"):
-        model._check(prompts, more=room - length - 3 + 1)
-
-
-@pytest.mark.parametrize(
-    ("make", "kind", "said"),
-    [
-        (Adapters, "opt", "adapters on .*no part of their own"),
-        (lambda: LoRA(targets=["nothing"]), "llama", "LoRA on .*"),
-        (PrefixTuning, "gemma3", "prefix tuning on .*keep keys and values of all positions"),
-    ],
-)
-def test_what_cannot_be_attached(build, make, kind, said):
-    with pytest.raises(UserError, match=said) as found:
-        build(kind, tuning=make())
-    assert "\n" not in str(found.value)

@@ -1,0 +1,53 @@
+"""The files that images come from, and work on many with a few threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from tars import picture, sample, write_tar
+
+from frozenvl.data.shards.contents import in_order, original
+from frozenvl.data.sources.shards import Shards
+from frozenvl.prompt import BlackImage, ImageFile
+from frozenvl.util.errors import UnreadableImage
+
+
+def test_the_bytes_of_a_file_or_of_the_member_of_a_tar(tmp_path, cache):
+    (tmp_path / "a.jpg").write_bytes(picture(3))
+    assert original(ImageFile(tmp_path / "a.jpg")) == picture(3)
+    shards = Shards(str(write_tar(tmp_path / "a.tar", sample(5))))
+    assert original(shards[0].image) == picture(5)
+    assert original(BlackImage()) is None
+    with pytest.raises(UnreadableImage, match=r"nowhere.jpg"):
+        original(ImageFile(tmp_path / "nowhere.jpg"))
+
+
+def test_results_come_in_the_order_of_the_items_whichever_is_done_first(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    second = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert second.wait(10)  # the first is done after the second
+        if item == 1:
+            second.set()
+        return -item
+
+    assert list(in_order(work, range(50))) == [-item for item in range(50)]
+
+
+def test_few_items_are_taken_ahead(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    taken = []
+    results = in_order(lambda item: item, (taken.append(n) or n for n in range(1000)))
+    assert next(results) == 0 and len(taken) <= 4 * 2 + 1
+    results.close()
+
+
+def test_what_goes_wrong_is_raised_in_its_place():
+    results = in_order(lambda item: 1 // item, [1, 1, 0])
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

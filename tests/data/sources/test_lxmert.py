@@ -1,0 +1,41 @@
+"""LXMERT's layout of VQA v2 and OK-VQA, with soft scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from vqa_files import write
+
+from frozenvl.data.sources.lxmert import LxmertQuestions
+from frozenvl.util.errors import UserError
+
+
+def lxmert(folder: Path, *labels) -> LxmertQuestions:
+    rows = [
+        {"sent": "What?", "question_id": n, "img_id": f"COCO_train2014_{n:012d}", "label": label}
+        for n, label in enumerate(labels)
+    ]
+    return LxmertQuestions(write(folder, "lxmert.json", rows), str(folder / "images"))
+
+
+def test_lxmerts_soft_scores(tmp_path):
+    source = lxmert(tmp_path, {"row": 0.3, "boat": 1, "ship": 1}, {"x": 0.9})
+    assert (source[0].answer, source[0].references) == ("boat", ("boat", "ship", "row"))
+    assert source[0].scores == {"row": 0.3, "boat": 1.0, "ship": 1.0}
+    assert (source[1].id, source[1].image.name) == ("1", "COCO_train2014_000000000001.jpg")
+    assert source.image_ids() == ["coco/0", "coco/1"] and source.pairs == 2
+
+
+def test_a_question_without_a_scored_answer_is_not_trained_on(tmp_path):
+    source = lxmert(tmp_path, {"a": 1}, {}, {"b": 1})
+    assert (len(source), source.pairs, source.pair(1)) == (3, 2, (2, 0))
+    assert source[1].targets == ()
+
+
+@pytest.mark.parametrize(
+    "rows", [{"a": 1}, ["x"], 3, [{"sent": "x"}], [{"question_id": 1, "label": {"a": "b"}}]]
+)
+def test_what_is_not_lxmerts(tmp_path, rows):
+    with pytest.raises(UserError, match="not LXMERT's JSON"):
+        LxmertQuestions(write(tmp_path, "lxmert.json", rows), str(tmp_path / "images"))

@@ -1,0 +1,104 @@
+"""VQA's official layout: VQA v2, OK-VQA, DAQUAR."""
+
+from __future__ import annotations
+
+import pytest
+from vqa_files import ASKED, GIVEN, annotations, vqa, write
+
+from frozenvl.data.sources.vqa import VQAQuestions
+from frozenvl.util.errors import UserError
+
+
+def test_vqa_in_the_order_of_the_questions(tmp_path):
+    source = vqa(tmp_path)
+    assert [(e.id, e.question, e.references, e.answer, e.kind) for e in source] == [
+        (
+            "10",
+            "Is it red?",
+            ("no", "yes", "yes"),
+            "yes",
+            {"answer_type": "yes/no", "question_type": "is it"},
+        ),
+        ("11", "How many?", ("", "", "2"), "2", {}),
+        ("20", "What?", ("a", "b", "b", "a"), "b", {}),
+    ]
+    assert source[0].image.path == tmp_path / "images" / "COCO_train2014_000000000001.jpg"
+    assert source.image_ids() == [e.image_id for e in source] == ["coco/1", "coco/1", "coco/2"]
+    assert source.pairs == 3
+
+
+def test_images_of_another_name_are_not_cocos(tmp_path):
+    source = vqa(tmp_path, image_name="image{image_id}.jpg")
+    assert source[2].image.name == "image2.jpg" and source[2].image_id == f"{tmp_path.name}/images/image2.jpg"
+
+
+def test_a_test_set_has_no_answers_and_is_not_trained_on(tmp_path):
+    questions = write(tmp_path, "questions.json", {"questions": ASKED})
+    source = VQAQuestions(questions, None, str(tmp_path / "images"))
+    assert (len(source), source.pairs) == (3, 0)
+    assert all(example.targets == () for example in source)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"asked": ASKED[:2]},
+            "annotations.json: 1 annotations are of questions that are not in .*such as 20",
+        ),
+        (
+            {"given": annotations(GIVEN[:2])},
+            "questions.json: question 11 has no annotation in .*annotations.json",
+        ),
+        ({"asked": [*ASKED, ASKED[0]]}, "questions.json: question 10 stands twice"),
+        ({"given": annotations([*GIVEN, GIVEN[0]])}, "annotations.json: question 20 is answered twice"),
+        (
+            {"given": annotations([GIVEN[0] | {"answers": ["", " "]}])},
+            "annotations.json: question 20 has no answer",
+        ),
+        ({"asked": [ASKED[0] | {"question": " "}], "given": annotations(GIVEN[1:2])}, "question 10 is empty"),
+        (
+            {"asked": [{"question_id": 10}], "given": annotations(GIVEN[1:2])},
+            "VQA questions JSON .missing 'image_id'",
+        ),
+        ({"asked": 3}, "questions.json: not VQA questions JSON"),
+        ({"asked": [], "given": []}, "questions.json: no questions: lists none"),
+        ({"given": [{"question_id": 10}]}, "annotations.json: not VQA annotations JSON .missing 'answers'"),
+        ({"given": "abc"}, "annotations.json: not VQA annotations JSON"),
+        ({"image_name": "{image}.jpg"}, "image_name '{image}.jpg' cannot be filled"),
+        ({"image_name": "{image_id.x}.jpg"}, "image_name '{image_id.x}.jpg' cannot be filled"),
+        ({"image_name": "a.jpg"}, "image_name 'a.jpg' names one image for all; it needs {image_id}"),
+        ({"part": "test"}, "unknown part 'test'; choose one of all, train, ask"),
+        ({"part": "ask", "ask_share": 1.0}, "ask_share must lie between 0 and 1, not 1.0"),
+        (
+            {"part": "ask", "ask_share": 1e-9},
+            "no questions: none of its 3 is in part 'ask'; change ask_share",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, more, message):
+    with pytest.raises(UserError, match=message) as error:
+        vqa(tmp_path, **more)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("missing", ["questions.json", "annotations.json", "images"])
+def test_a_missing_file_or_folder_is_named(tmp_path, missing):
+    vqa(tmp_path)
+    (tmp_path / missing).rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"{missing}: no such .*--data.root"):
+        VQAQuestions(*(str(tmp_path / name) for name in ("questions.json", "annotations.json", "images")))
+
+
+@pytest.mark.data
+def test_real_daquar(data):
+    folder = data / "daquar"
+    daquar = VQAQuestions(
+        str(folder / "daquar_questions.json"),
+        str(folder / "daquar_annotations.json"),
+        str(folder / "images"),
+        image_name="image{image_id}.jpg",
+    )
+    assert len(daquar) == daquar.pairs == 8677 and daquar[0].answer == "garbage_bin"
+    assert all(example.image.path.is_file() for example in daquar)
+    assert not [key for key in daquar.image_ids() if key.startswith("coco/")]

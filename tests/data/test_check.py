@@ -1,0 +1,56 @@
+"""What is found wrong, or odd, in a source."""
+
+from __future__ import annotations
+
+import PIL.Image
+from tars import sample, write_tar
+from toy import Broken, Rows, Square, question
+
+from frozenvl.data.check import LONG_TEXT, check
+from frozenvl.data.sources.shards import Shards
+from frozenvl.prompt import Example, ImageFile
+
+
+def test_each_image_is_read_once_and_progress_is_told():
+    shared = Square("shared.png")
+    done: list[tuple[int, int]] = []
+    report = check(Rows(question(0, shared), question(1, shared), question(2)), lambda *now: done.append(now))
+    assert (report.examples, report.images, report.texts, report.bad) == (3, 2, 3, 0)
+    assert report.found == {} and done == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_cannot_be_used_is_bad_and_what_is_strange_is_not():
+    rows = Rows(
+        question(0, Broken()),
+        question(1, answer=" ", references=(" ",)),
+        question(2, text="Is it\0so?"),
+        question(3, answer="word " * LONG_TEXT),
+        question(3, answer="caf\ufffd"),
+    )
+    report = check(rows)
+    assert {kind: [line.split(":")[0] for line in lines] for kind, lines in report.found.items()} == {
+        "unreadable": ["broken"],
+        "empty text": ["q1"],
+        "NUL in text": ["q2"],
+        "long text": ["q3"],
+        "text not UTF-8": ["q3"],
+        "repeated id": ["q3"],
+    }
+    assert report.bad == 2
+    assert report.as_json()["counts"]["unreadable"] == 1
+
+
+def test_equal_files_of_different_photographs_are_the_same_image(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.png"):
+        PIL.Image.new("RGB", (8, 8), "red" if name != "c.png" else "blue").save(tmp_path / name, "JPEG")
+    rows = [Example(n, ImageFile(tmp_path / n), n, ("text",)) for n in ("a.jpg", "b.jpg", "c.png")]
+    assert check(Rows(*rows)).found == {
+        "same image": ["b.jpg: as a.jpg"],
+        "wrong suffix": ["c.png: is JPEG"],
+    }
+
+
+def test_the_notes_of_an_index_are_added_up(tmp_path, cache):
+    for name in ("a", "b"):
+        write_tar(tmp_path / f"{name}.tar", [*sample(0), *sample(0), ("alone.txt", "no image")])
+    assert check(Shards(str(tmp_path))).index == {"repeated keys": 2, "samples without an image": 2}

@@ -1,0 +1,40 @@
+"""Mean accuracy over questions, overall and by group."""
+
+import pytest
+
+from frozenvl.metrics.accuracy import accuracy_scores
+from frozenvl.metrics.vqa import vqa_scores
+from frozenvl.util.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("predictions", "answers", "said"),
+    [
+        ({}, {"1": ["a"]}, "empty"),
+        ({"1": "a", "7": "b"}, {"1": ["a"]}, "'7'"),
+        ({"1": "a"}, {"1": ["a"], "2": ["b"]}, "1 of 2 questions have no result"),
+        ({"1": "a"}, {"1": []}, "no list of annotated answers"),
+        ({"1": 3}, {"1": ["3"]}, "not text"),
+    ],
+)
+def test_bad_input(predictions, answers, said):
+    with pytest.raises(UserError, match=said):
+        vqa_scores(predictions, answers)
+
+
+def test_groups_and_images_must_be_known():
+    with pytest.raises(UserError, match="no group"):
+        vqa_scores({"1": "a"}, {"1": ["a"]}, groups={})
+    with pytest.raises(UserError, match="no image"):
+        vqa_scores({"1": "a"}, {"1": ["a"]}, images={"2": "x"})
+
+
+def test_partial():
+    assert vqa_scores({"1": "a"}, {"1": ["a"], "2": ["b"]}, partial=True).scores["overall"] == 100
+
+
+def test_a_group_that_a_sample_lacks():
+    groups = {str(i): {"type": "rare" if i == 0 else "common"} for i in range(5)}
+    found = accuracy_scores({str(i): 20.0 * i for i in range(5)}, groups)
+    assert found.scores["type/rare"] == 0
+    assert found.intervals()["type/rare"] == (0, 0)

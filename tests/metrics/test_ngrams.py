@@ -1,0 +1,79 @@
+"""N-grams of many sentences at once, beside a counter of tuples."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from frozenvl.metrics.ngrams import ORDERS, NGramIndex, find
+
+
+def sentences(seed: int, letters: str = "abc") -> list[list[str]]:
+    draw = random.Random(seed)
+    return [draw.choices(letters, k=draw.randint(0, 9)) for _ in range(30)]
+
+
+def plain(sentence: list[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(sentence[start:] for start in range(n)), strict=False))
+
+
+def names(counted: list, texts: list[list[list[str]]], n: int) -> dict[int, tuple[str, ...]]:
+    """The n-gram that each number stands for. Fails where a number stands for two, or the counts are not right."""
+    named: dict[int, tuple[str, ...]] = {}
+    for counts, each in zip(counted, texts, strict=True):
+        entries = counts[n - 1]
+        pairs = list(zip(entries.sentence.tolist(), entries.ngram.tolist(), strict=True))
+        assert pairs == sorted(set(pairs))
+        for place, sentence in enumerate(each):
+            here = entries.sentence == place
+            assert sorted(entries.count[here].tolist()) == sorted(plain(sentence, n).values())
+    # Sentences of one n-gram alone name its number.
+    for counts, each in zip(counted, texts, strict=True):
+        entries = counts[n - 1]
+        for place, sentence in enumerate(each):
+            if len(grams := plain(sentence, n)) == 1:
+                (number,) = entries.ngram[entries.sentence == place].tolist()
+                (gram,) = grams
+                assert named.setdefault(number, gram) == gram
+    return named
+
+
+@pytest.mark.parametrize("n", range(1, ORDERS + 1))
+def test_numbers_and_counts_are_those_of_tuples(n):
+    every = sorted({gram for sentence in sentences(0) for gram in plain(sentence, n)})
+    texts = [sentences(0), [list(gram) for gram in every]]
+    _, counted = NGramIndex.of(*texts)
+    named = names(counted, texts, n)
+    assert sorted(named.values()) == every and sorted(named) == list(range(len(every)))
+    entries = counted[0][n - 1]
+    for sentence, number, count in zip(entries.sentence, entries.ngram, entries.count, strict=True):
+        assert plain(texts[0][sentence], n)[named[number]] == count
+
+
+def test_ngrams_from_outside_are_numbered_behind_the_index():
+    index, (before,) = NGramIndex.of(sentences(0))
+    one, other = index.count(sentences(0), [["a", "new", "word"], ["new", "word"], ["b"]])
+    for n, (again, first) in enumerate(zip(one, before, strict=True)):
+        assert np.array_equal(again.ngram, first.ngram) and np.array_equal(again.count, first.count)
+        known = len(index.keys[n - 1]) if n else len(index.vocabulary)
+        assert (again.ngram < known).all()
+    assert (other[0].ngram >= len(index.vocabulary)).tolist() == [False, True, True, True, True, False]
+    pairs = other[1]
+    assert (pairs.ngram >= len(index.keys[0])).all()
+    (shared,) = set(pairs.ngram[pairs.sentence == 0]) & set(pairs.ngram[pairs.sentence == 1])
+    assert shared in pairs.ngram and "new" not in index.vocabulary
+
+
+def test_the_first_sentences():
+    _, ((counts, *_),) = NGramIndex.of([["a", "a"], ["b"], ["a", "b"]])
+    part = counts.first(2)
+    assert (part.sentence.tolist(), part.ngram.tolist(), part.count.tolist()) == ([0, 1], [0, 1], [2, 1])
+
+
+def test_where_numbers_stand():
+    where = np.array([2, 5, 9])
+    assert find(where, np.array([9, 1, 2, 10, 5, 4])).tolist() == [2, -1, 0, -1, 1, -1]
+    assert find(where[:0], np.array([1, 2])).tolist() == [-1, -1]

@@ -1,0 +1,120 @@
+"""A pass of a batch through a model: each stage computed once."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from losses import loss_of
+from samples import SAMPLES
+
+from frozenvl.model import forward, frozen
+from frozenvl.model.batch import IGNORE
+from frozenvl.model.tuning import Finetuned, LoRA, PromptTuning
+
+
+def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    whole, scores = loss_of(model, batch).nll, model.score(batch)
+    for module in (forward, frozen):
+        monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 20)
+    assert len(list(batch.chunks(20))) > 2
+    torch.testing.assert_close(loss_of(model, batch).nll, whole, rtol=1e-5, atol=0)
+    torch.testing.assert_close(model.score(batch), scores, rtol=1e-5, atol=0)
+
+
+def counted(monkeypatch, owner, name: str) -> list[int]:
+    """Rows of each call of a method."""
+    method, calls = getattr(owner, name), []
+    monkeypatch.setattr(owner, name, lambda x, *rest: calls.append(len(x)) or method(x, *rest))
+    return calls
+
+
+def test_each_stage_is_computed_when_it_is_first_asked_for_once(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    encoded, mapped, read = (counted(monkeypatch, model, name) for name in ("features", "map", "hidden"))
+    run = model.run(batch)
+    assert not encoded and not mapped and not read
+    assert run.features is run.features and encoded == [3] and not mapped
+    assert run.prefix is run.prefix and (encoded, mapped) == ([3], [3]) and not read
+    for _ in range(2):
+        nll = torch.cat([nll for _, nll in run.nll()])
+        states = [hidden for _, hidden in run.hidden()]
+    assert (encoded, mapped, read) == ([3], [3], [len(SAMPLES)])
+    assert len(nll) == int((batch.labels != IGNORE).sum())
+    assert sum(map(len, states)) == run.positions == int(batch.lengths.sum())
+    assert run.targets == 2 * len(nll) and run.padding == 0
+
+
+def test_padding_is_counted_where_sequences_are_padded(build, processor_of):
+    model = build("bloom")
+    batch = processor_of(model)(SAMPLES)
+    run = model.run(batch)
+    list(run.hidden())
+    assert run.padding == batch.tokens.numel() - run.positions > 0
+
+
+def test_states_are_kept_where_several_may_read_them_alone(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    read = counted(monkeypatch, model, "hidden")
+    with torch.no_grad():
+        for rows_of, times in (({}, 2), ({"a": (0, 1), "b": (2, 3, 4)}, 1)):
+            run = model.run(replace(batch, rows_of=rows_of))
+            for _ in range(2):
+                list(run.hidden())
+            assert len(read) == times
+            read.clear()
+
+
+def test_a_batch_of_prefix_vectors_comes_after_features(build, processor_of):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    prefix = model.run(batch).prefix.detach()
+    run = model.run(replace(batch, images=prefix, stage="prefixes"))
+    assert run.prefix is prefix
+    with pytest.raises(ValueError, match="prefix vectors have no features"):
+        len(run.features)
+
+
+@pytest.mark.parametrize("positions", [4096, 20])
+def test_an_objective_sees_its_rows_alone_in_its_own_order(build, processor_of, monkeypatch, positions):
+    monkeypatch.setattr(forward, "MAX_POSITIONS_PER_PASS", positions)
+    model = build()
+    processor = processor_of(model)
+    rows_of = {"all": tuple(range(5)), "some": (3, 0), "none": ()}
+    batch = replace(processor(SAMPLES), rows_of=rows_of)
+    run = model.run(batch)
+    assert run.of("all") is run and run.of("not named") is run
+    some = run.of("some")
+    assert some.features is run.features and some.prefix is run.prefix
+    assert some.batch.ids == ("two images", "caption")
+    alone = {sample.id: loss_of(model, processor([sample])).nll for sample in SAMPLES}
+    found: dict[str, torch.Tensor] = {}
+    for chunk, nll in some.nll():
+        ends = (chunk.labels[chunk.real()] != IGNORE).cumsum(0)[chunk.lengths.cumsum(0) - 1].tolist()
+        for place, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            found[some.batch.ids[int(chunk.index[place])]] = nll[start:end].sum()
+    assert found.keys() == {"two images", "caption"}
+    for name, nll in found.items():
+        torch.testing.assert_close(nll, alone[name], rtol=1e-5, atol=0)
+    assert list(run.of("none").hidden()) == [] and len(run.of("none").batch) == 0
+    assert run.targets == int((some.batch.labels != IGNORE).sum())  # of the whole pass
+
+
+@pytest.mark.parametrize(
+    ("tuning", "trainable"),
+    [(None, False), (None, True), (LoRA, False), (PromptTuning, False), (Finetuned, True)],
+)
+@pytest.mark.parametrize("met", [False, True])
+def test_every_trained_parameter_gets_a_gradient_of_nothing(build, processor_of, tuning, trainable, met):
+    model = build(trainable=trainable, tuning=tuning and tuning()).train()
+    run = model.run(processor_of(model)(SAMPLES))
+    targets = sum((nll.sum() for _, nll in run.nll()), torch.zeros(())) if met else torch.zeros(())
+    reach = run.reach()
+    assert reach == 0
+    (reach + 0.0 * targets).backward()
+    for name, weight in model.named_parameters():
+        assert (weight.grad is not None) == weight.requires_grad, name
+        assert weight.grad is None or not weight.grad.any(), name

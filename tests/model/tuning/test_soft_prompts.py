@@ -1,0 +1,57 @@
+"""Soft prompts: learned vectors, or keys and values, in front of every sequence."""
+
+import pytest
+import torch
+from samples import RED
+
+from frozenvl.model.tuning import PrefixTuning, PromptTuning
+from frozenvl.util.errors import UserError
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma"])
+def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, kind):
+    plain, model = build(kind), build(kind, tuning=PrefixTuning(3))
+    words = len(plain.language.model.get_input_embeddings().weight)
+    first = plain.language.embed(torch.arange(0, words, words // 3)[:3])
+    behind = torch.randn(5, plain.language.dim)
+    expected = plain.language.hidden(torch.cat([first, behind])[None], torch.tensor([8]))[3:]
+    found = model.language.hidden(behind[None], torch.tensor([5]))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_with_learned_keys_and_values_prompts_share_nothing(made):
+    model, processor = made("prefix")
+    with pytest.raises(UserError, match="draw demonstrations per question"):
+        model.prefill(processor, (RED, "This is a dax.\n"))
+
+
+def test_a_learned_start_takes_positions(made):
+    model, processor = made("prompt")
+    room = model.language.max_positions
+    prompts = processor([("a " * 8,)])
+    length = int(prompts.lengths[0])
+    model.generate(prompts, processor, 1)
+    with pytest.raises(UserError, match=f"has {room + 1} positions"):
+        model._check(prompts, more=room - length - 3 + 1)
+
+
+def test_layers_that_do_not_keep_all_positions_are_refused(build):
+    match = r"prefix tuning on .*keep keys and values of all positions"
+    with pytest.raises(UserError, match=match) as found:
+        build("gemma3", tuning=PrefixTuning())
+    assert "\n" not in str(found.value)
+
+
+def test_a_soft_prompt_starts_at_the_size_of_embeddings(build):
+    model = build(tuning=PromptTuning(40))
+    vectors, words = model.tuning.vectors(), model.language.some_embeddings()
+    assert vectors.shape == (40, model.language.dim) and vectors.requires_grad
+    torch.testing.assert_close(vectors.std(), words.std(), rtol=0.2, atol=0)
+
+
+def test_learned_keys_and_values_are_those_of_every_row(build):
+    tuning = build(tuning=PrefixTuning(3)).tuning
+    cache = tuning.cache(5)
+    assert cache.get_seq_length() == 3 and tuning.vectors() is None
+    for layer in cache.layers:
+        assert layer.keys.shape[0] == 5 and layer.keys[:1].expand_as(layer.keys).equal(layer.keys)

@@ -1,0 +1,100 @@
+"""The fit that a configuration describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig
+
+from frozenvl.model.batch import IGNORE
+from frozenvl.plan.fit_spec import configuration_of, unloaded
+from frozenvl.plan.trace import Outline
+from frozenvl.util.errors import UserError
+
+
+def test_a_model_of_hugging_face_is_outlined_from_its_configurations(planned, tmp_path):
+    folder: Path = tmp_path / "clip"
+    config = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=64,
+        patch_size=16,
+    )
+    config.save_pretrained(folder)
+    CLIPImageProcessor(size=64, crop_size=64).save_pretrained(folder)
+    GPTJConfig(n_embd=32, n_layer=3, n_head=4, rotary_dim=4, vocab_size=99).save_pretrained(tmp_path / "gptj")
+    vision = [
+        "--model.vision",
+        "frozenvl.model.vision.HFEncoder",
+        "--model.vision.init_args.name",
+        str(folder),
+    ]
+    it = planned(*vision, "--model.language", str(tmp_path / "gptj"), "--data.cache_features", "false")
+    outline = Outline(it.outlined.model)
+    expected = CLIPVisionModel(config)
+    assert sum(p.numel() for p in outline.model.vision.parameters()) == sum(
+        p.numel() for p in expected.parameters()
+    )
+    assert len(outline.model.language.layers) == 3
+    assert outline.step(it.batches(4)[0]).operations > 0
+    assert "13 target tokens a pair" in it.assumed[0]  # for want of a tokeniser
+
+
+def test_longer_data_is_seen(planned):
+    long = planned("--data.train.vqa.weight", "9")
+    short = planned("--data.train.vqa.weight", "1")
+    mean = lambda it: sum(int(b.lengths.sum()) for b in it.batches(8))
+    assert mean(long) != mean(short)
+    fixed = planned()
+    fixed.tokens = 5
+    (batch,) = fixed.batches(8)
+    assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5
+
+
+def test_sizes_are_those_of_the_configuration(planned):
+    it = planned("--trainer.accumulate_grad_batches", "2", "--trainer.max_steps", "7")
+    assert (it.batch_size, it.accumulated, it.steps) == (8, 2, 7)
+    it.pairs = 100
+    assert it.steps == 13
+    assert planned("--trainer.max_steps", "-1").steps is None
+
+
+def test_training_is_given_features_where_they_are_kept(planned):
+    assert planned().stage == "features"
+    assert planned("--data.cache_features", "false").stage == "pixels"
+    assert planned("--model.vision.init_args.trainable", "true").stage == "pixels"
+    assert planned("--data.cache_features", "false").unread(3).shape == (3, 3, 64, 64)
+
+
+def test_a_shorter_model_has_the_first_layers_alone(planned):
+    it = planned()
+    whole, shorter = it.module(), it.module(layers=1)
+    assert (len(whole.model.language.layers), len(shorter.model.language.layers)) == (2, 1)
+    missing = {name for name, _ in whole.named_parameters()} - {
+        name for name, _ in shorter.named_parameters()
+    }
+    assert missing and all(".layers.1." in name for name in missing)
+    assert all(weight.is_meta for weight in it.outlined.parameters())
+
+
+def test_an_encoder_is_made_without_its_weights_and_trains_as_it_would_with_them():
+    timm = {"class_path": "frozenvl.model.vision.TimmEncoder", "init_args": {"name": "x"}}
+    assert unloaded(timm)["init_args"] == {"name": "x", "pretrained": False, "moving_statistics": False}
+    random = timm | {"init_args": {"name": "x", "pretrained": False}}
+    assert unloaded(random)["init_args"]["moving_statistics"] is True
+    told = timm | {"init_args": {"name": "x", "moving_statistics": True}}
+    assert unloaded(told)["init_args"]["moving_statistics"] is True
+    torchvision = {
+        "class_path": "frozenvl.model.vision.TorchvisionEncoder",
+        "init_args": {"weights": "DEFAULT"},
+    }
+    assert unloaded(torchvision)["init_args"]["weights"] is None
+    assert timm["init_args"] == {"name": "x"}  # not changed
+
+
+def test_a_language_model_that_is_not_there_needs_its_configuration_alone():
+    with pytest.raises(UserError, match=r"'/nowhere/at/all': .*; to plan, a folder that holds nothing but"):
+        configuration_of("/nowhere/at/all")

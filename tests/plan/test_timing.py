@@ -1,0 +1,90 @@
+"""How long a step takes, from models with fewer layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import LlamaConfig
+
+from frozenvl.plan import timing
+from frozenvl.plan.timing import Pieces, drawn, enough, measured, reading
+
+LAYERS = 6
+
+
+@pytest.fixture
+def deep(planned, tmp_path):
+    """A plan with a language model of six layers, and a clock that each layer and each encoded image moves on."""
+    LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        vocab_size=99,
+    ).save_pretrained(tmp_path / "language")
+    it = planned("--model.language", str(tmp_path / "language"))
+    now, make = [0.0], it.module
+
+    def module(layers: int | None = None):
+        made = make(layers)
+        tick = lambda seconds: lambda *_: now.__setitem__(0, now[0] + seconds)
+        for layer in made.model.language.layers:
+            layer.register_forward_hook(tick(3.0))
+        made.model.mapper.register_forward_hook(tick(5.0))
+        return made
+
+    it.module = module
+    return it, lambda: now[0]
+
+
+@pytest.mark.parametrize("some", [1, 3, 99])
+def test_the_other_layers_cost_what_those_do_that_are_measured(deep, monkeypatch, some):
+    planned, clock = deep
+    monkeypatch.setattr(timing, "enough", lambda *_: some)
+    pieces = Pieces(planned, planned.batches(4)[0], clock)
+    assert pieces.some == min(some, LAYERS) and pieces.took[0] == []  # the first turn is not counted
+    for _ in range(2):
+        pieces.turn()
+    assert pieces.took[0] == [5.0 + 3.0] * 2 and pieces.took[-1] == [5.0 + 3.0 * pieces.some] * 2
+    assert pieces.seconds == (5.0 + 3.0 * LAYERS if some > 1 else 5.0 + 3.0)
+
+
+def test_a_slow_turn_does_not_count(deep, monkeypatch):
+    planned, clock = deep
+    monkeypatch.setattr(timing, "enough", lambda *_: 2)
+    pieces = Pieces(planned, planned.batches(4)[0], clock)
+    pieces.took = [[8.0, 80.0, 8.0], [11.0, 11.0, 110.0]]
+    assert pieces.seconds == 8.0 + 3.0 * (LAYERS - 1)
+
+
+def test_layers_that_take_longer_than_the_head(deep):
+    planned, _ = deep
+    few, many = (enough(planned.outlined, planned.batches(size)[0], LAYERS) for size in (1, 8))
+    assert few == many >= 2  # a ratio, which does not depend on the number of pairs
+    body, head = planned.outlined.model.language.weights
+    batch = planned.batches(4)[0]
+    layer = body / LAYERS * int(batch.lengths.sum())
+    around = head * int((batch.labels >= 0).sum())
+    assert (enough(planned.outlined, batch, LAYERS) - 1) * layer >= 2 * around
+
+
+def test_images_are_drawn_in_the_place_of_those_without_content():
+    with torch.device("meta"):
+        pixels, features = torch.empty(9, 3, 8, 8, dtype=torch.uint8), torch.empty(2, 3, dtype=torch.bfloat16)
+    found = drawn(pixels)
+    assert found.dtype == torch.uint8 and found.shape == pixels.shape and len(found.unique()) > 200
+    assert drawn(features).dtype == torch.bfloat16 and drawn(features).device.type == "cpu"
+
+
+def test_a_step_is_measured_on_this_machine(planned):
+    it = planned()
+    seconds, layers = measured(it, it.batches(4)[0])
+    assert seconds > 0 and 1 <= layers <= 2
+
+
+def test_reading_takes_what_the_middle_one_of_three_does(planned):
+    ticks = iter([0.0, 2.0, 10.0, 13.0, 20.0, 29.0])
+    assert reading(planned(), 4, lambda: next(ticks)) == 3.0
+    without = planned()
+    without.tokens = 5
+    assert reading(without, 4) == 0.0  # no data at hand

@@ -1,0 +1,73 @@
+"""Lightning's command line: options that follow others, and mistakes in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from running import CONFIG
+
+from frozenvl.training.command_line import LEFT, configuration_parser
+from frozenvl.util.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def parse():
+    read = configuration_parser()
+    named = ("--model.language", "L", "--model.vision.init_args.name", "V")
+    return lambda *options: read(["--config", str(CONFIG), *named, *map(str, options)])
+
+
+def test_a_run_has_a_folder_of_its_name(parse):
+    assert parse()["trainer"]["default_root_dir"] == "runs/tiny"
+    assert parse("--name", "x")["trainer"]["default_root_dir"] == "runs/x"
+
+
+def test_the_module_gets_the_seed_and_where_to_start_from(parse, tmp_path):
+    (tmp_path / "a.ckpt").touch()
+    found = parse("--init_from", tmp_path / "a.ckpt", "--seed_everything", 7)
+    assert found["model"]["init_from"] == tmp_path / "a.ckpt" and found["model"]["seed"] == 7
+    assert parse()["model"]["init_from"] is None and parse()["model"]["seed"] == 0
+
+
+def test_a_module_of_ones_own_has_its_arguments_below_its_class(parse):
+    found = parse("--model", "own_module.Doubled", "--model.factor", 3, "--name", "x")["model"]
+    assert found["class_path"] == "own_module.Doubled"
+    assert (found["init_args"]["factor"], found["init_args"]["k"]) == (3, 2)
+    assert found["init_args"]["seed"] == 0
+
+
+def test_reading_a_configuration_makes_nothing_of_it(parse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse()["model"]["language"] == "L"  # which there is not
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--model.k", "three"), "model.k: Expected a <class 'int'>. Got value: three"),
+        (("--nope",), "unrecognized arguments: --nope"),
+        (
+            ("--model.tuning", "frozenvl.model.mappers.MLP"),
+            "model.tuning: .*MLP does not correspond .*; name one",
+        ),
+        (
+            ("--model.mapper", "nopackage.Nope"),
+            "model.mapper: .*No module named 'nopackage'.*; name a class by",
+        ),
+        (("--model.mapper.init_args.hiden", 3), "model.mapper: .*Option 'hiden' is not accepted"),
+        (("--model.objectives", '{"a": "x", "a": "y"}'), "--model.objectives: line 1: a stands twice"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_said_in_one_line(parse, options, said):
+    with pytest.raises(UserError, match=said) as error:
+        parse(*options)
+    assert "\n" not in str(error.value) and len(str(error.value)) <= 450
+
+
+def test_what_a_fit_leaves_is_listed(tiny_run):
+    kept = {"config.yaml", "hparams.yaml"}  # written anew, and the logger's, which is empty
+    there = {path.name for path in Path(tiny_run).iterdir() if not path.name.startswith("events.")}
+    assert there - kept <= set(LEFT)

@@ -1,0 +1,147 @@
+"""Configurations before they are parsed: the module that they name, keys that stand twice, mistakes in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from own_module import Doubled
+from running import one_line
+
+from frozenvl.training import configuration
+from frozenvl.training.configuration import StrictLoader, contents, module_spec, names_module
+from frozenvl.training.module import FrozenModule
+from frozenvl.util.errors import UserError
+
+
+def test_two_objectives_of_one_name_are_refused(frozenvl, capfd):
+    Path("twice.yaml").write_text(
+        "model:\n  objectives:\n    a: frozenvl.objectives.Captioning\n    a: own_objective.Alignment\n"
+    )
+    assert frozenvl("fit", "--config", "twice.yaml") == 2
+    assert "twice.yaml: line 4: a stands twice in one mapping" in one_line(capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: {c: 1, c: 2}\n", "line 2: c stands twice in one mapping; rename or remove one"),
+        ("- a: 1\n  a: 1\n", "line 2: a stands twice"),
+        ("a: 1\nb: 2\na: {}\n", "line 3: a stands twice"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(text, said):
+    with pytest.raises(UserError, match=said):
+        yaml.load(text, StrictLoader)
+
+
+def test_other_mappings_are_read_as_they_are():
+    text = "x: &x {a: 1}\ny: {<<: *x, b: 2}\nz: [{a: 1}, {a: 2}]\n"
+    assert yaml.load(text, StrictLoader) == yaml.safe_load(text)
+    assert yaml.load("a: {a: {a: 1}}", StrictLoader) == {"a": {"a": {"a": 1}}}
+
+
+def test_files_and_json_values_among_arguments_are_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("model: {k: 3}")
+    (tmp_path / "broken.yaml").write_text("model: [1")
+    arguments = [
+        "fit",
+        "--config",
+        f"{tmp_path}/a.yaml",
+        f"--config={tmp_path}/broken.yaml",
+        "--model",
+        '{"k": 4}',
+    ]
+    assert list(contents(arguments)) == [
+        (f"{tmp_path}/a.yaml", {"model": {"k": 3}}),
+        ("--model", {"k": 4}),
+    ]
+    with pytest.raises(UserError, match=r"^--model: line 1: k stands twice"):
+        list(contents(["--model", '{"k": 1, "k": 2}']))
+    assert list(contents(["--config", "nowhere.yaml"])) == [("--config", None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--model.k", "3"], False),
+        (["--model", "own_module.Doubled"], True),
+        (["--model=own_module.Doubled"], True),
+        (["--model.class_path", "own_module.Doubled"], True),
+        (["--model.class_paths", "x"], False),
+        (["--config", "plain.yaml"], False),
+        (["--config", "own.yaml"], True),
+        (["--config=own.yaml"], True),
+        (["--config", "list.yaml"], False),
+    ],
+    ids=str,
+)
+def test_whether_a_class_of_module_is_named(tmp_path, monkeypatch, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    Path("plain.yaml").write_text("model: {k: 3, mapper: {class_path: x}}")
+    Path("own.yaml").write_text("model: {class_path: own_module.Doubled}")
+    Path("list.yaml").write_text("- model")
+    assert names_module(["fit", *arguments]) is named
+
+
+def test_the_class_of_a_module_and_its_arguments():
+    assert module_spec({"k": 3}) == (FrozenModule, {"k": 3})
+    assert module_spec({"class_path": "own_module.Doubled"}) == (Doubled, {})
+    named = {"class_path": "own_module.Doubled", "init_args": {"factor": 3}}
+    assert module_spec(named) == (Doubled, {"factor": 3})
+    with pytest.raises(UserError, match=r"model: nowhere.Nope cannot be imported .*; run from the folder"):
+        module_spec({"class_path": "nowhere.Nope"})
+    with pytest.raises(
+        UserError, match=r"model: frozenvl.model.mappers.MLP is no subclass of .*FrozenModule"
+    ):
+        module_spec({"class_path": "frozenvl.model.mappers.MLP"})
+
+
+# What jsonargparse says.
+UNION = """Parser key "model.objectives":
+  - Expected a path but {} either not accessible or invalid
+  - Does not validate against any of the Union subtypes
+    Subtypes: [dict[str, frozenvl.objectives.objective.Objective], <class 'NoneType'>]
+    Errors:
+      - %s
+      - Expected a <class 'NoneType'>
+    Given value type: <class '%s'>
+    Given value: %s"""
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "Parser key \"model.k\": Expected a <class 'int'>. Got value: three",
+            "model.k: Expected a <class 'int'>. Got value: three",
+        ),
+        ("unrecognized arguments: --nope", "unrecognized arguments: --nope"),
+        (
+            UNION
+            % (
+                "Problem with given class_path 'nowhere.Objective':\n No module named 'nowhere'",
+                "dict",
+                "{}",
+            ),
+            "model.objectives: Problem with given class_path 'nowhere.Objective': No module named 'nowhere'; name a "
+            "class by the path from which Python imports it, package.module.Class",
+        ),
+        (
+            UNION % ("Import path x.MLP does not correspond to a subclass of Objective", "dict", "{}"),
+            "model.objectives: Import path x.MLP does not correspond to a subclass of Objective; name one",
+        ),
+        (
+            UNION % ("Import path does not correspond to a subclass of Objective", "str", "x.MLP"),
+            "model.objectives: x.MLP does not correspond to a subclass of Objective; name one",
+        ),
+    ],
+)
+def test_the_innermost_of_nested_messages_behind_its_key(message, line):
+    assert configuration.one_line(message) == line
+
+
+def test_a_long_message_is_cut():
+    cut = configuration.one_line('Parser key "model.k": ' + "word " * 200)
+    assert len(cut) == 398 and cut.endswith("…") and cut.startswith("model.k: word")

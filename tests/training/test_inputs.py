@@ -1,0 +1,110 @@
+"""How a run turns samples into batches: its precision, and what is read of images."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from own_objective import Pixels
+
+from frozenvl.objectives import Captioning
+from frozenvl.training import inputs
+from frozenvl.training.inputs import Inputs, adopt_precision, check_needs, keeps_features, prepare_inputs
+from frozenvl.util.errors import UserError
+
+
+@pytest.fixture
+def recorded(monkeypatch) -> Path:
+    """A checkpoint that was trained in bf16."""
+    monkeypatch.setattr(inputs, "read_checkpoint", lambda path, mmap: {"frozenvl": {"precision": "bf16"}})
+    return Path("a.ckpt")
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_auto_is_the_precision_of_the_checkpoint(recorded, resumes):
+    module = SimpleNamespace(precision="auto")
+    adopt_precision(module, recorded, resumes)
+    assert module.precision == "bf16"
+
+
+def test_another_precision_is_refused_where_a_run_goes_on_and_is_free_where_it_is_scored(recorded):
+    module = SimpleNamespace(precision="fp32")
+    adopt_precision(module, recorded, resumes=False)
+    adopt_precision(module, None, resumes=True)
+    assert module.precision == "fp32"
+    with pytest.raises(UserError, match=r"trained in bf16, .*; drop model.precision"):
+        adopt_precision(module, recorded, resumes=True)
+
+
+def encoder(stage: str = "pixels", trainable: bool = False) -> SimpleNamespace:
+    reader = lambda scaled=True: SimpleNamespace(stage=stage)
+    return SimpleNamespace(reader=reader, trainable=trainable, name="encoder")
+
+
+def test_features_are_kept_of_a_frozen_encoder_that_sees_each_image_or_view_once():
+    for stage, trainable, wanted in product(("pixels", "features"), (False, True), (False, True)):
+        looks = stage == "pixels" and not trainable and wanted
+        for augmentation, views, few in ((None, None, True), ("turn", None, False), ("turn", 2, True)):
+            assert keeps_features(encoder(stage, trainable), wanted, augmentation, views) == (looks and few)
+
+
+def test_an_objective_that_needs_pixels_is_named_with_the_remedy():
+    check_needs({"a": Captioning()}, "")
+    with pytest.raises(UserError, match=r"^model.objectives.b needs pixels, but drop it$"):
+        check_needs({"a": Captioning(), "b": Pixels()}, "drop it")
+
+
+def test_rows_are_made_once_with_the_processor_and_the_objectives():
+    made = Inputs(processor := object(), {"a": Captioning()})
+    assert made.rows is made.rows and made.rows.process is processor and made.rows.rows.keys() == {"a"}
+
+
+class Model(SimpleNamespace):
+    """Stands for a model: what is asked of it is noted."""
+
+    low_precision = False
+
+    def hold_frozen_in_bf16(self) -> None:
+        self.low_precision = True
+
+    def processor(self, tokens: int, reader: SimpleNamespace) -> tuple:
+        return tokens, reader.stage
+
+
+@pytest.fixture
+def run():
+    """Inputs of a run that keeps no features: `run(stage, precision, augmentation=…)`."""
+
+    def prepare(
+        stage: str = "pixels", precision: str = "fp32", objective=None, **data
+    ) -> tuple[Model, Inputs]:
+        model = Model(vision=encoder(stage), objectives={"a": objective or Captioning()})
+        module = SimpleNamespace(model=model, precision=precision, max_target_tokens=9)
+        trainer = SimpleNamespace(strategy=None)
+        settings = {
+            "scaled_decoding": False,
+            "augmentation": None,
+            "cache_features": False,
+            "views": None,
+        } | data
+        return model, prepare_inputs(trainer, module, SimpleNamespace(**settings))
+
+    return prepare
+
+
+def test_what_decodes_and_what_reads_images(run):
+    model, made = run()
+    assert made.processor == (9, "pixels") and model.scaled_decoding is False and not model.low_precision
+    assert run("features")[1].processor == (9, "features")
+    assert run(precision="bf16")[0].low_precision
+
+
+def test_what_does_not_go_with_an_encoder_that_has_features_alone(run):
+    with pytest.raises(UserError, match=r"data.augmentation changes pixels, but encoder has features alone"):
+        run("features", augmentation="turn")
+    with pytest.raises(UserError, match=r"model.objectives.a needs pixels, but encoder has features alone"):
+        run("features", objective=Pixels())
+    with pytest.raises(UserError, match=r"model.objectives.a needs pixels, but data.cache_features"):
+        run(objective=Pixels(), cache_features=True)
