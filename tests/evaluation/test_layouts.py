@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from frozenvl.evaluation.layouts import (
     caption_results,
     read_answers,
@@ -14,7 +15,6 @@ from frozenvl.evaluation.layouts import (
     read_vqa,
     vqa_results,
 )
-
 from frozenvl.util.errors import UserError
 
 QUESTIONS = [{"question_id": n, "image_id": 7, "question": f"Is it {n}?"} for n in (1, 2)]
