@@ -11,11 +11,13 @@ from frozenvl.data.sources.shards import Shards
 from frozenvl.prompt import Example, ImageFile
 
 
-def test_each_image_is_read_once_and_progress_is_told():
-    shared = Square("shared.png")
+def test_each_image_is_read_once_and_progress_is_told(monkeypatch):
+    shared, reads, read = Square("shared.png"), [], Square.read
+    monkeypatch.setattr(Square, "read", lambda image, side=None: reads.append(image.name) or read(image))
     done: list[tuple[int, int]] = []
     report = check(Rows(question(0, shared), question(1, shared), question(2)), lambda *now: done.append(now))
     assert (report.examples, report.images, report.texts, report.bad) == (3, 2, 3, 0)
+    assert sorted(reads) == ["2.png", "shared.png"]
     assert report.found == {} and done == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -46,6 +46,8 @@ def test_it_remembers_the_arguments_that_it_was_made_with():
 def test_a_checkpoint_keeps_all_of_a_part_where_any_of_it_is_trained():
     part = Scale(3)
     assert part.trained().keys() == {"weight", "seen"}
+    part.bias = nn.Parameter(torch.zeros(1), requires_grad=False)
+    assert part.trained().keys() == {"weight", "bias", "seen"}
     part.weight.requires_grad_(False)
     assert part.trained() == {} == part.identity()
 

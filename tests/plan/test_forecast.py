@@ -40,6 +40,7 @@ def test_quantised_layers_are_smaller(forecast):
     )
     body, _ = plain.outline.model.language.weights
     assert plain.weights.frozen - small.weights.frozen == (2 - 0.5) * body
+    assert plain.weights.layer - small.weights.layer == (2 - 0.5) * body / 2
     assert plain.loading == small.loading  # it is loaded in fp32
 
 
