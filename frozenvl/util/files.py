@@ -34,13 +34,16 @@ def write_once(path: Path, data: str) -> bool:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, one_writer: bool = False) -> Iterator[BinaryIO]:
     """A file to write, beside the target; what was written is flushed to the disk, then renamed over it.
+
+    Args:
+        one_writer: whether no other process writes the same file: then what a killed one left is overwritten.
 
     Raises:
         RunError: where it cannot be written (no space, no permission); what stood there before still stands.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".{path.name}{'' if one_writer else '.' + uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

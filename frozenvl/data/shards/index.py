@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 
@@ -22,7 +20,7 @@ from frozenvl.data.shards.download import shown
 from frozenvl.data.shards.scan import ROW, scan
 from frozenvl.data.shards.store import ShardStore, is_local
 from frozenvl.util.errors import UserError
-from frozenvl.util.files import cannot_write
+from frozenvl.util.files import whole_file
 
 MAGIC = b"FVLINDX1"
 
@@ -127,7 +125,7 @@ def build_index(
     """
     shards: list[Shard] = []
     notes: Counter[str] = Counter()
-    with whole_file(path) as out:
+    with whole_file(path, one_writer=True) as out:
         for number, url in enumerate(urls):
             store.prefetch([number + 1] if number + 1 < len(urls) else [])
             with store.open(number) as file:
@@ -167,27 +165,3 @@ def build_index(
 def file_name(url: str) -> str:
     """The last part of a path or URL."""
     return PurePosixPath(url.partition("?")[0]).name
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears under its name when all went well, flushed to the disk; else not at all.
-
-    For one writer at a time: what a killed one left is overwritten.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -17,14 +17,14 @@ from filelock import FileLock, Timeout
 
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
-from frozenvl.data.shards.index import TarIndex, build_index, whole_file
+from frozenvl.data.shards.index import TarIndex, build_index
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.shards.scan import SUFFIXES
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UnreadableImage, UserError
-from frozenvl.util.files import read_json
+from frozenvl.util.files import read_json, whole_file
 
 STATE = "pack.json"
 """What is being packed, and what of it is done."""
@@ -99,7 +99,7 @@ def _pack(
     while start < len(source):
         name = f"{len(state.shards):06}.tar"
         missing: list[str] = []
-        with whole_file(folder / name) as file:
+        with whole_file(folder / name, one_writer=True) as file:
             hashed = _Hashed(file)
             start = _fill(hashed, members, start, len(source), limits, missing, report)
         state.shards.append({"name": name, "sha256": hashed.sha256.hexdigest(), "stop": start})
@@ -221,7 +221,7 @@ def _begun(folder: Path, new: Packing) -> Packing:
 
 
 def _write(path: Path, state: Packing) -> None:
-    with whole_file(path) as file:
+    with whole_file(path, one_writer=True) as file:
         file.write((json.dumps(asdict(state), indent=1) + "\n").encode())
 
 

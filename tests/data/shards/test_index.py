@@ -10,9 +10,10 @@ import pytest
 from shard_files import scanned
 from tars import folder_of_shards
 
-from frozenvl.data.shards.index import TarIndex, build_index, whole_file
+from frozenvl.data.shards.index import TarIndex, build_index
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.util.errors import RunError, UserError
+from frozenvl.util.files import whole_file
 
 
 def build(folder: Path, **settings) -> TarIndex:
