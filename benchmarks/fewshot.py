@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from turns import HEADER, compare
 
-from frozenvl.data.episodes.demonstrations import PerQuestion
+from frozenvl.data.episodes import PerQuestion
 from frozenvl.data.sources.scenes import SceneQuestions
 from frozenvl.data.sources.source import Source
 from frozenvl.model.frozen import FrozenVL

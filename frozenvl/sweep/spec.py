@@ -79,7 +79,7 @@ class Spec:
 
     Args:
         config: a YAML file, or a list of files that are laid over each other
-        metric: EVALUATION/SCORE as in history.jsonl: captions/CIDEr
+        metric: EVALUATION/SCORE as in history.jsonl: captions/SCORE
         name: the sweep's folder below runs/
         about: a text for the head of the report
         set: a mapping of dotted keys, the same in all runs: {model.k: 4}
