@@ -90,7 +90,7 @@ class ShardShuffle:
         return self._bounds[window], self._bounds[window + 1]
 
     def shards(self, window: int) -> list[int]:
-        """Which shards a window mixes; none beyond the last."""
+        """The shards that a window mixes; an empty list beyond the last window."""
         return self._shards[window * self._window : (window + 1) * self._window]
 
     def __getitem__(self, position: int) -> int:

@@ -50,7 +50,7 @@ class Benchmark(ABC):
     template: Template | None = None
     """The wording of its prompts, recorded beside its scores."""
     name: str = ""
-    """Of its folders, and of its rows in reports. A suite sets it; by default it is the protocol."""
+    """Name of the benchmark's folders and of its rows in reports. A suite sets it; the default is the protocol."""
     supervised_encoder: str = ""
     """A note on an encoder that was trained with labels on the benchmark's classes."""
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from frozenvl.evaluation import benchmarks
 from frozenvl.evaluation.benchmark import Benchmark
 from frozenvl.evaluation.preflight import check, refuse_twins
-from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.provenance import of_loop
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Stage
@@ -110,14 +110,7 @@ def session_of(trainer: Any, module: Any) -> Session:
         model=module.model,
         plain=plain,
         folder=Path(trainer.default_root_dir) / "evaluation",
-        provenance=of_run(
-            module.model,
-            module.trained_fingerprint(),
-            module.precision,
-            blind=data.blind,
-            scaled_decoding=data.scaled_decoding,
-            batch_size=data.eval_batch_size,
-        ),
+        provenance=of_loop(module, data),
         step=trainer.global_step or module.trained_steps,
         batch_size=data.eval_batch_size,
         see=data.see,

@@ -10,37 +10,33 @@ from importlib.metadata import version
 from typing import Any
 
 from frozenvl.evaluation.query import Query
-from frozenvl.model.frozen import FrozenVL
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
 
 
-def of_run(
-    model: FrozenVL,
-    trained_weights: str,
-    precision: str,
-    *,
-    blind: bool,
-    scaled_decoding: bool,
-    batch_size: int,
-) -> dict[str, Any]:
+def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> dict[str, Any]:
     """The model, how it runs, how images are read, versions.
 
     Args:
-        trained_weights: fingerprint of what was trained.
+        module: a FrozenModule; this file knows nothing of Lightning.
         blind: whether every image is black, in training as well.
     """
     return {
         "blind": blind,
         "scaled_decoding": scaled_decoding,
-        "model": model.identity(),
-        "trained_weights": trained_weights,
-        "precision": precision,
+        "model": module.model.identity(),
+        "trained_weights": module.trained_fingerprint(),
+        "precision": module.precision,
         "eval_batch_size": batch_size,
         "versions": {name: version(name) for name in LIBRARIES},
     }
+
+
+def of_loop(module: Any, data: Any) -> dict[str, Any]:
+    """`of_run` of a module on the data module of its Trainer."""
+    return of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
 
 
 def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:

@@ -51,9 +51,9 @@ class Answer:
 
     query: Query
     text: str = ""
-    """As it is scored."""
+    """The text that is scored."""
     generated: str = ""
-    """As it was generated, before it was cut at a stop text."""
+    """The text as it was generated, before it was cut at a stop text."""
     ended: bool = False
     """True where the text ended by itself, rather than at the length limit."""
     values: tuple[float, ...] = ()

@@ -1,4 +1,4 @@
-"""Which queries of a benchmark are asked, in which order, and as which view shows them."""
+"""The requests of an evaluation: queries in the order in which they are asked, as a view shows them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Evaluation:
     view: View
     session: Session
     name: str
-    """Of its folder."""
+    """Name of the evaluation, and of its folder."""
     requests: Sequence[Request]
-    """In the order in which they are answered."""
+    """The requests in the order in which they are answered."""
     provenance: dict[str, Any]
     """All that the score depends on, except queries and references."""
     fingerprint: str

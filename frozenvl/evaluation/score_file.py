@@ -21,7 +21,7 @@ class Score:
     """The content of a score.json."""
 
     name: str
-    """Of the evaluation, and of its folder."""
+    """Name of the evaluation, and of its folder."""
     benchmark: str
     protocol: str
     """Kind of the benchmark, such as "vqa"."""

@@ -42,7 +42,7 @@ class Batch:
     images: Tensor
     stage: Stage = "pixels"
     openings: tuple[str, ...] = ()
-    """Of remainders of prompts: the text that each begins with; empty before an image."""
+    """The text that each row begins with, where rows are remainders of prompts; empty before an image."""
     index: Tensor = field(default_factory=_none)
     """(B,) of a chunk or a selection: which rows of its batch these are."""
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -55,7 +55,7 @@ class Batch:
     made_of: tuple[str, ...] = ()
     """Ids of the samples that the rows were made of, where these are not the rows' own."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Of a micro-batch: what this rank's share of the whole optimiser step adds to each objective's denominator."""
+    """This rank's share of each objective's denominator, over all micro-batches of the optimiser step."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -37,7 +37,7 @@ class Worth(Table):
 
     @property
     def points(self) -> list[tuple[Row, list[tuple[Column, float, Cell]]]]:
-        """Of each evaluation: a column, its trained parameters, its score."""
+        """Each evaluation with its points: a column, its trained parameters, its score."""
         sizes = next((row.cells for row in self.costs if row.score == SIZE), {})
         found = []
         for row in self.scores:

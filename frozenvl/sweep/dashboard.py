@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MAX_ROWS = 24
-"""Of the table; of more runs, the running ones and those that ended last."""
+"""Rows of the table. Of more runs it shows those that are running and those that ended last."""
 
 
 @contextmanager

@@ -135,7 +135,7 @@ class FrozenModule(L.LightningModule):
         self.unreadable = 0
         """Samples of the last optimiser step that were replaced, on all ranks."""
         self.work = Work()
-        """Of the last optimiser step, on all ranks."""
+        """Target tokens and positions of the last optimiser step, on all ranks."""
         if init_from is not None:
             self.load_trained(init_from)
 

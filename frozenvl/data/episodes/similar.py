@@ -18,7 +18,8 @@ from frozenvl.util.errors import UnreadableImage
 
 
 class MostSimilar(Demonstrations):
-    """Those whose images are most like the query's, the most similar next to it (RICES, Yang et al. 2022).
+    """Chooses the examples whose images are most similar to the query's image, the most similar next to the query
+    (RICES, Yang et al. 2022).
 
     Args:
         encoder: whose mean-pooled features are compared by cosine; named in the score's provenance, and the

@@ -52,7 +52,7 @@ class Bottleneck(nn.Module):
         return x + self.up(nn.functional.gelu(self.down(wide))).to(x.dtype)
 
     def after(self, module: nn.Module, inputs: Any, output: Any) -> Any:
-        """As a hook on what it stands behind; a mixture of experts gives more than one thing."""
+        """Forward hook on the feed-forward part. A mixture of experts returns a tuple; its first item is changed."""
         if isinstance(output, tuple):
             return self(output[0]), *output[1:]
         return self(output)

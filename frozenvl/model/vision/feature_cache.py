@@ -171,7 +171,7 @@ class FeatureCache:
         except Timeout:
             yield False
             return
-        except (NotImplementedError, OSError):
+        except (NotImplementedError, OSError):  # filelock raises the first on file systems without locks
             pass
         try:
             yield True

@@ -10,7 +10,7 @@ from typing import Any
 
 import lightning as L
 
-from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.provenance import of_loop
 from frozenvl.evaluation.score_file import LOSSES, Score, write_score
 from frozenvl.metrics.metric import Metric
 from frozenvl.model.batch import Batch
@@ -63,14 +63,7 @@ class Perplexity(L.Callback):
         metrics += [Metric(name, digits=3, better="lower", shown=False) for name in others]
         if not any(metric.main for metric in metrics):
             metrics[0] = replace(metrics[0], main=True, shown=True)
-        provenance = of_run(
-            module.model,
-            module.trained_fingerprint(),
-            module.precision,
-            blind=data.blind,
-            scaled_decoding=data.scaled_decoding,
-            batch_size=data.eval_batch_size,
-        )
+        provenance = of_loop(module, data)
         score = Score(
             name=LOSSES,
             benchmark=LOSSES,
