@@ -41,7 +41,7 @@ def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """What the configuration files and the JSON values among arguments say, each with its name.
 
     Raises:
-        UserError: a key stands twice.
+        UserError: a key stands twice, or a file is not YAML.
     """
     for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -50,7 +50,7 @@ def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
         if not equals:
             value = arguments[place + 1] if place + 1 < len(arguments) else ""
         text = ""
-        if option == "--config" and Path(value).is_file():
+        if is_file := option == "--config" and Path(value).is_file():
             option, text = value, Path(value).read_text(encoding="utf-8", errors="replace")
         elif value.lstrip().startswith("{"):
             text = value
@@ -58,15 +58,18 @@ def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield option, yaml.load(text, StrictLoader)
         except UserError as error:
             raise UserError(f"{option}: {error}") from None
-        except yaml.YAMLError:
-            continue  # jsonargparse says what is wrong with it
+        except yaml.YAMLError as error:
+            if is_file:  # jsonargparse says what is wrong with it, and not with which
+                raise UserError(
+                    f"{option} is not YAML: {' '.join(str(error).split())[:300]}; mend it"
+                ) from None
 
 
 def names_module(arguments: Sequence[str]) -> bool:
     """Whether arguments, or a configuration file among them, name a class of module.
 
     Raises:
-        UserError: a key stands twice in a configuration.
+        UserError: a key stands twice in a configuration, or a file of one is not YAML.
     """
     read = [content.get("model") for _, content in contents(arguments) if isinstance(content, Mapping)]
     named = any(argument.partition("=")[0] in MODULE_OPTIONS for argument in arguments)

@@ -44,15 +44,7 @@ def test_other_mappings_are_read_as_they_are():
 
 def test_files_and_json_values_among_arguments_are_read(tmp_path):
     (tmp_path / "a.yaml").write_text("model: {k: 3}")
-    (tmp_path / "broken.yaml").write_text("model: [1")
-    arguments = [
-        "fit",
-        "--config",
-        f"{tmp_path}/a.yaml",
-        f"--config={tmp_path}/broken.yaml",
-        "--model",
-        '{"k": 4}',
-    ]
+    arguments = ["fit", f"--config={tmp_path}/a.yaml", "--model", '{"k": 4}', "--data", "{broken"]
     assert list(contents(arguments)) == [
         (f"{tmp_path}/a.yaml", {"model": {"k": 3}}),
         ("--model", {"k": 4}),
@@ -60,6 +52,14 @@ def test_files_and_json_values_among_arguments_are_read(tmp_path):
     with pytest.raises(UserError, match=r"^--model: line 1: k stands twice"):
         list(contents(["--model", '{"k": 1, "k": 2}']))
     assert list(contents(["--config", "nowhere.yaml"])) == [("--config", None)]
+
+
+@pytest.mark.parametrize("content", [b"model: [1", b"model: {k: 4\n", b"\x89PNG\r\n\x1a\n\0", b"a: !own 1"])
+def test_a_file_that_is_not_yaml_is_named(frozenvl, capfd, content):
+    Path("broken.yaml").write_bytes(content)
+    assert frozenvl("fit", "--config", "broken.yaml") == 2
+    line = one_line(capfd.readouterr().err)
+    assert line.startswith("broken.yaml is not YAML: ") and line.endswith("; mend it")
 
 
 @pytest.mark.parametrize(
