@@ -6,8 +6,6 @@ import pytest
 from trees import write_naming, write_score, write_vqa
 
 from frozenvl.metrics.metric import Metric
-from frozenvl.report.cell import Cell, cell_of
-from frozenvl.report.labels import words
 from frozenvl.report.load import read_runs
 from frozenvl.report.tables import Table, benchmark_tables
 
@@ -56,11 +54,6 @@ def test_what_is_missing_is_a_dash(tmp_path):
     assert (cells["4 shots", "overall"]["a"], cells["4 shots", "overall"]["b"]) == ("30.0", "–")
     assert (cells["0 shots", "overall"]["a"], cells["2 shots", "overall"]["a"]) == ("–", "30.0")
     assert cells["1 shot", "overall"] | {"a": "–"} == cells["1 shot", "overall"]
-
-
-def test_the_mean_has_an_interval_only_where_all_have():
-    assert str(Cell(mean=1.234, deviation=0.5, draws=2)) == "1.2 ± 0.5 (2 seeds)"
-    assert str(cell_of([], "overall")) == "–"
 
 
 def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
@@ -175,16 +168,6 @@ def test_rows_go_by_number(tmp_path):
         "demonstrations per question, 4 shots",
         "demonstrations per question, 16 shots",
     ]
-
-
-def test_settings_in_words():
-    assert words({"demonstrations": "rices", "shots": 4}) == "demonstrations most similar, 4 shots"
-    assert [words({"seeds": seeds}) for seeds in ("1", "0, 1")] == ["seed 1", "seeds 0, 1"]
-    assert (
-        words({"inner_shots": 1, "ways": 5, "repeats": 1, "odd": "a\nb"})
-        == "5-way, 1 inner-shot, 1 repeat, odd 'a b'"
-    )
-    assert words({"shots": 2, "induction": True}, but={"induction": True}) == "2 shots"
 
 
 def test_a_metric_of_ones_own_says_how_it_is_shown(tmp_path):
