@@ -1,42 +1,22 @@
-"""Scores against the number of shots, as SVG that takes the page's text colour."""
+"""Plots of a report: scores against the number of shots, and against the number of trained parameters."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from frozenvl.report.cell import Cell
+from frozenvl.report.cost_table import SIZE, Worth
+from frozenvl.report.figures import INK, MARKERS, Plot, count_axis, draw_cells, look, show_legend
 from frozenvl.report.labels import words
 from frozenvl.report.tables import Column, Row, Table
 
 AXES = {"shots": "shots", "inner_shots": "inner-shots", "repeats": "repeats"}
-INK = "#010203"
-"""Stands for the page's text colour until the SVG is made."""
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "frozenvl",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 11,
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-}
-"""Of plots, for matplotlib."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-MARKERS = "os^DvPX"
 DASHES = ("-", (0, (5, 2)), "-.", (0, (1, 1.5)))
 LABEL = 56
 """Characters of a label in the legend."""
-
-
-def look(place: int) -> dict[str, str]:
-    """Colour and sign of the run at a place: of 49, no two alike."""
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
-    }
 
 
 @dataclass
@@ -98,34 +78,21 @@ def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterato
                 yield Line(column, number, f"{column}: {told}" if told else str(column), points)
 
 
-def draw(panel: Panel, score: str, number: int) -> str:
-    """The plot as an <svg> element.
-
-    Args:
-        score: what is plotted.
-        number: tells the ids of this element from those of others on the page.
-    """
-    return as_svg(lambda: _figure(panel, score), number)
-
-
-def as_svg(draw: Callable[[], Any], number: int) -> str:
-    """The figure that a function draws, as an <svg> element; `number` tells its ids from others' on the page."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        buffer = io.StringIO()
-        draw().savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue(), number)
+def plots_of(table: Table) -> list[Plot]:
+    """The plots of a benchmark's table."""
+    return [
+        Plot(
+            axis := AXES[panel.axis],
+            f"{', '.join(filter(None, (table.benchmark, panel.title)))}: {table.main} against {axis}",
+            partial(_figure, panel, table.main),
+        )
+        for panel in panels(table)
+    ]
 
 
-def as_file(draw: Callable[[], Any], kind: str) -> bytes:
-    """The figure that a function draws, as the content of a `png` or `svg` file."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        buffer = io.BytesIO()
-        draw().savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return buffer.getvalue()
+def cost_plot(worth: Worth) -> Plot:
+    """A score against trained parameters: axes for each evaluation, one below the other."""
+    return Plot("cost", worth.main, partial(_scatter, worth))
 
 
 def _figure(panel: Panel, score: str) -> Any:
@@ -133,65 +100,49 @@ def _figure(panel: Panel, score: str) -> Any:
 
     figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
     axes = figure.subplots()
-    handles = _plot(axes, panel)
-    axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
-    figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
-    return figure
-
-
-def _plot(axes: Any, panel: Panel) -> list[Any]:
-    """Draws the lines; returns them as they stand in the legend."""
     # One step from each number of shots to the next: 0, 1, 2, 4, 8 stand equally far apart.
     steps = sorted({x for line in panel.lines for x, _ in line.points})
     ours = [line for line in panel.lines if line.column.kind == "run"]
     runs = list(dict.fromkeys(line.column for line in ours))
     papers = [line for line in panel.lines if line.column.kind == "paper"]
-    apart = min(0.06, 0.4 / max(1, len(ours)))  # between runs at the same number of shots, in steps
+    apart = min(3.0, 20 / max(1, len(ours)))  # points between lines at the same number of shots
     handles = []
     for line in panel.lines:
-        x = [float(steps.index(at)) for at, _ in line.points]
-        y = [cell.mean for _, cell in line.points]
-        label = line.label if len(line.label) <= LABEL else line.label[: LABEL - 1] + "…"
+        style: dict[str, Any] = {"color": INK, "alpha": 0.6, "linewidth": 1}
+        shift = 0.0
         if line.column.kind == "baseline":
-            dashes = "--" if line.column.name == "chance" else ":"
-            handles += axes.plot(x, y, linestyle=dashes, color=INK, alpha=0.6, linewidth=1, label=label)
+            style |= {"linestyle": "--" if line.column.name == "chance" else ":"}
         elif line.column.kind == "paper":
-            marker = MARKERS[papers.index(line) % len(MARKERS)]
-            style = {"markerfacecolor": "none", "markersize": 7, "color": INK, "alpha": 0.75}
-            handles += axes.plot(x, y, marker, **style, label=label)
+            style |= {"marker": MARKERS[papers.index(line) % len(MARKERS)], "linestyle": ""}
+            style |= {"markerfacecolor": "none", "markersize": 7, "alpha": 0.75}
         else:
-            run, shift = runs.index(line.column), apart * (ours.index(line) - (len(ours) - 1) / 2)
-            bars = axes.errorbar(
-                [at + shift for at in x],
-                y,
-                _bars(line),
-                **look(run),
-                linestyle=DASHES[line.kind % len(DASHES)],
-                markersize=5,
-                linewidth=1.6,
-                elinewidth=1,
-                label=label,
-            )
-            handles.append(bars)
+            shift = apart * (ours.index(line) - (len(ours) - 1) / 2)
+            style = {
+                **look(runs.index(line.column)),
+                "linestyle": DASHES[line.kind % len(DASHES)],
+                "markersize": 5,
+            }
+        label = line.label if len(line.label) <= LABEL else line.label[: LABEL - 1] + "…"
+        x = [float(steps.index(at)) for at, _ in line.points]
+        handles.append(draw_cells(axes, x, [cell for _, cell in line.points], shift, label=label, **style))
     axes.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
-    return handles
+    axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
+    show_legend(figure, handles)
+    return figure
 
 
-def _bars(line: Line) -> list[list[float]]:
-    """How far each interval reaches below and above its mean."""
-    bars: list[list[float]] = [[], []]
-    for _, cell in line.points:
-        mean = cell.mean or 0.0
-        bars[0].append(max(0.0, mean - cell.low) if cell.low is not None else 0.0)
-        bars[1].append(max(0.0, cell.high - mean) if cell.high is not None else 0.0)
-    return bars
+def _scatter(worth: Worth) -> Any:
+    from matplotlib.figure import Figure
 
-
-def _inline(svg: str, number: int) -> str:
-    """Without the file's header, in the page's text colour, with ids of its own."""
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>c{number}-", svg)
-    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r' height="[^"]*"', "", svg, count=1), count=1)
+    points = worth.points
+    figure = Figure(figsize=(7.2, 3.6 * len(points)), layout="constrained")
+    for axes, (row, known) in zip(figure.subplots(len(points), squeeze=False)[:, 0], points, strict=True):
+        count_axis(axes, SIZE)
+        axes.set_ylabel(row.score)
+        for column, size, cell in sorted(known, key=lambda point: -(point[2].mean or 0.0)):  # as the legend
+            style = look(worth.columns.index(column))
+            draw_cells(axes, [size], [cell], label=str(column), linestyle="", **style)
+        sizes = [size for _, size, _ in known]
+        axes.set_xlim(min(sizes) / 2, max(sizes) * 2)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

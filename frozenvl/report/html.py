@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from frozenvl.report.answers import Gallery, gallery_of, picture
 from frozenvl.report.comparability import differences, flat
 from frozenvl.report.cost_table import Worth
-from frozenvl.report.curves import AXES, Panel, as_file, as_svg, draw, panels
+from frozenvl.report.curves import cost_plot, plots_of
+from frozenvl.report.figures import Plot
 from frozenvl.report.formats import latex, markdown, scores_csv
 from frozenvl.report.labels import WAYS
 from frozenvl.report.load import Result, Run
-from frozenvl.report.scatter import scatter
 from frozenvl.report.tables import Table, benchmark_tables
 from frozenvl.util.files import write_atomically
 
@@ -29,8 +29,7 @@ class Section:
     """What the page says of a benchmark."""
 
     table: Table
-    plots: Sequence[tuple[str, str]]
-    """What each shows, in words, and the drawing."""
+    plots: Sequence[Plot]
     galleries: Sequence[Gallery] = ()
 
     @property
@@ -50,18 +49,14 @@ def page(
     runs: Sequence[Run], tables: Sequence[Table], worth: Worth, serious: Sequence[str], minor: Sequence[str]
 ) -> str:
     """The report of runs as HTML. Everything that comes from them is escaped."""
-    from markupsafe import Markup
-
-    number = count(1)
-    sections = []
-    for table in tables:
-        shown = [gallery for run in runs if (gallery := gallery_of(run, table.benchmark))]
-        # matplotlib escapes its labels
-        plots = [(_called(p, table), Markup(draw(p, table.main, next(number)))) for p in panels(table)]
-        sections.append(Section(table, plots, shown))
+    sections = [
+        Section(
+            table, plots_of(table), [found for run in runs if (found := gallery_of(run, table.benchmark))]
+        )
+        for table in tables
+    ]
     if worth.costs:
-        plots = [(worth.main, Markup(as_svg(lambda: scatter(worth), next(number))))] if worth.points else []
-        sections.append(Section(worth, plots))
+        sections.append(Section(worth, [cost_plot(worth)] if worth.points else []))
     return (
         environment()
         .get_template("page.html")
@@ -88,26 +83,25 @@ def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     write_atomically(out / "tables.tex", latex(written))
     write_atomically(out / "report.html", page(runs, tables, beside, serious, minor))
     if beside.points:
-        write_atomically(out / "cost.png", as_file(lambda: scatter(beside), "png"))
+        write_atomically(out / "cost.png", cost_plot(beside).file("png"))
     print(f"report: {out / 'report.html'}")
 
 
 def environment() -> Environment:
-    """Makes pages of this folder's templates."""
+    """Makes a page of this folder's templates; `svg(plot)` in a template is a plot's drawing."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
-    return Environment(
+    number = count(1)
+    made = Environment(
         loader=PackageLoader("frozenvl.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _called(panel: Panel, table: Table) -> str:
-    title = f"{table.benchmark}, {panel.title}" if panel.title else table.benchmark
-    return f"{title}: {table.main} against {AXES[panel.axis]}"
+    made.globals["svg"] = lambda plot: Markup(plot.svg(next(number)))  # matplotlib escapes its labels
+    return made
 
 
 def _about(run: Run) -> str:

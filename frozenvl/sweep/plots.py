@@ -5,36 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 from typing import Any
 
+from frozenvl.report.cell import Cell
 from frozenvl.report.cost_table import SIZE
-from frozenvl.report.curves import INK, as_file, as_svg, look
+from frozenvl.report.figures import Plot, count_axis, draw_cells, look, move, show_legend
 from frozenvl.sweep.grid import in_words, short_key
 from frozenvl.sweep.results import PointResult, SweepResults
 from frozenvl.util.files import read_lines
 
 MAX_TICKS = 12
 """Values that are marked one by one on an axis, or curves that a legend names."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure with its file name, and its content in words."""
-
-    name: str
-    title: str
-    draw: Callable[[], Any]
-
-    def svg(self, number: int) -> str:
-        """An <svg> element for a page; `number` makes its ids unique there."""
-        return as_svg(self.draw, number)
-
-    def file(self, kind: str) -> bytes:
-        """The content of a `png` or `svg` file."""
-        return as_file(self.draw, kind)
 
 
 def plots_of(results: SweepResults) -> list[Plot]:
@@ -111,64 +94,42 @@ def _draw(results: SweepResults, key: str | None) -> Any:
     joined = key is not None and not results.searched
     handles = []
     for number, (label, line) in enumerate(lines.items()):
-        style: dict[str, Any] = {**look(number)}
-        aside = 0.012 * (number - (len(lines) - 1) / 2) if joined else 0.0
-        known = [found for found in line if found.values(metric)]
-        known.sort(key=lambda found: place(found, 0.0))
-        beside = aside + (0.015 if joined else 0.0)
-        singles = [(place(found, beside), value) for found in known for value in found.values(metric)]
-        axes.plot(*zip(*singles, strict=True), **style, alpha=0.4, markersize=4, linestyle="")
+        shift = 5.0 * (number - (len(lines) - 1) / 2) if joined else 0.0
+        known = sorted((found for found in line if found.values(metric)), key=place)
+        singles = [(place(found), value) for found in known for value in found.values(metric)]
+        dots = axes.plot(*zip(*singles, strict=True), **look(number), alpha=0.4, markersize=4, linestyle="")
+        move(axes, dots, shift + 5 * joined)
         if not results.searched:
-            cells = [found.mean(metric) for found in known]
+            means = [found.mean(metric) for found in known]
             # A single run has no interval over seeds.
-            reach = [((cell.high or 0) - (cell.low or 0)) / 2 if cell.draws > 1 else 0 for cell in cells]
-            bars = axes.errorbar(
-                [place(found, aside) for found in known],
-                [cell.mean or 0.0 for cell in cells],
-                reach,
-                **style,
-                markersize=6,
-                linestyle="-" if joined else "",
-                linewidth=1.6,
-                elinewidth=1,
-                capsize=3,
-                label=label or None,
-            )
-            handles.append(bars)
-    axes.set(xlabel=key or SIZE, ylabel=metric)
-    _finish(axes)
+            cells = [cell if cell.draws > 1 else Cell(mean=cell.mean) for cell in means]
+            style = {**look(number), "linestyle": "-" if joined else "", "label": label or None}
+            handles.append(draw_cells(axes, list(map(place, known)), cells, shift, capsize=3, **style))
+    axes.set_ylabel(metric)
     if len(lines) > 1 and handles:
-        figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=10, handlelength=3)
+        show_legend(figure, handles)
     return figure
 
 
-def _axis(axes: Any, results: SweepResults, key: str | None) -> Callable[[PointResult, float], float]:
-    """Sets up the horizontal axis; returns the place of a point on it, moved by a share of its length."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
-
+def _axis(axes: Any, results: SweepResults, key: str | None) -> Callable[[PointResult], float]:
+    """Sets up the horizontal axis; returns the place of a point on it."""
     if key is None:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        return lambda found, aside: found.cost("trained_parameters") or 1.0
+        count_axis(axes, SIZE)
+        return lambda found: found.cost("trained_parameters") or 1.0
+    axes.set_xlabel(key)
     values = values_of(results, key)
     if not all(map(is_number, values)):
         names = [in_words(value) for value in values]
         axes.set_xticks(range(len(values)), names, rotation=20 if sum(map(len, names)) > 50 else 0)
         axes.set_xlim(-0.5, len(values) - 0.5)
-        return lambda found, aside: values.index(found.point.values[key]) + 6 * aside
-    low, high = min(values), max(values)
-    log = low > 0 and high / low >= 8
-    if log:
+        return lambda found: values.index(found.point.values[key])
+    if min(values) > 0 and max(values) / min(values) >= 8:
         twos = all(math.log2(value).is_integer() for value in values)
         axes.set_xscale("log", base=2 if twos else 10)
     if len(values) <= MAX_TICKS:
         axes.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
-        axes.xaxis.set_minor_locator(NullLocator())
-    if log:
-        return lambda found, aside: found.point.values[key] * (high / low) ** aside
-    return lambda found, aside: found.point.values[key] + aside * (high - low)
+        axes.set_xticks([], minor=True)
+    return lambda found: found.point.values[key]
 
 
 def history_of(found: PointResult) -> list[list[dict[str, Any]]]:
@@ -203,16 +164,10 @@ def _draw_curves(results: SweepResults, curve: str) -> Any:
             means = [fmean(line[step] for line in lines) for step in steps]
             axes.plot(steps, means, color=shades(number), linewidth=1.8, label=found.point.label)
         axes.set(xlabel="optimiser step", title=arm)
-        _finish(axes)
         if len(own) <= MAX_TICKS:
-            axes.legend(frameon=False, fontsize=9)
+            axes.legend()
     panels[0].set_ylabel(curve)
     return figure
-
-
-def _finish(axes: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
 
 
 def is_number(value: Any) -> bool:

@@ -21,8 +21,6 @@ def report_sweep(folder: Path, out: Path) -> None:
     Raises:
         UserError: no run is done yet.
     """
-    from markupsafe import Markup
-
     results = read_results(folder)
     table, plots = results.table, plots_of(results)
     print_table(results)
@@ -34,11 +32,10 @@ def report_sweep(folder: Path, out: Path) -> None:
     for plot in plots:
         for kind in ("png", "svg"):
             write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
-    drawn = [(plot.title, Markup(plot.svg(number))) for number, plot in enumerate(plots, 1)]  # escaped labels
-    section = Section(table, drawn)
     page = environment().get_template("sweep.html")
     write_atomically(
-        out / "report.html", page.render(results=results, section=section, serious=serious, minor=minor)
+        out / "report.html",
+        page.render(results=results, section=Section(table, plots), serious=serious, minor=minor),
     )
     print(f"report: {out / 'report.html'}")
 

@@ -16,9 +16,8 @@ from trees import write_naming, write_score, write_vqa
 
 from frozenvl.cli import main
 from frozenvl.report.cost_table import Worth, worth
-from frozenvl.report.curves import as_file, as_svg
+from frozenvl.report.curves import cost_plot
 from frozenvl.report.load import read_runs
-from frozenvl.report.scatter import scatter
 from frozenvl.util.errors import UserError
 
 
@@ -148,13 +147,13 @@ def test_points_are_labelled_on_a_log_axis(tmp_path):
         ("small", 1_000, 0.3),
         ("<large>", 10_000_000, 0.4),
     ]
-    svg = as_svg(lambda: scatter(found), 1)
-    assert svg == as_svg(lambda: scatter(found), 1) and svg.startswith("<svg")
+    svg = cost_plot(found).svg(1)
+    assert svg == cost_plot(found).svg(1) and svg.startswith("<svg")
     assert all(
         text in svg
         for text in (">small<", "&lt;large&gt;", ">trained parameters<", ">1k<", ">10M<", ">captions CIDEr<")
     )
-    with Image.open(io.BytesIO(as_file(lambda: scatter(found), "png"))) as picture:
+    with Image.open(io.BytesIO(cost_plot(found).file("png"))) as picture:
         assert picture.format == "PNG" and len(picture.getcolors(1 << 20)) > 20
 
 
