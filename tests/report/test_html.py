@@ -11,17 +11,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from running import one_line
 from trees import shown, write_naming, write_score, write_shown, write_thumbnail, write_vqa
 
-from frozenvl.cli import main
-from frozenvl.report.answers import EACH, gallery_of
 from frozenvl.report.comparability import differences
 from frozenvl.report.cost_table import worth
 from frozenvl.report.html import page
 from frozenvl.report.load import read_runs
 from frozenvl.report.tables import benchmark_tables
-from frozenvl.util.errors import UserError
 
 HOSTILE = "</p><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\"'&{{ 7 * 7 }}"
 
@@ -130,33 +126,12 @@ def test_candidates_are_told_likeliest_first(tmp_path):
     assert "chosen among: wug (-1.50) · fep (-3.25)" in rendered(tmp_path / "a").text
 
 
-def test_right_and_wrong_ones_of_the_largest_setting_with_pictures(tmp_path):
-    run = tmp_path / "a"
-    for ways, inner_shots in ((2, 5), (5, 3), (5, 1)):
-        folder = write_naming(run, ways, inner_shots, 40.0)
-        if (ways, inner_shots) == (5, 3):
-            write_thumbnail(folder)
-            rows = [shown(n, float(n % 2), "dax") for n in range(12)]
-            write_shown(folder, rows)
-            said = ["dax"] * 3 + ["perpo"] * 2 + ["a cat"]
-            (folder / "predictions.jsonl").write_text(
-                "".join(json.dumps({"text": text}) + "\n" for text in said)
-            )
-        else:
-            write_shown(folder, [])
-    write_naming(run, 5, 5, 40.0)  # without pictures
-    gallery = gallery_of(read_runs([run])[0], "open_ended")
-    assert gallery.detail == "5-way, induction, 3 inner-shots, 0 repeats, seeing"
-    assert [answer.right for answer in gallery.answers] == [1.0] * EACH + [0.0] * EACH
-    assert gallery.most_said == (("dax", 0.5), ("perpo", pytest.approx(1 / 3)))
-    assert "said most: “dax” 50.0 %, “perpo” 33.3 %" in rendered(run).text
-
-
-def test_the_seeing_view_is_shown_before_longer_prompts(tmp_path):
-    for shots, view in ((0, "seeing"), (4, "text-only")):
-        folder = write_vqa(tmp_path / "a", shots, 30.0, view=view)
-        write_shown(folder, [shown(1, 1.0, view)])
-    assert gallery_of(read_runs([tmp_path / "a"])[0], "vqa_v2").answers[0].text == "seeing"
+def test_what_a_run_says_most_is_told_with_its_share(tmp_path):
+    folder = write_naming(tmp_path / "a", 5, 3, 40.0)
+    write_shown(folder, [shown(1, 1.0, "dax")])
+    said = ["dax"] * 3 + ["perpo"] * 2 + ["a cat"]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in said))
+    assert "said most: “dax” 50.0 %, “perpo” 33.3 %" in rendered(tmp_path / "a").text
 
 
 def test_captions_are_neither_right_nor_wrong(tmp_path):
@@ -180,15 +155,6 @@ def test_images_that_are_none_are_said(tmp_path, kind):
     assert parsed.all("img") == [] and parsed.text.count("image missing: ") == 2
 
 
-@pytest.mark.parametrize("content", ["{", "[3]", '[{"id": 1}]', '[{"id": 1, "prompt": [{}], "text": ""}]'])
-def test_a_bad_file_of_answers_is_said_in_one_line(tmp_path, content):
-    folder = write_vqa(tmp_path / "a", 1, 30.0)
-    (folder / "shown.json").write_text(content)
-    with pytest.raises(UserError, match=r"shown.json: not ") as error:
-        rendered(tmp_path / "a")
-    assert "\n" not in str(error.value)
-
-
 def test_provenances_and_differences_are_told(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, seed=3)
     write_vqa(tmp_path / "b", 4, 30.0, seed=3, provenance={"precision": "fp32", "versions": {"torch": "1"}})
@@ -207,73 +173,3 @@ def test_no_shorthand_of_how_demonstrations_are_chosen(tmp_path):
     write_shown(folder, [shown(1, 1.0, "cat")])
     text = rendered(tmp_path / "a").text
     assert "rices" not in text and "demonstrations most similar" in text
-
-
-def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
-    for run, value in (("a", 30.0), ("b", 31.0)):
-        write_vqa(tmp_path / run, 4, value)
-    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
-    out = capsys.readouterr().out
-    assert "30.0 [27.0, 33.0]" in out and "answer_type" not in out and "report:" not in out
-    where = tmp_path / "new" / "out"
-    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b"), "--all", "--out", str(where)]) == 0
-    out = capsys.readouterr().out
-    assert "answer_type/number" in out and out.rstrip().endswith("report.html")
-    assert sorted(path.name for path in where.iterdir()) == [
-        "report.html",
-        "report.md",
-        "scores.csv",
-        "tables.tex",
-    ]
-    assert "31.0" in (where / "report.md").read_text()
-
-
-def test_the_command_shows_what_is_chosen(tmp_path, capsys):
-    write_vqa(tmp_path / "a", 4, 30.0, partial=True)
-    write_vqa(tmp_path / "a", 4, 22.0, view="text-only")
-    write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
-    runs = [str(tmp_path / "a"), str(tmp_path / "b")]
-    assert (
-        main(["report", *runs, "--only", "vqa_v2", "--views", "seeing", "--out", str(tmp_path / "out")]) == 0
-    )
-    said = capsys.readouterr()
-    assert "30.0*" in said.out and "22.0" not in said.out and "CIDEr" not in said.out
-    assert "* a part of the queries only" in said.out
-    assert f"{tmp_path / 'b'}: left out" in said.err
-    page = (tmp_path / "out" / "report.html").read_text()
-    assert "vqa_v2" in page and "coco" not in page
-    assert main(["report", *runs, "--only", "nothing"]) == 2
-    assert "there are coco, vqa_v2" in one_line(capsys.readouterr().err)
-
-
-def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
-    for run, seed in (("a", 0), ("b", 1)):
-        facts = {"shots": 2, "seed": seed}
-        write_score(tmp_path / run, "x-2shot", {"overall": 30.0 + seed}, benchmark="x", setting=facts)
-    write_score(
-        tmp_path / "b", "x-2shot-seed0", {"overall": 40.0}, benchmark="x", setting={"shots": 2, "seed": 0}
-    )
-    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "overall" in line]
-    assert [("30.0" in line, "31.0" in line, "40.0" in line) for line in lines] == [
-        (True, False, True),
-        (False, True, False),
-    ]
-
-
-def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
-    write_vqa(tmp_path / "a", 4, 30.0)
-    write_vqa(tmp_path / "b", 4, 31.0, provenance={"blind": True})
-    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "30.0" in line)
-    assert "31.0" in line and "vqa_v2-4shot-seed0 overall" in line
-
-
-def test_bad_input_to_the_command(tmp_path, capsys):
-    assert main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
-    assert "no scores there" in one_line(capsys.readouterr().err)
-    write_vqa(tmp_path / "a", 4, 30.0)
-    (tmp_path / "file").write_text("")
-    assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "file")]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and "file is a file; name a folder" in one_line(said.err)

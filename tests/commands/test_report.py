@@ -1,0 +1,55 @@
+"""`frozenvl report`."""
+
+from __future__ import annotations
+
+from running import one_line
+from trees import write_score, write_vqa
+
+from frozenvl.cli import main
+
+
+def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
+    for run, value in (("a", 30.0), ("b", 31.0)):
+        write_vqa(tmp_path / run, 4, value)
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    out = capsys.readouterr().out
+    assert "30.0 [27.0, 33.0]" in out and "answer_type" not in out and "report:" not in out
+    where = tmp_path / "new" / "out"
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b"), "--all", "--out", str(where)]) == 0
+    out = capsys.readouterr().out
+    assert "answer_type/number" in out and out.rstrip().endswith("report.html")
+    assert sorted(path.name for path in where.iterdir()) == [
+        "report.html",
+        "report.md",
+        "scores.csv",
+        "tables.tex",
+    ]
+    assert "31.0" in (where / "report.md").read_text()
+
+
+def test_the_command_shows_what_is_chosen(tmp_path, capsys):
+    write_vqa(tmp_path / "a", 4, 30.0, partial=True)
+    write_vqa(tmp_path / "a", 4, 22.0, view="text-only")
+    write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
+    runs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert (
+        main(["report", *runs, "--only", "vqa_v2", "--views", "seeing", "--out", str(tmp_path / "out")]) == 0
+    )
+    said = capsys.readouterr()
+    assert "30.0*" in said.out and "22.0" not in said.out and "CIDEr" not in said.out
+    assert "* a part of the queries only" in said.out
+    assert f"{tmp_path / 'b'}: left out" in said.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "vqa_v2" in page and "coco" not in page
+    assert main(["report", *runs, "--only", "nothing"]) == 2
+    assert "there are coco, vqa_v2" in one_line(capsys.readouterr().err)
+
+
+def test_bad_input_to_the_command(tmp_path, capsys):
+    assert main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
+    assert "no scores there" in one_line(capsys.readouterr().err)
+    write_vqa(tmp_path / "a", 4, 30.0)
+    (tmp_path / "file").write_text("")
+    assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "file is a file; name a folder" in one_line(said.err)

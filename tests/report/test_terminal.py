@@ -1,0 +1,90 @@
+"""Scores and costs of runs side by side, as they are printed."""
+
+from __future__ import annotations
+
+from trees import write_score, write_vqa
+
+from frozenvl.cli import main
+from frozenvl.report.cell import Cell
+from frozenvl.report.load import read_runs
+from frozenvl.report.tables import Column, Row, Table
+from frozenvl.report.terminal import FEW, called, print_cost, print_runs, print_scores
+
+
+def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
+    for run, seed in (("a", 0), ("b", 1)):
+        facts = {"shots": 2, "seed": seed}
+        write_score(tmp_path / run, "x-2shot", {"overall": 30.0 + seed}, benchmark="x", setting=facts)
+    write_score(
+        tmp_path / "b", "x-2shot-seed0", {"overall": 40.0}, benchmark="x", setting={"shots": 2, "seed": 0}
+    )
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "overall" in line]
+    assert [("30.0" in line, "31.0" in line, "40.0" in line) for line in lines] == [
+        (True, False, True),
+        (False, True, False),
+    ]
+
+
+def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    write_vqa(tmp_path / "b", 4, 31.0, provenance={"blind": True})
+    assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "30.0" in line)
+    assert "31.0" in line and "vqa_v2-4shot-seed0 overall" in line
+
+
+def row_of(printed: str, name: str) -> list[str]:
+    """The cells of the one printed row of this name."""
+    rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in printed.splitlines()]
+    (cells,) = (cells for name_, *cells in rows if name_ == name)
+    return cells
+
+
+def test_scores_that_tables_leave_out_are_printed_on_request(tmp_path, capsys):
+    write_vqa(tmp_path / "a", 4, 30.0)
+    runs = read_runs([tmp_path / "a"])
+    print_runs(runs)
+    assert "number" not in capsys.readouterr().out
+    print_runs(runs, every=True)
+    assert row_of(capsys.readouterr().out, "vqa_v2-4shot-seed0 answer_type/number") == ["15.0 [12.0, 18.0]"]
+
+
+def test_a_run_without_a_score_has_a_dash_beside_those_that_have_it(tmp_path, capsys):
+    write_score(tmp_path / "a", "captions", {"CIDEr": 0.4}, partial=True)
+    write_score(tmp_path / "b", "perplexity", {"perplexity": 20.0}, half=None)
+    print_scores([tmp_path / "a", tmp_path / "b"])
+    printed = capsys.readouterr().out
+    assert row_of(printed, "captions CIDEr") == ["0.400* [-2.600, 3.400]", "–"]
+    assert row_of(printed, "perplexity") == ["–", "20.00"]  # its name says it once
+    assert "* a part of the queries only" in printed
+
+
+def test_evaluations_of_one_name_are_told_apart_by_what_differs(tmp_path):
+    """A run that was evaluated again with another seed, under the same name."""
+    for run, seed in (("a", 0), ("b", 1)):
+        facts = {"shots": 2, "induction": False, "seed": seed}
+        write_score(tmp_path / run, "x-2shot", {"overall": 30.0}, setting=facts)
+    results = [result for run in read_runs([tmp_path / "a", tmp_path / "b"]) for result in run.results]
+    assert [called(result, results) for result in results] == ["x-2shot (seed 0)", "x-2shot (seed 1)"]
+    assert called(results[0], results[:1]) == "x-2shot"
+
+
+def test_many_galleries_are_named_by_one_pattern(tmp_path, capsys):
+    for shots in range(FEW + 1):
+        folder = write_vqa(tmp_path / "a", shots, 30.0)
+        (folder / "gallery.png").touch()
+        print_scores([tmp_path / "a"])
+        galleries = [line for line in capsys.readouterr().out.splitlines() if line.startswith("gallery: ")]
+        if shots < FEW:
+            assert len(galleries) == shots + 1 and f"gallery: {folder / 'gallery.png'}" in galleries
+    assert galleries == [f"gallery: {tmp_path / 'a' / 'evaluation/*/gallery.png'}"]
+
+
+def test_costs_are_printed_with_their_notes(capsys):
+    columns = (Column("run", "a"), Column("run", "b"))
+    cells = dict(zip(columns, (Cell(0, 64_000.0), Cell()), strict=True))
+    print_cost(Table("cost", "", "", columns, (Row({}, "", "pairs seen", cells),), ("in one note",)))
+    printed = capsys.readouterr().out
+    assert row_of(printed, "pairs seen") == ["64,000", "–"]
+    assert printed.endswith("in one note\n")
