@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from frozenvl.report.labels import ordered
 from frozenvl.report.load import Run
@@ -89,21 +90,30 @@ def _latex(table: Table, label: str) -> Iterator[str]:
 
 def scores_csv(runs: Sequence[Run]) -> str:
     """A row for each run, evaluation and score, with all digits; settings and costs in columns of their own."""
-    results = [result for run in runs for result in run.results]
-    cost_of = {run.label: run.cost for run in runs}
-    costs = list(dict.fromkeys(key for run in runs for key in run.cost))
-    keys = ordered({key for result in results for key in result.setting})
+    costs = dict.fromkeys(f"cost.{key}" for run in runs for key in run.cost)
+    keys = ordered({key for run in runs for result in run.results for key in result.setting})
+    rows = []
+    for run in runs:
+        took = costs | {f"cost.{key}": value for key, value in run.cost.items()}
+        for result in run.results:
+            known = vars(result) | {"evaluation": result.name}
+            start = {name: known[name] for name in PLAIN}
+            start |= {f"setting.{key}": result.setting.get(key) for key in keys}
+            for score, value in result.scores.items():
+                low, high = result.intervals.get(score, ("", ""))
+                main = score == result.main
+                rows.append(
+                    {**start, "score": score, "main": main, "value": value, "low": low, "high": high, **took}
+                )
+    return as_csv(rows)
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A CSV file of rows that have the same keys."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    head = [*PLAIN, *(f"setting.{key}" for key in keys), "score", "main", "value", "low", "high"]
-    writer.writerow([*head, *(f"cost.{key}" for key in costs)])
-    for result in results:
-        known = vars(result) | {"evaluation": result.name}
-        start = [*(known[name] for name in PLAIN), *(result.setting.get(key) for key in keys)]
-        for score, value in result.scores.items():
-            ends = result.intervals.get(score, ("", ""))
-            took = [cost_of[result.run].get(key) for key in costs]
-            writer.writerow([*start, score, score == result.main, value, *ends, *took])
+    writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return buffer.getvalue()
 
 

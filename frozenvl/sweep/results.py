@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.cost_table import COSTS
+from frozenvl.report.formats import as_csv
 from frozenvl.report.load import Result, Run
 from frozenvl.report.load import read_runs as read_scored
 from frozenvl.report.seeds import over_seeds
@@ -198,12 +197,3 @@ def scores_csv(results: SweepResults) -> str:
 
 def point_columns(results: SweepResults, found: PointResult) -> dict[str, Any]:
     return {"arm": found.point.arm} | {key: found.point.values.get(key) for key in results.keys}
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A CSV file of rows that have the same keys."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
