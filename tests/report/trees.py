@@ -9,6 +9,17 @@ from typing import Any
 from PIL import Image
 from scores import chosen, score_of, write
 
+from frozenvl.evaluation import score_file
+
+REFERENCES = {
+    "1": ["a dog runs", "a running dog"],
+    "2": ["two red birds", "birds"],
+    "3": ["a cat sits", "cat"],
+}
+"""Of the captions that `write_captions` writes."""
+WORSE = {"1": "a dog runs", "2": "a dog", "3": "a dog"}
+BETTER = {"1": "a dog runs", "2": "two red birds", "3": "a cat"}
+
 PROVENANCE = {
     "template": {"query": "{image}Question: {question} Answer:", "stop": ["\n"]},
     "decoding": "greedy",
@@ -100,3 +111,19 @@ def write_thumbnail(evaluation: Path, number: int = 0, size: tuple[int, int] = (
     (evaluation / "shown").mkdir(exist_ok=True)
     gradient = Image.radial_gradient("L").resize(size)
     Image.merge("RGB", [gradient, gradient.rotate(90), gradient]).save(evaluation / "shown" / f"{number}.jpg")
+
+
+def write_captions(
+    folder: str, texts: dict[str, str], score: dict | None = None, **provenance: object
+) -> Path:
+    """A predictions.jsonl of captions with the score.json beside it."""
+    path = Path(folder) / "predictions.jsonl"
+    path.parent.mkdir(parents=True)
+    rows = [
+        {"id": key, "image_id": key, "text": text, "references": REFERENCES[key]}
+        for key, text in texts.items()
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known = {"provenance": {"decoding": "greedy"} | provenance} | (score or {})
+    score_file.write_score(path.with_name("score.json"), score_of("captions", {"CIDEr": 0.5}, **known))
+    return path
