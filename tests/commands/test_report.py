@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+
+from PIL import Image
 from running import one_line
-from trees import write_score, write_vqa
+from trees import write_run, write_score, write_vqa
 
 from frozenvl.cli import main
 
@@ -53,3 +56,26 @@ def test_bad_input_to_the_command(tmp_path, capsys):
     assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "file")]) == 2
     said = capsys.readouterr()
     assert said.out == "" and "file is a file; name a folder" in one_line(said.err)
+
+
+def test_runs_of_several_seeds_are_printed_and_written_with_their_cost(tmp_path, capsys):
+    for seed in (0, 1):
+        write_run(tmp_path / f"a-{seed}", 0.4 + seed / 10, 4_321, seed=seed)
+    runs, out = [str(tmp_path / f"a-{seed}") for seed in (0, 1)], tmp_path / "out"
+    assert main(["report", *runs, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "4,321" in said and "0.450 ± 0.071 (2 seeds)" in said
+    assert "captions CIDEr" in said and "perplexity" in said and "perplexity perplexity" not in said
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") == 1 and "against trained parameters" not in page and "4,321" in page
+    assert "| pairs seen | 64,000" in (out / "report.md").read_text()
+    assert r"\label{tab:cost}" in (out / "tables.tex").read_text()
+    with Image.open(out / "cost.png") as picture:
+        assert picture.width > 500
+    rows = list(csv.DictReader((out / "scores.csv").open()))
+    assert {(row["run"], row["cost.trained_parameters"], row["cost.minutes"]) for row in rows} == {
+        ("a-0", "4321.0", "20.85"),
+        ("a-1", "4321.0", "20.85"),
+    }
+    assert main(["report", *runs, "--metric", "nothing"]) == 2
+    assert "no run has a score 'nothing'" in one_line(capsys.readouterr().err)

@@ -1,45 +1,18 @@
-"""Scores beside their cost: which runs belong together, means over seeds, what is drawn, where it is written."""
+"""Scores beside their cost: which scores, what was recorded, and what is drawn."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from PIL import Image
-from running import one_line
-from trees import write_naming, write_score, write_vqa
+from trees import cells, write_naming, write_run, write_score, write_vqa
 
 from frozenvl.cli import main
-from frozenvl.report.cost_table import Worth, worth
+from frozenvl.report.cost_table import worth
 from frozenvl.report.curves import cost_plot
 from frozenvl.report.load import read_runs
 from frozenvl.util.errors import UserError
-
-
-def write_run(
-    run: Path, cider: float, parameters: int = 1000, seed: int | None = None, **config: Any
-) -> None:
-    write_score(run, "captions", {"CIDEr": cider}, half=0.03)
-    write_score(run, "perplexity", {"perplexity": 20.0 - cider, "loss": 2.9}, half=None)
-    took = {"trained_parameters": parameters, "pairs": 64_000, "pairs_per_second": 51.26, "minutes": 20.85}
-    (run / "cost.json").write_text(json.dumps(took | {"peak_memory_gb": 1.5}))
-    if seed is not None:
-        facts = {
-            "name": run.name,
-            "seed_everything": seed,
-            "model": {"seed": seed, "k": 4},
-            "data": {"seed": 0},
-        }
-        (run / "config.yaml").write_text(yaml.safe_dump(facts | config))
-
-
-def cells(worth: Worth) -> dict[str, dict[str, str]]:
-    return {row.score: {str(column): str(cell) for column, cell in row.cells.items()} for row in worth.rows}
 
 
 def test_scores_stand_beside_costs(tmp_path):
@@ -54,51 +27,6 @@ def test_scores_stand_beside_costs(tmp_path):
         "minutes": {"a": "20.9", "b": "–"},
         "peak memory, GB": {"a": "1.50", "b": "–"},
     }
-
-
-def test_runs_that_differ_in_their_seed_alone_are_one(tmp_path):
-    """Student's interval of three values: mean ± 4.303 · s ÷ √3."""
-    for seed, cider in enumerate((0.40, 0.42, 0.47)):
-        write_run(
-            tmp_path / f"lora-seed{seed}", cider, seed=seed, trainer={"default_root_dir": f"runs/{seed}"}
-        )
-    write_run(tmp_path / "wide", 0.5, 8000, seed=0, name="x", model={"k": 8, "seed": 0})
-    found = worth(read_runs(sorted(tmp_path.iterdir())))
-    assert [str(column) for column in found.columns] == ["lora", "wide"]
-    known = cells(found)
-    assert known["captions CIDEr"] == {
-        "lora": "0.430 ± 0.036 (3 seeds) [0.340, 0.520]",
-        "wide": "0.500 [0.470, 0.530]",
-    }
-    assert known["trained parameters"]["lora"] == "1,000"
-    assert any("differ in their seed alone" in note for note in found.notes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "together"),
-    [
-        ({"seed_everything": 1}, True),
-        ({"seed_everything": 1, "model": {"seed": 1, "k": 4}}, True),
-        ({"data": {"seed": 1}}, True),
-        ({}, False),  # the same run twice is no second draw
-        ({"seed_everything": 1, "model": {"seed": 1, "k": 8}}, False),
-        ({"seed_everything": 1, "init_from": "x.ckpt"}, False),
-    ],
-)
-def test_what_may_differ(tmp_path, changes, together):
-    write_run(tmp_path / "a1", 0.4, seed=0)
-    write_run(tmp_path / "a2", 0.5, seed=0, **changes)
-    found = worth(read_runs([tmp_path / "a1", tmp_path / "a2"]))
-    assert [str(column) for column in found.columns] == (["a"] if together else ["a1", "a2"])
-    assert any("±" in note for note in found.notes) == together
-
-
-def test_groups_of_like_names_are_told_apart(tmp_path):
-    for number, k in enumerate((1, 1, 2, 2)):
-        write_run(tmp_path / f"run{number}", 0.4, seed=number, model={"k": k})
-    write_run(tmp_path / "other", 0.4)
-    found = worth(read_runs(sorted(tmp_path.iterdir())))
-    assert [str(column) for column in found.columns] == ["other", "run0, run1", "run2, run3"]
 
 
 def test_the_metric_is_chosen(tmp_path):
@@ -155,29 +83,6 @@ def test_points_are_labelled_on_a_log_axis(tmp_path):
     )
     with Image.open(io.BytesIO(cost_plot(found).file("png"))) as picture:
         assert picture.format == "PNG" and len(picture.getcolors(1 << 20)) > 20
-
-
-def test_the_command_prints_and_writes_all(tmp_path, capsys):
-    for seed in (0, 1):
-        write_run(tmp_path / f"a-{seed}", 0.4 + seed / 10, 4_321, seed=seed)
-    runs, out = [str(tmp_path / f"a-{seed}") for seed in (0, 1)], tmp_path / "out"
-    assert main(["report", *runs, "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "4,321" in said and "0.450 ± 0.071 (2 seeds)" in said
-    assert "captions CIDEr" in said and "perplexity" in said and "perplexity perplexity" not in said
-    page = (out / "report.html").read_text()
-    assert page.count("<svg") == 1 and "against trained parameters" not in page and "4,321" in page
-    assert "| pairs seen | 64,000" in (out / "report.md").read_text()
-    assert r"\label{tab:cost}" in (out / "tables.tex").read_text()
-    with Image.open(out / "cost.png") as picture:
-        assert picture.width > 500
-    rows = list(csv.DictReader((out / "scores.csv").open()))
-    assert {(row["run"], row["cost.trained_parameters"], row["cost.minutes"]) for row in rows} == {
-        ("a-0", "4321.0", "20.85"),
-        ("a-1", "4321.0", "20.85"),
-    }
-    assert main(["report", *runs, "--metric", "nothing"]) == 2
-    assert "no run has a score 'nothing'" in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"minutes": "long"}', "{"])
