@@ -1,16 +1,15 @@
-"""What a fit took, and the perplexity of its validation pairs, as its folder keeps them."""
+"""What a fit took, as its folder keeps it."""
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from running import add, checkpoint, history, one_line, score
+from running import add, checkpoint
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.training.callbacks.cost import most
@@ -78,50 +77,3 @@ def test_a_run_that_is_thrown_away_takes_its_cost_with_it(frozenvl):
 
 def test_peaks_go_to_the_largest():
     assert most([{"a": 1.0}, {"a": 3.0, "b": 2.0}]) == {"a": 3.0, "b": 2.0}
-
-
-# Perplexity
-
-
-def test_perplexity_is_kept_as_a_score(tiny_run):
-    kept = score(tiny_run, "perplexity")
-    last = [row for row in history(tiny_run) if "val/perplexity" in row][-1]
-    assert kept["scores"]["perplexity"] == last["val/perplexity"]
-    assert kept["scores"]["perplexity"] == pytest.approx(math.exp(kept["scores"]["loss"]), rel=1e-5)
-    (main,) = (metric for metric in kept["metrics"] if metric["main"])
-    assert (main["name"], main["better"], kept["step"], kept["partial"]) == ("perplexity", "lower", 6, False)
-    assert kept["samples"] == kept["of"] > 12
-    around = kept["provenance"]
-    assert around["model"]["k"] == 2 and around["templates"]["vqa"]["target"] == " {target}"
-
-
-@pytest.mark.parametrize("command", ["validate", "test"])
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_validate_and_test_keep_the_same(frozenvl, tiny_run, command, ranks):
-    last = tiny_run / "checkpoints" / "last.ckpt"
-    assert frozenvl(command, "--ckpt_path", last, name="again", ranks=ranks) == 0
-    kept, expected = score("again", "perplexity"), score(tiny_run, "perplexity")
-    assert kept.pop("scores") == pytest.approx(expected.pop("scores"), rel=1e-5)
-    assert kept == expected
-
-
-def test_a_part_is_marked_and_the_sanity_check_keeps_nothing(frozenvl):
-    part = ("--trainer.limit_val_batches", 1, "--trainer.max_steps", 1, "--trainer.num_sanity_val_steps", 1)
-    assert frozenvl("fit", *part, "--trainer.val_check_interval", 2) == 0
-    assert not Path("runs/tiny/evaluation/perplexity").exists()
-    at = ("--ckpt_path", "runs/tiny/checkpoints/last.ckpt", "--trainer.limit_val_batches", 1)
-    assert frozenvl("validate", *at) == 0
-    kept = score("tiny", "perplexity")
-    assert (kept["samples"], kept["partial"]) == (3, True) and kept["of"] > 3
-
-
-def test_a_run_without_scores_has_a_report_after_validation(frozenvl, capfd):
-    from frozenvl.cli import main
-
-    assert frozenvl("fit", "--trainer.callbacks", "[]", "--trainer.max_steps", 3) == 0
-    assert main(["report", "runs/tiny"]) == 0
-    out = capfd.readouterr().out
-    assert "perplexity" in out and "trained parameters" in out and "pairs seen" in out
-    Path("runs/tiny/cost.json").write_text('{"pairs": "many"}')
-    assert main(["report", "runs/tiny"]) == 2
-    assert "cost.json: not a cost.json" in one_line(capfd.readouterr().err)

@@ -6,7 +6,6 @@ import multiprocessing
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,11 +75,6 @@ def test_padding_is_counted_where_there_is_some(frozenvl, monkeypatch):
     monkeypatch.setattr("frozenvl.model.language.causal_lm.can_pack", lambda language: False)
     assert frozenvl("fit", *STEPS) == 0
     assert 0 < min(logged()["speed/padding"]) < 1
-
-
-def test_time_is_not_part_of_the_history(frozenvl):
-    assert frozenvl("fit", *STEPS) == 0
-    assert "time/" not in Path("runs/tiny/history.jsonl").read_text()
 
 
 def test_operations_are_those_of_products_with_weights(tiny_run):
