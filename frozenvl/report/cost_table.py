@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.labels import shared, words
 from frozenvl.report.load import Result, Run
 from frozenvl.report.seeds import Group, by_seed, over_seeds
-from frozenvl.report.tables import Column, Row, Table, by_setting, marks_in
+from frozenvl.report.tables import Column, Row, Table, by_setting, marks_in, row_name
 from frozenvl.util.errors import UserError
 
 COSTS = {
@@ -102,11 +102,11 @@ def _score(
     setting = (
         words(first.setting, shared([group[0].setting for group in several])) if len(several) > 1 else ""
     )
-    name = score if first.benchmark == score else f"{first.benchmark} {score}"
     cells = {
         column: over_seeds(
             [cell_of([result for result in alike if result.run == run.label], score) for run in group.runs]
         )
         for column, group in columns.items()
     }
-    return Row({}, "", f"{name}, {setting}" if setting else name, cells)
+    row = Row({}, setting, score, cells)
+    return replace(row, label="", score=row_name(first.benchmark, row))

@@ -13,6 +13,9 @@ from frozenvl.report.load import Result, Run, same_setting
 from frozenvl.report.paper import published
 
 VIEWS = ("seeing", "blind", "test-blind", "text-only")
+PAPER_NOTE = (
+    "the paper's numbers are of the whole published benchmark, with a language model of the size named"
+)
 BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
 
 
@@ -69,11 +72,21 @@ class Table:
         return [known[title] for title in self.head]
 
 
-def benchmark_tables(runs: Sequence[Run]) -> list[Table]:
-    """A table for each benchmark, in the order in which they are met."""
+def row_name(benchmark: str, row: Row) -> str:
+    """The name of a row among those of other benchmarks: "vqa_v2 overall, 4 shots"."""
+    name = row.score if row.score == benchmark else f"{benchmark} {row.score}"
+    return f"{name}, {row.label}" if row.label else name
+
+
+def benchmark_tables(runs: Sequence[Run], every: bool = False) -> list[Table]:
+    """A table for each benchmark, in the order in which they are met.
+
+    Args:
+        every: with all scores, not only those that their metrics ask to be shown.
+    """
     results = [result for run in runs for result in run.results]
     names = dict.fromkeys(result.benchmark for result in results)
-    return [_table([result for result in results if result.benchmark == name]) for name in names]
+    return [_table([result for result in results if result.benchmark == name], every) for name in names]
 
 
 def by_setting(results: Sequence[Result]) -> list[list[Result]]:
@@ -93,13 +106,14 @@ def run_columns(results: Sequence[Result]) -> dict[tuple[str, str], Column]:
     return {(run, view): Column("run", run, "" if plain else view) for run, view in wanted}
 
 
-def _table(results: list[Result]) -> Table:
+def _table(results: list[Result], every: bool) -> Table:
     main = results[0].main
     groups = by_setting(results)
     settings = without_implied([group[0].setting for group in groups])
     common = shared(settings)
     ours = run_columns(results)
-    scores = dict.fromkeys([main, *shown_scores(results)])
+    shown = [score for result in results for score in (result.scores if every else result.shown)]
+    scores = dict.fromkeys([main, *shown])
     given: list[Column] = []
     rows = []
     for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
@@ -121,11 +135,6 @@ def _table(results: list[Result]) -> Table:
         rows=tuple(rows),
         notes=tuple(_notes(results, given)),
     )
-
-
-def shown_scores(results: Sequence[Result]) -> list[str]:
-    """The scores that tables show: those that the metrics of some result ask to be shown."""
-    return list(dict.fromkeys(score for result in results for score in result.shown))
 
 
 def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
@@ -169,4 +178,4 @@ def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
         if any(len(different) > 1 for different in values):
             yield f"{BASELINES.get(key, key)} differs among the runs; the first run's is shown"
     if any(column.kind == "paper" for column in given):
-        yield "the paper's numbers are of the whole published benchmark, with a language model of the size named"
+        yield PAPER_NOTE

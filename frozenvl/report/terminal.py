@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from frozenvl.report.cell import Cell, cell_of
-from frozenvl.report.labels import words
-from frozenvl.report.load import Result, Run, read_runs, same_setting
-from frozenvl.report.tables import Table, marks_in, shown_scores
+from frozenvl.report.cell import Cell
+from frozenvl.report.load import Run, read_runs
+from frozenvl.report.tables import PAPER_NOTE, Column, Row, Table, benchmark_tables, row_name
 from frozenvl.util.printing import print_beside
 
 FEW = 6
@@ -22,29 +20,20 @@ def print_scores(folders: Sequence[Path]) -> None:
 
 
 def print_runs(runs: Sequence[Run], every: bool = False) -> None:
-    """Prints scores side by side, with their 95 % intervals, and where the galleries are.
+    """Prints the benchmark tables of runs as one, without the paper's numbers, and where the galleries are.
 
     Args:
         every: all scores, not only those that tables show.
     """
-    results = [result for run in runs for result in run.results]
-    found: dict[Any, dict[str, Result]] = {}
-    for result in results:
-        view = "seeing" if result.view == "blind" else result.view  # a blind run's own view, beside another's
-        found.setdefault((same_setting(result), view, result.seed), {})[result.run] = result
-    firsts = [next(iter(beside.values())) for beside in found.values()]
-    rows: list[tuple[str, list[str]]] = []
-    for first, beside in zip(firsts, found.values(), strict=True):
-        name = called(first, firsts)
-        shown = {first.main, *shown_scores(list(beside.values()))}
-        for score in dict.fromkeys(score for result in beside.values() for score in result.scores):
-            if every or score in shown:
-                title = name if name == score else f"{name} {score}"
-                owned = [beside.get(run.label) for run in runs]
-                rows.append((title, [str(cell_of([own], score) if own else Cell()) for own in owned]))
-    print_beside("score", [run.label for run in runs], rows)
-    for note in marks_in(results):
-        print(note)
+    tables = benchmark_tables(runs, every)
+    found = dict.fromkeys(column for table in tables for column in table.columns if column.kind != "paper")
+    order = [run.label for run in runs]
+    columns = sorted(found, key=lambda x: order.index(x.name) if x.kind == "run" else len(order))
+    print_rows(
+        "score", columns, [(row_name(table.benchmark, row), row) for table in tables for row in table.rows]
+    )
+    notes = dict.fromkeys(note for table in tables for note in table.notes)
+    print(*(note for note in notes if note != PAPER_NOTE), sep="\n")
     for run in runs:
         galleries = [path for result in run.results if (path := result.folder / "gallery.png").is_file()]
         for gallery in galleries if len(galleries) <= FEW else [run.folder / "evaluation/*/gallery.png"]:
@@ -52,22 +41,13 @@ def print_runs(runs: Sequence[Run], every: bool = False) -> None:
 
 
 def print_cost(costs: Table) -> None:
-    """Prints what runs took, those that differ in their seed alone as one."""
-    rows = [(row.score, [str(row.cells[column]) for column in costs.columns]) for row in costs.rows]
-    print_beside("cost", [str(column) for column in costs.columns], rows)
+    """Prints what runs took; runs that differ in their seed alone share a column."""
+    print_rows("cost", costs.columns, [(row.score, row) for row in costs.rows])
     for note in costs.notes:
         print(note)
 
 
-def called(result: Result, others: Sequence[Result]) -> str:
-    """A result's name, with the part of its setting that tells it from others of that name."""
-    own = facts(result)
-    twins = [facts(other) for other in others if other.name == result.name]
-    told = words({key: own[key] for key in own if any(twin.get(key) != own[key] for twin in twins)})
-    return f"{result.name} ({told})" if told else result.name
-
-
-def facts(result: Result) -> dict[str, Any]:
-    """A result's setting with its seed."""
-    seed = {} if result.seed is None else {"seed": result.seed}
-    return {key: value for key, value in result.setting.items() if key != "seeds"} | seed
+def print_rows(corner: str, columns: Sequence[Column], rows: Sequence[tuple[str, Row]]) -> None:
+    """Prints rows of tables, each with its name; `corner` is the heading of the names."""
+    cells = [(name, [str(row.cells.get(column, Cell())) for column in columns]) for name, row in rows]
+    print_beside(corner, list(map(str, columns)), cells)

@@ -9,10 +9,10 @@ from frozenvl.report.comparability import differences
 from frozenvl.report.cost_table import COSTS
 from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
+from frozenvl.report.terminal import print_rows
 from frozenvl.sweep.plots import plots_of
 from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, score_name, scores_csv
 from frozenvl.util.files import write_atomically
-from frozenvl.util.printing import print_beside
 
 
 def report_sweep(folder: Path, out: Path) -> None:
@@ -46,7 +46,6 @@ def print_table(results: SweepResults) -> None:
     losses = {result.main for result in results.results if result.benchmark == LOSSES}
     shown = {"seeds", score_name(table.main), *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
     columns = [column for column in table.columns if column.name in shown]
-    rows = [(row.label, [str(row.cells[column]) for column in columns]) for row in table.rows]
-    print_beside(table.benchmark, [str(column) for column in columns], rows)
+    print_rows(table.benchmark, columns, [(row.label, row) for row in table.rows])
     for note in table.notes:
         print(note)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from trees import write_score, write_vqa
 
 from frozenvl.cli import main
 from frozenvl.report.cell import Cell
 from frozenvl.report.load import read_runs
 from frozenvl.report.tables import Column, Row, Table
-from frozenvl.report.terminal import FEW, called, print_cost, print_runs, print_scores
+from frozenvl.report.terminal import FEW, print_cost, print_runs, print_scores
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    """Wide enough that no table is turned over."""
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
@@ -31,12 +38,15 @@ def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
     write_vqa(tmp_path / "b", 4, 31.0, provenance={"blind": True})
     assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "30.0" in line)
-    assert "31.0" in line and "vqa_v2-4shot-seed0 overall" in line
+    assert "31.0" in line and "vqa_v2 overall, 4 shots" in line
 
 
 def row_of(printed: str, name: str) -> list[str]:
     """The cells of the one printed row of this name."""
-    rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in printed.splitlines()]
+    rows = [
+        [cell.strip() for cell in line.replace("┃", "│").strip("│").split("│")]
+        for line in printed.splitlines()
+    ]
     (cells,) = (cells for name_, *cells in rows if name_ == name)
     return cells
 
@@ -45,9 +55,14 @@ def test_scores_that_tables_leave_out_are_printed_on_request(tmp_path, capsys):
     write_vqa(tmp_path / "a", 4, 30.0)
     runs = read_runs([tmp_path / "a"])
     print_runs(runs)
-    assert "number" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "number" not in printed and row_of(printed, "vqa_v2 overall, 4 shots") == [
+        "30.0 [27.0, 33.0]",
+        "23.1",
+    ]
+    assert "Frozen" not in printed and "paper" not in printed
     print_runs(runs, every=True)
-    assert row_of(capsys.readouterr().out, "vqa_v2-4shot-seed0 answer_type/number") == ["15.0 [12.0, 18.0]"]
+    assert row_of(capsys.readouterr().out, "vqa_v2 answer_type/number, 4 shots") == ["15.0 [12.0, 18.0]", "–"]
 
 
 def test_a_run_without_a_score_has_a_dash_beside_those_that_have_it(tmp_path, capsys):
@@ -60,14 +75,16 @@ def test_a_run_without_a_score_has_a_dash_beside_those_that_have_it(tmp_path, ca
     assert "* a part of the queries only" in printed
 
 
-def test_evaluations_of_one_name_are_told_apart_by_what_differs(tmp_path):
-    """A run that was evaluated again with another seed, under the same name."""
-    for run, seed in (("a", 0), ("b", 1)):
-        facts = {"shots": 2, "induction": False, "seed": seed}
-        write_score(tmp_path / run, "x-2shot", {"overall": 30.0}, setting=facts)
-    results = [result for run in read_runs([tmp_path / "a", tmp_path / "b"]) for result in run.results]
-    assert [called(result, results) for result in results] == ["x-2shot (seed 0)", "x-2shot (seed 1)"]
-    assert called(results[0], results[:1]) == "x-2shot"
+def test_draws_of_demonstrations_are_one_row_and_views_stand_side_by_side(tmp_path, capsys):
+    for seed in (0, 1):
+        for view, loss in (("seeing", 0), ("test-blind", 9)):
+            write_vqa(tmp_path / "a", 4, 30.0 + 2 * seed - loss, seed, view=view)
+    print_scores([tmp_path / "a"])
+    printed = capsys.readouterr().out
+    means = ["31.0 ± 1.4 (2 seeds) [28.0, 34.0]", "22.0 ± 1.4 (2 seeds) [19.0, 25.0]", "23.1"]
+    assert row_of(printed, "score") == ["a (seeing)", "a (test-blind)", "most frequent answer"]
+    assert row_of(printed, "vqa_v2 overall, 4 shots") == means
+    assert "± standard deviation over seeds of the demonstrations" in printed
 
 
 def test_many_galleries_are_named_by_one_pattern(tmp_path, capsys):
