@@ -66,7 +66,7 @@ class Plot:
         return buffer.getvalue()
 
 
-def look(place: int) -> dict[str, str]:
+def look(place: int) -> dict[str, Any]:
     """Colour and marker of the run at a place: different for each of the first 49 places."""
     return {
         "color": COLOURS[place % len(COLOURS)],
