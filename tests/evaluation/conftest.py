@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+from suites import copy_of, evaluate_in
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +21,13 @@ def tiny_trained(tiny_run):
 def run(tiny_run, tmp_path, monkeypatch) -> Path:
     """A copy of a trained run that nothing was evaluated on."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tiny_run, "run", ignore=shutil.ignore_patterns("evaluation", "events*"))
-    return tmp_path / "run"
+    return copy_of(tiny_run, tmp_path / "run")
 
 
 @pytest.fixture
 def evaluate(run) -> Callable[..., int]:
     """The command on that run."""
-    from frozenvl.cli import main
-
-    def command(suite: dict, *options: object, checkpoint: Path = run, batch_size: int = 3) -> int:
-        Path("suite.yaml").write_text(yaml.safe_dump({"benchmarks": suite}))
-        shared = ["--config", "suite.yaml", "--accelerator", "cpu", "--batch_size", batch_size]
-        return main([str(x) for x in ("evaluate", checkpoint, *shared, *options)])
-
-    return command
+    return evaluate_in(run)
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
-"""Suites for `frozenvl evaluate`, described as a YAML file would, or made of examples that a test spells out."""
+"""Suites, described as a YAML file would, or made of examples that a test spells out."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
+import yaml
 from toy import Rows, question
+
+from frozenvl.cli import main
 
 
 def scenes(kind: str, split: str = "val", **options) -> dict:
@@ -46,8 +52,59 @@ def toy(**named) -> dict:
 
 QUESTIONS = Rows(*(question(n) for n in range(5)))
 POOL = Rows(*(question(10 + n) for n in range(5)))
+CHOICES = ("red", "a large red circle", "blue")
+CHOOSING = [question(n, answer="red", choices=CHOICES[: 2 + n % 2]) for n in range(4)]
+"""Questions with two or three answers to choose among."""
 
 
 def rows_of(folder: Path) -> dict[str, dict]:
     """The predictions of an evaluation by query id."""
     return {r["id"]: r for r in map(json.loads, (folder / "predictions.jsonl").read_text().splitlines())}
+
+
+KEPT = ("score.json", "predictions.jsonl", "results.json", "shown.json", "gallery.png")
+"""The files of an evaluation."""
+
+
+def kept(run: Path, files=KEPT) -> dict[str, bytes]:
+    """What the evaluations of a run wrote."""
+    folders = sorted((run / "evaluation").iterdir())
+    return {f"{folder.name}/{file}": (folder / file).read_bytes() for folder in folders for file in files}
+
+
+def said(run: Path) -> dict[str, str]:
+    """What was generated for each query of each evaluation."""
+    return {
+        f"{folder.name}/{key}": row["generated"]
+        for folder in sorted((run / "evaluation").iterdir())
+        for key, row in rows_of(run / "evaluation" / folder.name).items()
+    }
+
+
+def coco(folder: Path, said: str, colour: str) -> dict:
+    """Two photographs, and what is said of them."""
+    folder.mkdir(exist_ok=True)
+    images = [{"id": n, "file_name": f"{n}.png"} for n in (1, 2)]
+    for image in images:
+        PIL.Image.new("RGB", (40, 30), colour).save(folder / image["file_name"])
+    captions = [{"id": n, "image_id": n, "caption": said} for n in (1, 2)]
+    (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
+    files = {"annotations": str(folder / "captions.json"), "images": str(folder)}
+    source = {"class_path": "frozenvl.data.sources.coco.CocoCaptions", "init_args": files}
+    return {"mine": {"class_path": "frozenvl.evaluation.Captions", "init_args": {"source": source}}}
+
+
+def copy_of(run: Path, folder: Path) -> Path:
+    """A copy of a run that nothing was evaluated on."""
+    return shutil.copytree(run, folder, ignore=shutil.ignore_patterns("evaluation", "events*"))
+
+
+def evaluate_in(run: Path) -> Callable[..., int]:
+    """The command on a run, in the current folder; returns its exit status."""
+
+    def command(suite: dict, *options: object, checkpoint: Path = run, batch_size: int = 3) -> int:
+        Path("suite.yaml").write_text(yaml.safe_dump({"benchmarks": suite}))
+        shared = ["--config", "suite.yaml", "--accelerator", "cpu", "--batch_size", batch_size]
+        return main([str(x) for x in ("evaluate", checkpoint, *shared, *options)])
+
+    return command

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scores import score_of
+from suites import coco, rows_of
 
 from frozenvl.evaluation.partial import PartialPredictions, answer_of, row_of
 from frozenvl.evaluation.query import Answer, Query, Request
@@ -52,3 +53,12 @@ def test_an_answer_is_kept_to_the_last_digit_of_its_vector():
     again = answer_of(request.query, json.loads(json.dumps(row_of(request, answer))))
     assert (again.text, again.generated, again.ended, again.values) == ("a", " a\n", True, (-1.5, -2.25))
     assert again.vector.tobytes() == vector.tobytes()
+
+
+def test_answers_that_are_kept_are_scored_against_todays_references(evaluate, run, answered, tmp_path):
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    before = rows_of(run / "evaluation/mine")
+    assert evaluate(coco(tmp_path / "data", before["1"]["text"] or "nothing", "red")) == 0
+    after = rows_of(run / "evaluation/mine")
+    assert answered == [2] and after["1"]["text"] == before["1"]["text"]
+    assert after["1"]["references"] == [before["1"]["text"] or "nothing"] != before["1"]["references"]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from PIL import Image
+from suites import coco
 from toy import Broken, Rows, question
 
 from frozenvl.evaluation import FewShotVQA
@@ -61,3 +62,11 @@ def test_images_that_a_view_did_not_need_may_be_unreadable(session):
     folder = session.folder / evaluated(session, ["yes", "no"], "text-only", Broken()).name
     shown = json.loads((folder / "shown.json").read_text())
     assert len(shown) == 2 and not any("image" in part for row in shown for part in row["prompt"])
+
+
+def test_what_could_not_be_read_is_said(evaluate, run, tmp_path, capfd):
+    suite = coco(tmp_path / "data", "a dog", "red")
+    (tmp_path / "data/2.png").unlink()
+    assert evaluate(suite) == 0
+    assert "mine: 1 of 2 prompts could not be read and count as wrong" in capfd.readouterr().err
+    assert json.loads((run / "evaluation/mine/score.json").read_text())["unreadable"] == 1

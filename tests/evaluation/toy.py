@@ -9,7 +9,8 @@ import numpy as np
 import PIL.Image
 
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, Image, Prompt
+from frozenvl.evaluation.query import Answer, Query, Request
+from frozenvl.prompt import Episode, Example, Image, Prompt
 from frozenvl.util.errors import UnreadableImage
 
 
@@ -68,3 +69,28 @@ def question(number: int, image: Image | None = None, text: str = "", answer: st
 def words(prompt: Prompt) -> str:
     """A prompt as one text, images by name."""
     return "".join(part if isinstance(part, str) else f"<{part.name}>" for part in prompt)
+
+
+def request(key: str, *prompt: str | Image, shared: int = 0) -> Request:
+    """A request that shows its query as it is."""
+    return Request(Query(key, prompt, key), prompt, shared)
+
+
+def episode(*names: str, answer: str = "dax", question: str = "This is a", key: str = "1") -> Episode:
+    """An episode with a support image for each of the names: a.png, b.png … in this order."""
+    support = tuple((Square(f"{chr(97 + n)}.png"), f"This is a {name}") for n, name in enumerate(names))
+    return Episode(key, support, Square("q.png"), question, answer, tuple(dict.fromkeys(names)))
+
+
+def asked(benchmark) -> dict[str, str]:
+    """The first prompt of each setting, in words."""
+    return {setting.name: words(benchmark.queries(setting)[0].prompt) for setting in benchmark.settings()}
+
+
+TWO = {"2way": [episode("dax", "blicket")]}
+"""One set, of one episode with two ways."""
+
+
+def answer(text: str, ended: bool = True, name: str = "dax") -> Answer:
+    """An answer to a query whose only right answer is a name."""
+    return Answer(Query(text, (), text, (name,)), text, ended=ended)

@@ -59,7 +59,7 @@ def test_a_run_without_scores_has_a_report_after_validation(frozenvl, capfd):
 
 
 def validated(folder: Path, tiny_run: Path, logged: dict[str, float], **others: object) -> Score | None:
-    """The score that a validation leaves which logged this: two batches of four pairs, one pair unreadable."""
+    """The score that a validation leaves: of four pairs, in two batches, one could not be read."""
     trainer = SimpleNamespace(
         default_root_dir=str(folder),
         callback_metrics=logged,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import PIL.Image
 import pytest
 from running import one_line
-from suites import LOOP, QUESTIONS, described, scenes, toy
+from suites import LOOP, QUESTIONS, described, kept, scenes, toy
 from toy import Broken, Rows, question
 
-from frozenvl.cli import main
-from frozenvl.evaluation import FewShotVQA, Fixed
+from frozenvl.evaluation import Captions, FewShotVQA, Fixed
 from frozenvl.evaluation.suite import check_suite, session_of
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
@@ -143,47 +143,6 @@ def test_a_benchmark_that_cannot_be_is_named_before_the_run(
     assert not answered and not (run / "evaluation").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a: 1\n", "suite.yaml: has no `benchmarks`"),
-        ("benchmarks: {}\n", "suite.yaml: has no `benchmarks`"),
-        ("- 1\n", "suite.yaml: "),
-        ("benchmarks: {\n", "suite.yaml: "),
-        (
-            "root: ???\nbenchmarks: {a: {class_path: x}}\n",
-            "suite.yaml: asks for the folder of the data; name it with --root",
-        ),
-        ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
-    ],
-)
-def test_a_file_that_is_no_suite(run, capfd, content, message):
-    Path("suite.yaml").write_text(content)
-    assert main(["evaluate", str(run), "--config", "suite.yaml"]) == 2
-    assert one_line(capfd.readouterr().err).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--only", "vqa", "cow"], "no benchmark 'cow'; there are captions, vqa"),
-        (["--limit", "0"], "--limit must be at least 1"),
-        (["--batch_size", "0"], "--batch_size, --devices and --limit must be at least 1"),
-        (["--config", "no.yaml"], "no.yaml: no such file"),
-        (["--config", "suite.yaml"], "benchmark captions stands in another file, too"),
-        (["--views", "deaf"], "invalid choice: 'deaf'"),
-    ],
-)
-def test_options_that_cannot_be(evaluate, run, capfd, options, message):
-    assert evaluate(LOOP, *options) == 2
-    assert message in one_line(capfd.readouterr().err)
-
-
-def test_a_checkpoint_that_is_not_there(evaluate, run, capfd):
-    assert evaluate(LOOP, checkpoint=run / "checkpoints" / "best.ckpt") == 2
-    assert "best.ckpt: no such" in one_line(capfd.readouterr().err)
-
-
 def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
     pool = Rows(Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=QUESTIONS, pool=pool, shots=[1], way=Fixed())
@@ -209,8 +168,39 @@ def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
         check_suite(toy(vqa=benchmark), session)
 
 
-@pytest.mark.parametrize("name", ["../else", "a b", "", ".", "a/b"])
-def test_a_name_that_is_no_folders_is_refused(evaluate, run, capfd, name):
-    assert evaluate({name: LOOP["captions"]}) == 2
-    assert "its name is a folder's" in one_line(capfd.readouterr().err)
-    assert not (run / "evaluation").exists()
+def test_a_part_does_not_take_the_place_of_a_whole(evaluate, run, capfd):
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 0
+    assert evaluate(LOOP, "--only", "vqa") == 0
+    whole = kept(run)
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 2
+    assert "vqa-0shot: holds the score of all its queries" in one_line(capfd.readouterr().err)
+    assert evaluate(LOOP, "--only", "vqa", "--limit", "1", "--views", "test-blind") == 0
+    assert {name: content for name, content in kept(run).items() if "blind" not in name} == whole
+
+
+def test_a_source_without_examples_is_refused(tiny_trained, tmp_path):
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(UserError, match=r"^empty: has no queries; give it a source that is not empty$"):
+        check_suite(toy(empty=Captions(source=Rows())), session)
+
+
+def test_one_of_the_metrics_has_to_be_the_main_one(tiny_trained, tmp_path):
+    benchmark = Captions(source=QUESTIONS)
+    benchmark.metrics = [replace(metric, main=False) for metric in benchmark.metrics]
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    with pytest.raises(UserError, match=r"^captions: 0 of the metrics .CIDEr, .* have main=True"):
+        check_suite(toy(captions=benchmark), session)
+
+
+def test_one_readable_prompt_among_the_first_is_enough(tiny_trained, tmp_path):
+    torn = [question(n, Broken(f"torn {n}")) for n in range(3)]
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    check_suite(toy(vqa=FewShotVQA(source=Rows(*torn, question(9)), shots=[0])), session)
+    with pytest.raises(UserError, match=r"^vqa-0shot: none of its first 3 prompts can be read: torn"):
+        check_suite(toy(vqa=FewShotVQA(source=Rows(*torn), shots=[0])), session)
+
+
+def test_where_validation_is_switched_off_nothing_is_looked_at(tiny_trained, tmp_path):
+    """Nor is anything wrong with a source of which no query is asked."""
+    session = replace(session_of(tiny_trained, tmp_path, ["seeing"], 4, None), limit=0)
+    check_suite(toy(vqa=FewShotVQA(source=Rows(question(1, Broken())), shots=[0])), session)

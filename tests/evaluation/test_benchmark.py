@@ -1,4 +1,4 @@
-"""A benchmark from outside the package, one file that scores all queries jointly: in the loop and by the command."""
+"""The interface of benchmarks: what one has to say, and one from outside the package as users run it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ import torch
 from own_benchmarks import TextToImage
 from running import add, history, one_line, score
 from suites import rows_of, scenes
-from toy import Broken, Rows
+from toy import Broken, Rows, Square
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.evaluation.asks import Generate
+from frozenvl.evaluation.benchmark import Benchmark, Setting
+from frozenvl.evaluation.query import Answer, Query
+from frozenvl.evaluation.requests import name_of
 from frozenvl.evaluation.suite import check_suite, run_suite, session_of
+from frozenvl.metrics.accuracy import named_scores
+from frozenvl.metrics.metric import Metric
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.prompt import Example
 
@@ -98,3 +104,42 @@ def test_an_image_that_cannot_be_read_is_found_by_nothing(tiny_trained, tmp_path
     run_suite(suite, session)
     found = json.loads((tmp_path / "retrieval/score.json").read_text())
     assert found["unreadable"] == 1 and found["scores"]["recall@5"] == pytest.approx(200 / 3)
+
+
+class Least(Benchmark):
+    """No more than what every benchmark has to say."""
+
+    protocol = "least"
+    metrics = (Metric("ended", "%", main=True),)
+    ask = Generate(2)
+    name = "least"
+
+    def queries(self, setting: Setting) -> list[Query]:
+        return [Query(f"q{n}", (Square(f"{n}.png"),), f"{n}", ("yes",)) for n in range(3)]
+
+    def score(self, setting: Setting, answers: dict[str, Answer]):
+        return named_scores({"ended": {key: 100.0 * each.ended for key, each in answers.items()}})
+
+
+def test_what_a_benchmark_need_not_say(tiny_trained, tmp_path):
+    """One setting without a name, no baselines, nothing right or wrong, no official results, no wording."""
+    least = Least()
+    (setting,) = least.settings()
+    assert setting == Setting() and name_of(least, setting) == "least"
+    suite = {"least": least}
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 2, None)
+    check_suite(suite, session)
+    run_suite(suite, session)
+    folder = tmp_path / "least"
+    found = json.loads((folder / "score.json").read_text())
+    assert found["setting"] == {} and found["baselines"] == {} and found["supervised_encoder"] == ""
+    assert found["samples"] == 3 and "template" not in found["provenance"]
+    assert not (folder / "results.json").exists()
+    assert {row["right"] for row in json.loads((folder / "shown.json").read_text())} == {None}
+
+
+@pytest.mark.parametrize("left_out", ["queries", "score"])
+def test_a_benchmark_without_queries_or_a_score_is_none(left_out):
+    methods = {name: vars(Least)[name] for name in ("queries", "score") if name != left_out}
+    with pytest.raises(TypeError, match=f"abstract method '?{left_out}"):
+        type("Part", (Benchmark,), methods)()

@@ -1,0 +1,83 @@
+"""Captions: one query an image, scored with the idf of all references."""
+
+from __future__ import annotations
+
+import pytest
+from toy import Rows, Square
+
+from frozenvl.evaluation import Captions
+from frozenvl.evaluation.query import Answer
+from frozenvl.metrics.captions import caption_scores
+from frozenvl.prompt import Example
+from frozenvl.wording import Template
+
+REFERENCES = {
+    "1": ("a dog runs", "the dog is running ."),
+    "2": ("two red birds on a wire", "birds"),
+    "3": ("a cat", "cat"),
+}
+SOURCE = Rows(
+    *(
+        Example(key, Square(f"{key}.png"), f"photo {key}", references, kind={"split": "odd"})
+        for key, references in REFERENCES.items()
+    )
+)
+
+
+def benchmark(**options) -> Captions:
+    made = Captions(source=SOURCE, **options)
+    made.bind({}, {})
+    return made
+
+
+def test_each_image_is_a_query_in_the_order_of_the_source():
+    made = benchmark(template=Template("A photo of: {image}", stop=(".",)), max_new_tokens=7)
+    (setting,) = made.settings()
+    queries = made.queries(setting)
+    assert [query.id for query in queries] == ["1", "2", "3"]
+    query = queries[1]
+    assert query.prompt == ("A photo of: ", Square("2.png")) and query.image == Square("2.png")
+    assert (query.image_id, query.references, query.kind) == ("photo 2", REFERENCES["2"], {"split": "odd"})
+    assert (made.ask.max_new_tokens, made.ask.stop) == (7, (".",))
+
+
+def test_it_is_called_as_its_task_and_that_is_captions_where_none_is_named():
+    assert (Captions().task, Captions().name) == ("captions", "captions")
+    assert Captions(task="flickr").name == "flickr"
+    assert (benchmark().task, benchmark().name) == (None, "captions")
+
+
+def answers(made: Captions, texts: dict[str, str]) -> dict[str, Answer]:
+    (setting,) = made.settings()
+    by_id = {query.id: query for query in made.queries(setting)}
+    return {key: Answer(by_id[key], text) for key, text in texts.items()}
+
+
+def test_scores_are_those_of_the_captions_against_all_references():
+    made = benchmark()
+    texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
+    (setting,) = made.settings()
+    found = made.score(setting, answers(made, texts))
+    assert found.scores == caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()}).scores
+    assert [metric.name for metric in made.metrics if metric.main] == ["CIDEr"]
+
+
+def test_a_part_is_scored_with_the_idf_of_the_whole():
+    """With the idf of its own references alone, each word would weigh nothing."""
+    made = benchmark()
+    texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
+    (setting,) = made.settings()
+    part = made.score(setting, answers(made, {"1": texts["1"]})).scores["CIDEr"]
+    whole = caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()})
+    assert part == pytest.approx(whole.per_image["1"]["CIDEr"]) and part > 0.1
+    assert "idf of all references" in setting.provenance["CIDEr"]
+
+
+def test_one_caption_is_neither_right_nor_wrong_and_goes_into_coco_s_results():
+    made = benchmark()
+    (answer,) = answers(made, {"3": "a cat"}).values()
+    assert made.right(answer) is None
+    assert made.official({"3": "a cat", "x": "a dog"}) == [
+        {"image_id": 3, "caption": "a cat"},
+        {"image_id": "x", "caption": "a dog"},
+    ]

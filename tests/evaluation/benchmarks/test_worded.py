@@ -1,0 +1,77 @@
+"""Where a benchmark's queries and their wording come from: a task of the run, or a source of its own."""
+
+from __future__ import annotations
+
+import pytest
+from toy import Rows, question
+
+from frozenvl.data.stream import Task
+from frozenvl.evaluation import Captions, FewShotVQA
+from frozenvl.evaluation.benchmarks.worded import induced
+from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
+
+SOURCE = Rows(question(1, answer="red"))
+TASK = Task(SOURCE, Template("{image}Q: {question} A:", " {target}", stop=("\n", "Q:")))
+OWN = Template("{image}{question}", " {target}", stop=("!",))
+
+
+def test_source_wording_and_stop_texts_are_those_of_the_task():
+    vqa = FewShotVQA(task="asked", shots=[0], max_new_tokens=3)
+    vqa.bind({}, {"asked": TASK})
+    assert (vqa.name, vqa.source, vqa.template) == ("asked", SOURCE, TASK.template)
+    assert (vqa.ask.stop, vqa.ask.max_new_tokens) == (("\n", "Q:"), 3)
+    (setting,) = vqa.settings()
+    assert vqa.queries(setting)[0].prompt == (SOURCE[0].image, "Q: Is it 1? A:")
+
+
+def test_a_wording_of_its_own_stands_before_that_of_the_task():
+    vqa = FewShotVQA(task="asked", template=OWN, shots=[0])
+    vqa.bind({}, {"asked": TASK})
+    assert vqa.template == OWN and vqa.ask.stop == ("!",) and vqa.source is SOURCE
+
+
+def test_stop_texts_are_none_of_a_choice():
+    vqa = FewShotVQA(task="asked", choose="mean", shots=[0])
+    ask = vqa.ask
+    vqa.bind({}, {"asked": TASK})
+    assert vqa.ask is ask and vqa.template == TASK.template
+
+
+def test_a_task_and_a_source_are_one_too_many():
+    with pytest.raises(
+        UserError, match=r"^Captions: give it a task of data.val or a source of its own, not both$"
+    ):
+        Captions(task="captions", source=SOURCE)
+
+
+@pytest.mark.parametrize(("tasks", "known"), [({}, "none"), ({"a": TASK, "b": TASK}, "a, b")])
+def test_a_task_that_is_not_there_is_refused_with_those_that_are(tasks, known):
+    with pytest.raises(UserError, match=rf"^Captions: no task 'x' in data.val .there are: {known}.$"):
+        Captions(task="x").bind({}, tasks)
+
+
+def test_a_wording_has_to_show_what_is_asked():
+    """Captions ask nothing but the image."""
+    silent = Template("{image}What is it?")
+    Captions(source=SOURCE, template=silent).bind({}, {})
+    with pytest.raises(
+        UserError, match=r"FewShotVQA: template.query is '.*', without {question}: what is asked"
+    ):
+        FewShotVQA(source=SOURCE, template=silent, shots=[0]).bind({}, {})
+    with pytest.raises(
+        UserError, match=r"Captions: template.query is 'A photo:', without {image}: what is asked"
+    ):
+        Captions(source=SOURCE, template=Template("A photo:")).bind({}, {})
+
+
+@pytest.mark.parametrize(
+    ("texts", "names"),
+    [
+        (["", "One."], ["", "-induced"]),
+        (["One."], ["-induced"]),
+        (["One.", "", "Two."], ["-induced1", "", "-induced2"]),
+    ],
+)
+def test_induction_texts_are_numbered_where_there_are_several(texts, names):
+    assert [induced(texts, text) for text in texts] == names

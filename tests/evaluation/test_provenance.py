@@ -1,0 +1,95 @@
+"""What a score depends on: what is kept beside it, and the hash by which answers are used again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from importlib.metadata import version
+
+import pytest
+from running import score
+from suites import coco
+from toy import Broken, Square
+
+from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_run
+from frozenvl.evaluation.query import Query
+from frozenvl.training.trained_run import load_trained
+
+
+def test_a_score_carries_its_provenance(tiny_run):
+    captions, vqa = score(tiny_run, "captions"), score(tiny_run, "vqa-2shot")
+    assert captions["samples"] == captions["of"] == 5 and captions["partial"] is False
+    assert captions["step"] == 6
+    assert set(captions["scores"]) == {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L"}
+    assert set(captions["intervals"]) <= set(captions["scores"])
+    around = captions["provenance"]
+    assert around["template"]["query"] == "{image}" and around["decoding"] == "greedy"
+    assert "after 5 tokens" in around["ends"] and "PTB" in around["metrics_tokenizer"]
+    assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
+    assert vqa["provenance"]["template"]["query"] == "{image}Question: {question} Answer:"
+    assert vqa["setting"] == {"shots": 2, "induction": False, "demonstrations": "per_question", "seed": 0}
+    assert (vqa["benchmark"], vqa["protocol"], vqa["view"]) == ("vqa", "vqa", "seeing")
+    assert [metric["name"] for metric in vqa["metrics"] if metric["main"]] == ["overall"]
+    assert 0 <= vqa["baselines"]["most_frequent"] <= 100
+
+
+def test_other_images_under_the_same_names_are_asked_again(evaluate, answered, tmp_path, capsys):
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    assert answered == [2]
+    content_of.cache_clear()  # as another process would
+    assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
+    assert answered == [2] and "2 of 2 answers are kept from before" in capsys.readouterr().out
+    content_of.cache_clear()
+    assert evaluate(coco(tmp_path / "data", "a dog", "blue")) == 0
+    assert answered == [2, 2]
+
+
+QUERY = Query("q1", (Square("a.png"), "Is it red?"), "a", ("yes",), candidates=(" yes", " no"))
+KNOWN = {"precision": "bf16", "decoding": {"num_beams": 2}}
+
+
+@pytest.mark.parametrize(
+    ("provenance", "query"),
+    [
+        (KNOWN | {"precision": "fp32"}, QUERY),
+        (KNOWN | {"decoding": {"num_beams": 3}}, QUERY),
+        (KNOWN, replace(QUERY, id="q2")),
+        (KNOWN, replace(QUERY, prompt=(Square("a.png"), "Is it blue?"))),
+        (KNOWN, replace(QUERY, prompt=(Square("a.png", (1, 2, 3)), "Is it red?"))),
+        (KNOWN, replace(QUERY, prompt=(Square("a.png"), "Is it", " red?"))),
+        (KNOWN, replace(QUERY, prompt=(Square("a.png").digest, "Is it red?"))),
+        (KNOWN, replace(QUERY, candidates=(" no", " yes"))),
+    ],
+)
+def test_whatever_predictions_depend_on_makes_another_fingerprint(provenance, query):
+    assert fingerprint(provenance, [query]) != fingerprint(KNOWN, [QUERY])
+
+
+def test_a_fingerprint_depends_on_nothing_else():
+    """Neither on the order of keys nor on what answers are scored against."""
+    known = fingerprint(KNOWN, [QUERY])
+    assert re.fullmatch("[0-9a-f]{16}", known)
+    scored = replace(QUERY, references=("no",), kind={"answer_type": "other"}, scores={"no": 1.0}, shared=1)
+    assert fingerprint(dict(reversed(KNOWN.items())), [scored]) == known
+    other = replace(QUERY, id="q2")
+    assert fingerprint(KNOWN, [QUERY, other]) != fingerprint(KNOWN, [other, QUERY])
+
+
+def test_an_image_that_cannot_be_read_has_a_content_too():
+    """So that it is asked again once it can be read."""
+    torn = replace(QUERY, prompt=(Broken(), "Is it red?"))
+    assert content_of(Broken()) == "unreadable" and content_of(Square("a.png")) == Square("a.png").digest
+    assert fingerprint(KNOWN, [torn]) == fingerprint(
+        KNOWN, [replace(torn, prompt=(Broken("b"), "Is it red?"))]
+    )
+    assert fingerprint(KNOWN, [torn]) != fingerprint(KNOWN, [QUERY])
+
+
+def test_another_checkpoint_of_a_run_differs_in_its_weights_alone(tiny_run):
+    last, earlier = (
+        of_run(load_trained(tiny_run / "checkpoints" / file).module, False, True, 64)
+        for file in ("last.ckpt", "step=2.ckpt")
+    )
+    assert {key for key in last if last[key] != earlier[key]} == {"trained_weights"}
+    assert last["versions"] == {name: version(name) for name in LIBRARIES}
+    assert (last["precision"], last["eval_batch_size"], last["blind"]) == ("fp32", 64, False)
