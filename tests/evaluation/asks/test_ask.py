@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,14 +61,17 @@ def test_a_batch_of_which_nothing_can_be_read_does_not_reach_the_model(session):
 
 
 def test_the_common_beginning_of_prompts_is_in_the_cache_and_the_remainders_in_the_batch(session):
-    """k = 2 positions an image; the beginning is an image and a text."""
+    """k = 2 positions an image; the beginning is a start token, an image and a text."""
+    plain = copy(session.plain)
+    plain.start = [5]
+    session = replace(session, plain=plain)
     beginning = (Square("shot.png"), "Question: what color? Answer: red\n")
     asked = [request(name, *beginning, Square(f"{name}.png"), "Question:", shared=2) for name in ("a", "b")]
     parted, whole = Echo(), EchoWhole()
     parted(asked, session)
     whole(asked, session)
     own = 2 + len(session.plain.encode("Question:"))
-    common = 2 + len(session.plain.encode(beginning[1]))
+    common = 1 + 2 + len(session.plain.encode(beginning[1]))
     assert parted.given == [(("a", "b"), [own, own], True)]
     assert whole.given == [(("a", "b"), [common + own] * 2, False)]
 
