@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentError
-
 from frozenvl.training.command_line import FrozenCLI, make
-from frozenvl.training.configuration import names_module, one_line
-from frozenvl.util.errors import UserError
+from frozenvl.training.configuration import names_module
 
 
 def run(arguments: list[str]) -> int:
@@ -15,8 +12,5 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: whatever is wrong with the arguments, in one line.
     """
-    try:
-        make(FrozenCLI, arguments, module=names_module(arguments))
-    except ArgumentError as error:
-        raise UserError(one_line(str(error))) from error
+    make(FrozenCLI, arguments, module=names_module(arguments))
     return 0

@@ -13,10 +13,10 @@ import yaml
 from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.report.comparability import flat
 from frozenvl.sweep.grid import Point, SweepRun
-from frozenvl.sweep.spec import Spec, nearest
+from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
 from frozenvl.sweep.trial import arguments, budget
-from frozenvl.util.errors import UserError
+from frozenvl.util.errors import UserError, nearest
 from frozenvl.util.files import write_atomically, write_once
 
 Parse = Callable[[Sequence[str]], dict[str, Any]]
@@ -105,18 +105,10 @@ def refuse_another(folder: Path, before: Mapping[str, Any], now: Mapping[str, An
 
 def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any], parse: Parse) -> int:
     """Parses the configuration of every point, without building anything; returns the base's batch size."""
-    base = parse([f"--config={file}" for file in spec.config])
-    known = dict(flat(base))
-    for key in [*options, *spec.keys]:
-        parent, _, last = key.rpartition(".")
-        # The arguments of another class than the base's show in the points themselves.
-        if not has(base, key) and not (parent.endswith("init_args") and has(base, parent)):
-            alike = [name for name in known if name.rpartition(".")[2] == last]
-            suggestion = f"did you mean {alike[0]}?" if alike else nearest(key, list(known))
-            raise UserError(f"{key} is not in the configuration; {suggestion}")
     for point in points:
         check_callbacks(spec, parse(arguments(spec, SweepRun(point, spec.seeds[0]), options, 1)))
-    return int(known.get("data.batch_size") or 1)
+    base = parse([f"--config={file}" for file in spec.config])
+    return int(base["data"]["batch_size"])
 
 
 def one_drawn(spec: Spec) -> Point:
@@ -124,15 +116,6 @@ def one_drawn(spec: Spec) -> Point:
     return Point(
         "", {key: drawn.choices[0] if drawn.choices else drawn.low for key, drawn in spec.search.items()}
     )
-
-
-def has(content: Any, key: str) -> bool:
-    """Whether a dotted key leads to a value or a part of nested mappings."""
-    for part in key.split("."):
-        if not isinstance(content, Mapping) or part not in content:
-            return False
-        content = content[part]
-    return True
 
 
 def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:

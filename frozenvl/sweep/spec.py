@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -14,7 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, SweepRun, grid
-from frozenvl.util.errors import UserError
+from frozenvl.util.errors import UserError, nearest
 
 RESERVED = {
     "seed_everything": "list seeds below `seeds`",
@@ -264,9 +263,3 @@ def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
         remedy = next(action.help for action in parser._actions if action.dest == key)
         problem = f"is {content[key]!r}" if key in content else "is missing"
         raise UserError(f"{where}{key} {problem}; write {remedy}") from None
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A suggestion of the known word that may have been meant."""
-    close = get_close_matches(word, known, 1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"

@@ -23,7 +23,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.training.configuration import names_module, one_line
+from frozenvl.training.configuration import check_empty, names_module, refused
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -86,6 +86,20 @@ class FrozenCLI(LightningCLI):
         model = "model.init_args" if self.subclass_mode_model else "model"
         parser.link_arguments("init_from", f"{model}.init_from")
         parser.link_arguments("seed_everything", f"{model}.seed", compute_fn=int)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses arguments.
+
+        Raises:
+            UserError: whatever is wrong with them, in one line.
+        """
+        known = keys_of(next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values())))
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            raise refused(error, known) from error
+        subcommand = self.config.get("subcommand")
+        check_empty(args, self.config[subcommand] if subcommand else self.config, known)
 
     def _parse_ckpt_path(self) -> None:
         """Looks into no checkpoint: ours hold no hyper-parameters, and what is refused is refused by `read_plain`."""
@@ -212,9 +226,17 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
     parser_of = cache(lambda module: make(ParserAlone, [], subcommands=False, module=module).parser)
 
     def parse(arguments: Sequence[str]) -> dict[str, Any]:
+        parser = parser_of(names_module(arguments))
         try:
-            return parser_of(names_module(arguments)).parse_args(list(arguments)).as_dict()
+            config = parser.parse_args(list(arguments))
         except ArgumentError as error:
-            raise UserError(one_line(str(error))) from error
+            raise refused(error, keys_of(parser)) from error
+        check_empty(arguments, config, keys_of(parser))
+        return config.as_dict()
 
     return parse
+
+
+def keys_of(parser: LightningArgumentParser) -> list[str]:
+    """The dotted keys of configurations."""
+    return list(parser.get_defaults(skip_validation=True).keys(branches=True))

@@ -1,4 +1,4 @@
-"""Configurations before they are parsed: the module that they name, keys that stand twice, and mistakes in one line."""
+"""Checks of configurations beside jsonargparse's: the module that they name, keys that it lets pass, error lines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import ArgumentError, Namespace
 
 from frozenvl.training.module import FrozenModule
-from frozenvl.util.errors import UserError
+from frozenvl.util.errors import UserError, nearest
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
 NOISE = re.compile(
@@ -55,7 +56,11 @@ def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
         elif value.lstrip().startswith("{"):
             text = value
         try:
-            yield option, yaml.load(text, StrictLoader)
+            content = yaml.load(text, StrictLoader)
+            if is_file and not isinstance(content, Mapping):
+                held = "nothing" if content is None else repr(str(content)[:50])
+                raise UserError(f"holds {held}; a configuration is a mapping, such as model: {{k: 4}}")
+            yield option, content
         except UserError as error:
             raise UserError(f"{option}: {error}") from None
         except yaml.YAMLError as error:
@@ -95,6 +100,54 @@ def module_spec(model: Mapping[str, Any]) -> tuple[type[FrozenModule], dict[str,
     if not isinstance(kind, type) or not issubclass(kind, FrozenModule):
         raise UserError(f"model: {path} is no subclass of frozenvl.training.module.FrozenModule; make it one")
     return kind, dict(model.get("init_args") or {})
+
+
+def check_empty(arguments: Sequence[str], config: Namespace, known: Sequence[str]) -> None:
+    """Refuses unknown keys whose value is an empty mapping: jsonargparse passes over them.
+
+    Args:
+        config: the configuration that the arguments make.
+        known: dotted keys of configurations.
+
+    Raises:
+        UserError: there is such a key.
+    """
+    for option, content in contents(arguments):
+        prefix = f"{option.lstrip('-')}." if option.startswith("--") else ""
+        for key in empty_keys(content, prefix):
+            part: Any = config
+            for word in key.split("."):
+                if not isinstance(part, Namespace) or ("class_path" in part and word != "init_args"):
+                    break
+                if word not in part and word != "init_args":
+                    raise unknown_key(key, known)
+                part = part.get(word)
+
+
+def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of nested mappings that hold an empty mapping."""
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        if value == {}:
+            yield f"{prefix}{key}"
+        yield from empty_keys(value, f"{prefix}{key}.")
+
+
+def refused(error: ArgumentError, known: Sequence[str]) -> UserError:
+    """The error line for jsonargparse's error; `known` are the dotted keys of configurations."""
+    message = str(error)
+    found = re.match(
+        r"(?:Subcommand '\w+' does not accept option '|unrecognized arguments: --)([\w.]+)", message
+    )
+    return unknown_key(found[1], known) if found else UserError(one_line(message))
+
+
+def unknown_key(key: str, known: Sequence[str]) -> UserError:
+    """The error line for a key that is not known, with the known key that may have been meant."""
+    alike = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    suggestion = f"did you mean {alike[0]}?" if alike else nearest(key, known)
+    if suggestion.startswith("there are"):
+        suggestion = "`frozenvl fit --help` lists the keys"
+    return UserError(f"{key} is not in the configuration; {suggestion}")
 
 
 def one_line(message: str) -> str:

@@ -1,7 +1,8 @@
-"""What is said to a person when something that they gave cannot be used."""
+"""User-facing errors: one line that names the problem and the fix."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -52,3 +53,11 @@ class UnreadableImage(UserError):
     def __init__(self, message: str, image: Any = None) -> None:
         super().__init__(message)
         self.image = image
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A suggestion for an error line: the known word that may have been meant, or all of them."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"

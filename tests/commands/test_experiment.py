@@ -30,8 +30,21 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--trainer.max_epoch", 3], "--trainer.max_epoch"),
-        (["--nope"], "--nope"),
+        (
+            ["--trainer.max_epoch", 3],
+            "trainer.max_epoch is not in the configuration; did you mean trainer.max_epochs?",
+        ),
+        (["--k", 3], "k is not in the configuration; did you mean model.k?"),
+        (["--nope"], "nope is not in the configuration; `frozenvl fit --help` lists the keys"),
+        (
+            "model: {optimiser: {}}",
+            "model.optimiser is not in the configuration; did you mean model.optimizer?",
+        ),
+        (
+            "trainer: {loggers: {}}",
+            "trainer.loggers is not in the configuration; did you mean trainer.logger?",
+        ),
+        ("just words", "more.yaml: holds 'just words'; a configuration is a mapping"),
         (["--model.k", "three"], "model.k"),
         (["--model.k", 0], "k is 0"),
         (["--model.mapper.class_path", "frozenvl.model.mappers.Nope"], "Nope"),
@@ -40,7 +53,7 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
         (["--model.optimizer", "torch.optim.Adamm"], "Adamm"),
         (add("frozenvl.evaluation.Captions", tusk="x"), "tusk"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
-        ("model: {kk: 3}", "model.kk"),
+        ("model: {kk: 3}", "model.kk is not in the configuration; did you mean model.k?"),
         ("model: [1,\n b: }", "line 2"),
         ("model: {k: '${nowhere.k}'}", "model.k refers to ${nowhere.k}, which is not in the configuration"),
         ("data: {batch_size: '${data.batchsize}'}", "data.batchsize"),
@@ -128,7 +141,7 @@ def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path
 
 def test_what_the_parser_refuses_is_the_users_error_with_its_cause():
     """The command line prints it; `--debug` shows what it came from."""
-    with pytest.raises(UserError, match="--nope") as error:
+    with pytest.raises(UserError, match=r"^nope is not in the configuration") as error:
         experiment.run(["fit", "--config", str(CONFIG), "--nope"])
     assert type(error.value.__cause__).__name__ == "ArgumentError"
     assert "\n" not in str(error.value)

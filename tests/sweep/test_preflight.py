@@ -44,10 +44,6 @@ def refused(open_, options=None, **changes) -> str:
         ({"grid": {"model.kk": [1]}}, "model.kk is not in the configuration; did you mean model.k?"),
         ({"grid": {"k": [1]}}, "k is not in the configuration; did you mean model.k?"),
         (
-            {"grid": {"model.mapper.hidden": [1]}},
-            "model.mapper.hidden is not in the configuration; did you mean model.mapper.init_args.hidden?",
-        ),
-        (
             {"set": {"trainer.max_step": 3}},
             "trainer.max_step is not in the configuration; did you mean trainer.max_steps?",
         ),
@@ -117,7 +113,7 @@ def test_only_what_is_new_is_parsed(open_, parse, sweep):
     parsed: list = []
     watched = lambda: lambda arguments: parsed.append(arguments) or parse(arguments)
     open_sweep(read_spec(sweep.write(grid={"model.k": [1, 2, 3]})), {}, watched)
-    assert [[a for a in arguments if "model.k" in a] for arguments in parsed] == [[], ["--model.k=3"]]
+    assert [[a for a in arguments if "model.k" in a] for arguments in parsed] == [["--model.k=3"], []]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_reading_a_configuration_makes_nothing_of_it(parse, tmp_path, monkeypatc
     ("options", "said"),
     [
         (("--model.k", "three"), "model.k: Expected a <class 'int'>. Got value: three"),
-        (("--nope",), "unrecognized arguments: --nope"),
+        (("--nope",), "^nope is not in the configuration; `frozenvl fit --help` lists the keys$"),
         (
             ("--model.tuning", "frozenvl.model.mappers.MLP"),
             "model.tuning: .*MLP does not correspond .*; name one",

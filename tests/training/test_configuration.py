@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from own_module import Doubled
-from running import one_line
+from running import CONFIG, one_line
 
 from frozenvl.training import configuration
+from frozenvl.training.command_line import configuration_parser
 from frozenvl.training.configuration import StrictLoader, contents, module_spec, names_module
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
@@ -62,6 +63,35 @@ def test_a_file_that_is_not_yaml_is_named(frozenvl, capfd, content):
     assert line.startswith("broken.yaml is not YAML: ") and line.endswith("; mend it")
 
 
+@pytest.mark.parametrize("content", ["- model", "words", "3", "", "# all is commented out"])
+def test_a_file_that_holds_no_mapping_is_named(tmp_path, content):
+    (tmp_path / "list.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"list.yaml: holds .*; a configuration is a mapping, such as"):
+        names_module(["fit", "--config", f"{tmp_path}/list.yaml"])
+
+
+def test_unknown_keys_whose_value_is_an_empty_mapping_are_refused(tmp_path):
+    """jsonargparse passes over them; known keys and the arguments of classes may be empty."""
+    parse, path = configuration_parser(), tmp_path / "x.yaml"
+    for text in (
+        "model: {rates: {}}",
+        "model: {mapper: {class_path: frozenvl.model.mappers.Linear, init_args: {}}}",
+        "{}",
+    ):
+        path.write_text(text)
+        assert "model" in parse(["--config", str(CONFIG), "--config", str(path)])
+    for text, key in (
+        ("{modle: {}}", "modle"),
+        ("model: {a: {b: {}}}", "model.a"),
+        ("model: {kk: {}}", "model.kk"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=f"^{key}[.b]* is not in the configuration; "):
+            parse(["--config", str(CONFIG), "--config", str(path)])
+    with pytest.raises(UserError, match=r"^data.kk is not in the configuration; "):
+        parse(["--config", str(CONFIG), "--data", '{"kk": {}}'])
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -73,7 +103,6 @@ def test_a_file_that_is_not_yaml_is_named(frozenvl, capfd, content):
         (["--config", "plain.yaml"], False),
         (["--config", "own.yaml"], True),
         (["--config=own.yaml"], True),
-        (["--config", "list.yaml"], False),
     ],
     ids=str,
 )
@@ -81,7 +110,6 @@ def test_whether_a_class_of_module_is_named(tmp_path, monkeypatch, arguments, na
     monkeypatch.chdir(tmp_path)
     Path("plain.yaml").write_text("model: {k: 3, mapper: {class_path: x}}")
     Path("own.yaml").write_text("model: {class_path: own_module.Doubled}")
-    Path("list.yaml").write_text("- model")
     assert names_module(["fit", *arguments]) is named
 
 

@@ -56,7 +56,11 @@ class EpisodeBenchmark(Worded):
                 f"{type(self).__name__}: episodes, repeats (from 0) and induction each need at least one value"
             )
         for name, each in episodes.items():
-            if len(each) and not isinstance(each[0], Episode):
+            if not len(each):
+                raise UserError(
+                    f"{type(self).__name__}: {name} holds no episodes; give it a source that is not empty"
+                )
+            if not isinstance(each[0], Episode):
                 raise UserError(
                     f"{type(self).__name__}: {name}: {type(each).__name__} gives no episodes; LabelledEpisodes draws "
                     "some from labelled images"

@@ -110,6 +110,12 @@ def test_a_set_of_unlike_episodes_is_refused_naming_the_first_that_differs():
     assert str(error.value) == f"naming: mixed: {reason}"
 
 
+def test_an_empty_set_is_refused():
+    for kind in (Naming, EpisodeVQA):
+        with pytest.raises(UserError, match=f"^{kind.__name__}: y holds no episodes; give it a source"):
+            kind(TWO | {"y": []})
+
+
 def test_a_set_of_something_else_is_refused():
     with pytest.raises(UserError, match=r"Naming: x: list gives no episodes; LabelledEpisodes draws some"):
         Naming({"x": ["an image"]})
