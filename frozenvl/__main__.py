@@ -1,4 +1,4 @@
-"""`python -m frozenvl`."""
+"""Runs the command line: `python -m frozenvl`."""
 
 import sys
 

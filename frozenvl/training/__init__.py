@@ -1,1 +1,1 @@
-"""Training with Lightning."""
+"""Training with Lightning: the module, the data module, their command line and callbacks."""

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: written whole or not at all, read without running anything that stands in them."""
+"""Checkpoint files: written atomically, and read without executing code from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from frozenvl.util.files import whole_file
 
 
 class SafeCheckpointIO(CheckpointIO):
-    """Lightning's checkpoints, without a copy in memory: a finetuned model's are three times its size."""
+    """Lightning checkpoint IO that writes atomically and loads safely.
+
+    It makes no copy in memory: the checkpoint of a finetuned model is three times as large as the model.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path, storage_options: Any | None = None) -> None:
         with whole_file(Path(path)) as file:
@@ -26,7 +29,7 @@ class SafeCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict:
-        # Not `read_checkpoint`: a forked run brings its weights home in a file that holds nothing else.
+        # Not `read_checkpoint`: Lightning's fork launcher returns weights in a file without the `frozenvl` entry.
         return read_plain(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path) -> None:
@@ -34,11 +37,12 @@ class SafeCheckpointIO(CheckpointIO):
 
 
 class SaveLast(Callback):
-    """Keeps the last weights of a fit also where it ends between two of ModelCheckpoint's steps, and before each
-    validation: one that is broken off costs no step. Stands behind ModelCheckpoint.
+    """Callback that updates `last.ckpt` before each validation and at the end of the fit, after ModelCheckpoint.
+
+    An interrupted validation then costs no training step.
 
     Args:
-        due: whether a validation follows at once.
+        due: returns whether a validation follows this step.
     """
 
     def __init__(self, due: Callable[[], bool]) -> None:
@@ -53,14 +57,14 @@ class SaveLast(Callback):
 
 
 def save_last(trainer: Trainer, insist: bool = False) -> Path | None:
-    """Brings `last.ckpt` up to the current step, where ModelCheckpoint keeps one; on all ranks.
+    """Updates `last.ckpt` to the current step if ModelCheckpoint keeps one. Call it on all ranks.
 
     Args:
-        trainer: at the end of an optimiser step.
-        insist: whether to write it also where none is kept.
+        trainer: trainer at the end of an optimiser step.
+        insist: whether to write the file also if ModelCheckpoint has `save_last` off.
 
     Returns:
-        the file, if there is one.
+        Path of the file, or None if none is kept.
     """
     callbacks = [
         callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)
@@ -76,13 +80,13 @@ def save_last(trainer: Trainer, insist: bool = False) -> Path | None:
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
-    """The content of a checkpoint that frozenvl wrote.
+    """Reads a checkpoint that frozenvl wrote.
 
     Args:
-        mmap: whether tensors are read when they are looked at: the rest takes milliseconds.
+        mmap: whether to map the file and read tensors only when used; reading the metadata then takes milliseconds.
 
     Raises:
-        UserError: where it is none, or as `read_plain` does.
+        UserError: if the file is unreadable or no checkpoint of frozenvl.
     """
     checkpoint = read_plain(path, map_location, mmap)
     if not isinstance(checkpoint, dict) or "frozenvl" not in checkpoint:
@@ -91,10 +95,10 @@ def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -
 
 
 def read_plain(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Any:
-    """What torch saved in a file: tensors and plain data only.
+    """Reads a file saved by `torch.save` that holds only tensors and plain data.
 
     Raises:
-        UserError: where there is no such file, it is damaged, or would run code.
+        UserError: if the file is missing, damaged, or could execute code.
     """
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)

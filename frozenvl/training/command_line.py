@@ -1,4 +1,4 @@
-"""Lightning's command line on a FrozenModule and FrozenData: a folder a run, safe checkpoints, errors in one line."""
+"""LightningCLI for FrozenModule and FrozenData: a folder per run, safe checkpoints, errors in one line."""
 
 from __future__ import annotations
 
@@ -44,15 +44,14 @@ BESIDE_THE_POINT = (
     "isinstance.treespec, LeafSpec",
     "The `srun` command is available",
 )
-"""Warnings of Lightning's that say nothing to the user of this command."""
-
+"""Parts of Lightning warnings that do not concern users of this command; they are silenced."""
 
 LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "cost.json", "evaluation")
-"""What a fit leaves in its run's folder."""
+"""Files and folders that a fit writes to its run's folder."""
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keeps the configuration of a fit as `config.yaml` in its run's folder: it is the record of it."""
+    """Saves the configuration of a fit as `config.yaml` in its run's folder. Other stages do not overwrite it."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -60,13 +59,13 @@ class SaveConfig(SaveConfigCallback):
 
 
 class FrozenCLI(LightningCLI):
-    """LightningCLI with a folder a run, checkpoints that are safe to load, and errors in one line."""
+    """LightningCLI with a folder per run, checkpoints that are safe to load, and errors in one line."""
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--name", default="run", help="name of the run: everything goes to runs/<name>")
+        parser.add_argument("--name", default="run", help="name of the run, whose folder is runs/<name>")
         parser.add_argument(
             "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
         )
@@ -74,13 +73,13 @@ class FrozenCLI(LightningCLI):
             "--overwrite",
             type=bool,
             default=False,
-            help="fit: throw away what a run of this name left before",
+            help="fit: delete an earlier run of this name",
         )
         parser.add_argument(
             "--resume",
             type=bool,
             default=False,
-            help="fit: go on from the last checkpoint of this name, or begin where there is none",
+            help="fit: resume from the last checkpoint of this name; start anew if there is none",
         )
         parser.link_arguments("name", "trainer.default_root_dir", compute_fn=lambda name: f"runs/{name}")
         model = "model.init_args" if self.subclass_mode_model else "model"
@@ -91,21 +90,21 @@ class FrozenCLI(LightningCLI):
         """Parses arguments.
 
         Raises:
-            UserError: whatever is wrong with them, in one line.
+            UserError: if the arguments are invalid; the message is one line.
         """
-        known = keys_of(next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values())))
+        keys = keys_of(next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values())))
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            raise refused(error, known) from error
+            raise refused(error, keys) from error
         subcommand = self.config.get("subcommand")
-        check_empty(args, self.config[subcommand] if subcommand else self.config, known)
+        check_empty(args, self.config[subcommand] if subcommand else self.config, keys)
 
     def _parse_ckpt_path(self) -> None:
-        """Looks into no checkpoint: ours hold no hyper-parameters, and what is refused is refused by `read_plain`."""
+        """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        launch()  # before Lightning looks at the same variables, and says less
+        launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
         if config.get("logger") in (None, True):
@@ -127,15 +126,15 @@ class FrozenCLI(LightningCLI):
         trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
         trainer.callbacks += [SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
         for callback in trainer.checkpoint_callbacks:
-            # Else a second fit under the same name would write last-v1.ckpt beside an old last.ckpt.
+            # Otherwise a second fit of the same name would write last-v1.ckpt beside the old last.ckpt.
             callback._enable_version_counter = False  # type: ignore[attr-defined]
             if getattr(callback, "save_last", None) == "link":
-                # Lightning takes a link away before it sets it anew.
+                # Lightning removes the old link before it makes a new one: a kill between loses it.
                 callback.save_last = True  # type: ignore[attr-defined]
         return trainer
 
     def before_fit(self) -> None:
-        """A run is gone on with, or it is new: never another one's remains under the same name."""
+        """Resumes a run or starts a new one. Refuses to mix a new run with the files of an old one of its name."""
         self.trainer._signal_connector.register_signal_handlers()
         folder, resumed = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
         left = [folder / name for name in LEFT if (folder / name).exists()]
@@ -153,7 +152,7 @@ class FrozenCLI(LightningCLI):
             )
         self._note_checkpoint(resumed)
         if self.trainer.is_global_zero:
-            for path in folder.glob("checkpoints/.*.tmp"):  # of a process that was killed while it wrote
+            for path in folder.glob("checkpoints/.*.tmp"):  # left by a process that was killed while writing
                 path.unlink()
         if resumed:
             return
@@ -173,7 +172,7 @@ class FrozenCLI(LightningCLI):
             print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)
 
     def _note_checkpoint(self, named: str | None) -> None:
-        """Tells the inputs which checkpoint records the precision."""
+        """Stores the checkpoint whose recorded precision `PrepareInputs` adopts."""
         last = Path(self.trainer.default_root_dir) / "checkpoints" / "last.ckpt"
         if named and named not in ("best", "hpc", "registry"):
             self.prepare_inputs.checkpoint = last if named == "last" else Path(named)
@@ -182,24 +181,25 @@ class FrozenCLI(LightningCLI):
 
 
 class ParserAlone(FrozenCLI):
-    """Reads configurations, and makes nothing of them."""
+    """CLI that only parses configurations: it instantiates and runs nothing."""
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = Namespace(seed_everything=False)
 
     def instantiate_classes(self) -> None:
-        """Nothing to make."""
+        """Does nothing."""
 
 
 def make(
     kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True, module: bool = False
 ) -> FrozenCLI:
-    """The command line, which runs as it is made.
+    """Makes the command line, which runs the command at once.
 
     Args:
-        arguments: of the command.
-        subcommands: whether the first one is a subcommand.
-        module: whether they name a class of module: then `model` holds its class path and arguments.
+        kind: class of the command line.
+        arguments: command-line arguments.
+        subcommands: whether the first argument is a subcommand.
+        module: whether the arguments name a module class; `model` then holds its class path and arguments.
     """
     keep_freed_memory()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -219,9 +219,9 @@ def make(
 
 
 def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
-    """Reads the arguments of `fit` as the configuration that they make, nested; nothing is made of it.
+    """Returns a function that parses arguments of `fit` into a nested configuration, and instantiates nothing.
 
-    It raises `UserError` for whatever is wrong with them, in one line.
+    The function raises `UserError`, in one line, if the arguments are invalid.
     """
     parser_of = cache(lambda module: make(ParserAlone, [], subcommands=False, module=module).parser)
 
@@ -238,5 +238,5 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
 
 
 def keys_of(parser: LightningArgumentParser) -> list[str]:
-    """The dotted keys of configurations."""
+    """Returns the dotted keys that a parser accepts."""
     return list(parser.get_defaults(skip_validation=True).keys(branches=True))

@@ -1,4 +1,4 @@
-"""Checks of configurations beside jsonargparse's: the module that they name, keys that it lets pass, error lines."""
+"""Checks of configurations that jsonargparse lacks: module classes, duplicate and unknown keys, short error lines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NOISE = re.compile(
     r" (- Expected a <class 'NoneType'>|Given value type:|Given value:|- Expected a path but|Subtypes:|Errors:"
     r"|Does not validate against any of the Union subtypes).*?(?= - (?!Expected a (path|<class 'NoneType'>))|$)"
 )
-"""Parts of jsonargparse's messages that say nothing to the reader of a configuration."""
+"""Parts of jsonargparse's messages that do not help the user."""
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Reads YAML as jsonargparse does, but refuses a key that stands twice in a mapping: the first would be lost."""
+    """YAML loader like jsonargparse's that refuses duplicate keys in a mapping: the first value would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[str] = set()
@@ -39,10 +39,10 @@ class StrictLoader(yaml.SafeLoader):
 
 
 def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """What the configuration files and the JSON values among arguments say, each with its name.
+    """Yields (name, content) of each configuration file and each JSON value among the arguments.
 
     Raises:
-        UserError: a key stands twice, or a file is not YAML.
+        UserError: if a mapping has a duplicate key or a file is not YAML.
     """
     for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -58,23 +58,23 @@ def contents(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
         try:
             content = yaml.load(text, StrictLoader)
             if is_file and not isinstance(content, Mapping):
-                held = "nothing" if content is None else repr(str(content)[:50])
-                raise UserError(f"holds {held}; a configuration is a mapping, such as model: {{k: 4}}")
+                shown = "nothing" if content is None else repr(str(content)[:50])
+                raise UserError(f"holds {shown}; a configuration is a mapping, such as model: {{k: 4}}")
             yield option, content
         except UserError as error:
             raise UserError(f"{option}: {error}") from None
         except yaml.YAMLError as error:
-            if is_file:  # jsonargparse says what is wrong with it, and not with which
+            if is_file:  # jsonargparse's error does not name the file
                 raise UserError(
                     f"{option} is not YAML: {' '.join(str(error).split())[:300]}; mend it"
                 ) from None
 
 
 def names_module(arguments: Sequence[str]) -> bool:
-    """Whether arguments, or a configuration file among them, name a class of module.
+    """Returns whether the arguments, or a configuration file among them, name a module class.
 
     Raises:
-        UserError: a key stands twice in a configuration, or a file of one is not YAML.
+        UserError: if a mapping has a duplicate key or a file is not YAML.
     """
     read = [content.get("model") for _, content in contents(arguments) if isinstance(content, Mapping)]
     named = any(argument.partition("=")[0] in MODULE_OPTIONS for argument in arguments)
@@ -82,10 +82,10 @@ def names_module(arguments: Sequence[str]) -> bool:
 
 
 def module_spec(model: Mapping[str, Any]) -> tuple[type[FrozenModule], dict[str, Any]]:
-    """The class of a configuration's `model`, and its arguments.
+    """Returns the module class of a configuration's `model`, and its arguments.
 
     Raises:
-        UserError: the class cannot be imported, or is no FrozenModule.
+        UserError: if the class cannot be imported or is not a FrozenModule.
     """
     if "class_path" not in model:
         return FrozenModule, dict(model)
@@ -103,14 +103,15 @@ def module_spec(model: Mapping[str, Any]) -> tuple[type[FrozenModule], dict[str,
 
 
 def check_empty(arguments: Sequence[str], config: Namespace, known: Sequence[str]) -> None:
-    """Refuses unknown keys whose value is an empty mapping: jsonargparse passes over them.
+    """Refuses unknown keys whose value is an empty mapping, which jsonargparse ignores.
 
     Args:
-        config: the configuration that the arguments make.
-        known: dotted keys of configurations.
+        arguments: command-line arguments.
+        config: configuration parsed from the arguments.
+        known: dotted keys that a configuration may have.
 
     Raises:
-        UserError: there is such a key.
+        UserError: if there is such a key.
     """
     for option, content in contents(arguments):
         prefix = f"{option.lstrip('-')}." if option.startswith("--") else ""
@@ -125,7 +126,7 @@ def check_empty(arguments: Sequence[str], config: Namespace, known: Sequence[str
 
 
 def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted keys of nested mappings that hold an empty mapping."""
+    """Yields the dotted keys whose value is an empty mapping, at any depth."""
     for key, value in content.items() if isinstance(content, Mapping) else ():
         if value == {}:
             yield f"{prefix}{key}"
@@ -133,25 +134,25 @@ def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
 
 
 def refused(error: ArgumentError, known: Sequence[str]) -> UserError:
-    """The error line for jsonargparse's error; `known` are the dotted keys of configurations."""
+    """Returns jsonargparse's error as one line. `known` are the dotted keys that a configuration may have."""
     message = str(error)
-    found = re.match(
+    match = re.match(
         r"(?:Subcommand '\w+' does not accept option '|unrecognized arguments: --)([\w.]+)", message
     )
-    return unknown_key(found[1], known) if found else UserError(one_line(message))
+    return unknown_key(match[1], known) if match else UserError(one_line(message))
 
 
 def unknown_key(key: str, known: Sequence[str]) -> UserError:
-    """The error line for a key that is not known, with the known key that may have been meant."""
-    alike = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    suggestion = f"did you mean {alike[0]}?" if alike else nearest(key, known)
+    """Returns the error for an unknown key, with the known key that was probably meant."""
+    same_ending = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    suggestion = f"did you mean {same_ending[0]}?" if same_ending else nearest(key, known)
     if suggestion.startswith("there are"):
         suggestion = "`frozenvl fit --help` lists the keys"
     return UserError(f"{key} is not in the configuration; {suggestion}")
 
 
 def one_line(message: str) -> str:
-    """The innermost of jsonargparse's nested messages, behind the key that it is about."""
+    """Returns `KEY: MESSAGE` from jsonargparse's nested messages, with the innermost message."""
     folded = " ".join(message.split())
     keys = re.findall(r'Parser key "([^"]+)"', folded)
     nested = re.search(r"NestedArg\(key='([^']+)'", folded)
@@ -159,8 +160,8 @@ def one_line(message: str) -> str:
     innermost = " ".join(NOISE.sub("", innermost).split())
     where = ".".join([keys[0], *([nested[1]] if nested else [])]) if keys else ""
     if where:
-        own = re.compile(rf'^(Parser key "{re.escape(keys[0])}":)?[- ]*')
-        innermost = f"{where}: {own.sub('', innermost)}"
+        own_prefix = re.compile(rf'^(Parser key "{re.escape(keys[0])}":)?[- ]*')
+        innermost = f"{where}: {own_prefix.sub('', innermost)}"
     given = re.search(r"Given value type: <class 'str'> Given value: (\S+)", folded)
     if given and given[1] not in innermost:
         innermost = innermost.replace("Import path does", f"{given[1]} does")

@@ -1,4 +1,4 @@
-"""Lightning's view of the data: training batches by position, validation batches dealt whole to the ranks."""
+"""The LightningDataModule: loaders of training steps, validation batches and prompts to predict."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from frozenvl.util.errors import UserError
 
 
 class FrozenData(L.LightningDataModule):
-    """The data of a run.
+    """LightningDataModule of training and validation tasks.
 
     Args:
-        train: what is trained on: tasks by name, mixed by weight.
-        val: what is validated on: tasks by name; evaluations name the one that they use.
-        root: folder of the data, for `${data.root}` in a config.
-        batch_size: (image, text) pairs of one optimiser step, over all ranks and accumulated micro-batches.
-        eval_batch_size: prompts of one validation or generation batch.
-        workers: processes that read ahead.
-        seed: of the order and of augmentation.
-        blind: every image is black, in training and validation (Frozen's train-blind).
-        augmentation: a torchvision transform of PIL images, for training.
-        views: versions of each training image that augmentation draws. A frozen encoder's features are kept of so
-            few; by default every reading is another one, and the encoder looks at each.
-        cache_features: whether a frozen encoder's features are kept on disk and computed once.
-        scaled_decoding: whether large JPEGs are decoded at a reduced size that suffices.
-        overlap: what becomes of training examples whose photograph is asked about in validation: left out, or
-            only counted.
-        max_unreadable: share of the training samples that may be unreadable (and so replaced) before a run stops.
+        train: training tasks by name, mixed by their weights.
+        val: validation tasks by name. An evaluation names the task that it uses.
+        root: folder of the data, for `${data.root}` in a configuration.
+        batch_size: (image, text) pairs per optimiser step, over all ranks and accumulated micro-batches.
+        eval_batch_size: prompts per validation or generation batch, on one rank.
+        workers: number of data loader processes on each rank.
+        seed: seed of the order and of augmentation.
+        blind: whether all images are black, in training and validation (Frozen's train-blind baseline).
+        augmentation: torchvision transform of PIL images, for training only.
+        views: number of augmented versions per training image. With a fixed number, a frozen encoder's features can
+            be cached. By default the augmentation is drawn anew at each reading, and features are not cached.
+        cache_features: whether to compute a frozen encoder's features once and keep them on disk.
+        scaled_decoding: whether to decode large JPEGs at a reduced size, if that is enough for the encoder.
+        overlap: what to do with training examples whose photograph is used in validation: exclude or only count
+            them.
+        max_unreadable: share of training samples (0 to 1) that may be unreadable, and so replaced, before a run stops.
     """
 
     trainer: L.Trainer  # type: ignore[assignment]
@@ -82,11 +82,11 @@ class FrozenData(L.LightningDataModule):
         self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
 
     def see(self, image: Image) -> Image:
-        """An image as this run sees it."""
+        """Returns the image, or a black one if the run is blind."""
         return black(image) if self.blind else image
 
     def images(self) -> Iterator[Image]:
-        """All images of the run, as it sees them."""
+        """Yields all images of the run: each view of training images, then validation images; black if blind."""
         for task in self.train.values():
             for image in self._seen(task):
                 yield from (self._view(image, view) for view in range(self.views)) if self.views else [image]
@@ -128,9 +128,9 @@ class FrozenData(L.LightningDataModule):
         batches = TrainingBatches(stream, self.inputs.rows)
         collate = TrainingSteps(batches, partial(count_rows, self.inputs.objectives))
         accumulated = self.trainer.accumulate_grad_batches
-        # A step is collated whole; a worker holds one, not two, where it is more than a micro-batch.
-        ahead = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}
-        return self._loader(StepLoader, Positions(), steps, collate, accumulated=accumulated, **ahead)
+        # A worker collates whole steps; with accumulation it prefetches one in place of two, to save memory.
+        prefetch = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}
+        return self._loader(StepLoader, Positions(), steps, collate, accumulated=accumulated, **prefetch)
 
     def val_dataloader(self) -> DataLoader:
         pairs = ValidationPairs(self.val, partial(self._change, training=False))
@@ -141,7 +141,7 @@ class FrozenData(L.LightningDataModule):
     test_dataloader = val_dataloader
 
     def predict_dataloader(self) -> list[DataLoader]:
-        """One for each validation task: its prompts in the order of its source."""
+        """Returns a loader for each validation task, with its prompts in the order of its source."""
         loaders = []
         for task in self.val.values():
             examples = [task.source[index] for index in range(len(task.source))]
@@ -151,7 +151,7 @@ class FrozenData(L.LightningDataModule):
         return loaders
 
     def _dealt(self, size: int) -> Batches:
-        """This rank's batches; every rank gets as many, if need be empty ones, so that none runs dry."""
+        """Returns this rank's batches of indices. Empty batches pad the list, so that all ranks get equally many."""
         trainer = self.trainer
         batches = evaluation_batches(range(size), self.eval_batch_size)
         batches += [[]] * (-len(batches) % trainer.world_size)
@@ -159,7 +159,7 @@ class FrozenData(L.LightningDataModule):
 
     @property
     def inputs(self) -> Inputs:
-        """What makes the run's batches."""
+        """Inputs of the module, which turn samples into batches."""
         return self.trainer.lightning_module.inputs  # type: ignore[return-value]
 
     def _loader(
@@ -179,8 +179,10 @@ class FrozenData(L.LightningDataModule):
 
 
 def check_views(views: int, augmentation: Callable | None) -> None:
-    """Raises:
-    UserError: where there could be no such number of views, or what is kept of them could not be found again.
+    """Checks `data.views`: cached features are found again by the augmentation's `repr`.
+
+    Raises:
+        UserError: if there is less than one view, no augmentation, or one without a `repr` of its settings.
     """
     if views < 1:
         raise UserError(f"data.views is {views}; give 1 or more")
@@ -196,20 +198,21 @@ def check_views(views: int, augmentation: Callable | None) -> None:
 
 
 class StepLoader(DataLoader):
-    """Makes the batches of whole optimiser steps and gives them out one by one; counts the seconds waited for them.
+    """DataLoader that loads whole optimiser steps and yields their micro-batches; times the waits.
 
     Args:
-        accumulated: micro-batches of a step.
+        accumulated: number of micro-batches per step.
     """
 
     waited = 0.0
+    """Seconds spent waiting for batches since the loader was made."""
 
     def __init__(self, dataset: Any, accumulated: int, **options: Any) -> None:
         super().__init__(dataset, **options)
         self.accumulated = accumulated
 
     def __len__(self) -> int:
-        """Micro-batches of an epoch: what Lightning counts."""
+        """Number of micro-batches per epoch, which is what Lightning counts."""
         return super().__len__() * self.accumulated
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
@@ -221,21 +224,21 @@ class StepLoader(DataLoader):
 
 
 class Positions:
-    """A data set whose items are the positions asked for: the stream is asked where a batch is made."""
+    """Dataset that returns the requested positions unchanged: the collate function reads the samples."""
 
     def __getitem__(self, positions: list[int]) -> list[int]:
         return positions
 
 
 class Batches(list[list[int]]):
-    """Positions, batch by batch: a list with a `__dict__`, which Lightning's predict loop looks for."""
+    """List of batches of indices, with a `__dict__`, which Lightning's predict loop requires."""
 
 
 def reads_only(_worker: int) -> None:
-    """A worker reads; the arithmetic's threads belong to the training process, and so do signals to a whole group.
+    """Initialises a data loader worker: one torch thread, and no reaction to signals sent to the process group.
 
-    That of a scheduler or a Ctrl-C must not take the reader from a run that goes on to its next checkpoint. A second
-    SIGTERM ends a worker, as the end of its loader's patience; `end_readers` does where a process ends before it.
+    After a signal from a scheduler or Ctrl-C the run still trains to its next checkpoint, and needs its workers.
+    A second SIGTERM, such as the loader's own, ends a worker.
     """
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGUSR1):
@@ -244,7 +247,7 @@ def reads_only(_worker: int) -> None:
 
 
 def end_readers() -> None:
-    """Ends the workers of loaders that a process leaves unfinished: it would send them one SIGTERM and wait."""
+    """Kills the workers of unfinished loaders when a process ends: they ignore its one SIGTERM, and it would hang."""
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

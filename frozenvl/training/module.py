@@ -41,42 +41,42 @@ from frozenvl.util.errors import RunError, UserError
 ADVICE = "lower the learning rate or look at these samples"
 PRECISION = "set model.precision to that, or leave it out"
 WORK = ("targets", "positions", "padding", "unreadable")
-"""What is counted of the batches of an optimiser step, beside the objectives."""
+"""Counters of an optimiser step, kept beside the totals of the objectives."""
 
 
 class FrozenModule(L.LightningModule):
-    """A frozen language model and its trainable visual prefix.
+    """LightningModule of a frozen language model with a trainable visual prefix.
 
     Args:
-        language: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
-        vision: the image encoder, by class path.
-        mapper: the mapper, by class path.
-        k: prefix vectors per image.
-        bos: whether prompts begin with the tokeniser's start token where it does not put it there itself; an image
-            that stands first is hard to train.
-        tuning: what is trained of, or beside, the language model, by class path: prompt tuning, LoRA …; nothing, by
-            default.
-        language_pretrained: False starts from a language model of random weights.
-        quantization: holds the frozen language model in 8 (`int8`) or 4 bits (`nf4`) a weight. It takes CUDA and the
-            package bitsandbytes, and was not run: there was no CUDA to try it on.
-        optimizer: a torch optimiser, by class path.
-        rates: learning rates of parts (`vision`, `mapper`, `tuning`, `language`, `fusion`, `objectives.NAME`) that have
-            one of their own.
-        warmup_steps: optimiser steps over which the learning rate rises from 0.
-        schedule: what follows the warm-up: the same rate to the end, a straight line or a cosine to 0 at the last step.
-        max_target_tokens: longer targets are cut, and then not followed by the end token.
-        precision: of the frozen weights and of arithmetic; trained weights are fp32 always. `auto` measures
-            which is faster on this machine; a checkpoint records the choice and a resumed run obeys it.
-        compile: whether torch compiles the language model's layers for training. It takes a C++ compiler and a
-            minute (some seconds, where it was done before) and makes each step faster by a sixth or so.
-        checkpointing: whether training keeps of each layer of the language model its input alone, and computes the
-            rest again on the way back: less memory, more time (docs/performance.md), the same numbers.
-        shard: whether each rank holds a share of the language model's frozen layers, and fetches each layer where it
-            comes to it (FSDP): less memory, more traffic. `precision` has to be said then.
-        seed: of dropout; by default the run's `seed_everything`.
-        init_from: a checkpoint whose trained weights a new run starts from.
-        fusion: how image vectors meet the text, by class path; by default they stand among it, as in Frozen.
-        objectives: what is trained for, by name and class path; by default captions and answers (`Captioning`).
+        language: language model: Hugging Face name, local folder, or a model of `frozenvl fetch`.
+        vision: image encoder, by class path.
+        mapper: mapper from image features to prefix vectors, by class path.
+        k: number of prefix vectors per image.
+        bos: whether to prepend the start token to prompts if the tokeniser does not. Training is unstable when an
+            image is at position 0, because the model uses the first position as an attention sink.
+        tuning: trained weights in or beside the language model, by class path: prompt tuning, LoRA, adapters, …
+            (default: none).
+        language_pretrained: whether to load pretrained weights; False starts from random ones.
+        quantization: weight format of the frozen language model, 8-bit (`int8`) or 4-bit (`nf4`). Needs CUDA and
+            bitsandbytes. Untested: no CUDA device was available.
+        optimizer: torch optimiser, by class path.
+        rates: learning rates of single parts (`vision`, `mapper`, `tuning`, `language`, `fusion`, `objectives.NAME`).
+            Other parts use the optimiser's.
+        warmup_steps: optimiser steps over which the learning rate rises linearly from 0.
+        schedule: learning rate after the warm-up: constant, or a linear or cosine decay to 0 at the last step.
+        max_target_tokens: maximum number of target tokens. A truncated target gets no end token.
+        precision: dtype of the frozen weights and of arithmetic. Trained weights are always fp32. `auto` takes the
+            one that measures faster on this machine; a checkpoint records it, and a resumed run uses it again.
+        compile: whether to compile the language model's layers for training. Needs a C++ compiler and about a
+            minute (seconds if cached); a step is about a sixth faster.
+        checkpointing: whether to use activation checkpointing: keep only the input of each language model layer and
+            recompute the rest in the backward pass. Less memory, more time (docs/performance.md), the same numbers.
+        shard: whether to use FSDP: each rank holds a share of the language model's frozen layers and gathers a layer
+            when it is needed. Less memory, more traffic. Requires an explicit `precision`.
+        seed: seed of dropout (default: the run's `seed_everything`).
+        init_from: checkpoint whose trained weights a new run starts from.
+        fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
+        objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
     """
 
     def __init__(
@@ -126,20 +126,20 @@ class FrozenModule(L.LightningModule):
         self.seed = seed
         self.strict_loading = False  # a checkpoint holds the trained parts only
         self.trained_steps = 0
-        """Optimiser steps behind the weights."""
+        """Number of optimiser steps of the loaded checkpoint; 0 if none was loaded."""
         self.inputs: Inputs | None = None
-        """What makes the run's batches; `PrepareInputs` prepares it at the start of each stage."""
+        """Turns samples into batches. The callback `PrepareInputs` sets it at the start of each stage."""
         self._counts: dict[str, float] = {}
         self._totals = dict.fromkeys([*objectives, *WORK], 0.0)
         self._ids: list[str] = []
         self.unreadable = 0
-        """Samples of the last optimiser step that were replaced, on all ranks."""
+        """Number of unreadable samples replaced in the last optimiser step, over all ranks."""
         self.work = Work()
-        """Target tokens and positions of the last optimiser step, on all ranks."""
+        """Target tokens, positions and padding of the last optimiser step, over all ranks."""
         if init_from is not None:
             self.load_trained(init_from)
 
-    # Getting ready
+    # Setup
 
     def setup(self, stage: str) -> None:
         if self.inputs is None:
@@ -152,20 +152,20 @@ class FrozenModule(L.LightningModule):
 
     @property
     def processor(self) -> Processor:
-        """Makes batches of prompts: of pixels, or of features from the cache."""
+        """Processor of the current stage, which makes batches with pixels or with cached features."""
         assert self.inputs is not None
         return self.inputs.processor
 
     @property
     def objectives(self) -> dict[str, Any]:
-        """What is trained for, by name."""
+        """Training objectives by name."""
         return dict(self.model.objectives.items())
 
     def configure_model(self) -> None:
-        """Before the model moves to its device: so none ever holds all layers of a sharded language model."""
+        """Shards the language model before it moves to the device, so that no device holds all of its layers."""
         if self.shard and self.trainer.world_size > 1 and self.sharded is None:
             self.sharded = ShardedLayers(self.model.language, self.trainer.strategy.root_device)
-        # What is trained starts, and stays, alike on all ranks; the rest each has read for itself.
+        # DDP synchronises only trained weights; each rank has read the frozen ones itself.
         kept = {f"model.{name}" for name in self.model.trained_weights()}
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
             self, [name for name, _ in (*self.named_parameters(), *self.named_buffers()) if name not in kept]
@@ -180,7 +180,7 @@ class FrozenModule(L.LightningModule):
     # Training
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss of a micro-batch, as its share of the whole optimiser step's."""
+        """Returns the micro-batch's contribution to the loss of its optimiser step."""
         accumulate = self.trainer.accumulate_grad_batches
         seed_step(self.seed, self.global_step, index % accumulate, self.global_rank)
         if index % accumulate == 0:
@@ -197,11 +197,11 @@ class FrozenModule(L.LightningModule):
                 )
         for name, value in (totals | dict(zip(WORK, work_of(run, batch), strict=True))).items():
             self._totals[name] += value
-        # Lightning divides by the accumulation, DDP by the ranks: both are means where a sum is due.
+        # Lightning divides by the accumulation and DDP by the ranks; the loss needs sums, so multiply both back.
         return loss.value * (accumulate * self.trainer.world_size)
 
     def _named(self, what: str, objective: str) -> str:
-        """An objective's loss in words; of a single objective, just the loss."""
+        """Returns `what of OBJECTIVE` for messages, or `what` if there is only one objective."""
         return what if len(self.objectives) == 1 else f"{what} of {objective}"
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -216,7 +216,7 @@ class FrozenModule(L.LightningModule):
             for parameter in group["params"]
             if parameter.grad is not None
         ]
-        # Before weights and checkpoint are lost to it; summed over ranks, it is the same on all of them.
+        # Stop before the weights are spoilt. Gradients are summed over ranks, so all ranks stop together.
         if not torch.isfinite(nn.utils.get_total_norm(gradients)):
             ids = sorted(key for part in gather(ids) for key in part)
             raise RunError(
@@ -230,18 +230,18 @@ class FrozenModule(L.LightningModule):
         self.log("train/lr", optimizer.param_groups[0]["lr"])
 
     def _weighted(self, losses: Mapping[str, float]) -> float:
-        """The loss of the objectives' losses."""
+        """Returns the weighted sum of the objectives' losses."""
         return sum(self.objectives[name].weight * loss for name, loss in losses.items())
 
     def _all_sum(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Sums of numbers over all ranks, which have the same names in the same order."""
+        """Returns each number summed over all ranks, which must pass the same names in the same order."""
         summed = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
         return dict(zip(values, self.trainer.strategy.reduce(summed, reduce_op="sum").tolist(), strict=True))
 
     # Validation
 
     def on_validation_start(self) -> None:
-        """Ranks ask and answer at their own pace, so each holds the whole language model meanwhile."""
+        """Gathers a sharded language model: in validation the ranks do different numbers of forward passes."""
         if self.sharded:
             self.sharded.gather()
 
@@ -258,13 +258,16 @@ class FrozenModule(L.LightningModule):
     def validation_step(self, batch: Batch, _index: int) -> None:
         run = self.model.run(batch)
         for name, objective in self.objectives.items():
-            own = run.of(name)
-            sums = {"total": float(total_of(objective, own)), "count": objective.count(own.batch)}
-            for key, value in (sums | objective.sums(own.batch)).items():
+            objective_run = run.of(name)
+            sums = {
+                "total": float(total_of(objective, objective_run)),
+                "count": objective.count(objective_run.batch),
+            }
+            for key, value in (sums | objective.sums(objective_run.batch)).items():
                 self._sums[f"{name}/{key}"] = self._sums.get(f"{name}/{key}", 0.0) + value
 
     def on_validation_epoch_end(self) -> None:
-        """Each objective's total ÷ count over all ranks, and what else it says of a validation."""
+        """Logs each objective's loss (total ÷ count over all ranks), and its other validation metrics."""
         summed, losses = self._all_sum(self._sums), {}
         for name, objective in self.objectives.items():
             sums = {
@@ -283,29 +286,30 @@ class FrozenModule(L.LightningModule):
     on_test_epoch_end = on_validation_epoch_end
 
     def predict_step(self, batch: Batch, _index: int, dataloader_idx: int = 0) -> list[dict[str, str]]:
-        """Greedy continuations: one {task, id, text} a prompt, in each batch those with an unreadable image last.
+        """Returns the greedy continuation of each prompt as {task, id, text}; unreadable images come last.
 
-        Each task of `data.val` has its own loader.
+        Args:
+            dataloader_idx: index of the task in `data.val`. Each task has its own loader.
         """
         name, task = list(self.trainer.datamodule.val.items())[dataloader_idx]  # type: ignore[attr-defined]
         texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stop)
-        said = [
+        rows = [
             {"task": name, "id": key, "text": task.template.answer(text)}
             for key, text in zip(batch.ids, texts, strict=True)
         ]
-        return said + [
+        return rows + [
             {"task": name, "id": key, "text": "", "unreadable": reason} for key, reason in batch.unreadable
         ]
 
     # Checkpoints
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """What is trained only: weights, and buffers of trained parts, which may have moved."""
+        """Returns the trained weights, and the buffers of trained parts, which training may change."""
         kept = {f"model.{name}" for name in self.model.trained_weights()}
         return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key in kept}
 
     def trained_fingerprint(self) -> str:
-        """Identity of the trained weights."""
+        """Returns a SHA-256 fingerprint of the trained weights (16 hex digits)."""
         digest = hashlib.sha256()
         for name, value in sorted(self.state_dict().items()):
             digest.update(name.encode() + value.cpu().numpy().tobytes())
@@ -329,16 +333,20 @@ class FrozenModule(L.LightningModule):
         recount(checkpoint, self.trainer.accumulate_grad_batches)
 
     def load_trained(self, path: Path) -> None:
-        """Loads a checkpoint's trained weights, and nothing else of it."""
+        """Loads the trained weights of a checkpoint, without optimiser state or counters.
+
+        Raises:
+            UserError: if the checkpoint is unreadable or belongs to another model.
+        """
         checkpoint = read_checkpoint(path)
         self._check_fit(checkpoint, str(path))
         self.load_state_dict(checkpoint["state_dict"], strict=False)
 
     def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
-        theirs, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
-        refuse_misfit(theirs, weights, self.model.identity(), self.state_dict(), what)
+        identity, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
+        refuse_misfit(identity, weights, self.model.identity(), self.state_dict(), what)
 
 
 def work_of(run: Forward, batch: Batch) -> tuple[int, int, int, int]:
-    """What `WORK` names, of a micro-batch."""
+    """Returns the counters named by `WORK` for a micro-batch."""
     return run.targets, run.positions, run.padding, len(batch.unreadable)
