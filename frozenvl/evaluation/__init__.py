@@ -1,6 +1,6 @@
-"""Evaluation: benchmarks, in the loop as Lightning callbacks or afterwards by `frozenvl evaluate`.
+"""Benchmarks: Lightning callbacks for evaluation during training, and the suites of `frozenvl evaluate`.
 
-Names are imported when they are first used, so that `frozenvl.evaluation.score_file` needs no torch.
+Names are imported on first use, so that `frozenvl.evaluation.score_file` does not need torch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
     "PerQuestion",
 ]
 
-_ELSEWHERE = {
+_MODULES = {
     "Fixed": "frozenvl.data.episodes",
     "PerQuestion": "frozenvl.data.episodes",
     "MostSimilar": "frozenvl.data.episodes.similar",
@@ -34,4 +34,4 @@ _ELSEWHERE = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ELSEWHERE.get(name, "frozenvl.evaluation.callback")), name)
+    return getattr(import_module(_MODULES.get(name, "frozenvl.evaluation.callback")), name)

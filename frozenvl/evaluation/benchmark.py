@@ -1,6 +1,6 @@
-"""The interface of benchmarks: what is asked of a model, and how its answers are scored. Nothing of Lightning.
+"""The benchmark interface: the queries that a model answers, and the scores of its answers. No Lightning here.
 
-`callback.py` runs a benchmark in the loop, `suite.py` on a trained run.
+`callback.py` runs a benchmark during training, `suite.py` on a trained run.
 """
 
 from __future__ import annotations
@@ -18,76 +18,78 @@ from frozenvl.wording import Template
 
 
 class Scores(Protocol):
-    """The scores of a set of answers, such as `AccuracyScores`."""
+    """Interface of the scores of a set of answers; `AccuracyScores` is one."""
 
     @property
-    def scores(self) -> Mapping[str, float]: ...
+    def scores(self) -> Mapping[str, float]:
+        """Score by its name."""
 
-    def intervals(self) -> Mapping[str, tuple[float, float]]: ...
+    def intervals(self) -> Mapping[str, tuple[float, float]]:
+        """Returns the 95 % interval (low, high) of each score."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to ask a benchmark's queries; it has a score of its own."""
+    """One way to ask a benchmark's queries, such as 4-shot with seed 0. Each setting has its own scores."""
 
     name: str = ""
-    """Appended to the benchmark's name."""
+    """Suffix of the benchmark's name, such as "4shot"; empty if there is only one setting."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Shots, ways, seed …: what tells the settings of a benchmark apart."""
+    """Values that differ between the settings of a benchmark: shots, ways, seed, …"""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """What scores depend on beside these, the wording, the ask and the model: rules of normalisation, a pool …"""
+    """Other values of the setting that scores depend on: normalisation rules, pool of demonstrations, …"""
 
 
 class Benchmark(ABC):
-    """What is asked of a model, and how its answers are scored."""
+    """A set of queries for a model, and the scores of its answers."""
 
     protocol: ClassVar[str]
     """Kind of the benchmark, such as "vqa"."""
     metrics: Sequence[Metric]
-    """Describes its scores; one is the main one."""
+    """Descriptions of the scores. Exactly one is the main metric."""
     ask: Ask
-    """What is asked for each query."""
+    """Kind of request for each query: generate a text, choose a candidate or embed the prompt."""
     template: Template | None = None
-    """The wording of its prompts, recorded beside its scores."""
+    """Wording of the prompts, recorded with the scores; None if no template is used."""
     name: str = ""
-    """Name of the benchmark's folders and of its rows in reports. A suite sets it; the default is the protocol."""
+    """Name of the benchmark in folders and reports. A suite or `Evaluate` sets it."""
     supervised_encoder: str = ""
-    """A note on an encoder that was trained with labels on the benchmark's classes."""
+    """Note about an encoder that was trained with labels of the benchmark's classes; empty if there is none."""
 
     @abstractmethod
     def queries(self, setting: Setting) -> Sequence[Query]:
-        """All queries of a setting. Reading them may raise `UserError`."""
+        """Returns all queries of a setting. Reading an item may raise `UserError`."""
 
     @abstractmethod
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
-        """The scores of answers by query id; they may be some of all."""
+        """Returns the scores of answers, given by query id. There may be fewer answers than queries."""
 
     def settings(self) -> list[Setting]:
-        """The settings, each evaluated and scored on its own."""
+        """Returns the settings. Each is evaluated and scored separately."""
         return [Setting()]
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:  # noqa: B027
-        """Takes what it needs from a run's tasks; without a run both are empty.
+        """Takes what the benchmark needs from a run's tasks, given by name. Both are empty if there is no run.
 
         Raises:
-            UserError: where what it needs is not there.
+            UserError: if a task that it needs is missing.
         """
 
     def prepare(self, progress: bool) -> None:  # noqa: B027
-        """Called before its queries are read; may be called again.
+        """Prepares or checks data before queries are read. It may be called several times.
 
         Args:
             progress: whether to show a progress line.
         """
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        """Scores without a model, on the scale of the main score."""
+        """Returns scores that need no model, such as chance, on the scale of the main score."""
         return {}
 
     def right(self, answer: Answer) -> float | None:
-        """How right a single answer is, from 0 to 1; none where that is not defined."""
+        """Returns how correct one answer is, from 0 to 1; None if this is undefined."""
         return None
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Texts by query id in the results layout of the task's evaluation server; empty where it has none."""
+        """Converts texts, given by query id, to the format of the task's evaluation server; [] if it has none."""
         return []

@@ -1,4 +1,4 @@
-"""Checks of benchmarks before anything runs: names, lengths, references, images."""
+"""Checks of benchmarks before anything runs: names, prompt lengths, references and images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage, UserError
 
 MIN_READABLE_AMONG = 20
-"""Queries of which at least one must be readable."""
+"""Number of queries that are read; at least one of them must be readable."""
 MAX_QUERIES_CHECKED = 1000
+"""Largest number of queries of a setting that are checked."""
 MAX_QUERIES_TOKENIZED = 32
-"""Queries whose tokens are counted: the longest by characters."""
+"""Largest number of queries whose tokens are counted: the longest ones by characters."""
 
 
 def refuse_twins(benchmarks: Iterable[Benchmark]) -> None:
-    """Raises `UserError` where two evaluations have one name: the second would overwrite the first."""
+    """Raises `UserError` if two evaluations have the same name: the second would overwrite the first."""
     names = Counter(
         name_of(benchmark, setting) for benchmark in benchmarks for setting in benchmark.settings()
     )
@@ -39,35 +40,42 @@ def check(benchmark: Benchmark, setting: Setting, session: Session) -> None:
     """Checks a sample of a setting's queries before anything runs.
 
     Raises:
-        UserError: what is wrong, naming the benchmark.
+        UserError: if the setting cannot be evaluated.
     """
-    where = name_of(benchmark, setting)
+    name = name_of(benchmark, setting)
     try:
         main_of(benchmark.metrics)
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from None
-    everything = benchmark.queries(setting)
-    size = len(everything)
+        raise UserError(f"{name}: {error}") from None
+    all_queries = benchmark.queries(setting)
+    size = len(all_queries)
     if not size:
-        raise UserError(f"{where}: has no queries; give it a source that is not empty")
-    queries = in_order(where, everything, session, MAX_QUERIES_CHECKED)
+        raise UserError(f"{name}: has no queries; give it a source that is not empty")
+    queries = in_order(name, all_queries, session, MAX_QUERIES_CHECKED)
     if not queries:  # validation is switched off
         return
-    check_length(where, benchmark.ask, queries, session)
+    check_length(name, benchmark.ask, queries, session)
     if session.resumable and number_asked(session, size) < size:
         refuse_to_replace_whole(benchmark, setting, session)
     for query in queries if benchmark.ask.gives_text else ():
         if not query.references and not query.scores:
-            raise UserError(f"{where}: query {query.id} has no answer to score against; ask what has one")
+            raise UserError(
+                f"{name}: query {query.id} has no answer to score against; add its references, or leave it out"
+            )
     for image in queries[0].prompt[: queries[0].shared]:
         if isinstance(image, Image) and (reason := unreadable(image, session)):
-            raise UserError(f"{where}: all its queries share an image that cannot be read: {reason}")
+            raise UserError(f"{name}: all its queries share an image that cannot be read: {reason}")
     if all(reasons := list(unreadable_prompts(queries[:MIN_READABLE_AMONG], session))):
-        raise UserError(f"{where}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
+        raise UserError(f"{name}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
 
 
 def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session) -> None:
-    """Raises `UserError` where the longest prompts, the last, have more positions than the model."""
+    """Raises `UserError` if a prompt with its answer takes more positions than the model has.
+
+    Args:
+        name: name of the evaluation, for the error message.
+        queries: queries sorted by length; the last ones are tokenised.
+    """
     language, plain = session.model.language, session.plain
     limit, before = language.max_positions, language.soft_prompt_length + len(plain.start)
     if limit is None:
@@ -84,22 +92,22 @@ def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session
 
 
 def refuse_to_replace_whole(benchmark: Benchmark, setting: Setting, session: Session) -> None:
-    """Raises `UserError` where the score of all queries is kept, and that of a part would replace it."""
+    """Raises `UserError` if a partial score (`--limit`) would replace a complete one."""
     for view in session.views:
         folder = session.folder / name_of(benchmark, setting, view)
-        with suppress(UserError):  # no score that could be replaced
+        with suppress(UserError):  # there is no score.json, or it cannot be read
             if not read_score(folder / "score.json").partial:
                 break
     else:
         return
     raise UserError(
-        f"{folder}: holds the score of all its queries, which --limit would replace by that of a part; move the folder "
-        "away, or leave --limit out"
+        f"{folder}: holds the score of all its queries, which --limit would replace by a partial score; move the "
+        "folder away, or leave --limit out"
     )
 
 
 def unreadable_prompts(queries: Sequence[Query], session: Session) -> Iterator[str]:
-    """Why the queries' prompts cannot be read, up to the first that can; for that one an empty text."""
+    """Yields the reason why each prompt cannot be read. Stops after the first readable prompt, with "" for it."""
     for query in queries:
         images = (part for part in query.prompt if isinstance(part, Image))
         reason = next(filter(None, (unreadable(image, session) for image in images)), "")
@@ -109,7 +117,7 @@ def unreadable_prompts(queries: Sequence[Query], session: Session) -> Iterator[s
 
 
 def unreadable(image: Image, session: Session) -> str:
-    """Why an image cannot be read as it is shown; empty where it can."""
+    """Returns the reason why an image cannot be read, as the session shows it; "" if it can be read."""
     try:
         session.plain.reader([session.see(image)])
     except UnreadableImage as error:

@@ -1,4 +1,4 @@
-"""What passes between a benchmark and a model: queries, requests, answers."""
+"""Queries, requests and answers: the data exchanged between a benchmark and a model."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ import numpy as np
 from frozenvl.prompt import Image, Prompt
 
 View = Literal["seeing", "test-blind", "text-only"]
-"""How images are shown: as they are; black (blind at test only); not at all, without even a prefix."""
+"""How images are shown: "seeing" as they are, "test-blind" as black images, "text-only" without a visual prefix."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A prompt to answer, and what is known about it."""
+    """A prompt to answer, with its references and labels."""
 
     id: str
     prompt: Prompt
     image_id: str
-    """Queries about one photograph share it: intervals resample photographs."""
+    """Id of the photograph. Bootstrap intervals resample photographs, with all queries about each."""
     references: tuple[str, ...] = ()
-    """Right answers."""
+    """Correct answers, or human captions."""
     image: Image | None = None
-    """The image to show beside the answer."""
+    """Image to draw with the answer in the gallery."""
     question: str = ""
+    """Text to draw with the answer in the gallery."""
     kind: dict[str, str] = field(default_factory=dict)
     """Labels to break scores down by, such as `answer_type`."""
     shared: int = 0
-    """Number of leading parts of the prompt that all queries of the setting have in common."""
+    """Number of leading prompt parts that all queries of the setting have in common."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Answer → score from 0 to 1, where a data set has soft scores."""
+    """Answer → soft score from 0 to 1, if the data set has soft scores."""
     candidates: tuple[str, ...] = ()
-    """Answers that `Choose` chooses among, each with its leading space."""
+    """Answers that `Choose` compares, each with its leading space."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A query as one view shows it to the model."""
+    """A query with its prompt as one view shows it to the model."""
 
     query: Query
     prompt: Prompt
+    """Prompt whose images are replaced or left out as the view requires."""
     shared: int
+    """Number of leading prompt parts that all requests of the evaluation have in common."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +54,14 @@ class Answer:
 
     query: Query
     text: str = ""
-    """The text that is scored."""
+    """Text that is scored."""
     generated: str = ""
-    """The text as it was generated, before it was cut at a stop text."""
+    """Generated text before it was cut at a stop text."""
     ended: bool = False
-    """True where the text ended by itself, rather than at the length limit."""
+    """True if the text ended at the end token or a stop text, rather than at the length limit."""
     values: tuple[float, ...] = ()
-    """The compared log-probability of each candidate."""
+    """Log-probability of each candidate, in the measure of `Choose`."""
     vector: np.ndarray | None = None
-    """(dim,) embedding in fp32."""
+    """Embedding (dim,) in fp32."""
     unreadable: str = ""
-    """Why the prompt could not be read; else empty."""
+    """Reason why the prompt could not be read; empty if it was read."""

@@ -1,4 +1,4 @@
-"""The requests of an evaluation: queries in the order in which they are asked, as a view shows them."""
+"""The requests of an evaluation: which queries are asked, in which order, and with which images."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from frozenvl.util.errors import UnreadableImage, UserError
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A benchmark at one of its settings in one view: it has a score of its own."""
+    """A benchmark at one of its settings in one view. Each evaluation has a folder with its score.json."""
 
     benchmark: Benchmark
     setting: Setting
     view: View
     session: Session
     name: str
-    """Name of the evaluation, and of its folder."""
+    """Name of the evaluation and of its folder."""
     requests: Sequence[Request]
-    """The requests in the order in which they are answered."""
+    """Requests in the order in which they are answered."""
     provenance: dict[str, Any]
-    """All that the score depends on, except queries and references."""
+    """Everything that the score depends on, except queries and references."""
     fingerprint: str
-    """Hash of all that the predictions depend on."""
+    """Hash of everything that the predictions depend on."""
 
 
 def evaluation_of(
     benchmark: Benchmark, setting: Setting, view: View, session: Session, queries: Sequence[Query]
 ) -> Evaluation:
-    """The evaluation of a setting's queries in a view."""
+    """Returns the evaluation of a setting's queries in a view."""
     if view == "text-only":
         texts = ["".join(part for part in query.prompt if isinstance(part, str)) for query in queries]
-        requests = [Request(query, (x,) if x else (), 0) for query, x in zip(queries, texts, strict=True)]
+        requests = [Request(q, (text,) if text else (), 0) for q, text in zip(queries, texts, strict=True)]
     else:
         see = black if view == "test-blind" else session.see
         requests = [Request(query, with_images(query.prompt, see), query.shared) for query in queries]
@@ -56,20 +56,20 @@ def evaluation_of(
 
 
 def name_of(benchmark: Benchmark, setting: Setting, view: View = "seeing") -> str:
-    """The name of an evaluation and its folder: BENCHMARK-SETTING-VIEW."""
+    """Returns the name of an evaluation and of its folder: BENCHMARK[-SETTING][-VIEW]; "seeing" is left out."""
     return "-".join(x for x in (benchmark.name, setting.name, view if view != "seeing" else "") if x)
 
 
 def in_order(name: str, queries: Sequence[Query], session: Session, most: int | None = None) -> list[Query]:
-    """The queries that are asked, those of like length together.
+    """Returns the queries to ask, sorted by length, so that a batch needs little padding.
 
     Args:
-        name: of the evaluation.
-        queries: all of a setting.
-        most: so many only, a fair sample.
+        name: name of the evaluation, for error messages.
+        queries: all queries of a setting.
+        most: largest number of queries to return: a random sample, the same in every run.
 
     Raises:
-        UserError: where a query cannot be made; with the name.
+        UserError: if a query cannot be made.
     """
     count = number_asked(session, len(queries))
     places = mixed(len(queries))[: count if most is None else min(count, most)]
@@ -79,13 +79,13 @@ def in_order(name: str, queries: Sequence[Query], session: Session, most: int | 
         raise
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-    characters = 4 * session.model.k  # that an image counts for
-    length = lambda query: sum(len(x) if isinstance(x, str) else characters for x in query.prompt)
+    image_length = 4 * session.model.k  # an image takes k positions; a token has about 4 characters
+    length = lambda query: sum(len(x) if isinstance(x, str) else image_length for x in query.prompt)
     return sorted(chosen, key=lambda query: (length(query), query.id))
 
 
 def number_asked(session: Session, size: int) -> int:
-    """How many of `size` queries the session's limit leaves: whole batches."""
+    """Returns how many of `size` queries are asked: the session's limit, in whole batches."""
     batches = -(-size // session.batch_size)
     if isinstance(session.limit, int):
         batches = min(batches, session.limit)

@@ -1,4 +1,4 @@
-"""A model under evaluation, and where and how it is evaluated."""
+"""Evaluation sessions: a model under evaluation with the settings that all its benchmarks share."""
 
 from __future__ import annotations
 
@@ -20,51 +20,57 @@ from frozenvl.util.errors import UserError
 
 @dataclass(frozen=True)
 class Session:
-    """A model under evaluation, and where and how it is evaluated."""
+    """A model under evaluation with the settings that all its benchmarks share."""
 
     model: FrozenVL
     plain: Processor
-    """Reads images one by one."""
+    """Processor without a prefix cache: it reads each image every time."""
     folder: Path
-    """Where each evaluation has a folder."""
+    """Parent folder of the evaluations; each evaluation has a folder below it."""
     provenance: dict[str, Any]
-    """The model, how it runs, versions."""
+    """Model, precision, image reading and versions, recorded with every score."""
     step: int
+    """Number of optimiser steps that the model was trained for."""
     batch_size: int
     see: Callable[[Image], Image] = lambda image: image
-    """The image that a run shows in an image's place."""
+    """Function from each image to the image that the model sees: a black one in a blind run."""
     views: Sequence[View] = ("seeing",)
     limit: int | float | None = None
-    """Number of batches of a setting, or their share."""
+    """Largest number of batches per setting (int), or the share of them (float); None for all."""
     rank: int = 0
     world_size: int = 1
     log: Callable[[str, float], None] = lambda key, value: None
+    """Function that logs a score by its key."""
     loggers: Sequence[Any] = ()
+    """TensorBoard loggers that receive the galleries."""
     resumable: bool = False
-    """Whether predictions are kept as they come, and used again by a later run."""
+    """Whether predictions are saved batch by batch and reused by a later run."""
     prompt_caches: dict[Prompt, PromptCache | None] = field(default_factory=dict)
+    """Shared beginning of prompts → its prompt cache; None if it cannot be cached."""
 
     @cached_property
     def processor(self) -> Processor:
-        """Reads the prefix vectors of images; each image's are computed once."""
+        """Processor with a prefix cache: the prefix vectors of each image are computed once."""
         processor = copy(self.plain)
         processor.reader = PrefixCache(self.model, self.plain.reader)
         return processor
 
     def begin(self, requests: Sequence[Request]) -> tuple[PromptCache | None, list[Prompt]]:
-        """The prompt cache of the beginning that the requests share, and the remainder of each prompt.
+        """Returns the prompt cache of the beginning that all requests share, and the remainder of each prompt.
 
-        A beginning is computed once for all batches. There is no cache where nothing is shared, where the model cannot
-        share it, or where an image of it is unreadable.
+        A beginning is computed once and used for all batches. The cache is None, and the remainders are whole prompts,
+        if the requests share nothing, if the model cannot cache it, or if one of its images is unreadable.
         """
         shared = min(request.shared for request in requests)
         lead, caches = requests[0].prompt[:shared], self.prompt_caches
         if lead and lead not in caches:
-            if len(caches) > 1:  # two: a view's, and its black counterpart's
+            if (
+                len(caches) > 1
+            ):  # keep at most two: calibrated choices alternate between images and black images
                 caches.clear()
             try:
                 caches[lead] = self.model.prefill(self.processor, lead)
-            except UserError:  # the whole prompts raise it again, if need be
+            except UserError:  # reading the whole prompts reports the error, if it remains
                 caches[lead] = None
         cache = caches[lead] if lead else None
         return cache, [request.prompt[shared if cache else 0 :] for request in requests]
