@@ -1,4 +1,4 @@
-"""How a run turns samples into batches: its precision, how images are read, and the cache of features."""
+"""Turns samples into batches: precision, image reader and feature cache of a run."""
 
 from __future__ import annotations
 
@@ -24,26 +24,24 @@ from frozenvl.util.progress import progress_line
 
 @dataclass(frozen=True)
 class Inputs:
-    """What makes a run's batches. The module decodes with it, the data module collates with it."""
+    """Makes the batches of a run. The module decodes with it; the data module collates with it."""
 
     processor: Processor
+    """Processor that tokenises prompts and reads images or cached features."""
     objectives: Mapping[str, Objective]
 
     @cached_property
     def rows(self) -> ObjectiveRows:
-        """Makes training and validation batches: the rows that the objectives want of samples."""
+        """Collate function of training and validation: makes the rows that the objectives want of samples."""
         return ObjectiveRows(self.processor, self.objectives)
 
 
 class PrepareInputs(L.Callback):
-    """Prepares a run's inputs at the start of each stage, before any data loader. Stands before all other callbacks.
-
-    Args:
-        checkpoint: that the run goes on from or scores: it records the precision that `auto` stands for.
-    """
+    """Prepares a run's inputs at the start of each stage, before any data loader. Must be the first callback."""
 
     def __init__(self) -> None:
         self.checkpoint: Path | None = None
+        """Checkpoint to resume or score; its recorded precision is what `auto` stands for."""
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -52,10 +50,10 @@ class PrepareInputs(L.Callback):
 
 
 def adopt_precision(module: Any, checkpoint: Path | None, resumes: bool) -> None:
-    """Takes the precision of a checkpoint where the configuration leaves the choice.
+    """Sets the module's precision to the checkpoint's if the configuration says `auto`.
 
     Raises:
-        UserError: a run is to go on in another precision than the checkpoint's.
+        UserError: if a resumed run asks for another precision than the checkpoint's.
     """
     if checkpoint is None:
         return
@@ -69,10 +67,10 @@ def adopt_precision(module: Any, checkpoint: Path | None, resumes: bool) -> None
 
 
 def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
-    """Chooses the precision, holds frozen weights in it, and fills the cache of a frozen encoder's features.
+    """Chooses the precision, casts frozen weights to it, and fills the cache of a frozen encoder's features.
 
     Raises:
-        UserError: the data's settings and the encoder, or an objective, do not go together.
+        UserError: if the data settings do not fit the encoder or an objective.
     """
     strategy, model = trainer.strategy, module.model
     if module.precision == "auto":
@@ -98,20 +96,24 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
 
 
 def check_needs(objectives: Mapping[str, Objective], remedy: str) -> None:
-    """Raises `UserError` where an objective reads pixels that training is not given."""
+    """Checks that no objective needs pixels, for runs that train on features.
+
+    Raises:
+        UserError: if one does; `remedy` ends the line.
+    """
     for name, objective in objectives.items():
         if objective.needs == "pixels":
             raise UserError(f"model.objectives.{name} needs pixels, but {remedy}")
 
 
 def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any, views: int | None) -> bool:
-    """Whether a frozen encoder looks at each image, or each view of it, once, and training reads its features."""
+    """Returns whether training reads cached features: the encoder is frozen, and there are finitely many views."""
     looks = vision.reader().stage == "pixels"
     return wanted and looks and not vision.trainable and (augmentation is None or views is not None)
 
 
 def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) -> ImageReader:
-    """Fills the feature cache with all images of a run, each rank its share; reads features in place of pixels."""
+    """Fills the feature cache with all images of a run, a share per rank. Returns a reader of cached features."""
     vision, device = module.model.vision, trainer.strategy.root_device
     vision.to(device)
     dtype = torch.bfloat16 if module.precision == "bf16" else torch.float32

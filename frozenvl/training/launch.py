@@ -1,6 +1,6 @@
-"""Processes that Slurm or torchrun started: whether they are as many as the Trainer counts on.
+"""Checks that Slurm or torchrun started as many processes as the Trainer expects.
 
-Where they are not, ranks wait for others that never come, or each trains by itself into the same folder.
+Otherwise ranks wait forever for the missing ones, or each trains alone and writes to the same folder.
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ from typing import NamedTuple
 from frozenvl.util.errors import UserError
 
 STEP = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NNODES")
-"""What `srun` tells each of its processes."""
+"""Variables that `srun` sets for each of its processes."""
 BY_HAND = ("NODE_RANK", "GROUP_RANK")
-"""What says which node this is, where a person starts the command on each."""
+"""Variables with the rank of a node, set where the command is started by hand on each node."""
 INTERACTIVE = ("bash", "interactive")
-"""Names of jobs in which Lightning takes no notice of Slurm."""
+"""Names of Slurm jobs in which Lightning ignores Slurm."""
 
 
 class Launch(NamedTuple):
-    """The processes of a run, as their launcher counts them."""
+    """Number of processes that a launcher started."""
 
     launcher: str
+    """Name of the launcher, for messages: Slurm or torchrun."""
     nodes: int
     a_node: int
+    """Number of processes on each node."""
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """What started this process among others; nothing where it stands alone or starts them itself.
+    """Returns the launcher that started this process, or None without Slurm and torchrun.
 
     Raises:
-        UserError: under Slurm, but not by srun, or without the variables that tell ranks apart.
+        UserError: if a Slurm job did not use srun, or Slurm's variables for the rank are missing.
     """
     if "TORCHELASTIC_RUN_ID" in environment:
-        everywhere, here = int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"])
-        return Launch("torchrun", everywhere // here, here)
+        total, per_node = int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"])
+        return Launch("torchrun", total // per_node, per_node)
     if "SLURM_NTASKS" not in environment or environment.get("SLURM_JOB_NAME") in INTERACTIVE:
         return None
     tasks = int(environment["SLURM_NTASKS"])
@@ -54,14 +56,16 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
 def check_launch(
     nodes: int, devices: int, counted: str = "trainer.num_nodes × trainer.devices", by_itself: bool = False
 ) -> None:
-    """Compares what a command counts on with what was started.
+    """Checks that as many processes were started as a command expects.
 
     Args:
-        counted: what says so.
-        by_itself: whether it starts the processes of its node, and knows of no other launcher.
+        nodes: number of nodes expected.
+        devices: number of processes per node expected.
+        counted: names of the two settings, for messages.
+        by_itself: whether the command starts the processes of its node itself, without another launcher.
 
     Raises:
-        UserError: where they differ.
+        UserError: if the numbers differ, or nothing would start the other nodes.
     """
     started = launch()
     if started and (nodes, devices) != started[1:]:

@@ -1,4 +1,4 @@
-"""How fast each part of a model learns: parameter groups with rates of their own, and the schedule of all rates."""
+"""Parameter groups with a learning rate per part of the model, and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SCHEDULES: dict[Schedule, Callable[[float], float]] = {
     "linear": lambda done: 1 - done,
     "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
 }
-"""Learning rate, over its highest, at each share of the steps after the warm-up."""
+"""Schedules: share of the steps after the warm-up that is done → factor of the peak learning rate."""
 
 
 def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """What is trained, part by part.
+    """Returns an optimiser parameter group for each part that has trained weights.
 
     Args:
-        parts: of a model, by name. LoRA's weights stand in the language model.
-        rates: learning rates of parts that have one of their own.
+        parts: parts of a model by name. LoRA's weights belong to the language model.
+        rates: learning rates by part; other parts use the optimiser's.
 
     Raises:
-        UserError: `rates` names a part of which nothing is trained.
+        UserError: if `rates` names a part without trained weights.
     """
     groups = {}
     for name, part in parts.items():
@@ -44,10 +44,10 @@ def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float])
 def scheduled(
     optimizer: torch.optim.Optimizer, schedule: Schedule, warmup_steps: int, steps: int
 ) -> LambdaLR:
-    """The rates of a run of so many optimiser steps: a rise from 0, then the schedule.
+    """Returns a scheduler with a linear warm-up from 0, then the schedule down to the last of `steps`.
 
     Raises:
-        UserError: where nothing is left of the run after the warm-up.
+        UserError: if the run ends before the warm-up does.
     """
     if schedule != "constant" and steps <= warmup_steps:
         raise UserError(f"model.warmup_steps is {warmup_steps}, the run has only {steps} steps; lower it")

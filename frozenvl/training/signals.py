@@ -1,7 +1,7 @@
-"""A fit that is told to stop: SIGTERM, SIGINT and SIGUSR1 lead to a checkpoint at the next optimiser step's end.
+"""Graceful stop of a fit: SIGTERM, SIGINT and SIGUSR1 save a checkpoint at the end of the current optimiser step.
 
-A handler notes the signal, and no more: within a step weights and counters do not fit together, and a rank that saved
-by itself would wait for the others. All ranks agree at the end of each step, save, and end with status 128 + signal.
+The signal handler only stores the signal: within a step weights and counters do not match, and a rank that saved alone
+would hang. At the end of each step all ranks agree, save a checkpoint, and exit with status 128 + signal.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from frozenvl.util.errors import Stopped
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 AGAIN = 1.0
-"""Seconds after which a second Ctrl-C is meant as one: a launcher and a terminal may deliver the first one twice."""
+"""Seconds after which a second Ctrl-C stops at once. Earlier ones may be the first, delivered twice by a launcher."""
 
 
 class Signals(_SignalConnector):
-    """Takes the place of Lightning's handlers, which talk to other ranks, save, or exit with 0 from within a step."""
+    """Replaces Lightning's signal handlers, which communicate, save, or exit with status 0 in the middle of a step."""
 
     def __init__(self, trainer: L.Trainer) -> None:
         super().__init__(trainer)
         self.noted = 0
-        """The signal that has come; 0 for none."""
+        """Number of the signal received; 0 for none."""
         self.stepping = False
-        """Whether training steps are being done, so that a stop waits for the end of one."""
+        """True while training steps run: a stop then waits for the end of the current step."""
         self._since = 0.0
 
     def register_signal_handlers(self) -> None:
@@ -57,8 +57,11 @@ class Signals(_SignalConnector):
     def stop(self, state: str) -> None:
         """Ends the fit on this rank.
 
+        Args:
+            state: end of the message, such as " after step 7; ...".
+
         Raises:
-            Stopped: always, with the exit status as a shell counts it.
+            Stopped: always, with exit status 128 + signal.
         """
         launcher = self.trainer.strategy.launcher
         environment = getattr(launcher, "cluster_environment", None)
@@ -68,17 +71,17 @@ class Signals(_SignalConnector):
             and not environment.creates_processes_externally
             and self.trainer.local_rank > 0
         )
-        # Of a process that it has started itself, Lightning takes another status than 0 for a crash, and kills the run.
+        # Lightning treats any status but 0 from a process that it started as a crash, and kills the run.
         status = 0 if launched else 128 + self.noted
-        said = f"stopped by {signal.Signals(self.noted).name}{state}"
-        raise Stopped(said, status, quiet=self.trainer.global_rank > 0)
+        message = f"stopped by {signal.Signals(self.noted).name}{state}"
+        raise Stopped(message, status, quiet=self.trainer.global_rank > 0)
 
 
 class StopAtStep(L.Callback):
-    """Asks all ranks at the end of each optimiser step whether one was told to stop. The last of a run's callbacks.
+    """Checks at the end of each optimiser step whether any rank received a signal. Must be the last callback.
 
-    A validation is no time to agree, since ranks are at different places in it: a stop there ends it at once. Nothing
-    is lost, since `SaveLast` saves before it, and the resumed run does it again (`resume.DueValidation`).
+    During validation the ranks are at different batches and cannot agree, so a stop ends it at once. Nothing is lost:
+    `SaveLast` saves before it, and a resumed run validates again (`steps.DueValidation`).
     """
 
     def __init__(self, signals: Signals) -> None:
@@ -109,7 +112,7 @@ class StopAtStep(L.Callback):
         self.signals.stepping = False
 
     def _agreed(self, trainer: L.Trainer) -> bool:
-        """Whether any rank was told to stop; the same on all."""
+        """Returns whether any rank received a signal; the same on all ranks."""
         if trainer.world_size > 1:
             noted = torch.tensor(self.signals.noted, device=trainer.strategy.root_device)
             self.signals.noted = int(trainer.strategy.reduce(noted, reduce_op="max"))
@@ -117,4 +120,5 @@ class StopAtStep(L.Callback):
 
 
 def how_to_go_on(path: Path | None) -> str:
+    """Returns the end of a stop's message: how to resume from the checkpoint at `path`."""
     return f"{path} goes on from there with --resume true" if path else "no checkpoint is kept by this run"

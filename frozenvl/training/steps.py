@@ -1,7 +1,7 @@
-"""Exact resume. All that knows Lightning's counters stands here; lightning's minor version is pinned for it.
+"""Exact resume. All code that depends on Lightning's counters is here; lightning's minor version is pinned for it.
 
-Lightning restores its counters in the middle of an epoch and then iterates the loader afresh, without skipping
-what was trained on. So the batches themselves begin where the counter of optimiser steps says.
+After a resume Lightning restores its counters in the middle of an epoch, but restarts the loader without skipping
+trained batches. So `StepBatches` starts at the current optimiser step itself.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from frozenvl.util.errors import UserError
 
 
 class StepBatches:
-    """This rank's positions of each optimiser step of the current epoch that is still to come: a list of micro-batches.
+    """Batch sampler: yields this rank's micro-batches of positions for each remaining optimiser step of the epoch.
 
     Optimiser step s takes positions s·b … (s+1)·b of the endless order. Lightning's epoch is the whole number of
     steps nearest to one pass; batches run across its end, so no pair is dropped or repeated.
 
     Args:
-        trainer: tells the step, the rank and the accumulation.
-        batch_size: b, over all ranks and accumulated micro-batches.
-        epoch_length: pairs of one pass.
+        trainer: trainer with the current step, the rank and the accumulation.
+        batch_size: batch size b, over all ranks and accumulated micro-batches.
+        epoch_length: number of pairs in one pass over the data.
+
+    Raises:
+        UserError: if the batch cannot be divided, or validation would fall into the middle of a step.
     """
 
     def __init__(self, trainer: L.Trainer, batch_size: int, epoch_length: int) -> None:
@@ -52,7 +55,7 @@ class StepBatches:
             )
 
     def __len__(self) -> int:
-        """Optimiser steps of an epoch."""
+        """Number of optimiser steps per epoch."""
         return self.steps
 
     def __iter__(self) -> Iterator[list[list[int]]]:
@@ -69,14 +72,14 @@ class StepBatches:
 
 
 class DueValidation(L.Callback):
-    """Does a validation again that was due, or being done, when the process ended; Lightning would go on behind it.
+    """Runs a validation on resume that was due or unfinished when the process ended. Lightning would skip it.
 
-    Stands before all that writes checkpoints, whose content says whether one is still due.
+    Must come before the callbacks that write checkpoints, because its state says whether a validation is due.
     """
 
     def __init__(self) -> None:
         self.due = False
-        """Whether the validation that belongs to the current step is still to be done."""
+        """True if the validation after the current step has not been completed."""
         self._max_steps: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class DueValidation(L.Callback):
         self.due = state_dict["due"]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.due:  # also behind the last step, where Lightning would not begin at all
+        if self.due:  # after the last step Lightning would not start at all, so lift its limit
             loop = trainer.fit_loop.epoch_loop
             self._max_steps, loop.max_steps = loop.max_steps, -1
 
@@ -102,7 +105,7 @@ class DueValidation(L.Callback):
         validation.run()
         trainer.training = True
         connector._first_loop_iter = first
-        self.due = False  # also where validation has become none
+        self.due = False  # also if the new configuration has no validation
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         loop = trainer.fit_loop.epoch_loop
@@ -113,7 +116,7 @@ class DueValidation(L.Callback):
 
 
 def recount(checkpoint: dict[str, Any], accumulate: int) -> None:
-    """Restates Lightning's count of batches in a checkpoint for a run that accumulates another number of them."""
+    """Rescales Lightning's batch counters in a checkpoint to `accumulate` micro-batches per optimiser step."""
     steps = checkpoint["global_step"]
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     done = progress["total"]["ready"]
@@ -122,5 +125,5 @@ def recount(checkpoint: dict[str, Any], accumulate: int) -> None:
 
 
 def seed_step(seed: int, step: int, micro: int, rank: int) -> None:
-    """Seeds torch for one micro-batch, so that dropout after a resume is what it would have been."""
+    """Seeds torch for one micro-batch, so that dropout is the same after a resume."""
     torch.manual_seed(seed_from("step", seed, step, micro, rank))

@@ -1,4 +1,4 @@
-"""A trained run taken off the shelf: the model that its `config.yaml` describes, with a checkpoint's weights."""
+"""Loads a trained run for inference: the model of its `config.yaml` with a checkpoint's weights."""
 
 from __future__ import annotations
 
@@ -22,39 +22,43 @@ from frozenvl.wording import VQA, Template
 
 @dataclass(frozen=True)
 class Trained:
-    """A model ready to generate, without Lightning's Trainer."""
+    """Trained model ready for inference, without a Trainer."""
 
     module: FrozenModule
+    """Module in eval mode, on CUDA if available."""
     processor: Processor
     templates: dict[str, Template]
-    """The run's validation tasks, by name."""
+    """Templates of the run's validation tasks, by name."""
     blind: bool
-    """Whether it was trained on black images."""
+    """True if it was trained on black images."""
     step: int
-    """Optimiser steps behind the weights."""
+    """Number of optimiser steps that the weights were trained for."""
 
     @property
     def captioning(self) -> Template:
-        """How the run words captions."""
+        """Template of the first captioning task, or the default one."""
         return next((t for t in self.templates.values() if "{question}" not in t.query), Template())
 
     @property
     def answering(self) -> Template:
-        """How the run words questions."""
+        """Template of the first question answering task, or VQA's."""
         return next((t for t in self.templates.values() if "{question}" in t.query), VQA)
 
     def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
-        """What the model says to each prompt, cut at the template's end."""
+        """Generates an answer to each prompt greedily, truncated at the template's stop strings."""
         batch = self.processor(prompts).to(self.module.device)
         texts = self.module.model.generate(batch, self.processor, max_new_tokens, template.stop)
         return [template.answer(text) for text in texts]
 
 
 def load_trained(path: Path) -> Trained:
-    """The run that a checkpoint belongs to, or a run's folder with its last checkpoint.
+    """Loads a trained run.
+
+    Args:
+        path: checkpoint in a run's folder, or a run's folder, whose last checkpoint is then used.
 
     Raises:
-        UserError: where there is no checkpoint or no `config.yaml` beside it, or they do not fit.
+        UserError: if the checkpoint or `config.yaml` is missing, or they do not match.
     """
     checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     content = read_checkpoint(checkpoint)
@@ -75,12 +79,12 @@ def load_trained(path: Path) -> Trained:
 
 
 def run_folder(path: Path) -> Path:
-    """The folder of a run that is named by itself or by one of its checkpoints."""
+    """Returns the folder of a run, given the folder or one of its checkpoints."""
     return path if path.is_dir() else path.absolute().parent.parent
 
 
 def images_of(run: Path) -> dict[str, Image]:
-    """The images of a run's validation queries, by query id, from the data that its configuration names."""
+    """Returns the images of a run's validation examples by example id, from the data in its configuration."""
     data: FrozenData = from_config(run, "data", FrozenData, {})
     sources = [task.source for task in data.val.values()]
     return {
@@ -89,7 +93,11 @@ def images_of(run: Path) -> dict[str, Image]:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """The configuration of a run, from its folder."""
+    """Reads `config.yaml` of a run's folder.
+
+    Raises:
+        UserError: if there is none.
+    """
     file = run / "config.yaml"
     if not file.is_file():
         raise UserError(
@@ -99,15 +107,20 @@ def read_config(run: Path) -> dict[str, Any]:
 
 
 def from_config(run: Path, key: str, kind: type, settings: dict[str, Any]) -> Any:
-    """An object that the configuration of a run describes, with some settings replaced."""
+    """Instantiates `key` of a run's configuration as `kind`, with `settings` replacing its own."""
     return made(kind, read_config(run)[key] | settings, str(run / "config.yaml"))
 
 
 def made(kind: type, settings: dict[str, Any], where: str) -> Any:
-    """An object of a class by its settings.
+    """Instantiates a class from its settings, as jsonargparse does.
 
     Args:
-        where: they stand, for what is said where they are wrong.
+        kind: class of the object.
+        settings: arguments of the class, as in YAML.
+        where: source of the settings, for the error message.
+
+    Raises:
+        UserError: if the settings are invalid.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, "it")
@@ -118,6 +131,6 @@ def made(kind: type, settings: dict[str, Any], where: str) -> Any:
 
 
 def as_template(fields: dict[str, Any] | None) -> Template:
-    """A template from its YAML."""
+    """Makes a template from its fields in YAML."""
     fields = dict(fields or {})
     return Template(**fields | ({"stop": tuple(fields["stop"])} if "stop" in fields else {}))

@@ -1,1 +1,1 @@
-"""Callbacks of every fit."""
+"""Callbacks that every run has: logs, reports and scores."""

@@ -1,4 +1,4 @@
-"""`cost.json`: what a fit took, to stand beside its scores."""
+"""Writes `cost.json`: parameters, pairs, time and memory of a fit, for reports of its scores."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from frozenvl.util.files import write_atomically
 
 
 class Cost(L.Callback):
-    """Writes at the end of a fit what it took; of a resumed one, with all that led to its checkpoint.
+    """Writes `cost.json` at the end of a fit. A resumed fit includes the cost before its checkpoint.
 
     Args:
-        speed: knows how long the last steps took.
+        speed: callback that measures the time of the last steps.
     """
 
     def __init__(self, speed: Speed) -> None:
@@ -64,12 +64,12 @@ class Cost(L.Callback):
             write_atomically(path, json.dumps(cost, indent=2) + "\n")
 
     def _peak(self) -> dict[str, float]:
-        """Of this process so far, and of those that led to its checkpoint."""
+        """Returns the peak memory of this process and of those that wrote the checkpoint it resumed."""
         return most([self._memory, peak_memory()])
 
 
 def peak_memory() -> dict[str, float]:
-    """The most that this process has held at a time, and of its GPU's memory where it has one, in GB of 10⁹ bytes."""
+    """Returns the peak memory of this process, and of its GPU if it uses one, in GB (10⁹ bytes)."""
     unit = 1 if sys.platform == "darwin" else 1024
     peak = {"peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9}
     if torch.cuda.is_available() and torch.cuda.is_initialized():
@@ -78,7 +78,7 @@ def peak_memory() -> dict[str, float]:
 
 
 def most(peaks: list[dict[str, float]]) -> dict[str, float]:
-    """The largest of each."""
+    """Returns the maximum of each key."""
     return {
         key: max(peak.get(key, 0.0) for peak in peaks) for key in {k: None for peak in peaks for k in peak}
     }

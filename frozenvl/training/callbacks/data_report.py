@@ -1,4 +1,4 @@
-"""`data_report.json`: every sample of a run that could not be read, with its reason."""
+"""Writes `data_report.json`: every unreadable sample of a run, with the reason."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from frozenvl.util.errors import RunError
 from frozenvl.util.files import read_json, write_atomically
 
 ENOUGH = 1000
-"""Samples before a share is a share: one unreadable image in the first batch stops no run."""
+"""Minimum number of samples for the unreadable share, so that one bad image in the first batch stops no run."""
 
 
 class DataReport(L.Callback):
-    """Lists unreadable samples of all ranks, says their number at the end, and stops a run that has too many.
+    """Lists unreadable samples of all ranks, prints their number at the end, and stops a run with too many.
 
     Args:
-        due: whether the validation of the step that a run is resumed at is still to be done.
+        due: returns whether the validation after the step of the resumed checkpoint is still to be done.
     """
 
     def __init__(self, due: Callable[[], bool]) -> None:
         self.due = due
         self.training: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
-        self._mine: list[tuple[str, str]] = []
+        self._pending: list[tuple[str, str]] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """A resumed run keeps the lines of the steps that it does not do again."""
+        """Restores the rows of earlier steps when a run is resumed."""
         path = report_path(trainer)
         if trainer.global_step and trainer.is_global_zero and path.is_file():
-            known, validated = read_json(path), trainer.global_step - self.due()
-            self.training = [row for row in known["training"] if row["step"] < trainer.global_step]
-            self.validation = [row for row in known["validation"] if row["step"] <= validated]
+            report, validated = read_json(path), trainer.global_step - self.due()
+            self.training = [row for row in report["training"] if row["step"] < trainer.global_step]
+            self.validation = [row for row in report["validation"] if row["step"] <= validated]
         self.training, self.validation = trainer.strategy.broadcast((self.training, self.validation))
         data = trainer.datamodule  # type: ignore[attr-defined]
         for task, count in data.overlapping.items() if trainer.is_global_zero else ():
             fate = "left out" if data.overlap == "exclude" else "kept, since data.overlap is count"
             print(
-                f"frozenvl: {count} examples of data.train.{task} show photographs that validation asks about: {fate}",
+                f"frozenvl: {count} examples of data.train.{task} show photographs used in validation: {fate}",
                 file=sys.stderr,
             )
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self._mine += batch.unreadable
+        self._pending += batch.unreadable
         if not pl_module.unreadable:  # the same on all ranks: either all gather or none does
             return
         pl_module.unreadable = 0
@@ -74,7 +74,7 @@ class DataReport(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._mine += batch.unreadable
+        self._pending += batch.unreadable
 
     on_test_batch_end = on_validation_batch_end
 
@@ -97,8 +97,8 @@ class DataReport(L.Callback):
     on_test_end = on_validation_end
 
     def _gathered(self, step: int) -> list[dict[str, Any]]:
-        mine, self._mine = self._mine, []
-        rows = [row for part in gather(mine) for row in part]
+        pending, self._pending = self._pending, []
+        rows = [row for rank_rows in gather(pending) for row in rank_rows]
         return [{"step": step, "sample": sample, "reason": reason} for sample, reason in sorted(rows)]
 
     def _write(self, trainer: L.Trainer) -> None:
@@ -120,4 +120,5 @@ class DataReport(L.Callback):
 
 
 def report_path(trainer: L.Trainer) -> Path:
+    """Returns the path of `data_report.json` in the run's folder."""
     return Path(trainer.default_root_dir) / "data_report.json"

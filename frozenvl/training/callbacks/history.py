@@ -1,4 +1,4 @@
-"""The run's history: one JSON line for each logged step and each validation, and a curve drawn of it."""
+"""Writes the run's history: a JSON line per logged step and per validation, and a plot of them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from frozenvl.util.files import cannot_write, read_lines, write_atomically
 
 
 class History(L.Callback):
-    """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines that it does again.
+    """Appends to `history.jsonl` in the run's folder. A resumed run drops the lines of steps that it repeats.
 
-    The same run writes the same lines: what depends on the machine (`throughput`) goes to the logger alone.
+    The file is reproducible: timings (`throughput`) depend on the machine and go only to the logger.
 
     Args:
-        due: whether the validation of the step that a run is resumed at is still to be done.
+        due: returns whether the validation after the step of the resumed checkpoint is still to be done.
     """
 
     _last = 0
@@ -33,7 +33,7 @@ class History(L.Callback):
         self.due = due
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._last = trainer.global_step  # a checkpoint's by now; not yet in `on_fit_start`
+        self._last = trainer.global_step  # in `on_fit_start` the checkpoint is not yet loaded
         if trainer.is_global_zero:
             path, step = history_path(trainer), trainer.global_step
             kept = [
@@ -49,7 +49,7 @@ class History(L.Callback):
         self._last = trainer.global_step
 
     def on_save_checkpoint(self, trainer: L.Trainer, *_: Any) -> None:
-        """The lines that a checkpoint relies on are on the disk before it is."""
+        """Flushes the history to disk before a checkpoint is written, so that a resume finds its lines."""
         path = history_path(trainer)
         if trainer.is_global_zero and path.is_file():
             with path.open("rb") as file:
@@ -80,11 +80,12 @@ class History(L.Callback):
 
 
 def history_path(trainer: L.Trainer) -> Path:
+    """Returns the path of `history.jsonl` in the run's folder."""
     return Path(trainer.default_root_dir) / "history.jsonl"
 
 
 def draw_curve(run: Path) -> None:
-    """Draws losses, and the scores that tables show, against optimiser steps: `curve.png` in the run's folder."""
+    """Plots losses and main scores against optimiser steps, to `curve.png` in the run's folder."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -93,7 +94,7 @@ def draw_curve(run: Path) -> None:
     losses = [key for key in keys if key.endswith("/loss")]
     metrics: dict[str, Metric] = {}
     for file in score_files(run):
-        with suppress(UserError):  # the curve does without a score that another version left
+        with suppress(UserError):  # a score file of another version is left out of the plot
             score = read_score(file)
             metrics |= {f"{score.name}/{name}": score.metric(name) for name in score.shown}
     scores = [key for key in keys if key in metrics]
@@ -101,7 +102,7 @@ def draw_curve(run: Path) -> None:
     for axes, names, title in zip(
         figure.subplots(1, 2),
         (losses, scores),
-        ("loss (nats a token)", "scores (percentages from 0 to 1)"),
+        ("loss (nats per token)", "scores (percentages from 0 to 1)"),
         strict=True,
     ):
         for name in names:

@@ -1,4 +1,4 @@
-"""The losses of a run's validation pairs, written as the scores of a benchmark are."""
+"""Writes the validation losses of a run in the same format as benchmark scores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METRICS = (
 
 
 class Perplexity(L.Callback):
-    """Writes `evaluation/perplexity/score.json` after each validation and test: all that is logged below `val/`."""
+    """Writes `evaluation/perplexity/score.json` after each validation and test: all metrics logged as `val/…`."""
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._pairs: list[str] = []
@@ -37,7 +37,7 @@ class Perplexity(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._pairs += batch.samples  # those whose images could be read
+        self._pairs += batch.samples  # only pairs whose images could be read
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -50,7 +50,7 @@ class Perplexity(L.Callback):
     on_test_batch_end = on_validation_batch_end
 
     def _keep(self, trainer: L.Trainer, module: Any, of: int) -> None:
-        pairs = sorted(pair for some in gather(self._pairs) for pair in some)
+        pairs = sorted(pair for rank_pairs in gather(self._pairs) for pair in rank_pairs)
         if not trainer.is_global_zero:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -59,8 +59,8 @@ class Perplexity(L.Callback):
         if not scores:
             return
         metrics = [metric for metric in METRICS if metric.name in scores]
-        others = sorted(scores.keys() - {metric.name for metric in metrics})
-        metrics += [Metric(name, digits=3, better="lower", shown=False) for name in others]
+        other_names = sorted(scores.keys() - {metric.name for metric in metrics})
+        metrics += [Metric(name, digits=3, better="lower", shown=False) for name in other_names]
         if not any(metric.main for metric in metrics):
             metrics[0] = replace(metrics[0], main=True, shown=True)
         provenance = of_loop(module, data)

@@ -1,4 +1,4 @@
-"""What `predict` says, kept."""
+"""Writes the outputs of `frozenvl predict` to a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Predictions(L.Callback):
         self._batches.append(outputs)
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Batches are dealt to the ranks like cards, and every rank has as many.
+        # Batch i is on rank i modulo world size, and all ranks have equally many batches.
         rows = [
             row for batches in zip(*gather(self._batches), strict=True) for batch in batches for row in batch
         ]

@@ -1,4 +1,4 @@
-"""Where the time of training goes, and how close it comes to what the machine can do."""
+"""Measures training throughput: time of each part of a step, and share of the device's peak."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from frozenvl.model.language.causal_lm import FrozenLanguageModel
 
 
 class Work(NamedTuple):
-    """What an optimiser step went through the language model with."""
+    """Positions of an optimiser step in the language model."""
 
     tokens: int = 0
-    """Target tokens."""
+    """Number of target tokens."""
     positions: int = 0
-    """Of prompts and targets, padding not counted."""
+    """Number of real (non-padding) positions."""
     padding: int = 0
+    """Number of padding positions."""
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype, side: int = 2048) -> float:
-    """Operations a second of large matrix products alone: the best of a few, in less than a second.
+    """Measures the peak operations per second of square matrix products, in less than a second.
 
-    They are smaller where the processor only emulates the type: one of 2,048 rows takes minutes there in bf16.
+    The matrices are smaller than `side` if the processor emulates `dtype`: in bf16, 2,048 rows can take minutes.
     """
     rows = 128
     while rows < side and 8 * product_seconds(rows, device, dtype) < 0.5:
@@ -37,7 +38,7 @@ def matrix_peak(device: torch.device, dtype: torch.dtype, side: int = 2048) -> f
 
 
 def product_seconds(rows: int, device: torch.device, dtype: torch.dtype) -> float:
-    """Seconds of one product of square matrices."""
+    """Measures the seconds of one product of square matrices."""
     a = torch.ones(rows, rows, dtype=dtype, device=device)
     start = time.perf_counter()
     (a @ a)[0, 0].item()
@@ -45,33 +46,37 @@ def product_seconds(rows: int, device: torch.device, dtype: torch.dtype) -> floa
 
 
 def operations(language: FrozenLanguageModel, work: Work) -> float:
-    """What a step cannot do without, in the frozen language model alone.
+    """Returns the minimum number of operations of a step in the frozen language model.
 
-    Two for each weight and position that it multiplies, and as many on the way back to the inputs.
+    The forward pass takes 2 per weight and position, and the backward pass to the inputs takes as many. The head is
+    only applied to target positions.
     """
     body, head = language.weights
     return 4.0 * (body * work.positions + head * work.tokens)
 
 
 PARTS = ("data", "forward", "backward", "optimizer", "rest")
+"""Parts of a step, logged as `time/…`."""
 RECENT = 1000
-"""Steps whose time is kept."""
+"""Number of last steps whose times are kept."""
 
 
 class Speed(L.Callback):
-    """Logs, as means since they were logged last, the seconds of a step's parts (`time/…`), and `speed/…`:
+    """Logs the seconds of a step's parts (`time/…`) and throughput (`speed/…`), as means since the last log.
 
-    pairs, real positions a second over all ranks, the share of padding, and the share of the peak: the operations that
-    the language model's step cannot do without, over what large matrix products alone do in that time.
+    - `speed/pairs_per_second` and `speed/positions_per_second`: over all ranks, padding excluded.
+    - `speed/padding`: share of padding positions.
+    - `speed/share_of_peak`: minimum operations of the language model's step (`operations`) over the operations that
+      large matrix products do in the same time (`matrix_peak`).
 
-    Validation and the writing of checkpoints do not count. On a GPU, what was queued is waited for between parts.
+    Validation and checkpoints are not timed. On a GPU, each part ends with a synchronisation.
     """
 
     _since = 0.0
 
     def __init__(self) -> None:
         self.recent: deque[float] = deque(maxlen=RECENT)
-        """Seconds of the last steps."""
+        """Seconds per step of the last `RECENT` steps."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         device = trainer.strategy.root_device
@@ -84,10 +89,10 @@ class Speed(L.Callback):
 
     def _clear(self) -> None:
         self._seconds = dict.fromkeys(PARTS, 0.0)
-        self._work, self._steps, self._told = [0, 0, 0], 0, 0.0
+        self._work, self._steps, self._recorded = [0, 0, 0], 0, 0.0
 
     def _part(self, name: str) -> None:
-        """What ran since the last call was that part."""
+        """Adds the time since the last call to a part."""
         if self._device.type != "cpu":
             torch.accelerator.synchronize(self._device)
         now = time.perf_counter()
@@ -116,8 +121,8 @@ class Speed(L.Callback):
         self._work = [done + more for done, more in zip(self._work, pl_module.work, strict=True)]
         self._steps += 1
         seconds = sum(self._seconds.values())
-        self.recent.append(seconds - self._told)
-        self._told = seconds
+        self.recent.append(seconds - self._recorded)
+        self._recorded = seconds
         pl_module.work = Work()
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log(trainer, pl_module)
@@ -136,6 +141,6 @@ class Speed(L.Callback):
 
 
 def waited(trainer: L.Trainer) -> float:
-    """Seconds that were waited for training batches so far."""
+    """Returns the seconds spent waiting for training batches so far."""
     loader: Any = trainer.train_dataloader
     return float(loader.waited)
