@@ -1,4 +1,4 @@
-"""Benchmarks in the loop: Lightning callbacks that evaluate at the end of each validation and test."""
+"""Benchmarks as Lightning callbacks, evaluated at the end of each validation and test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from frozenvl.util.errors import UserError
 
 
 class InLoop(L.Callback):
-    """Evaluates a benchmark at the end of each validation and test; checks it before a fit."""
+    """Evaluates a benchmark at the end of each validation and test, and checks it when training starts."""
 
     benchmark: Benchmark
 
@@ -57,11 +57,11 @@ class InLoop(L.Callback):
 
 
 class Evaluate(InLoop):
-    """Evaluates a benchmark of your own in the loop.
+    """Evaluates a custom benchmark at the end of each validation and test.
 
     Args:
-        benchmark: by class path.
-        name: of its folders, of its rows in reports, and of its logged scores; by default the benchmark's protocol.
+        benchmark: benchmark to evaluate, given by class path.
+        name: name of its folders, report rows and logged scores; by default the benchmark's name or protocol.
     """
 
     def __init__(self, benchmark: Benchmark, name: str = "") -> None:
@@ -69,8 +69,8 @@ class Evaluate(InLoop):
         benchmark.name = name or benchmark.name or benchmark.protocol
 
 
-class _Itself(InLoop):
-    """A callback that is its own benchmark."""
+class _BenchmarkCallback(InLoop):
+    """Callback that is also the benchmark it evaluates."""
 
     @property
     def benchmark(self) -> Benchmark:  # type: ignore[override]
@@ -78,30 +78,30 @@ class _Itself(InLoop):
         return self
 
 
-class Captions(_Itself, benchmarks.Captions):
+class Captions(_BenchmarkCallback, benchmarks.Captions):
     __doc__ = benchmarks.Captions.__doc__
 
 
-class FewShotVQA(_Itself, benchmarks.FewShotVQA):
+class FewShotVQA(_BenchmarkCallback, benchmarks.FewShotVQA):
     __doc__ = benchmarks.FewShotVQA.__doc__
 
 
-class Naming(_Itself, benchmarks.Naming):
+class Naming(_BenchmarkCallback, benchmarks.Naming):
     __doc__ = benchmarks.Naming.__doc__
 
 
-class EpisodeVQA(_Itself, benchmarks.EpisodeVQA):
+class EpisodeVQA(_BenchmarkCallback, benchmarks.EpisodeVQA):
     __doc__ = benchmarks.EpisodeVQA.__doc__
 
 
 def in_loop(trainer: L.Trainer) -> Iterator[Benchmark]:
-    """The benchmarks among a trainer's callbacks."""
+    """Returns the benchmarks among a trainer's callbacks."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     return (callback.benchmark for callback in callbacks if isinstance(callback, InLoop))
 
 
 def session_of(trainer: Any, module: Any) -> Session:
-    """The session of a validation or test of Lightning's."""
+    """Returns the session of a Lightning validation or test."""
     data, plain = trainer.datamodule, copy(module.processor)
     if isinstance(plain.reader, CachedFeatures):
         pixels = module.model.vision.reader(data.scaled_decoding)
@@ -123,7 +123,13 @@ def session_of(trainer: Any, module: Any) -> Session:
 
 
 class FeaturesOfAll:
-    """Features of a run's cache, and of images that are in none of its tasks: a benchmark's own, black ones."""
+    """Reads features from the run's cache and computes those of other images: a benchmark's own, black images.
+
+    Args:
+        cached: reader of the feature cache.
+        pixels: reader of images that are not in the cache.
+        model: model that computes their features.
+    """
 
     stage: Stage = "features"
 
@@ -131,11 +137,11 @@ class FeaturesOfAll:
         self.cached, self.pixels, self.model = cached, pixels, model
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, tokens, channels). Raises `UnreadableImage` with its image."""
-        others = [image for image in dict.fromkeys(images) if image not in self.cached.digest_of]
-        if not others:
+        """Returns features (N, tokens, channels). Raises `UnreadableImage` with the image."""
+        uncached = [image for image in dict.fromkeys(images) if image not in self.cached.digest_of]
+        if not uncached:
             return self.cached(images)
         with torch.no_grad():
-            rows = self.model.encode(self.pixels(others).to(self.model.device))
-        computed = dict(zip(others, rows.to("cpu", self.cached.cache.dtype), strict=True))
+            rows = self.model.encode(self.pixels(uncached).to(self.model.device))
+        computed = dict(zip(uncached, rows.to("cpu", self.cached.cache.dtype), strict=True))
         return torch.stack([computed[x] if x in computed else self.cached([x])[0] for x in images])

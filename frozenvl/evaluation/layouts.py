@@ -1,4 +1,4 @@
-"""Files of captions, questions and answers as the data sets and their evaluation servers lay them out."""
+"""File formats of captions, questions and answers: COCO's, VQA v2's and predictions.jsonl."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from frozenvl.util.files import read_json
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """Image id → caption, from COCO's results layout, [{"image_id", "caption"}], or a predictions.jsonl.
+    """Reads image id → caption from COCO's results format, [{"image_id", "caption"}], or a predictions.jsonl.
 
     Raises:
-        UserError: another layout, an image with two captions.
+        UserError: if the file has another format, or two captions for one image.
     """
     rows = _list(path, read_json(path))
     return _by_id(path, [(_image(path, row), _first(path, row, "caption", "text")) for row in rows])
 
 
 def read_references(path: Path) -> dict[str, list[str]]:
-    """Image id → reference captions, from COCO's annotations layout or a predictions.jsonl.
+    """Reads image id → reference captions from COCO's annotations format or a predictions.jsonl.
 
     Raises:
-        UserError: another layout, an image without captions.
+        UserError: if the file has another format, or an image without captions.
     """
     content = read_json(path)
     if isinstance(content, list):
@@ -48,15 +48,15 @@ def read_references(path: Path) -> dict[str, list[str]]:
 
 
 def _image(path: Path, row: Any) -> Any:
-    """The id of a caption's image, as results name it; there, `id` may be that of the caption itself."""
+    """Returns the image id of a row: `id` in a predictions.jsonl, else `image_id` (COCO's `id` is the caption's)."""
     return _first(path, row, "id" if isinstance(row, dict) and "text" in row else "image_id")
 
 
 def read_answers(path: Path) -> dict[str, str]:
-    """Question id → answer, from VQA's results layout, [{"question_id", "answer"}], or a predictions.jsonl.
+    """Reads question id → answer from VQA's results format, [{"question_id", "answer"}], or a predictions.jsonl.
 
     Raises:
-        UserError: another layout, a question with two answers.
+        UserError: if the file has another format, or two answers to one question.
     """
     rows = _list(path, read_json(path))
     pairs = [(_first(path, row, "question_id", "id"), _first(path, row, "answer", "text")) for row in rows]
@@ -64,40 +64,42 @@ def read_answers(path: Path) -> dict[str, str]:
 
 
 def read_vqa(questions: Path, annotations: Path) -> dict[str, dict[str, Any]]:
-    """Question id → its `question`, `image_id`, `answers` and, where given, `answer_type` and `question_type`.
+    """Reads VQA v2's questions and annotations: question id → `question`, `image_id`, `answers` and `groups`.
+
+    `groups` holds `answer_type` and `question_type`, each empty if it is not given.
 
     Raises:
-        UserError: another layout than VQA v2's, or annotations and questions that do not belong together.
+        UserError: if a file has another format, or questions and annotations do not match.
     """
-    asked = {
+    question_rows = {
         str(_first(questions, row, "question_id")): row
         for row in _list(questions, _first(questions, read_json(questions), "questions"))
     }
-    known = {}
+    annotated = {}
     for row in _list(annotations, _first(annotations, read_json(annotations), "annotations")):
         question = str(_first(annotations, row, "question_id"))
-        if question not in asked:
+        if question not in question_rows:
             raise UserError(f"{annotations}: question {question} is not in {questions}")
-        known[question] = {
-            "question": str(_first(questions, asked[question], "question")),
-            "image_id": str(_first(questions, asked[question], "image_id")),
+        annotated[question] = {
+            "question": str(_first(questions, question_rows[question], "question")),
+            "image_id": str(_first(questions, question_rows[question], "image_id")),
             "answers": [
                 str(_first(annotations, answer, "answer")) for answer in _first(annotations, row, "answers")
             ],
             "groups": {key: str(row.get(key, "")) for key in ("answer_type", "question_type")},
         }
-    if missing := [question for question in asked if question not in known]:
+    if missing := [question for question in question_rows if question not in annotated]:
         raise UserError(f"{questions}: {len(missing)} questions have no annotation (first: {missing[0]})")
-    return known
+    return annotated
 
 
 def caption_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
-    """COCO's results layout; ids that are whole numbers are written as such."""
+    """Converts image id → caption to COCO's results format. Ids that are whole numbers become integers."""
     return [{"image_id": _number(image), "caption": text} for image, text in captions.items()]
 
 
 def vqa_results(answers: Mapping[str, str]) -> list[dict[str, Any]]:
-    """VQA's results layout."""
+    """Converts question id → answer to VQA's results format. Ids that are whole numbers become integers."""
     return [{"question_id": _number(question), "answer": text} for question, text in answers.items()]
 
 
@@ -112,6 +114,7 @@ def _list(path: Path, content: Any) -> list[Any]:
 
 
 def _first(path: Path, row: Any, *keys: str) -> Any:
+    """Returns the value of the first of `keys` that a row has."""
     for key in keys:
         if isinstance(row, dict) and key in row:
             return row[key]
@@ -119,9 +122,9 @@ def _first(path: Path, row: Any, *keys: str) -> Any:
 
 
 def _by_id(path: Path, pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    known: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if str(key) in known:
+        if str(key) in values:
             raise UserError(f"{path}: {key} stands there twice; keep one result each")
-        known[str(key)] = value
-    return known
+        values[str(key)] = value
+    return values

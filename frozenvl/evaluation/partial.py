@@ -1,4 +1,4 @@
-"""Predictions kept batch by batch, so that an interrupted evaluation goes on where it stopped."""
+"""Partial predictions, saved after each batch so that an interrupted evaluation resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ from frozenvl.util.files import as_line, cannot_write, read_lines, write_atomica
 Row = dict[str, Any]
 """A line of predictions.jsonl."""
 Answered = Sequence[tuple[Request, Answer]]
+"""Requests with their answers."""
 FILES = "part-*.jsonl"
-"""Names of the files that keep a part of an evaluation's predictions."""
+"""Glob pattern of the files that hold partial predictions."""
 
 
 class PartialPredictions:
-    """The predictions of this rank, and those that an earlier run of the same evaluation left.
+    """Predictions of this rank, and predictions that an earlier run of the same evaluation saved.
 
     Args:
-        name: of the evaluation.
-        fingerprint: of all that the predictions depend on; predictions with another one are not used.
+        name: name of the evaluation.
+        fingerprint: hash of everything that the predictions depend on. Saved predictions with another one are ignored.
     """
 
     def __init__(self, session: Session, name: str, fingerprint: str) -> None:
         self.folder, self.fingerprint, self.session = session.folder / name, fingerprint, session
         self.own: dict[str, Row] = {}
         self.known: dict[str, Row] = {}
-        if session.resumable:  # one rank looks, since the others might see less, or more
+        if session.resumable:  # only rank 0 reads the files: all ranks have to agree on what is answered
             self.known = gather(self._read() if session.rank == 0 else {})[0]
         self._file = self.folder / FILES.replace("*", uuid.uuid4().hex[:8])
 
     def _read(self) -> dict[str, Row]:
+        """Reads the saved rows with this fingerprint, of a finished or interrupted evaluation, by query id."""
         rows: list[Row] = []
-        with suppress(UserError):  # no finished evaluation that could be used again
+        with suppress(UserError):  # there is no finished evaluation
             if read_score(self.folder / "score.json").fingerprint == self.fingerprint:
                 rows += read_lines(self.folder / "predictions.jsonl")
         for path in sorted(self.folder.glob(FILES)):
-            head, *others = [*read_lines(path)] or [None]
-            rows += others if head == {"fingerprint": self.fingerprint} else []
+            head, *saved = [*read_lines(path)] or [None]
+            rows += saved if head == {"fingerprint": self.fingerprint} else []
         return {row["id"]: row for row in rows}
 
     def add(self, answered: Answered) -> None:
-        """Keeps the answers of a batch."""
+        """Adds the answers of a batch, and saves them if the session is resumable."""
         rows = {answer.query.id: row_of(request, answer) for request, answer in answered}
         self.own |= rows
         if not self.session.resumable:
@@ -65,15 +67,15 @@ class PartialPredictions:
             raise cannot_write(self._file, error) from None
 
     def gathered(self, requests: Iterable[Request]) -> Answered:
-        """The answers to requests, of all ranks and of earlier runs, with the references of today."""
+        """Returns the answers to requests, from all ranks and earlier runs, with the current references."""
         rows = dict(self.known)
-        for own in gather(self.own):
-            rows |= own
+        for rank_rows in gather(self.own):
+            rows |= rank_rows
         return [(request, answer_of(request.query, rows[request.query.id])) for request in requests]
 
 
 def row_of(request: Request, answer: Answer) -> Row:
-    """A line of predictions.jsonl. The images of the prompt, as it was shown, are told by name."""
+    """Converts an answer to a line of predictions.jsonl. The prompt is the one shown, with images by name."""
     query = request.query
     parts = [{"text": part} if isinstance(part, str) else {"image": part.name} for part in request.prompt]
     optional = {
@@ -99,7 +101,7 @@ def row_of(request: Request, answer: Answer) -> Row:
 
 
 def answer_of(query: Query, row: Row) -> Answer:
-    """The answer that a row keeps, to the query as it is today."""
+    """Converts a row of predictions.jsonl back to an answer, to the query as it is now."""
     vector = np.frombuffer(b64decode(row["vector"]), "<f4") if "vector" in row else None
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
     return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason)

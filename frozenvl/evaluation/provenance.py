@@ -1,4 +1,4 @@
-"""What a score depends on, kept beside it: without it no number can be reproduced."""
+"""The provenance of a score: everything it depends on, recorded with it so that it can be reproduced."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
+"""Distributions whose versions are recorded."""
 
 
 def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> dict[str, Any]:
-    """The model, how it runs, how images are read, versions.
+    """Returns the provenance of a run: model, trained weights, precision, image reading and library versions.
 
     Args:
-        module: a FrozenModule; this file knows nothing of Lightning.
-        blind: whether every image is black, in training as well.
+        module: a `FrozenModule`, typed as Any because this file does not import Lightning.
+        blind: whether every image is black, in training too.
+        scaled_decoding: whether images are decoded at a reduced size.
+        batch_size: number of queries in an evaluation batch.
     """
     return {
         "blind": blind,
@@ -35,12 +38,12 @@ def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> 
 
 
 def of_loop(module: Any, data: Any) -> dict[str, Any]:
-    """`of_run` of a module on the data module of its Trainer."""
+    """Returns the provenance of a run under Lightning, from its module and data module."""
     return of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
 
 
 def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
-    """Hash of all that predictions depend on."""
+    """Returns a hash of everything that predictions depend on: provenance, prompts, image contents, candidates."""
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
     for query in queries:
         parts = [part if isinstance(part, str) else {"image": content_of(part)} for part in query.prompt]
@@ -50,7 +53,7 @@ def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
 
 @lru_cache(maxsize=2**17)
 def content_of(image: Image) -> str:
-    """The hash of an image's content; "unreadable" where it cannot be read."""
+    """Returns the hash of an image's content; "unreadable" if it cannot be read."""
     try:
         return image.digest
     except UnreadableImage:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: its score, predictions, a gallery, and some answers with their full prompts."""
+"""Writes the results of an evaluation: scores, predictions, a gallery, and a few answers with their full prompts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from frozenvl.util.files import as_line, write_atomically
 from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
 MAX_TILES = 12
-"""Images in a gallery."""
+"""Largest number of images in a gallery."""
 MAX_SHOWN = 6
-"""Right answers shown with their full prompt, and as many wrong ones."""
+"""Largest number of right answers, and of wrong answers, that are written with their full prompts."""
 SIDE = 160
-"""Longest side of an image in a shown prompt, in pixels."""
+"""Longest side of a thumbnail in a written prompt, in pixels."""
 
 
 def write_results(evaluation: Evaluation, answered: Answered) -> None:
-    """Scores answers and logs the scores on all ranks; writes and draws on one.
+    """Scores the answers and logs the scores on all ranks; writes files on rank 0.
 
     Args:
-        answered: requests with their answers, ordered by query id.
+        answered: requests with their answers, sorted by query id.
     """
     benchmark, setting, session = evaluation.benchmark, evaluation.setting, evaluation.session
     name = evaluation.name
@@ -57,7 +57,7 @@ def write_results(evaluation: Evaluation, answered: Answered) -> None:
     if unreadable := sum(bool(answer.unreadable) for answer in answers.values()):
         print(
             f"{name}: {unreadable} of {len(answers)} prompts could not be read and count as wrong; "
-            f"{folder / 'predictions.jsonl'} says why",
+            f"{folder / 'predictions.jsonl'} gives the reasons",
             file=sys.stderr,
         )
     references = {key: answer.query.references for key, answer in answers.items()}
@@ -87,10 +87,10 @@ def write_results(evaluation: Evaluation, answered: Answered) -> None:
 
 
 def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:
-    """Draws the gallery, as a PNG and in TensorBoard.
+    """Draws a gallery of answers, as a PNG file and in TensorBoard.
 
     Args:
-        rights: query id → how right its answer is, from 0 to 1.
+        rights: query id → how right its answer is, from 0 to 1; None if undefined.
     """
     session, tiles = evaluation.session, []
     black = evaluation.view == "test-blind" or session.provenance["blind"]
@@ -103,9 +103,9 @@ def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str
             continue
         try:
             picture = query.image.read()
-        except UnreadableImage:  # where a view did not look at it
+        except UnreadableImage:  # possible in views that do not show the image to the model
             continue
-        text = " ".join(answer.text.split())  # ends of lines that no font can draw
+        text = " ".join(answer.text.split())  # no font can draw line ends
         right = rights[request.query.id]
         mark = "" if right is None else "✓ " if right >= 0.5 else "✗ "
         tiles.append(Tile(picture, [f"{mark}→ {text}", *notes], query.question, query.references))
@@ -120,7 +120,7 @@ def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str
 
 
 def show_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:
-    """Writes a few right and wrong answers with their prompts, as they were shown, for the report."""
+    """Writes a few right and wrong answers with the prompts that the model saw to shown.json, for the report."""
     folder = evaluation.session.folder / evaluation.name
     rows: list[dict[str, Any]] = []
     counts = {True: 0, False: 0}
@@ -136,21 +136,21 @@ def show_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str
         counts[is_right] += 1
         for file, picture in pictures.items():
             write_atomically(folder / file, picture)
-        own = {"text": answer.text, "references": list(request.query.references)}
-        rows.append({"id": request.query.id, "right": right, "prompt": prompt, **own})
+        texts = {"text": answer.text, "references": list(request.query.references)}
+        rows.append({"id": request.query.id, "right": right, "prompt": prompt, **texts})
         if len(rows) == 2 * MAX_SHOWN:
             break
     write_atomically(folder / "shown.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def in_mixed_order(answered: Answered, purpose: str) -> Iterator[tuple[Request, Answer]]:
-    """The readable ones, in a fixed mixed order."""
+    """Returns the answers to readable prompts, shuffled with a fixed seed (`purpose`)."""
     readable = [pair for pair in answered if not pair[1].unreadable]
     return (readable[place] for place in Permutation(len(readable), purpose))
 
 
 def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], dict[str, bytes]]:
-    """The `number`-th shown prompt as JSON, and its images by file."""
+    """Returns the `number`-th written prompt as JSON, and the content of its thumbnails by file name."""
     parts: list[dict[str, str]] = []
     pictures: dict[str, bytes] = {}
     for part in prompt:
@@ -164,7 +164,7 @@ def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], 
 
 
 def thumbnail(image: Image) -> bytes:
-    """A small JPEG."""
+    """Returns a small JPEG of an image, at most `SIDE` pixels wide and high."""
     picture = image.read(SIDE).copy()
     picture.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()

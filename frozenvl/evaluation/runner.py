@@ -1,7 +1,7 @@
-"""Runs a benchmark: which queries a rank takes, going on after an interruption, gathering.
+"""Runs benchmarks: deals batches to ranks, resumes after an interruption and gathers the answers.
 
-Batches are fixed by position and dealt whole to the ranks, and gathered once at the end. So the number of ranks
-changes nothing, and a rank without a query still takes part.
+Batches are fixed by position, dealt whole to the ranks and gathered once at the end. So the scores do not depend on the
+number of ranks. A rank without queries still takes part in the gather.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from frozenvl.util.progress import progress_line
 
 
 def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
-    """Asks a setting's queries in each view; scores, logs, writes and draws.
+    """Evaluates a setting in each view: answers its queries, then logs the scores and writes the results.
 
     Raises:
-        UserError: before the first is answered, where a prompt is too long; naming the benchmark.
+        UserError: if a prompt is too long; checked before the first query is answered.
     """
-    everything = benchmark.queries(setting)
     name = name_of(benchmark, setting)
-    queries = in_order(name, everything, session)
+    queries = in_order(name, benchmark.queries(setting), session)
     check_length(name, benchmark.ask, queries, session)
     for view in session.views:
         evaluation = evaluation_of(benchmark, setting, view, session, queries)
@@ -42,11 +41,11 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
 
 
 def run(evaluation: Evaluation) -> None:
-    """Answers what is not answered yet, batch by batch; then scores, writes and draws."""
+    """Answers the remaining requests batch by batch, then logs the scores and writes the results."""
     session, requests = evaluation.session, evaluation.requests
     partial = PartialPredictions(session, evaluation.name, evaluation.fingerprint)
-    if known := sum(request.query.id in partial.known for request in requests) if session.rank == 0 else 0:
-        print(f"{evaluation.name}: {known} of {len(requests)} answers are kept from before")
+    if reused := sum(request.query.id in partial.known for request in requests) if session.rank == 0 else 0:
+        print(f"{evaluation.name}: {reused} of {len(requests)} answers are reused from an earlier run")
     batches = evaluation_batches(requests, session.batch_size)[session.rank :: session.world_size]
     with progress_line(evaluation.name, session.rank == 0, len(batches)) as progress:
         for done, batch in enumerate(batches, start=1):

@@ -1,4 +1,4 @@
-"""score.json: the scores of an evaluation, and what they depend on. One schema, one writer, one reader; no torch."""
+"""The score.json file of an evaluation: its schema, writer and reader. No torch here."""
 
 from __future__ import annotations
 
@@ -12,43 +12,48 @@ from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json, write_atomically
 
 SCHEMA = 2
+"""Version of the file format."""
 LOSSES = "perplexity"
-"""Name of the evaluation that keeps the losses of the validation pairs, which are logged below `val/`."""
+"""Name of the evaluation that holds the losses on the validation pairs. They are logged as `val/...`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """The content of a score.json."""
+    """Content of a score.json."""
 
     name: str
-    """Name of the evaluation, and of its folder."""
+    """Name of the evaluation and of its folder."""
     benchmark: str
+    """Name of the benchmark."""
     protocol: str
     """Kind of the benchmark, such as "vqa"."""
     metrics: tuple[Metric, ...]
+    """Descriptions of the scores."""
     setting: dict[str, Any]
-    """Shots, ways, seed, induction …"""
+    """Values of the setting: shots, ways, seed, induction, …"""
     view: str
-    """How images were shown."""
+    """How images were shown: "seeing", "test-blind" or "text-only"."""
     scores: dict[str, float]
     intervals: dict[str, tuple[float, float]]
-    """Score → (low, high) of its 95 % interval."""
+    """Score name → (low, high) of its 95 % interval."""
     baselines: dict[str, float]
-    """Scores without a model, on the scale of the main score."""
+    """Scores that need no model, such as chance, on the scale of the main score."""
     samples: int
-    """Number of queries that were answered."""
+    """Number of answered queries."""
     of: int
-    """Number of queries that there are."""
+    """Number of queries in the setting."""
     partial: bool
+    """True if only some of the queries were answered (`--limit`)."""
     unreadable: int
-    """Number of queries with an image that cannot be read."""
+    """Number of answered queries whose prompt could not be read."""
     step: int
+    """Number of optimiser steps that the model was trained for."""
     fingerprint: str
-    """Hash of all that the predictions depend on."""
+    """Hash of everything that the predictions depend on."""
     supervised_encoder: str
-    """A note on an encoder that was trained with labels on the benchmark's classes; else empty."""
+    """Note about an encoder that was trained with labels of the benchmark's classes; empty if there is none."""
     provenance: dict[str, Any]
-    """Model, wording, decoding, versions: without them a number cannot be reproduced."""
+    """Everything needed to reproduce the scores: model, wording, decoding, versions, …"""
 
     @property
     def main(self) -> str:
@@ -57,21 +62,22 @@ class Score:
 
     @property
     def shown(self) -> list[str]:
-        """Names of the scores that tables show, the main one first."""
+        """Names of the scores that tables show, the main score first."""
         listed = sorted(self.metrics, key=lambda metric: not metric.main)
         return [metric.name for metric in listed if metric.shown and metric.name in self.scores]
 
     def metric(self, score: str) -> Metric:
-        """The description of one of the scores."""
+        """Returns the description of one of the scores."""
         return metric_of(score, self.metrics)
 
 
 def score_files(run: Path) -> list[Path]:
-    """The score.json files of a run's evaluations."""
+    """Returns the score.json files of a run's evaluations."""
     return sorted(run.glob("evaluation/*/score.json"))
 
 
 def write_score(file: Path, score: Score) -> None:
+    """Writes a score.json."""
     content = {"schema": SCHEMA} | asdict(score)
     write_atomically(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -80,7 +86,7 @@ def read_score(file: Path) -> Score:
     """Reads a score.json.
 
     Raises:
-        UserError: no such file, another schema, or damaged content.
+        UserError: if the file is missing or damaged, or has another schema.
     """
     content = read_json(file)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
@@ -99,10 +105,10 @@ def _score(content: dict[str, Any]) -> Score:
         key: {str(name): float(value) for name, value in content[key].items()}
         for key in ("scores", "baselines")
     }
-    ends = {str(name): (float(low), float(high)) for name, (low, high) in content["intervals"].items()}
+    bounds = {str(name): (float(low), float(high)) for name, (low, high) in content["intervals"].items()}
     mappings = {key: dict(content[key]) for key in ("setting", "provenance")}
     metrics = tuple(Metric(**metric) for metric in content["metrics"])
-    score = Score(**content | numbers | mappings | {"intervals": ends, "metrics": metrics})
+    score = Score(**content | numbers | mappings | {"intervals": bounds, "metrics": metrics})
     if not score.scores:
         raise ValueError("it has no scores")
     if score.main not in score.scores:

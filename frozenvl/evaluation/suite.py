@@ -1,4 +1,4 @@
-"""Suites: the benchmarks of YAML files, on a trained run."""
+"""Suites: benchmarks read from YAML files and evaluated on a trained run."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from frozenvl.util.errors import UserError
 
 
 def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> dict[str, Benchmark]:
-    """The benchmarks of some YAML files, by name.
+    """Reads the benchmarks of YAML files, by name.
 
     Args:
-        paths: of the files; each has `benchmarks`, and may refer to `${root}`.
+        paths: YAML files; each has the key `benchmarks`, and may refer to `${root}`.
         root: folder of the data.
-        only: names of those that are wanted; all, if empty.
+        only: names of the benchmarks to make; empty for all.
 
     Raises:
-        UserError: no such file or benchmark, or one that cannot be made.
+        UserError: if a file or benchmark is missing, or a benchmark cannot be made.
     """
     described: dict[str, Any] = {}
     for path in paths:
-        found = read_described(path, root)
-        if twice := described.keys() & found.keys():
+        added = read_described(path, root)
+        if twice := described.keys() & added.keys():
             raise UserError(f"{path}: benchmark {min(twice)} stands in another file, too; rename one")
-        described |= found
+        described |= added
     if unknown := [name for name in only if name not in described]:
         raise UserError(f"no benchmark {unknown[0]!r}; there are {', '.join(described)}")
     for name in described:
@@ -49,13 +49,13 @@ def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> 
 
 
 def read_described(path: Path, root: str | None) -> dict[str, Any]:
-    """What a file says of its benchmarks, by name."""
+    """Reads the descriptions of a file's benchmarks by name, with `${root}` filled in."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
         loaded = OmegaConf.load(path)
         if OmegaConf.is_dict(loaded) and OmegaConf.is_missing(loaded, "root") and not root:
-            raise UserError(f"{path}: asks for the folder of the data; name it with --root")
+            raise UserError(f"{path}: needs the folder of the data; name it with --root")
         content = OmegaConf.merge(loaded, {"root": root} if root else {})
         plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError, OSError) as error:
@@ -72,7 +72,7 @@ def read_described(path: Path, root: str | None) -> dict[str, Any]:
 
 
 def make(name: str, described: Any) -> Benchmark:
-    """A benchmark from its YAML."""
+    """Makes a benchmark from its description (`class_path`, `init_args`)."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--benchmark", type=Benchmark)
     try:
@@ -85,11 +85,11 @@ def make(name: str, described: Any) -> Benchmark:
 
 
 def reason(error: BaseException) -> str:
-    """What a source or benchmark said, or else jsonargparse, in one line."""
+    """Returns the reason of an error in one line: the `UserError` that caused it, else jsonargparse's message."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
-            return str(cause).replace("--data.root", "--root")  # which is the option of `fit`
+            return str(cause).replace("--data.root", "--root")  # sources name the option of `fit`
         cause = cause.__cause__ or cause.__context__
     return " ".join(str(error).split())[:300]
 
@@ -97,11 +97,11 @@ def reason(error: BaseException) -> str:
 def session_of(
     trained: Trained, folder: Path, views: Sequence[View], batch_size: int, limit: int | None
 ) -> Session:
-    """The session of a suite.
+    """Returns the session of a suite.
 
     Args:
-        folder: of the evaluations.
-        limit: number of batches of each setting; by default all.
+        folder: parent folder of the evaluations.
+        limit: largest number of batches of each setting; None for all.
     """
     module = trained.module
     return Session(
@@ -119,7 +119,7 @@ def session_of(
 
 
 def check_suite(benchmarks: Mapping[str, Benchmark], session: Session) -> None:
-    """Raises `UserError` where a benchmark could not be run; naming it."""
+    """Raises `UserError` if a benchmark cannot be evaluated; the message names it."""
     refuse_twins(benchmarks.values())
     for benchmark in benchmarks.values():
         benchmark.prepare(session.rank == 0)
@@ -128,7 +128,7 @@ def check_suite(benchmarks: Mapping[str, Benchmark], session: Session) -> None:
 
 
 def run_suite(benchmarks: Mapping[str, Benchmark], session: Session) -> None:
-    """Evaluates all benchmarks; answers of an earlier run with the same fingerprint are used again."""
+    """Evaluates all benchmarks. Saved answers with the same fingerprint are reused."""
     for benchmark in benchmarks.values():
         for setting in benchmark.settings():
             evaluate(benchmark, setting, session)

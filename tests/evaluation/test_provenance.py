@@ -38,7 +38,7 @@ def test_other_images_under_the_same_names_are_asked_again(evaluate, answered, t
     assert answered == [2]
     content_of.cache_clear()  # as another process would
     assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
-    assert answered == [2] and "2 of 2 answers are kept from before" in capsys.readouterr().out
+    assert answered == [2] and "2 of 2 answers are reused from an earlier run" in capsys.readouterr().out
     content_of.cache_clear()
     assert evaluate(coco(tmp_path / "data", "a dog", "blue")) == 0
     assert answered == [2, 2]

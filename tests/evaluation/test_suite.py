@@ -138,7 +138,7 @@ def test_the_small_suite_can_be_read(data):
         ("benchmarks: {\n", "suite.yaml: "),
         (
             "root: ???\nbenchmarks: {a: {class_path: x}}\n",
-            "suite.yaml: asks for the folder of the data; name it with --root",
+            "suite.yaml: needs the folder of the data; name it with --root",
         ),
         ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
     ],
