@@ -1,1 +1,1 @@
-"""Helpers that know nothing of models or data."""
+"""Helpers independent of models and data."""

@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 
 
 def count(text: str) -> int:
-    """A whole number of 1 or more."""
+    """Parses a whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise ArgumentTypeError(f"{text} is not a number of 1 or more")
@@ -14,7 +14,7 @@ def count(text: str) -> int:
 
 
 def positive(text: str) -> float:
-    """A finite number above 0."""
+    """Parses a finite number above 0."""
     number = float(text)
     if not 0 < number < float("inf"):
         raise ArgumentTypeError(f"{text} is not above 0")
@@ -22,7 +22,7 @@ def positive(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number above 0, up to 1."""
+    """Parses a share: a number above 0 and at most 1."""
     number = positive(text)
     if number > 1:
         raise ArgumentTypeError(f"{text} is no share, from 0 to 1")
@@ -30,7 +30,7 @@ def share(text: str) -> float:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """KEY=VALUE as a pair."""
+    """Parses KEY=VALUE into a pair."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise ArgumentTypeError(f"{text} is not KEY=VALUE, such as data.root=DATA/flickr8k")

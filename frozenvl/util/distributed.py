@@ -1,4 +1,4 @@
-"""What the ranks of a run tell each other, and how they part."""
+"""Communication between the ranks of a run."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import gc
 from typing import Any
 
 import torch
-import torch.distributed.nn  # before there is a group: its functions keep the one they find as a default
+import torch.distributed.nn  # before a group exists: its functions store the current one as default argument
 
 
 def gather(mine: Any) -> list[Any]:
-    """Every rank's object, on every rank."""
+    """Returns the objects of all ranks, in rank order, on every rank."""
     if not torch.distributed.is_initialized():
         return [mine]
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, mine)
-    return parts
+    objects: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(objects, mine)
+    return objects
 
 
 def leave_group() -> None:
-    """Ends the group of processes, and its threads, while Python still runs.
+    """Destroys the process group and its threads before Python exits.
 
-    A thread of gloo's that lets go of a tensor after Python has ended aborts the process (PyTorch issue 190489).
+    Otherwise a gloo thread that frees a tensor after Python's end aborts the process (PyTorch issue 190489).
     """
     if torch.distributed.is_initialized():
-        gc.collect()  # a DDP model that is still about would keep the group alive
+        gc.collect()  # a DDP model not yet collected would keep the group alive
         torch.distributed.destroy_process_group()

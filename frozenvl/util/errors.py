@@ -14,11 +14,11 @@ class UserError(Exception):
 
 
 class RunError(UserError):
-    """A run that started well and failed midway (a full disk, a failed server): exit status 1.
+    """Failure in the middle of a run (a full disk, a failed server): exit status 1.
 
     Args:
-        message: one line.
-        quiet: whether another rank says so already.
+        message: error line.
+        quiet: whether to print nothing, because another rank prints the same.
     """
 
     status = 1
@@ -29,12 +29,12 @@ class RunError(UserError):
 
 
 class Stopped(RunError):
-    """A run that was told to stop by a signal.
+    """End of a run that received a signal.
 
     Args:
-        message: one line.
-        status: of the process.
-        quiet: whether another rank says so already.
+        message: line to print.
+        status: exit status of the process.
+        quiet: whether to print nothing, because another rank prints the same.
     """
 
     def __init__(self, message: str, status: int, quiet: bool = False) -> None:
@@ -43,11 +43,11 @@ class Stopped(RunError):
 
 
 class UnreadableImage(UserError):
-    """An image whose content cannot be had: training replaces its sample, evaluation counts it as wrong.
+    """Image that cannot be read or decoded: training replaces its sample, evaluation counts it as wrong.
 
     Args:
-        message: one line.
-        image: the `prompt.Image`, where it is known.
+        message: error line.
+        image: the `prompt.Image`, if known.
     """
 
     def __init__(self, message: str, image: Any = None) -> None:
@@ -56,7 +56,7 @@ class UnreadableImage(UserError):
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """A suggestion for an error line: the known word that may have been meant, or all of them."""
+    """Returns a suggestion for an error line: the closest known word, or all of them."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, known, 1)

@@ -1,4 +1,4 @@
-"""Files read with clear errors, and written whole or not at all."""
+"""Reading files with clear errors, and writing them atomically."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from frozenvl.util.errors import RunError, UserError
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Writes a file whole or not at all, as `whole_file` does."""
+    """Writes a file whole or not at all (see `whole_file`). Strings are encoded as UTF-8."""
     with whole_file(path) as file:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 def write_once(path: Path, data: str) -> bool:
-    """Writes a file whole, unless there is one; whether it did. Of several processes, one alone does."""
+    """Writes a file atomically unless it exists. Returns whether it did: True in only one of several processes."""
     written = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
     write_atomically(written, data)
     try:
@@ -35,13 +35,15 @@ def write_once(path: Path, data: str) -> bool:
 
 @contextmanager
 def whole_file(path: Path, one_writer: bool = False) -> Iterator[BinaryIO]:
-    """A file to write, beside the target; what was written is flushed to the disk, then renamed over it.
+    """Context manager for atomic writes: yields a temporary file, then flushes it to disk and renames it to `path`.
 
     Args:
-        one_writer: whether no other process writes the same file: then what a killed one left is overwritten.
+        path: file to write. If writing fails, its old content stays.
+        one_writer: whether only one process writes this file. The temporary file then has a fixed name, so the next
+            write replaces the one that a killed process left.
 
     Raises:
-        RunError: where it cannot be written (no space, no permission); what stood there before still stands.
+        RunError: if the file cannot be written (no space, no permission).
     """
     temporary = path.with_name(f".{path.name}{'' if one_writer else '.' + uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -60,13 +62,13 @@ def whole_file(path: Path, one_writer: bool = False) -> Iterator[BinaryIO]:
 
 
 def cannot_write(path: Path, error: OSError) -> RunError:
-    """The line for a failed write."""
+    """Returns the error for a failed write."""
     advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder"
     return RunError(f"{path}: cannot be written ({error.strerror}); {advice}")
 
 
 def as_line(row: Any) -> str:
-    """One line of JSON Lines. Characters that Unicode takes for line ends are escaped."""
+    """Returns a row as a line of JSON Lines, with other Unicode line breaks (such as U+2028) escaped."""
     text = json.dumps(row, ensure_ascii=False)
     if len(text.splitlines()) > 1:
         text = json.dumps(row)
@@ -74,7 +76,7 @@ def as_line(row: Any) -> str:
 
 
 def read_lines(path: Path) -> Iterator[Any]:
-    """The objects of a JSON Lines file, as far as it was written: a kill may have cut its last line off."""
+    """Yields the objects of a JSON Lines file up to the first invalid line, which a killed process may have cut off."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     for line in text.split("\n"):
         try:
@@ -84,10 +86,10 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or of a JSON Lines file as a list.
+    """Reads a JSON file, or a JSON Lines file (`.jsonl`) as a list.
 
     Raises:
-        UserError: no such file, or not JSON.
+        UserError: if the file is missing, unreadable or not valid JSON.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Galleries: images with what was said about them."""
+"""Galleries: sheets of images with questions, model outputs and references."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 SIDE, MARGIN, COLUMNS = 224, 12, 4
 TEXT_HEIGHT, LINE = 150, 15
 WIDTH = 34
-"""Characters in a line of text."""
+"""Number of characters per line of text."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An image and what is written below it."""
+    """Image and the texts below it."""
 
     image: Image.Image
     texts: Sequence[str]
-    """What models said."""
+    """Model outputs, or training targets."""
     question: str = ""
     references: Sequence[str] = ()
 
 
 def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
-    """A sheet of tiles: image, question if there is one, what models said in blue, references in grey."""
+    """Draws a sheet of tiles: image, question in black, model outputs in blue, references in grey."""
     rows = -(-max(1, len(tiles)) // COLUMNS)
     size = (SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN)
     sheet = Image.new("RGB", (COLUMNS * size[0], rows * size[1]), "white")
     draw = ImageDraw.Draw(sheet)
-    # Pillow's own font has neither arrows nor most alphabets; matplotlib brings one that has.
+    # Pillow's default font lacks arrows and most alphabets; matplotlib's DejaVu Sans has them.
     font = ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size=11)
     for place, tile in enumerate(tiles):
         row, column = divmod(place, COLUMNS)
@@ -49,12 +49,12 @@ def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
 
 
 def as_png(picture: Image.Image) -> bytes:
-    """The content of a PNG file."""
+    """Encodes an image as PNG."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def wrap(text: str, most: int) -> list[str]:
-    """Lines of a tile's width, at most so many."""
+    """Wraps text to the width of a tile, in at most `most` lines."""
     return textwrap.wrap(text, WIDTH, max_lines=most, placeholder=" …")

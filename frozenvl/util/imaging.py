@@ -1,4 +1,4 @@
-"""Image files to upright 8-bit RGB. Whatever stands in a file: pixels, or one line that says what is wrong."""
+"""Decodes image files to upright 8-bit RGB. A file that cannot be decoded raises a one-line error."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from PIL import ImageOps
 from frozenvl.util.errors import UnreadableImage
 
 MAX_PIXELS = 175_000_000
-"""An image that claims more is refused by its header. A little less than Pillow's limit, which others may change."""
+"""Images with more pixels are refused by their header. Just below Pillow's limit, which other code may change."""
 MARGIN = 2
-"""A JPEG decoded at reduced size is at least this many times as large as what it will be fitted into."""
+"""A JPEG decoded at reduced size is at least this many times as large as the square it will be fitted into."""
 END_OF_JPEG = b"\xff\xd9"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-"""What is decoded. Not all that Pillow opens: for EPS it starts a program, some others match almost any bytes."""
+"""Formats that are decoded. Pillow opens more, but EPS starts a program and some others match almost any bytes."""
 
-# Pillow warns of sizes that are allowed here and of odd metadata. Set once: `catch_warnings` is not thread-safe.
+# Pillow warns about allowed sizes and odd metadata. Set globally, because `catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def decode(source: Path | bytes, what: str, side: int | None = None) -> PIL.Image.Image:
-    """The first frame, turned as its EXIF orientation says. Transparency is dropped, not blended.
+    """Decodes the first frame, rotated by its EXIF orientation. Transparency is dropped, not blended.
 
     Args:
-        source: a file, or a file's content.
-        what: names the image in messages.
-        side: of the square that the image will be fitted into, in pixels: a JPEG is then decoded at 1/2, 1/4 or 1/8
-            of its size, as long as its longest side stays at least `MARGIN` times this.
+        source: image file, or its content.
+        what: name of the image in messages.
+        side: side in pixels of the square that the image will be fitted into. A JPEG is then decoded at 1/2, 1/4 or
+            1/8 of its size, as long as its longest side stays at least `MARGIN * side`.
 
     Raises:
-        UnreadableImage: no such file, or its content cannot be decoded whole.
+        UnreadableImage: if the file is missing or its content cannot be decoded completely.
     """
     data = content(source, what) if isinstance(source, Path) else source
     try:
         try:
             image = _load(data, side)
         except OSError:
-            cut = data.rstrip(b"\xff")  # half a marker
+            cut = data.rstrip(b"\xff")  # a marker cut in half
             if not _lacks_only_its_end(cut):
                 raise
             image = _load(cut + END_OF_JPEG, side)
@@ -65,20 +65,20 @@ def _load(data: bytes, side: int | None) -> PIL.Image.Image:
 
 
 def _lacks_only_its_end(data: bytes) -> bool:
-    """Whether a JPEG that ends too early has all its pixels: then what follows its last byte changes none."""
+    """Returns whether a truncated JPEG has all its pixels: then bytes appended to it change none of them."""
     if not data.startswith(b"\xff\xd8"):
         return False
-    one, other = (
+    first, second = (
         _load(data + more + END_OF_JPEG, None).tobytes() for more in (b"", bytes(range(254, 0, -1)))
     )
-    return one == other
+    return first == second
 
 
 def content(path: Path, what: str) -> bytes:
-    """The bytes of an image file.
+    """Reads the bytes of an image file.
 
     Raises:
-        UnreadableImage: where they cannot be had.
+        UnreadableImage: if the file is missing or cannot be read.
     """
     try:
         return path.read_bytes()
@@ -99,7 +99,7 @@ def _formats() -> list[str]:
 def _turn_upright(image: PIL.Image.Image) -> None:
     try:
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # metadata that cannot be read does not say which side is up
+    except Exception:  # unreadable metadata: keep the orientation
         return
 
 
@@ -111,15 +111,15 @@ def _rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Grey values of more than 8 bits, scaled: Pillow's own conversion would clip them at 255."""
+    """Scales grey values of more than 8 bits to 8. Pillow's own conversion would clip them at 255."""
     values = np.asarray(image)
     if image.mode != "F" and values.min() >= 0 and values.max() < 2**16:
         return PIL.Image.fromarray((values >> 8).astype(np.uint8))
     # Floats and 32-bit integers have no agreed range: the lowest becomes black, the highest white.
-    known = values[np.isfinite(values)].astype(np.float64)
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
-    finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    return PIL.Image.fromarray(((finite - low) * (255 / max(high - low, 1e-30))).astype(np.uint8))
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    clipped = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+    return PIL.Image.fromarray(((clipped - low) * (255 / max(high - low, 1e-30))).astype(np.uint8))
 
 
 def _reason(error: Exception, data: bytes | None = None) -> str:
@@ -127,8 +127,8 @@ def _reason(error: Exception, data: bytes | None = None) -> str:
         return "it is empty"
     if isinstance(error, PIL.UnidentifiedImageError):
         start = (data or b"")[:1024].lower()
-        page = b"<html" in start or b"<!doctype html" in start
-        return "it is an HTML page" if page else "cannot identify image file"
+        is_html = b"<html" in start or b"<!doctype html" in start
+        return "it is an HTML page" if is_html else "cannot identify image file"
     if isinstance(error, PIL.Image.DecompressionBombError):
         return f"more than {MAX_PIXELS // 10**6} megapixels"
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

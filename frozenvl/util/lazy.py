@@ -1,4 +1,4 @@
-"""Sequences whose items are made when they are looked at."""
+"""Sequences whose items are computed on access."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class LazySequence(Sequence[T]):
-    """A sequence whose items are made when they are looked at.
+    """Sequence whose items are computed on each access, and not stored.
 
     Args:
         size: number of items.
-        make: index → item.
+        make: function from index to item.
     """
 
     def __init__(self, size: int, make: Callable[[int], T]) -> None:

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def print_beside(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Prints a table; where it is too wide for the terminal and turned over is narrower, a row for each of its columns.
+    """Prints a table. One too wide for the terminal is transposed if that makes it narrower.
 
     Args:
-        corner: the heading of the rows' names.
-        rows: a name, and a cell for each column.
+        corner: heading of the column of row names.
+        columns: headings of the other columns.
+        rows: rows as (name, cells), with a cell per column.
     """
     from rich.console import Console
     from rich.table import Column, Table
@@ -28,18 +29,20 @@ def print_beside(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, 
 
     console = Console()
     upright = table(columns, rows)
-    turned = table(
+    transposed = table(
         [name for name, _ in rows],
         [(column, [cells[place] for _, cells in rows]) for place, column in enumerate(columns)],
     )
-    chosen = upright if whole_width(upright) <= max(console.width, whole_width(turned)) else turned
+    chosen = upright if whole_width(upright) <= max(console.width, whole_width(transposed)) else transposed
     if not console.is_terminal:
-        console.width = max(console.width, whole_width(chosen))  # in a file rather too wide than broken
+        console.width = max(
+            console.width, whole_width(chosen)
+        )  # no line breaks in a file, even if lines are long
     console.print(chosen)
 
 
 def whole_width(table: Table) -> int:
-    """Characters that a table takes where no cell is broken."""
+    """Returns the width of a table in characters if no cell is wrapped."""
     from rich.console import Console
     from rich.measure import Measurement
 

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr."""
+"""Progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from tqdm import tqdm
 def progress_line(
     what: str, visible: bool = True, total: int | None = None
 ) -> Iterator[Callable[[int, int], None]]:
-    """A bar of reports of (done, total); a new total starts a new count.
+    """Context manager for a progress bar: yields a function to call with (done, total).
 
-    It stands at 0 from the start where the total is known by then, else it appears with the first report. Rates are
-    of the time since the start either way, so that a first report of work already done claims no speed.
+    A new total restarts the bar. Rates count from the start of the context, even if the bar appears later.
+
+    Args:
+        what: description of the work.
+        visible: whether to show the bar.
+        total: total, if known: the bar is then shown at once, and otherwise at the first call.
     """
     bar: tqdm | None = None
     since = time.time()
