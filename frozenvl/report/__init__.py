@@ -1,1 +1,1 @@
-"""Reports of runs: tables, curves and answers on one page. Reads what evaluations left; needs no torch."""
+"""Reports of runs: tables, curves and answers on one page. Reads the files of evaluations; needs no torch."""

@@ -1,4 +1,4 @@
-"""Right and wrong answers with their full prompts, and what a run says most."""
+"""Galleries of a report: right and wrong answers with their full prompts, and a run's most frequent answers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from frozenvl.util.files import read_json
 from frozenvl.util.imaging import decode
 
 EACH = 4
-"""Right answers shown, and wrong ones."""
+"""Maximum number of right answers in a gallery; the same for wrong ones and for answers without a score."""
 FREQUENT = 5
-"""Texts of which it is told how often they were said."""
+"""Maximum number of frequent answers."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +30,32 @@ class Picture:
     """An image for the page."""
 
     uri: str
-    """Empty where there is no readable image."""
+    """Data URI with the image; empty if the image cannot be read."""
     name: str
+    """Path below the folder of the evaluation."""
     size: tuple[int, int] = (0, 0)
+    """Width and height in pixels."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A query, in full, and what was said to it."""
+    """A query with its full prompt and the model's answer."""
 
     id: str
     right: float | None
-    """From 0 to 1; none where that cannot be said of one answer."""
+    """Score from 0 to 1; None for metrics that do not score a single answer."""
     turns: tuple[tuple[Picture | None, str], ...]
-    """The prompt: images, each with the text up to the next."""
+    """Prompt: each image with the text up to the next image."""
     text: str
+    """Answer of the model."""
     references: tuple[tuple[str, int], ...]
-    """Each with how often it is given."""
+    """Reference answers and how often each is given, most frequent first."""
     candidates: tuple[tuple[str, float], ...] = ()
-    """Candidates that the answer was chosen among, the likeliest first, each with its compared log-probability."""
+    """Candidates that the answer was chosen from, best first, each with its log-probability (or calibrated value)."""
 
     @property
     def examples(self) -> int:
-        """How many examples stand before the query; what precedes the first image, such as an induction, is none."""
+        """Number of demonstrations before the query. Text before the first image, such as an induction, is not one."""
         return sum(image is not None for image, _ in self.turns[:-1])
 
 
@@ -62,15 +65,22 @@ class Gallery:
 
     run: str
     detail: str
+    """Setting and view in words."""
     answers: tuple[Answer, ...]
     most_said: tuple[tuple[str, float], ...]
-    """Texts with their share of all answers."""
+    """Most frequent answers and their share of all answers."""
 
 
 def gallery_of(run: Run, benchmark: str) -> Gallery | None:
-    """A run's gallery of a benchmark, at the setting with the most shots, as it sees; none without answers."""
-    known = [result for result in run.results if result.benchmark == benchmark]
-    results = [result for result in known if (result.folder / "shown.json").is_file()]
+    """Returns a run's gallery of a benchmark, in the view and the setting that show most; None if it has no answers.
+
+    That is the view that shows most of the image, then the setting with the longest prompt.
+
+    Raises:
+        UserError: if a shown.json is damaged.
+    """
+    of_benchmark = [result for result in run.results if result.benchmark == benchmark]
+    results = [result for result in of_benchmark if (result.folder / "shown.json").is_file()]
     if not results:
         return None
     result = max(results, key=_size)
@@ -82,7 +92,7 @@ def gallery_of(run: Run, benchmark: str) -> Gallery | None:
 
 
 def _size(result: Result) -> tuple[int, float]:
-    """The most seeing view first, then the longest prompt."""
+    """Returns a key that is largest for the first of `VIEWS`, then for the longest prompt."""
     setting = result.setting
     shots = setting.get("shots", setting.get("inner_shots", 0)) * setting.get("ways", 1)
     seeing = -VIEWS.index(result.view) if result.view in VIEWS else -len(VIEWS)
@@ -90,7 +100,7 @@ def _size(result: Result) -> tuple[int, float]:
 
 
 def picture(path: Path) -> Picture | None:
-    """An image file of a run, if it is there."""
+    """Reads an image file of a run; None if there is none."""
     return _picture(path.parent, path.name) if path.is_file() else None
 
 
@@ -137,13 +147,13 @@ def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Pic
 
 
 def _picture(folder: Path, name: str) -> Picture:
-    """An image below a folder, as a data URI; decoded and written anew, so that nothing else of the file gets in."""
+    """Reads an image below a folder. It is decoded and encoded again, so that the page has nothing else of the file."""
     path = folder / name
     try:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise UnreadableImage(f"{path}: not below {folder}")
         image = decode(path, str(path))
-    except (UnreadableImage, ValueError):  # a path with a NUL is no path
+    except (UnreadableImage, ValueError):  # ValueError: a path with a NUL character
         return Picture("", name)
     buffer = io.BytesIO()
     drawing = path.suffix.lower() == ".png"
@@ -155,7 +165,7 @@ def _picture(folder: Path, name: str) -> Picture:
 
 
 def _predictions(folder: Path) -> list[dict[str, Any]]:
-    """The rows of an evaluation's predictions.jsonl, if it is there."""
+    """Reads the rows of an evaluation's predictions.jsonl; none if there is no such file."""
     path = folder / "predictions.jsonl"
     return [row for row in read_json(path) if isinstance(row, dict)] if path.is_file() else []
 

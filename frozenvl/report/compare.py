@@ -1,4 +1,4 @@
-"""Two sets of predictions for the same queries: how they differ, how surely, and where most."""
+"""Paired comparison of two sets of predictions for the same queries: differences, intervals, p, changed queries."""
 
 from __future__ import annotations
 
@@ -21,27 +21,34 @@ from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 
 OWN = ("model", "trained_weights", "blind", "precision")
-"""Keys of a provenance in which two models may differ; with another one the comparison is not of the models alone."""
+"""Keys of a provenance in which two models may differ. A difference in another key is a warning."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """B against A on one evaluation."""
+    """Comparison of B with A on one evaluation."""
 
     differences: dict[str, Difference]
+    """Name of a score → B minus A, with its interval and p."""
     metrics: Sequence[Metric]
     a: dict[str, float]
-    """A's scores."""
+    """Scores of A."""
     changed: list[str]
-    """Ids of queries, those on which B gained or lost most first."""
+    """Ids of all queries, sorted by |B - A|, largest first."""
     per_query: dict[str, tuple[float, float]]
-    """A's and B's score of each query."""
+    """Query id → main score of A and of B on it."""
     records: tuple[dict[str, Any], dict[str, Any]]
+    """Predictions of A and of B: query id → row of predictions.jsonl."""
     warnings: list[str]
+    """Lines on differences between the evaluations other than the model."""
 
 
 def read_predictions(path: Path) -> dict[str, dict[str, Any]]:
-    """A predictions.jsonl by query id."""
+    """Reads a predictions.jsonl as query id → row.
+
+    Raises:
+        UserError: if a line has no id, text or references.
+    """
     rows = {str(row.get("id")): row for row in read_json(path)}
     if not rows or not all({"text", "references"} <= row.keys() for row in rows.values()):
         raise UserError(f"{path}: not a predictions.jsonl: each line needs id, text and references")
@@ -49,46 +56,64 @@ def read_predictions(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def evaluations(path: Path) -> dict[str, Path]:
-    """The predictions below a run's folder by evaluation, or the one file that is named.
+    """Finds the predictions.jsonl of a run's evaluations.
+
+    Args:
+        path: folder of a run, or a predictions.jsonl.
+
+    Returns:
+        Name of the evaluation → file; for a file, "" → file.
 
     Raises:
-        UserError: where there are none.
+        UserError: if there are none.
     """
     if path.is_file():
         return {"": path}
-    found = {file.parent.name: file for file in sorted(path.glob("evaluation/*/predictions.jsonl"))}
-    if not found:
+    files = {file.parent.name: file for file in sorted(path.glob("evaluation/*/predictions.jsonl"))}
+    if not files:
         raise UserError(f"{path}: no such file, nor a run's folder with evaluation/*/predictions.jsonl")
-    return found
+    return files
 
 
 def matched(first: Mapping[str, Path], second: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
-    """The evaluations that two runs have in common: those of one name, then those that ask the same in the same way."""
-    found = {name: (path, second[name]) for name, path in first.items() if name in second}
-    others = {asked: path for name, path in second.items() if name not in first and (asked := _asked(path))}
+    """Pairs the evaluations of two runs: by name, and the rest by benchmark, setting and view.
+
+    Args:
+        first: predictions of A by evaluation.
+        second: predictions of B by evaluation.
+
+    Returns:
+        Name of A's evaluation → file of A, file of B.
+    """
+    pairs = {name: (path, second[name]) for name, path in first.items() if name in second}
+    others = {key: path for name, path in second.items() if name not in first and (key := _task_key(path))}
     for name, path in first.items():
-        if name not in second and (asked := _asked(path)) in others:
-            found[name] = path, others.pop(asked)
-    return found
+        if name not in second and (key := _task_key(path)) in others:
+            pairs[name] = path, others.pop(key)
+    return pairs
 
 
-def _asked(predictions: Path) -> str:
-    """Benchmark, setting and view of predictions, as the score beside them says; empty where there is none."""
+def _task_key(predictions: Path) -> str:
+    """Returns benchmark, setting and view of predictions as one text; empty if there is no score.json beside them."""
     score = score_of(predictions)
     return json.dumps([score.benchmark, score.setting, score.view], sort_keys=True) if score else ""
 
 
 def score_of(predictions: Path) -> Score | None:
-    """The score beside predictions; none where there is no such file."""
+    """Reads the score.json in the folder of a predictions.jsonl; None if there is none."""
     file = predictions.with_name("score.json")
     return read_score(file) if file.is_file() else None
 
 
 def compare(a: Path, b: Path) -> Comparison:
-    """Scores two predictions.jsonl of the same queries on the same resampled images.
+    """Scores two predictions.jsonl of the same queries and bootstraps their differences over images.
+
+    Args:
+        a: predictions.jsonl of A.
+        b: predictions.jsonl of B.
 
     Raises:
-        UserError: where they are not about the same queries.
+        UserError: if they have different queries, or a protocol without a scorer.
     """
     first, second = read_predictions(a), read_predictions(b)
     if first.keys() != second.keys():
@@ -107,10 +132,10 @@ def compare(a: Path, b: Path) -> Comparison:
     scorer, metrics = SCORERS[protocol]
     one, other = scorer(first), scorer(second)
     chosen = all(row.get("candidates") for rows in (first, second) for row in rows.values())
-    # Nothing can follow an answer that was chosen, so that a lenient rule says what the main one does.
-    needless = {metric.name for metric in metrics if chosen and not metric.main}
+    # No text can follow an answer that was chosen among candidates, so lenient metrics equal the main one.
+    redundant = {metric.name for metric in metrics if chosen and not metric.main}
     changes = paired_bootstrap(one, other)
-    differences = {key: change for key, change in changes.items() if key not in needless}
+    differences = {key: change for key, change in changes.items() if key not in redundant}
     per_query = {key: (one.per_query[key], other.per_query[key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
     warnings = list(_warnings(a, b))
@@ -122,7 +147,7 @@ def _captions(rows: dict[str, Any]) -> CaptionScores:
 
 
 def _answers(rows: dict[str, Any]) -> AccuracyScores:
-    """VQA accuracy; of soft scores, where there are such."""
+    """Scores answers by VQA accuracy, or by soft scores if the rows have them."""
     texts, images = _column(rows, "text"), _images(rows)
     kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if any(row.get("scores") for row in rows.values()):
@@ -143,7 +168,7 @@ SCORERS: dict[str, tuple[Callable[[dict[str, Any]], Any], Sequence[Metric]]] = {
     "fast_vqa": (_answers, vqa.METRICS),
     "naming": (_names, naming.METRICS),
 }
-"""Protocol → how its predictions are scored again, and its metrics."""
+"""Protocol → function that scores its predictions, and its metrics."""
 
 
 def _column(rows: dict[str, Any], key: str) -> dict[str, Any]:
@@ -155,14 +180,14 @@ def _images(rows: dict[str, Any]) -> dict[str, str]:
 
 
 def _warnings(a: Path, b: Path) -> Iterator[str]:
-    """What makes this more, or less, than a comparison of two models."""
+    """Yields lines on missing provenance, and on differences in provenance other than the model."""
     scores = {path.with_name("score.json"): score_of(path) for path in (a, b)}
     missing = [path for path, score in scores.items() if score is None]
     yield from (f"no {path}: how these predictions came about is not known" for path in missing)
-    known = [facts(score.provenance, OWN) for score in scores.values() if score]
-    if missing or len(known) < 2:
+    provenances = [facts(score.provenance, OWN) for score in scores.values() if score]
+    if missing or len(provenances) < 2:
         return
-    for key in dict.fromkeys(key for own in known for key in own):
-        told = [plain(key, own.get(key)) for own in known]
-        if known[0].get(key) != known[1].get(key):
-            yield differ(key) + (f": {' and '.join(told)}" if told[0] != told[1] else "")
+    for key in dict.fromkeys(key for provenance in provenances for key in provenance):
+        texts = [plain(key, provenance.get(key)) for provenance in provenances]
+        if provenances[0].get(key) != provenances[1].get(key):
+            yield differ(key) + (f": {' and '.join(texts)}" if texts[0] != texts[1] else "")

@@ -1,4 +1,4 @@
-"""Plots of a report: scores against the number of shots, and against the number of trained parameters."""
+"""Plots of a report: scores against shots, inner-shots or repeats, and against the number of trained parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from frozenvl.report.labels import words
 from frozenvl.report.tables import Column, Row, Table
 
 AXES = {"shots": "shots", "inner_shots": "inner-shots", "repeats": "repeats"}
+"""Key of a setting that can be the horizontal axis → title of the axis, in the order of preference."""
 DASHES = ("-", (0, (5, 2)), "-.", (0, (1, 1.5)))
 LABEL = 56
-"""Characters of a label in the legend."""
+"""Maximum length of a label in the legend, in characters."""
 
 
 @dataclass
@@ -25,40 +26,43 @@ class Line:
 
     column: Column
     kind: int
-    """Which of the settings that the column has lines of."""
+    """Index of the line's setting among those of the plot: it selects the dashes."""
     label: str
     points: list[tuple[float, Cell]] = field(default_factory=list)
+    """Values on the axis and scores."""
 
 
 @dataclass
 class Panel:
-    """One plot."""
+    """One plot with its lines."""
 
     title: str
     axis: str
+    """Key of the setting that is the horizontal axis."""
     lines: list[Line]
 
 
 def panels(table: Table) -> list[Panel]:
-    """A plot for each number of ways; none where nothing varies that has a number."""
+    """Returns a plot for each number of ways; none if no key of `AXES` has two values."""
     rows = [row for row in table.rows if row.score == table.main]
     axis = next((axis for axis in AXES if len({row.setting.get(axis) for row in rows} - {None}) > 1), None)
     if axis is None:
         return []
     ways = sorted({row.setting.get("ways") for row in rows}, key=repr)
-    found = []
+    made = []
     for way in ways:
         lines = list(_lines([row for row in rows if row.setting.get("ways") == way], axis, table.columns))
         if any(len(line.points) > 1 for line in lines):
             lines = [line for line in lines if len(line.points) > 1 or line.column.kind == "paper"]
-            found.append(Panel(f"{way}-way" if len(ways) > 1 else "", axis, lines))
-    return found
+            made.append(Panel(f"{way}-way" if len(ways) > 1 else "", axis, lines))
+    return made
 
 
 def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterator[Line]:
     rest = {id(row): {k: v for k, v in row.setting.items() if k not in (axis, "ways")} for row in rows}
     kinds = [kind for n, kind in enumerate(rest.values()) if kind not in list(rest.values())[:n]]
-    # Without shots there is no way of drawing them: that point belongs to every line that agrees in the rest.
+    # Zero-shot settings do not say how demonstrations are chosen: their point is part of every line that agrees in the
+    # other keys.
     kinds = [kind for kind in kinds if not any(kind.items() < other.items() for other in kinds)]
     for column in columns:
         drawn: list[list[tuple[float, Cell]]] = []
@@ -74,12 +78,12 @@ def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterato
             if points and (column.kind == "run" or points not in drawn):
                 drawn.append(points)
                 alike = {k: v for k, v in kind.items() if all(other.get(k) == v for other in kinds)}
-                told = words(kind, alike) if column.kind != "baseline" else ""
-                yield Line(column, number, f"{column}: {told}" if told else str(column), points)
+                detail = words(kind, alike) if column.kind != "baseline" else ""
+                yield Line(column, number, f"{column}: {detail}" if detail else str(column), points)
 
 
 def plots_of(table: Table) -> list[Plot]:
-    """The plots of a benchmark's table."""
+    """Returns the plots of a benchmark's table."""
     return [
         Plot(
             axis := AXES[panel.axis],
@@ -91,7 +95,7 @@ def plots_of(table: Table) -> list[Plot]:
 
 
 def cost_plot(worth: Worth) -> Plot:
-    """A score against trained parameters: axes for each evaluation, one below the other."""
+    """Returns the plot of a score against trained parameters, with axes for each evaluation."""
     return Plot("cost", worth.main, partial(_scatter, worth))
 
 
@@ -100,12 +104,11 @@ def _figure(panel: Panel, score: str) -> Any:
 
     figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
     axes = figure.subplots()
-    # One step from each number of shots to the next: 0, 1, 2, 4, 8 stand equally far apart.
-    steps = sorted({x for line in panel.lines for x, _ in line.points})
-    ours = [line for line in panel.lines if line.column.kind == "run"]
-    runs = list(dict.fromkeys(line.column for line in ours))
+    steps = sorted({x for line in panel.lines for x, _ in line.points})  # equidistant ticks: 0, 1, 2, 4, 8
+    run_lines = [line for line in panel.lines if line.column.kind == "run"]
+    runs = list(dict.fromkeys(line.column for line in run_lines))
     papers = [line for line in panel.lines if line.column.kind == "paper"]
-    apart = min(3.0, 20 / max(1, len(ours)))  # points between lines at the same number of shots
+    spacing = min(3.0, 20 / max(1, len(run_lines)))  # between lines at one x, in points (1/72 inch)
     handles = []
     for line in panel.lines:
         style: dict[str, Any] = {"color": INK, "alpha": 0.6, "linewidth": 1}
@@ -116,14 +119,14 @@ def _figure(panel: Panel, score: str) -> Any:
             style |= {"marker": MARKERS[papers.index(line) % len(MARKERS)], "linestyle": ""}
             style |= {"markerfacecolor": "none", "markersize": 7, "alpha": 0.75}
         else:
-            shift = apart * (ours.index(line) - (len(ours) - 1) / 2)
+            shift = spacing * (run_lines.index(line) - (len(run_lines) - 1) / 2)
             style = {
                 **look(runs.index(line.column)),
                 "linestyle": DASHES[line.kind % len(DASHES)],
                 "markersize": 5,
             }
         label = line.label if len(line.label) <= LABEL else line.label[: LABEL - 1] + "…"
-        x = [float(steps.index(at)) for at, _ in line.points]
+        x = [float(steps.index(value)) for value, _ in line.points]
         handles.append(draw_cells(axes, x, [cell for _, cell in line.points], shift, label=label, **style))
     axes.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
     axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
@@ -139,7 +142,8 @@ def _scatter(worth: Worth) -> Any:
     for axes, (row, known) in zip(figure.subplots(len(points), squeeze=False)[:, 0], points, strict=True):
         count_axis(axes, SIZE)
         axes.set_ylabel(row.score)
-        for column, size, cell in sorted(known, key=lambda point: -(point[2].mean or 0.0)):  # as the legend
+        # Best first, which is the order of the legend.
+        for column, size, cell in sorted(known, key=lambda point: -(point[2].mean or 0.0)):
             style = look(worth.columns.index(column))
             draw_cells(axes, [size], [cell], label=str(column), linestyle="", **style)
         sizes = [size for _, size, _ in known]

@@ -1,4 +1,4 @@
-"""The style that all plots of reports share, and their output as SVG for a page or as a file."""
+"""Style of all plots in reports, and their output as SVG for a page or as a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from frozenvl.report.cell import Cell
 
 INK = "#010203"
-"""Stands for the page's text colour until the SVG is made."""
+"""Placeholder that `Plot.svg` replaces by the page's text colour."""
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "frozenvl",
@@ -32,22 +32,24 @@ STYLE: Any = {
     "lines.linewidth": 1.6,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
-"""Settings of matplotlib."""
+"""matplotlib settings of all plots."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = "os^DvPX"
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with its file name, and its content in words."""
+    """A figure that is drawn when it is written."""
 
     name: str
+    """File name without its ending."""
     title: str
+    """Description for screen readers."""
     draw: Callable[[], Any]
-    """Makes the figure; called within `STYLE`."""
+    """Function that makes the figure; called with `STYLE` in force."""
 
     def svg(self, number: int) -> str:
-        """An <svg> element that takes the page's text colour; `number` makes its ids unique on the page."""
+        """Returns an <svg> element in the page's text colour; `number` makes its ids unique on the page."""
         svg = self.file("svg", transparent=True).decode()
         svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -56,7 +58,7 @@ class Plot:
         return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
 
     def file(self, kind: str, transparent: bool = False) -> bytes:
-        """The content of a `png` or `svg` file."""
+        """Returns the content of a `png` or `svg` file."""
         import matplotlib
 
         with matplotlib.rc_context(STYLE):
@@ -67,7 +69,7 @@ class Plot:
 
 
 def look(place: int) -> dict[str, Any]:
-    """Colour and marker of the run at a place: different for each of the first 49 places."""
+    """Returns colour and marker of run number `place`: different for each of the first 49 runs."""
     return {
         "color": COLOURS[place % len(COLOURS)],
         "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
@@ -75,14 +77,20 @@ def look(place: int) -> dict[str, Any]:
 
 
 def draw_cells(axes: Any, x: Sequence[float], cells: Sequence[Cell], shift: float = 0.0, **style: Any) -> Any:
-    """Draws means with their intervals.
+    """Draws means with their intervals as error bars.
 
     Args:
-        shift: points (1/72 inch) to the right, so that intervals at the same place do not hide each other.
+        axes: matplotlib axes.
+        x: horizontal positions.
+        cells: means and intervals, one per position.
+        shift: offset to the right in points (1/72 inch), so that intervals at the same x do not hide each other.
         style: keywords of matplotlib's `errorbar`.
+
+    Returns:
+        The container of `errorbar`.
     """
     means, lows, highs = np.array([(cell.mean, cell.low, cell.high) for cell in cells], float).T
-    reach = np.maximum([means - lows, highs - means], 0)  # NaN, and no bar, where a cell has no interval
+    reach = np.maximum([means - lows, highs - means], 0)  # NaN draws no bar: the cell has no interval
     bars = None if np.isnan(reach).all() else reach
     drawn = axes.errorbar(x, means, bars, elinewidth=1, **style)
     move(axes, drawn.get_children(), shift)
@@ -90,7 +98,7 @@ def draw_cells(axes: Any, x: Sequence[float], cells: Sequence[Cell], shift: floa
 
 
 def move(axes: Any, drawn: Sequence[Any], shift: float) -> None:
-    """Moves what was drawn to the right by so many points; the axes' limits stay those of the data."""
+    """Moves artists to the right by `shift` points; the limits of the axes stay the same."""
     from matplotlib.transforms import ScaledTranslation
 
     for artist in drawn:
@@ -98,12 +106,12 @@ def move(axes: Any, drawn: Sequence[Any], shift: float) -> None:
 
 
 def show_legend(figure: Any, handles: Sequence[Any]) -> None:
-    """A legend below the axes."""
+    """Adds a legend below the axes."""
     figure.legend(handles=handles, loc="outside lower left")
 
 
 def count_axis(axes: Any, label: str) -> None:
-    """Makes the horizontal axis one of large counts, such as trained parameters: logarithmic, with 1k, 2M, ..."""
+    """Makes the horizontal axis logarithmic, with ticks such as 1k and 2M, for counts like trained parameters."""
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     axes.set(xscale="log", xlabel=label)

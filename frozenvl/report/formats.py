@@ -1,4 +1,4 @@
-"""The tables as Markdown, LaTeX and CSV."""
+"""Tables and scores as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PLAIN = [
 
 
 def markdown(tables: Sequence[Table], warnings: Sequence[str]) -> str:
-    """All tables, below what stands against comparing them."""
+    """Returns all tables as Markdown, below the warnings that scores are not comparable."""
     parts = ["# Report", *(f"- Not comparable: {_escaped(line, MARKDOWN)}" for line in warnings)]
     for table in tables:
         head, body = _grid(table)
@@ -61,12 +61,12 @@ def markdown(tables: Sequence[Table], warnings: Sequence[str]) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """A `table` each, for `booktabs`."""
+    """Returns each table as a LaTeX `table` environment with the rules of `booktabs`."""
     labels = [re.sub(r"[^a-z0-9]+", "-", table.benchmark.lower()).strip("-") for table in tables]
-    alike = [labels[:n].count(label) for n, label in enumerate(labels)]
+    repeats = [labels[:n].count(label) for n, label in enumerate(labels)]
     parts = [
         "\n".join(_latex(table, f"{label}-{n + 1}" if n else label)) + "\n"
-        for table, label, n in zip(tables, labels, alike, strict=True)
+        for table, label, n in zip(tables, labels, repeats, strict=True)
     ]
     return "% \\usepackage{booktabs}\n" + "\n".join(parts)
 
@@ -89,27 +89,27 @@ def _latex(table: Table, label: str) -> Iterator[str]:
 
 
 def scores_csv(runs: Sequence[Run]) -> str:
-    """A row for each run, evaluation and score, with all digits; settings and costs in columns of their own."""
+    """Returns a CSV with a row for each run, evaluation and score (unrounded), with settings and costs as columns."""
     costs = dict.fromkeys(f"cost.{key}" for run in runs for key in run.cost)
     keys = ordered({key for run in runs for result in run.results for key in result.setting})
     rows = []
     for run in runs:
-        took = costs | {f"cost.{key}": value for key, value in run.cost.items()}
+        spent = costs | {f"cost.{key}": value for key, value in run.cost.items()}
         for result in run.results:
-            known = vars(result) | {"evaluation": result.name}
-            start = {name: known[name] for name in PLAIN}
+            values = vars(result) | {"evaluation": result.name}
+            start = {name: values[name] for name in PLAIN}
             start |= {f"setting.{key}": result.setting.get(key) for key in keys}
             for score, value in result.scores.items():
                 low, high = result.intervals.get(score, ("", ""))
                 main = score == result.main
                 rows.append(
-                    {**start, "score": score, "main": main, "value": value, "low": low, "high": high, **took}
+                    {**start, "score": score, "main": main, "value": value, "low": low, "high": high, **spent}
                 )
     return as_csv(rows)
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A CSV file of rows that have the same keys."""
+    """Returns a CSV of rows that have the same keys."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
     writer.writeheader()

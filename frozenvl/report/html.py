@@ -1,4 +1,4 @@
-"""One page that needs nothing else: no network, no scripts, pictures inside."""
+"""HTML page of a report: one file without scripts that opens offline, with its images and plots inside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of a benchmark."""
+    """Part of the page about one benchmark: its table, plots and galleries."""
 
     table: Table
     plots: Sequence[Plot]
@@ -34,25 +34,34 @@ class Section:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """Titles above neighbouring columns, and their number: runs above what they saw, nothing above a lone name."""
+        """Titles above groups of neighbouring columns, and the sizes of the groups.
+
+        The name of a run stands above its views; a run without views has an empty title.
+        """
         titles = {"baseline": "baselines", "paper": "the paper"}
         above = [titles.get(x.kind, x.name if x.detail else "") for x in self.table.columns]
         return [(title, len(list(same))) for title, same in groupby(above)]
 
     @property
     def edges(self) -> set[int]:
-        """Columns with a line before them."""
+        """Indices of columns with a vertical line before them."""
         return set(accumulate(count for _, count in self.groups[:-1]))
 
 
 def page(
     runs: Sequence[Run], tables: Sequence[Table], worth: Worth, serious: Sequence[str], minor: Sequence[str]
 ) -> str:
-    """The report of runs as HTML. Everything that comes from them is escaped."""
+    """Returns the report of runs as HTML. Every text that comes from runs is escaped.
+
+    Args:
+        runs: runs of the report.
+        tables: their benchmark tables.
+        worth: their table of costs.
+        serious: lines on differences that make scores not comparable.
+        minor: lines on minor differences.
+    """
     sections = [
-        Section(
-            table, plots_of(table), [found for run in runs if (found := gallery_of(run, table.benchmark))]
-        )
+        Section(table, plots_of(table), [made for run in runs if (made := gallery_of(run, table.benchmark))])
         for table in tables
     ]
     if worth.costs:
@@ -72,7 +81,13 @@ def page(
 
 
 def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
-    """Writes the report of runs as a page, as Markdown, CSV and LaTeX, and the plot of scores against parameters."""
+    """Writes report.html, report.md, scores.csv, tables.tex and, if parameters are known, cost.png.
+
+    Args:
+        runs: runs of the report.
+        beside: their table of costs.
+        out: folder for the files.
+    """
     tables = benchmark_tables(runs)
     written = [*tables, beside] if beside.costs else tables
     serious, minor = differences([result for run in runs for result in run.results])
@@ -88,7 +103,7 @@ def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
 
 
 def environment() -> Environment:
-    """Makes a page of this folder's templates; `svg(plot)` in a template is a plot's drawing."""
+    """Returns the Jinja environment of this folder's templates; there, `svg(plot)` draws a plot."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -105,13 +120,13 @@ def environment() -> Environment:
 
 
 def _about(run: Run) -> str:
-    """A run in a line: its models and how long it was trained."""
+    """Returns one line about a run: language model, encoder, steps and precision."""
     result = run.results[0]
-    model: Any = result.provenance.get("model")
-    known = model if isinstance(model, dict) else {}
+    recorded: Any = result.provenance.get("model")
+    model = recorded if isinstance(recorded, dict) else {}
     facts = [
-        str(known["language"]) if "language" in known else "",
-        f"{known['vision']}, k = {known.get('k', '?')}" if "vision" in known else "",
+        str(model["language"]) if "language" in model else "",
+        f"{model['vision']}, k = {model.get('k', '?')}" if "vision" in model else "",
         "trained blind" if result.provenance.get("blind") else "",
         f"{result.step:,} steps" if isinstance(result.step, int) else "",
         str(result.provenance.get("precision", "")),
@@ -120,7 +135,7 @@ def _about(run: Run) -> str:
 
 
 def _provenance(result: Result) -> list[tuple[str, str]]:
-    """Setting and provenance of a result with dotted keys, and values in words."""
+    """Returns setting and provenance of a result as dotted keys and texts."""
     facts = flat(
         {"setting": result.setting | ({} if result.seed is None else {"seed": result.seed})}
         | result.provenance

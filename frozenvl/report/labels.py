@@ -1,4 +1,4 @@
-"""Settings in words: what varies tells rows apart, what does not is said once."""
+"""Labels of settings: the keys that vary name the rows, the keys that all rows share stand in the caption."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ORDER = ("ways", "induction", "demonstrations", "shots", "inner_shots", "repeats", "seeds")
+"""Order of the keys in a label."""
 IMPLIED = ("induction_text", "episodes")
-"""Mostly told by the others; said where they alone tell two settings apart."""
+"""Keys that follow from other keys: a label has them only if two settings differ in nothing else."""
 WAYS = {"rices": "most similar"}
-"""Names of how demonstrations are chosen that do not say it."""
+"""Values of `demonstrations` in plain words."""
 
 Setting = Mapping[str, Any]
+"""Keys and values of a benchmark's setting: shots, ways, induction, ..."""
 
 
 def without_implied(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """The settings without what the rest of them tells."""
+    """Returns the settings without the keys of `IMPLIED`, unless two of them would become equal."""
     plain = [dict(setting) for setting in settings]
     for key in IMPLIED:
         shorter = [{k: v for k, v in setting.items() if k != key} for setting in plain]
@@ -25,22 +27,22 @@ def without_implied(settings: Sequence[Setting]) -> list[dict[str, Any]]:
 
 
 def shared(settings: Sequence[Setting]) -> dict[str, Any]:
-    """What all settings that have a key agree in. The number of shots is always told of each."""
-    found = {}
+    """Returns the keys that have one value in all settings that have them; never the number of shots."""
+    common = {}
     for key in ordered({key for setting in settings for key in setting}):
         values = [setting[key] for setting in settings if key in setting]
         if key not in ("shots", "inner_shots") and all(value == values[0] for value in values):
-            found[key] = values[0]
-    return found
+            common[key] = values[0]
+    return common
 
 
 def ordered(keys: set[str]) -> list[str]:
-    """Keys as they are said."""
+    """Returns keys in the order of labels: those of `ORDER` first, then the others by name."""
     return [key for key in ORDER if key in keys] + sorted(keys - set(ORDER))
 
 
 def place(setting: Setting) -> tuple[Any, ...]:
-    """Sorts settings: numbers by size, what is missing first."""
+    """Returns the sort key of a setting: missing values first, then numbers by size, then texts."""
     keys = (*ORDER, *sorted(setting.keys() - set(ORDER)))
     return tuple(_rank(setting.get(key)) for key in keys)
 
@@ -54,7 +56,12 @@ def _rank(value: Any) -> tuple[int, float, str]:
 
 
 def words(setting: Setting, but: Setting | None = None) -> str:
-    """A setting for people, less what is said elsewhere."""
+    """Returns the label of a setting, such as "2-way, no induction, 3 inner-shots".
+
+    Args:
+        setting: keys and values.
+        but: keys to leave out, because the caption has them.
+    """
     keys = ordered(setting.keys() - (but or {}).keys())
     return ", ".join(_word(key, setting[key]) for key in keys)
 

@@ -1,4 +1,4 @@
-"""Reads what runs left: the scores of their evaluations, their costs, their configurations."""
+"""Reads the folders of runs: the scores of their evaluations, their costs and their configurations."""
 
 from __future__ import annotations
 
@@ -18,37 +18,43 @@ from frozenvl.util.files import read_json
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Score):
-    """A score with its run. The seed of the demonstrations stands beside the setting; a blind run's view is "blind"."""
+    """A score.json with its run.
+
+    The seed of the demonstrations is a field of its own, not a part of `setting`. The view "seeing" of a model that was
+    trained blind is called "blind".
+    """
 
     run: str
     folder: Path
-    """Of the evaluation."""
+    """Folder of the evaluation."""
     seed: int | None
+    """Seed that drew the demonstrations; None where none were drawn."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder."""
+    """A run with its evaluations, read from its folder."""
 
     label: str
+    """Name of the folder, or its whole path where two runs have folders of one name."""
     folder: Path
     results: tuple[Result, ...]
     cost: dict[str, float]
-    """What its fit took, as cost.json has it; empty where there is none."""
+    """Content of the fit's cost.json; empty if there is no such file."""
     config: dict[str, Any]
-    """Its config.yaml; empty where there is none."""
+    """Content of config.yaml; empty if there is no such file."""
 
 
 def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence[str] = ()) -> list[Run]:
-    """The runs with their scores; those of which nothing is wanted are left out.
+    """Reads runs with their scores; leaves out runs without a score of the wanted benchmarks and views.
 
     Args:
-        folders: of the runs.
-        only: benchmarks that are wanted; all, if empty.
-        views: views that are wanted; all, if empty.
+        folders: folders of the runs.
+        only: names of the wanted benchmarks; empty for all.
+        views: names of the wanted views; empty for all.
 
     Raises:
-        UserError: a run that is named twice, has no scores, or has a score.json that is none; or nothing is wanted.
+        UserError: if a run is named twice, has no scores or has a damaged file, or if no score is wanted.
     """
     resolved = [folder.resolve() for folder in folders]
     names = Counter(folder.name for folder in resolved)
@@ -63,12 +69,12 @@ def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence
 
 def _wanted(runs: Sequence[Run], only: Sequence[str], views: Sequence[str]) -> list[Run]:
     results = [result for run in runs for result in run.results]
-    for wanted, there, what in (
+    for wanted, present, what in (
         (only, {result.benchmark for result in results}, "benchmark"),
         (views, {result.view for result in results}, "view"),
     ):
-        if unknown := [name for name in wanted if name not in there]:
-            raise UserError(f"no scores of {what} {unknown[0]!r}; there are {', '.join(sorted(there))}")
+        if unknown := [name for name in wanted if name not in present]:
+            raise UserError(f"no scores of {what} {unknown[0]!r}; there are {', '.join(sorted(present))}")
     is_wanted = lambda x: (not only or x.benchmark in only) and (not views or x.view in views)
     kept = [replace(run, results=tuple(filter(is_wanted, run.results))) for run in runs]
     if not any(run.results for run in kept):
@@ -82,7 +88,7 @@ def _read_run(label: str, folder: Path) -> Run:
         raise UserError(
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
         )
-    results = _told_apart(_once([_read_result(label, file) for file in files]))
+    results = _disambiguated(_without_duplicates([_read_result(label, file) for file in files]))
     return Run(label, folder, tuple(results), _read_cost(folder), _read_config(folder))
 
 
@@ -107,30 +113,30 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _read_result(run: str, file: Path) -> Result:
     score = read_score(file)
     setting = {key: value for key, value in score.setting.items() if key != "seed"}
-    drawn = setting.get("demonstrations") != "rices"  # the most similar ones are not drawn
-    own = {
+    drawn = setting.get("demonstrations") != "rices"  # RICES retrieves the most similar ones: no seed
+    changes = {
         "run": run,
         "folder": file.parent,
         "setting": setting,
         "seed": score.setting.get("seed") if drawn else None,
         "view": "blind" if score.view == "seeing" and score.provenance.get("blind") else score.view,
     }
-    return Result(**vars(score) | own)
+    return Result(**vars(score) | changes)
 
 
 def same_setting(result: Result) -> tuple[Any, ...]:
-    """Equal for results that differ in run, view and seed only."""
+    """Returns a key that is equal for results that differ only in run, view and seed."""
     return (result.benchmark, *sorted((key, repr(value)) for key, value in result.setting.items()))
 
 
-def _once(results: list[Result]) -> list[Result]:
-    """Of the same predictions, kept under two names, those that were scored last."""
+def _without_duplicates(results: list[Result]) -> list[Result]:
+    """Returns results with unique predictions: of two evaluations of the same predictions the newer one."""
     last: dict[Any, Result] = {}
     for result in results:
-        same = (same_setting(result), result.view, result.seed, result.fingerprint or result.name)
-        known = last.get(same)
-        if known is None or _written(known) <= _written(result):
-            last[same] = result
+        key = (same_setting(result), result.view, result.seed, result.fingerprint or result.name)
+        earlier = last.get(key)
+        if earlier is None or _written(earlier) <= _written(result):
+            last[key] = result
     return [result for result in results if any(result is kept for kept in last.values())]
 
 
@@ -138,8 +144,11 @@ def _written(result: Result) -> float:
     return (result.folder / "score.json").stat().st_mtime
 
 
-def _told_apart(results: list[Result]) -> list[Result]:
-    """Two scores of the same setting, view and seed are no two draws: their names become part of the setting."""
+def _disambiguated(results: list[Result]) -> list[Result]:
+    """Adds the name of the evaluation to the setting of results that agree in setting, view and seed.
+
+    Otherwise they would be averaged as if they were different seeds.
+    """
     times = Counter((same_setting(result), result.view, result.seed) for result in results)
     return [
         result
@@ -150,19 +159,19 @@ def _told_apart(results: list[Result]) -> list[Result]:
 
 
 def _seeds_apart(runs: Sequence[Run]) -> list[Run]:
-    """Rows are of the same seeds: where runs, or views, have unlike ones, those seeds become part of the setting."""
-    having: dict[Any, dict[int | None, set[tuple[str, str]]]] = {}
+    """Adds the seeds to the setting where runs or views have different ones, so that a row compares the same seeds."""
+    seeds_of: dict[Any, dict[int | None, set[tuple[str, str]]]] = {}
     for result in (result for run in runs for result in run.results):
-        seeds = having.setdefault(same_setting(result), {})
+        seeds = seeds_of.setdefault(same_setting(result), {})
         seeds.setdefault(result.seed, set()).add((result.run, result.view))
 
     def apart(result: Result) -> Result:
-        seeds = having[same_setting(result)]
-        alike = [seed for seed, who in seeds.items() if who == seeds[result.seed]]
+        seeds = seeds_of[same_setting(result)]
+        alike = [seed for seed, columns in seeds.items() if columns == seeds[result.seed]]
         if len(alike) == len(seeds):
             return result
-        told = ", ".join("unknown" if seed is None else str(seed) for seed in sorted(alike, key=_by_number))
-        return replace(result, setting=result.setting | {"seeds": told})
+        text = ", ".join("unknown" if seed is None else str(seed) for seed in sorted(alike, key=_by_number))
+        return replace(result, setting=result.setting | {"seeds": text})
 
     return [replace(run, results=tuple(map(apart, run.results))) for run in runs]
 

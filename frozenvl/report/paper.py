@@ -1,6 +1,6 @@
-"""What the paper reports: Tsimpoukelli et al., Multimodal Few-Shot Learning with Frozen Language Models (2021).
+"""Results of the paper: Tsimpoukelli et al., Multimodal Few-Shot Learning with Frozen Language Models (2021).
 
-Only numbers that were checked against a second source.
+It has only those numbers that were checked against a second source.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ KEYS = {
     "naming": ("ways", "induction", "inner_shots", "repeats"),
     "fast_vqa": ("inner_shots", "repeats"),
 }
-"""Protocol → the keys of a setting that its numbers depend on; what the paper does not tell apart is left out."""
+"""Protocol → keys of a setting that the paper's numbers depend on."""
 PUBLISHED: Mapping[tuple[str, str, str, str], Mapping[tuple[int | bool, ...], float]] = {
     ("vqa_v2", "vqa", "Frozen", "7B"): {(0,): 29.5, (1,): 35.7, (4,): 38.2},
     ("vqa_v2", "vqa", "scratch", "7B"): {(0,): 0.0},
@@ -35,19 +35,19 @@ PUBLISHED: Mapping[tuple[str, str, str, str], Mapping[tuple[int | bool, ...], fl
 }
 """(benchmark, protocol, system, size of its language model) → values of `KEYS` → main score in percent."""
 VARIANTS = ("_repeats",)
-"""Endings of a benchmark's name that ask the same episodes in other settings."""
+"""Endings of benchmark names that the lookup ignores: the benchmark has the same episodes in other settings."""
 WHERE_UNSAID = {"repeats": 0, "induction": False}
-"""What a setting without the key is."""
+"""Defaults of keys that a setting lacks."""
 
 
 def published(benchmark: str, protocol: str, setting: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """The paper's numbers for a benchmark in a setting: (system, size of its language model) → percent."""
+    """Returns the paper's numbers for a benchmark at a setting: (system, size of its language model) → percent."""
     for ending in VARIANTS:
         benchmark = benchmark.removesuffix(ending)
-    known = {**WHERE_UNSAID, **setting}
-    asked: Any = tuple(known.get(key) for key in KEYS.get(protocol, ()))
+    full_setting = {**WHERE_UNSAID, **setting}
+    key_values: Any = tuple(full_setting.get(key) for key in KEYS.get(protocol, ()))
     return {
-        (system, size): values[asked]
+        (system, size): values[key_values]
         for (name, kind, system, size), values in PUBLISHED.items()
-        if (name, kind) == (benchmark, protocol) and asked in values
+        if (name, kind) == (benchmark, protocol) and key_values in values
     }

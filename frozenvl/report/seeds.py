@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone: one column, with the mean of what they reached and took."""
+"""Groups of runs that differ only in their seed, and means of their scores and costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frozenvl.report.cell import Cell
 from frozenvl.report.load import Run
 
 OWN = ("name", "seed_everything", "ckpt_path", "overwrite", "config")
-"""Keys of a configuration in which repetitions of a run may differ; and its seeds, and its folder."""
+"""Keys of a configuration in which repetitions of a run may differ; also `model.seed`, `data.seed` and the folder."""
 STUDENT: tuple[float, ...] = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
@@ -25,30 +25,40 @@ STUDENT: tuple[float, ...] = (
 
 @dataclass(frozen=True)
 class Group:
-    """A run, or several that differ in their seed alone."""
+    """A run, or several that differ only in their seed."""
 
     label: str
+    """Name of the column: the common beginning of the runs' names."""
     runs: tuple[Run, ...]
 
 
 def by_seed(runs: Sequence[Run]) -> list[Group]:
-    """The runs in their order, those together that differ in their seed alone."""
-    found: dict[Any, list[Run]] = {}
+    """Groups runs whose configurations differ only in their seed, in the order of each group's first run.
+
+    Runs with equal seeds, and runs without a config.yaml, are groups of one.
+    """
+    by_config: dict[Any, list[Run]] = {}
     for run in runs:
-        found.setdefault(repr(_without_seed(run.config)) if run.config else run.label, []).append(run)
-    apart = []
-    for alike in found.values():
+        by_config.setdefault(repr(_without_seed(run.config)) if run.config else run.label, []).append(run)
+    groups = []
+    for alike in by_config.values():
         seeds = {repr(_seeds(run.config)) for run in alike}
-        apart += [alike] if len(seeds) == len(alike) else [[run] for run in alike]
-    labels = [_label([run.label for run in alike]) for alike in apart]
+        groups += [alike] if len(seeds) == len(alike) else [[run] for run in alike]
+    labels = [_label([run.label for run in group]) for group in groups]
     return [
-        Group(label if labels.count(label) == 1 else ", ".join(run.label for run in alike), tuple(alike))
-        for label, alike in zip(labels, apart, strict=True)
+        Group(label if labels.count(label) == 1 else ", ".join(run.label for run in group), tuple(group))
+        for label, group in zip(labels, groups, strict=True)
     ]
 
 
 def over_seeds(values: Sequence[Cell]) -> Cell:
-    """The mean over runs, with Student's interval of 95 %; of a single run, or of what cannot vary, what there is."""
+    """Returns the mean over runs with its 95 % interval by Student's t.
+
+    If fewer than two different values are known, returns the first known cell as it is, or an empty one.
+
+    Args:
+        values: one cell per run.
+    """
     known = [cell for cell in values if cell.mean is not None]
     means = [cell.mean or 0.0 for cell in known]
     if len(set(means)) < 2:
@@ -75,7 +85,7 @@ def _seeds(config: Mapping[str, Any]) -> list[Any]:
 
 
 def _label(labels: Sequence[str]) -> str:
-    """What the names of repetitions have in common."""
+    """Returns the common beginning of labels without a trailing "-seed0"; if there is none, all of them."""
     if len(labels) == 1:
         return labels[0]
     prefix = commonprefix(list(labels))  # noqa: RUF071 - of names, not of paths

@@ -1,4 +1,4 @@
-"""One table a benchmark: settings down, runs and what they saw across, then baselines, then the paper's numbers."""
+"""Tables of scores, one per benchmark. Rows are settings; columns are runs by view, baselines, the paper's numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from frozenvl.report.load import Result, Run, same_setting
 from frozenvl.report.paper import published
 
 VIEWS = ("seeing", "blind", "test-blind", "text-only")
+"""Views in the order of columns, from all of the image to none of it."""
 PAPER_NOTE = (
-    "the paper's numbers are of the whole published benchmark, with a language model of the size named"
+    "the paper's numbers are for the whole published benchmark and a language model of the size shown"
 )
 BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
+"""Titles of the baselines, in the order of columns."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Column:
     kind: Literal["run", "baseline", "paper"]
     name: str
     detail: str = ""
+    """View of a run, or the size of a published system."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.detail})" if self.detail else self.name
@@ -33,29 +36,33 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A setting and a score."""
+    """A score at one setting, in all columns."""
 
     setting: dict[str, Any]
     label: str
+    """The setting in words, without the keys that all rows share."""
     score: str
+    """Name of the score."""
     cells: dict[Column, Cell]
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is known of a benchmark."""
+    """The scores of a benchmark."""
 
     benchmark: str
     main: str
+    """Name of the benchmark's main score."""
     common: str
-    """The part of the setting that is the same in all rows, in words."""
+    """Part of the setting that all rows share, in words."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    """Lines below the table."""
 
     @property
     def head(self) -> list[str]:
-        """Titles of the columns of words."""
+        """Titles of the leading text columns: "setting" and "score", each only if it is needed."""
         return [
             *(["setting"] if any(row.label for row in self.rows) else []),
             *(["score"] if self.rows_per_setting > 1 or not self.rows[0].label else []),
@@ -63,26 +70,27 @@ class Table:
 
     @property
     def rows_per_setting(self) -> int:
-        """One for each score, the main one first."""
+        """Number of rows at each setting: one per score, the main score first."""
         return len({row.score for row in self.rows})
 
     def start(self, row: Row) -> list[str]:
-        """A row's words, below `head`; a setting is told once."""
-        known = {"setting": row.label if row.score == self.main else "", "score": row.score}
-        return [known[title] for title in self.head]
+        """Returns a row's text cells, in the order of `head`; only the first row of a setting has its label."""
+        texts = {"setting": row.label if row.score == self.main else "", "score": row.score}
+        return [texts[title] for title in self.head]
 
 
 def row_name(benchmark: str, row: Row) -> str:
-    """The name of a row among those of other benchmarks: "vqa_v2 overall, 4 shots"."""
+    """Returns the name of a row in a table of several benchmarks, such as "vqa_v2 overall, 4 shots"."""
     name = row.score if row.score == benchmark else f"{benchmark} {row.score}"
     return f"{name}, {row.label}" if row.label else name
 
 
 def benchmark_tables(runs: Sequence[Run], every: bool = False) -> list[Table]:
-    """A table for each benchmark, in the order in which they are met.
+    """Returns a table for each benchmark, in the order of its first score.
 
     Args:
-        every: with all scores, not only those that their metrics ask to be shown.
+        runs: runs to compare.
+        every: true for all scores, false for the scores whose `Metric.shown` is true.
     """
     results = [result for run in runs for result in run.results]
     names = dict.fromkeys(result.benchmark for result in results)
@@ -90,15 +98,15 @@ def benchmark_tables(runs: Sequence[Run], every: bool = False) -> list[Table]:
 
 
 def by_setting(results: Sequence[Result]) -> list[list[Result]]:
-    """Results that differ in run, view and seed only, together."""
-    found: dict[tuple[Any, ...], list[Result]] = {}
+    """Groups results by benchmark and setting: those of a group differ only in run, view and seed."""
+    groups: dict[tuple[Any, ...], list[Result]] = {}
     for result in results:
-        found.setdefault(same_setting(result), []).append(result)
-    return list(found.values())
+        groups.setdefault(same_setting(result), []).append(result)
+    return list(groups.values())
 
 
 def run_columns(results: Sequence[Result]) -> dict[tuple[str, str], Column]:
-    """(run, view) → column: runs as they were named, what they saw from all to nothing."""
+    """Returns (run, view) → column: runs in their given order, views in the order of `VIEWS`."""
     runs = list(dict.fromkeys(result.run for result in results))
     keys = {(result.run, result.view) for result in results}
     plain = all(view == "seeing" for _, view in keys)
@@ -111,62 +119,68 @@ def _table(results: list[Result], every: bool) -> Table:
     groups = by_setting(results)
     settings = without_implied([group[0].setting for group in groups])
     common = shared(settings)
-    ours = run_columns(results)
+    columns = run_columns(results)
     shown = [score for result in results for score in (result.scores if every else result.shown)]
     scores = dict.fromkeys([main, *shown])
-    given: list[Column] = []
+    reference_columns: list[Column] = []
     rows = []
     for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
-        beside = dict(_beside(group))
-        given += [column for column in beside if column not in given]
+        references = dict(_references(group))
+        reference_columns += [column for column in references if column not in reference_columns]
         for score in scores:
             cells = {
                 column: cell_of([result for result in group if (result.run, result.view) == key], score)
-                for key, column in ours.items()
+                for key, column in columns.items()
             }
             if score == main:
-                cells |= beside
+                cells |= references
             rows.append(Row(setting, words(setting, common), score, cells))
     return Table(
         benchmark=results[0].benchmark,
         main=main,
         common=words(common),
-        columns=(*ours.values(), *sorted(given, key=lambda column: column.kind)),  # baseline, then paper
+        columns=(*columns.values(), *sorted(reference_columns, key=lambda column: column.kind)),
         rows=tuple(rows),
-        notes=tuple(_notes(results, given)),
+        notes=tuple(_notes(results, reference_columns)),
     )
 
 
-def _beside(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
-    """Numbers of a setting beside our runs': the first run's baselines, the paper's."""
+def _references(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
+    """Yields the reference values of a setting: the first run's baselines, then the paper's numbers."""
     first = group[0]
     digits = first.metric(first.main).digits
-    known = {key: value for result in reversed(group) for key, value in result.baselines.items()}
-    for key in sorted(known, key=lambda key: (*BASELINES, key).index(key)):
-        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(digits, known[key])
-    if "chosen_by" in first.provenance:  # the paper's answers are generated
+    baselines = {key: value for result in reversed(group) for key, value in result.baselines.items()}
+    for key in sorted(baselines, key=lambda key: (*BASELINES, key).index(key)):
+        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(digits, baselines[key])
+    if "chosen_by" in first.provenance:  # the paper's numbers are for generated answers
         return
     for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():
         yield Column("paper", system, f"paper, {size}"), Cell(mean=value)
 
 
 def marks_in(results: Iterable[Result], whole: str = "") -> Iterator[str]:
-    """What the marks beside some scores mean; `whole` is what stands beside them and is of all queries."""
+    """Yields the legend of the marks that the results have.
+
+    Args:
+        results: results of a table.
+        whole: names of the columns that are computed over all queries even if results are partial.
+    """
     results = list(results)
     if any(result.partial for result in results):
-        yield f"{PARTIAL} a part of the queries only" + (f"; {whole}: of all queries" if whole else "")
+        yield f"{PARTIAL} scored on a part of the queries" + (f"; {whole}: on all queries" if whole else "")
     for note in dict.fromkeys(result.supervised_encoder for result in results if result.supervised_encoder):
-        yield f"{SUPERVISED} the encoder was supervised on what is asked: {note}"
+        yield f"{SUPERVISED} the encoder was trained with labels on the benchmark's classes: {note}"
 
 
-def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
-    yield from marks_in(results, " and ".join(column.name for column in given if column.kind == "baseline"))
+def _notes(results: Sequence[Result], references: Sequence[Column]) -> Iterator[str]:
+    baselines = " and ".join(column.name for column in references if column.kind == "baseline")
+    yield from marks_in(results, baselines)
     counts = sorted({result.samples for result in results})
-    most = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-    yield f"{most} queries a score; intervals of 95 %, over images"
+    queries = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    yield f"{queries} queries per score; 95 % intervals over images"
     draws = Counter((same_setting(result), result.run, result.view) for result in results)
     if max(draws.values()) > 1:
-        yield "± standard deviation over seeds of the demonstrations; the interval beside it is the mean of theirs"
+        yield "± standard deviation over seeds of the demonstrations; the interval is the mean of the seeds' intervals"
     if unreadable := [result for result in results if result.unreadable]:
         worst = max(unreadable, key=lambda result: result.unreadable)
         yield (
@@ -177,5 +191,5 @@ def _notes(results: Sequence[Result], given: Sequence[Column]) -> Iterator[str]:
         values = [{r.baselines[key] for r in group if key in r.baselines} for group in by_setting(results)]
         if any(len(different) > 1 for different in values):
             yield f"{BASELINES.get(key, key)} differs among the runs; the first run's is shown"
-    if any(column.kind == "paper" for column in given):
+    if any(column.kind == "paper" for column in references):
         yield PAPER_NOTE

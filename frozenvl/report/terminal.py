@@ -11,24 +11,29 @@ from frozenvl.report.tables import PAPER_NOTE, Column, Row, Table, benchmark_tab
 from frozenvl.util.printing import print_beside
 
 FEW = 6
-"""Galleries that are named one by one."""
+"""Maximum number of galleries that are listed one by one."""
 
 
 def print_scores(folders: Sequence[Path]) -> None:
-    """Prints the scores of runs that tables show."""
+    """Reads runs and prints the scores that tables show.
+
+    Args:
+        folders: folders of the runs.
+    """
     print_runs(read_runs(folders))
 
 
 def print_runs(runs: Sequence[Run], every: bool = False) -> None:
-    """Prints the benchmark tables of runs as one, without the paper's numbers, and where the galleries are.
+    """Prints the benchmark tables of runs as one table, without the paper's numbers, then the paths of galleries.
 
     Args:
-        every: all scores, not only those that tables show.
+        runs: runs to print.
+        every: true for all scores, false for those that tables show.
     """
     tables = benchmark_tables(runs, every)
-    found = dict.fromkeys(column for table in tables for column in table.columns if column.kind != "paper")
+    unique = dict.fromkeys(column for table in tables for column in table.columns if column.kind != "paper")
     order = [run.label for run in runs]
-    columns = sorted(found, key=lambda x: order.index(x.name) if x.kind == "run" else len(order))
+    columns = sorted(unique, key=lambda x: order.index(x.name) if x.kind == "run" else len(order))
     print_rows(
         "score", columns, [(row_name(table.benchmark, row), row) for table in tables for row in table.rows]
     )
@@ -41,13 +46,19 @@ def print_runs(runs: Sequence[Run], every: bool = False) -> None:
 
 
 def print_cost(costs: Table) -> None:
-    """Prints what runs took; runs that differ in their seed alone share a column."""
+    """Prints the costs of runs; runs that differ only in their seed share a column."""
     print_rows("cost", costs.columns, [(row.score, row) for row in costs.rows])
     for note in costs.notes:
         print(note)
 
 
 def print_rows(corner: str, columns: Sequence[Column], rows: Sequence[tuple[str, Row]]) -> None:
-    """Prints rows of tables, each with its name; `corner` is the heading of the names."""
+    """Prints rows of tables.
+
+    Args:
+        corner: heading of the names.
+        columns: columns to print, in order.
+        rows: names and rows.
+    """
     cells = [(name, [str(row.cells.get(column, Cell())) for column in columns]) for name, row in rows]
     print_beside(corner, list(map(str, columns)), cells)

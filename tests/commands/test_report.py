@@ -40,7 +40,7 @@ def test_the_command_shows_what_is_chosen(tmp_path, capsys):
     )
     said = capsys.readouterr()
     assert "30.0*" in said.out and "22.0" not in said.out and "CIDEr" not in said.out
-    assert "* a part of the queries only" in said.out
+    assert "* scored on a part of the queries" in said.out
     assert f"{tmp_path / 'b'}: left out" in said.err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "vqa_v2" in page and "coco" not in page

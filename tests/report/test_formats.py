@@ -24,7 +24,7 @@ def test_markdown(tmp_path):
     )
     assert lines[head + 1] == "| --- | --: | --: | --: | --: |"
     assert lines[head + 2] == r"| 4 shots | 31.3\* \[28.3, 34.3\] | 23.1 | 38.2 | 33.3 |"
-    assert r"- \* a part of the queries only; most frequent answer: of all queries" in lines
+    assert r"- \* scored on a part of the queries; most frequent answer: on all queries" in lines
 
 
 def test_latex(tmp_path):

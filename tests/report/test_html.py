@@ -113,7 +113,7 @@ def test_a_text_before_the_examples_is_none_of_them(tmp_path):
     row = shown(1, 1.0, "dax", shots=4)
     write_shown(folder, [row | {"prompt": [{"text": "Answer with dax or fep.\n"}, *row["prompt"]]}])
     parsed = rendered(tmp_path / "a")
-    assert "4 examples before the query" in parsed.text
+    assert "4 demonstrations before the query" in parsed.text
     assert [image["alt"] for image in parsed.all("img")] == [f"image {n} of the prompt" for n in range(1, 6)]
 
 
@@ -123,7 +123,7 @@ def test_candidates_are_told_likeliest_first(tmp_path):
     write_shown(folder, [shown(1, 1.0, "wug")])
     record = {"id": "q/1", "text": "wug", "candidates": [" fep", " wug"], "values": [-3.25, -1.5]}
     (folder / "predictions.jsonl").write_text(json.dumps(record) + "\n")
-    assert "chosen among: wug (-1.50) · fep (-3.25)" in rendered(tmp_path / "a").text
+    assert "candidates and their scores: wug (-1.50) · fep (-3.25)" in rendered(tmp_path / "a").text
 
 
 def test_what_a_run_says_most_is_told_with_its_share(tmp_path):
@@ -131,7 +131,7 @@ def test_what_a_run_says_most_is_told_with_its_share(tmp_path):
     write_shown(folder, [shown(1, 1.0, "dax")])
     said = ["dax"] * 3 + ["perpo"] * 2 + ["a cat"]
     (folder / "predictions.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in said))
-    assert "said most: “dax” 50.0 %, “perpo” 33.3 %" in rendered(tmp_path / "a").text
+    assert "most frequent answers: “dax” 50.0 %, “perpo” 33.3 %" in rendered(tmp_path / "a").text
 
 
 def test_captions_are_neither_right_nor_wrong(tmp_path):
@@ -160,8 +160,8 @@ def test_provenances_and_differences_are_told(tmp_path):
     write_vqa(tmp_path / "b", 4, 30.0, seed=3, provenance={"precision": "fp32", "versions": {"torch": "1"}})
     text = " ".join(rendered(tmp_path / "a", tmp_path / "b").text.split())
     assert "Not comparable: precision differs in vqa_v2: bf16 in a; fp32 in b" in text
-    assert "1 minor difference, of versions or batch size versions.torch differs" in text
-    assert "What each of the 2 scores depends on" in text and "setting.seed3" in text
+    assert "1 minor difference (library versions or batch size) versions.torch differs" in text
+    assert "Settings, models and versions of each of the 2 scores" in text and "setting.seed3" in text
     assert "template.query{image}Question: {question} Answer:" in text
     assert "aSmolLM2-135M-Instruct · EfficientNet-Lite0, k = 4 · 1,500 steps · bf16" in text
 

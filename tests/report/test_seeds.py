@@ -31,7 +31,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one(tmp_path):
         "wide": "0.500 [0.470, 0.530]",
     }
     assert known["trained parameters"]["lora"] == "1,000"
-    assert any("differ in their seed alone" in note for note in found.notes)
+    assert any("differ only in their seed" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_naming_both_rules_with_the_encoder_told(tmp_path):
     }
     assert cells[labels[2], "first_phrase"] == {"a": "45.0† [42.0, 48.0]"}
     assert "Frozen (paper, 7B)" not in cells[labels[1], "strict"]  # the paper has no such setting
-    assert "† the encoder was supervised on what is asked: ImageNet" in table.notes
+    assert "† the encoder was trained with labels on the benchmark's classes: ImageNet" in table.notes
 
 
 def test_captions_in_shares_a_part_marked(tmp_path):
@@ -123,8 +123,8 @@ def test_captions_in_shares_a_part_marked(tmp_path):
     assert [row.score for row in table.rows] == ["CIDEr", "Bleu_4", "ROUGE_L"]
     assert grid(table)["", "CIDEr"] == {"a": "0.394* [0.374, 0.414]", "b": "0.394 [0.374, 0.414]"}
     assert table.notes == (
-        "* a part of the queries only",
-        "100 to 261 queries a score; intervals of 95 %, over images",
+        "* scored on a part of the queries",
+        "100 to 261 queries per score; 95 % intervals over images",
         "unreadable images, counted as wrong, in 1 of 2 scores (most: 2, a coco)",
     )
 
@@ -145,7 +145,7 @@ def test_what_was_chosen_has_one_rule_only(tmp_path):
 def test_a_part_stands_beside_baselines_of_all_and_it_is_said(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0, partial=True, baselines={"most_frequent": 23.1, "chance": 2.0})
     (table,) = tables(tmp_path / "a")
-    assert table.notes[0] == "* a part of the queries only; chance and most frequent answer: of all queries"
+    assert table.notes[0] == "* scored on a part of the queries; chance and most frequent answer: on all queries"
 
 
 def test_baselines_that_differ_are_said(tmp_path):

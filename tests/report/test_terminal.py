@@ -72,7 +72,7 @@ def test_a_run_without_a_score_has_a_dash_beside_those_that_have_it(tmp_path, ca
     printed = capsys.readouterr().out
     assert row_of(printed, "captions CIDEr") == ["0.400* [-2.600, 3.400]", "–"]
     assert row_of(printed, "perplexity") == ["–", "20.00"]  # its name says it once
-    assert "* a part of the queries only" in printed
+    assert "* scored on a part of the queries" in printed
 
 
 def test_draws_of_demonstrations_are_one_row_and_views_stand_side_by_side(tmp_path, capsys):
