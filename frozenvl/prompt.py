@@ -1,7 +1,7 @@
-"""Everything is a prompt: a sequence of text and images.
+"""Prompts (sequences of text and images) and the samples, examples and episodes that they are made from.
 
 Captioning, question answering, few-shot learning and naming differ only in how their prompts are worded and
-scored. This file words them, and knows nothing of tensors.
+scored. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from frozenvl.util.imaging import content, decode
 
 
 class Image(ABC):
-    """A reference to an image. Nothing is read until somebody needs its pixels."""
+    """A lazy reference to an image: nothing is read before `read` or `digest` is used."""
 
     name: str
-    """What a person calls it, such as a file's name."""
+    """Name for messages and reports, such as the file name."""
 
     @property
     def key(self) -> str:
-        """Tells the images of a run apart."""
+        """Identifier of the image, unique within a run."""
         return self.name
 
     @abstractmethod
     def read(self, side: int | None = None) -> PIL.Image.Image:
-        """The pixels, as RGB.
+        """Reads the pixels, as RGB.
 
         Args:
-            side: of the square that the image will be fitted into, in pixels: it may be read at a reduced size,
-                as long as it is not below that.
+            side: side of the square that the image will be fitted into, in pixels. The image may be decoded at a
+                reduced size that is not smaller than this.
 
         Raises:
-            UnreadableImage: where they cannot be had.
+            UnreadableImage: if the image cannot be read.
         """
 
     @property
     @abstractmethod
     def digest(self) -> str:
-        """Identity of the content, as hex: equal digests, equal pixels. Keys of feature caches.
+        """Hex hash of the content, the key in feature caches: equal digests mean equal pixels.
 
         Raises:
-            UnreadableImage: where the content cannot be had.
+            UnreadableImage: if the image cannot be read.
         """
 
 
@@ -76,7 +76,7 @@ class ImageFile(Image):
 
 @dataclass(frozen=True)
 class BlackImage(Image):
-    """Raw pixels 0, before normalisation: what a blind model is shown (Frozen, section 4)."""
+    """An image whose raw pixels, before normalisation, are all 0: the input of a blind model (Frozen, section 4)."""
 
     size: int = 64
     name: str = "black"
@@ -90,16 +90,16 @@ class BlackImage(Image):
 
 
 class Learned(str):
-    """A text within a prompt that is trained on, as what follows a prompt is: a demonstration's answer."""
+    """A text inside a prompt that is trained on like the target, such as the answer of a demonstration."""
 
 
 Prompt: TypeAlias = tuple["str | Image", ...]
-"""Text and images in the order in which the language model meets them."""
+"""Texts and images in the order in which the language model reads them."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt, what should follow it, and where it came from."""
+    """A prompt, its target text, and the id of the example it was made from."""
 
     id: str
     prompt: Prompt
@@ -107,20 +107,21 @@ class Sample:
 
     @property
     def images(self) -> tuple[Image, ...]:
+        """Images of the prompt, in order."""
         return tuple(part for part in self.prompt if isinstance(part, Image))
 
     def with_images(self, change: Callable[[Image], Image]) -> Sample:
-        """The same sample with every image changed."""
+        """Returns a copy with `change` applied to every image of the prompt."""
         return replace(self, prompt=with_images(self.prompt, change))
 
 
 def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
-    """A prompt with every image changed."""
+    """Returns the prompt with `change` applied to every image."""
     return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
 
 
 def joined(parts: Iterable[str | Image]) -> Prompt:
-    """A prompt with neighbouring texts joined, but for those that are learned, and empty ones left out."""
+    """Makes a prompt: joins neighbouring texts, except `Learned` ones, and drops empty texts."""
     prompt: list[str | Image] = []
     for part in parts:
         if type(part) is str and prompt and type(prompt[-1]) is str:
@@ -131,46 +132,46 @@ def joined(parts: Iterable[str | Image]) -> Prompt:
 
 
 def black(image: Image) -> Image:
-    """What a blind model is shown in an image's place."""
+    """Returns the black image that a blind model sees in place of `image`."""
     return BlackImage()
 
 
 @dataclass(frozen=True)
 class Example:
-    """What a data set says about one image or one question, not yet worded as a prompt."""
+    """One record of a data set (an image with captions, or a question), before a template words it as a prompt."""
 
     id: str
-    """Unique within its source, the same in every run."""
+    """Identifier, unique within the source and the same in every run."""
     image: Image
     image_id: str
-    """Examples about the same photograph share it: a demonstration never has its query's."""
+    """Identifier of the photograph. A demonstration never has the `image_id` of its query."""
     references: tuple[str, ...] = ()
-    """Captions, or the annotators' answers; the first that `answer` picks is trained on."""
+    """Captions (all are trained on), or the annotators' answers (`answer` is trained on)."""
     question: str = ""
     answer: str = ""
-    """The answer trained on and shown in demonstrations (the majority's); empty for captions."""
+    """Majority answer, used as training target and in demonstrations; empty for captions."""
     kind: dict[str, str] = field(default_factory=dict)
-    """Labels to break scores down by, such as `answer_type`."""
+    """Labels by which scores are broken down, such as `answer_type`."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Answer → score from 0 to 1, where a data set has such in place of annotators' answers."""
+    """Soft scores: answer → score from 0 to 1, for data sets that have these instead of annotators' answers."""
     choices: tuple[str, ...] = ()
-    """Answers to choose among, where a data set gives them: the right one stands first."""
+    """Multiple-choice answers, the correct one first; empty if the data set has none."""
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The texts that are trained on: one pair each."""
+        """Target texts for training: the answer, or all captions. Each makes one (image, text) pair."""
         return (self.answer,) if self.answer else self.references
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A task of its own: new words are bound to kinds of objects by the support, then asked for."""
+    """A few-shot naming episode: the support set binds words to classes, the query asks for one of them."""
 
     id: str
     support: tuple[tuple[Image, str], ...]
-    """(image, caption), in the order in which they are shown."""
+    """Support set: (image, caption) pairs in prompt order."""
     query: Image
     question: str
     answer: str
     choices: tuple[str, ...]
-    """The new words, one for each way; `answer` is one of them. Empty where the answer is no such word."""
+    """Candidate names, one for each of the n ways, `answer` among them; empty if the answer is not such a name."""

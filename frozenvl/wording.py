@@ -1,4 +1,4 @@
-"""How tasks are worded: templates for captions, questions and names, and the words that naming tasks bind."""
+"""Prompt templates for captions, questions and naming tasks, and the nonce words of naming tasks."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from frozenvl.prompt import Example, Image, Learned, Prompt, Sample, joined
 from frozenvl.util.errors import UserError
 
 NEW_WORDS = ("dax", "blicket", "wug", "toma", "fep", "modi", "zav", "tulver", "gazzer", "kob")
-"""Nonce words of Frozen's naming tasks: no language model has seen a thing named so."""
+"""Nonce words of Frozen's naming tasks (dax, blicket, …), which a language model knows no meaning of."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """How a task is worded.
+    """Prompt template of a task.
 
     Args:
-        query: the words around the image; `{image}` and `{question}` are filled in.
-        target: what follows, with `{target}`; owns the space before it, so that
-            tok(prompt) + tok(target) = tok(prompt + target).
-        separator: stands after each complete example.
-        induction: task induction: text before everything else (Frozen, section 4.1).
-        stop: a generated text ends before the first of these, at the end token, or at the length limit.
+        query: text around the image, with the fields `{image}` and `{question}`.
+        target: text that follows the query, with the field `{target}`. The space between query and target belongs
+            here, so that tok(prompt) + tok(target) = tok(prompt + target).
+        separator: text after each demonstration.
+        induction: task induction, a text before everything else (Frozen, section 4.1).
+        stop: stop strings. A generated text ends before the first of these, at the end token, or at the length limit.
     """
 
     query: str = "{image}"
@@ -33,7 +33,7 @@ class Template:
     stop: tuple[str, ...] = ("\n",)
 
     def __post_init__(self) -> None:
-        for name, text, known in (
+        for name, text, fields in (
             ("query", self.query, {"image", "question"}),
             ("target", self.target, {"target"}),
         ):
@@ -42,15 +42,16 @@ class Template:
             except ValueError as error:
                 raise UserError(f"template.{name}: {error} in {text!r}") from None
             for _, key, spec, conversion in parsed:
-                if key is not None and (key not in known or spec or conversion):
+                if key is not None and (key not in fields or spec or conversion):
                     wrong = key + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-                    raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(known)}")
+                    raise UserError(f"template.{name}: unknown field {{{wrong}}}; known: {sorted(fields)}")
         if "target" not in {key for _, key, _, _ in Formatter().parse(self.target)}:
             raise UserError("template.target: must contain {target}")
         if "" in self.stop:
             raise UserError("template.stop: a marker must not be empty")
 
-    def _words(self, example: Example) -> Iterator[str | Image]:
+    def _filled_query(self, example: Example) -> Iterator[str | Image]:
+        """Yields the texts and images of `query`, filled in for an example."""
         for text, key, _, _ in Formatter().parse(self.query):
             yield text
             if key is not None:
@@ -59,31 +60,36 @@ class Template:
     def prompt(
         self, example: Example, shots: Sequence[Example] = (), learned: Collection[int] = ()
     ) -> Prompt:
-        """Induction, then the complete `shots`, then the query: neighbouring texts joined.
+        """Words a prompt: task induction, demonstrations with their answers, then the query.
 
         Args:
-            learned: which shots' answers are trained on, by their places.
+            shots: demonstrations, in prompt order.
+            learned: indices of the demonstrations whose answers are trained on.
         """
         parts: list[str | Image] = [self.induction]
-        for place, shot in enumerate(shots):
+        for index, shot in enumerate(shots):
             answer = self.target.format(target=shot.targets[0])
-            parts += [*self._words(shot), Learned(answer) if place in learned else answer, self.separator]
-        return joined([*parts, *self._words(example)])
+            parts += [
+                *self._filled_query(shot),
+                Learned(answer) if index in learned else answer,
+                self.separator,
+            ]
+        return joined([*parts, *self._filled_query(example)])
 
     def sample(
         self, example: Example, target: int = 0, shots: Sequence[Example] = (), learned: Collection[int] = ()
     ) -> Sample:
-        """The training sample for the `target`-th text of an example, and for the answers of some shots."""
+        """Makes the training sample of an example. `target` is the index of the target text among its `targets`."""
         text = self.target.format(target=example.targets[target])
         return Sample(f"{example.id}#{target}", self.prompt(example, shots, learned), text)
 
     def answer(self, generated: str) -> str:
-        """A generated text cut before the first stop marker and stripped."""
+        """Cuts a generated text before the first stop string and strips white space."""
         return until_stop(generated, self.stop)
 
 
 def until_stop(text: str, stop: Sequence[str]) -> str:
-    """A text cut before the first of some stop texts, without white space around it."""
+    """Cuts a text before the first of the stop strings and strips white space."""
     ends = [at for marker in stop if (at := text.find(marker)) >= 0]
     return text[: min(ends, default=len(text))].strip()
 
@@ -91,13 +97,13 @@ def until_stop(text: str, stop: Sequence[str]) -> str:
 VQA = Template(
     query="{image}Question: {question} Answer:", target=" {target}", separator="\n", stop=("\n", "Question:")
 )
-"""The wording of visual question answering, where a run names none."""
+"""Default template of visual question answering."""
 
 
 NAMING_WORDINGS = {
-    # "This is a dax", and then "This is a"
+    # support: "This is a dax"; query: "This is a"
     "published": Template(query="{image}{question}", target=" {target}", stop=("\n",)),
-    # as the paper's figures have it
+    # from the figures of the paper
     "paper": Template(query="{image}Q: What is this? A: {question}", target=" {target}", stop=("\n", "Q:")),
 }
-"""How Frozen's naming tasks are worded: in the published files, and in the paper."""
+"""Templates of Frozen's naming tasks: as in the published files, and as in the paper."""

@@ -1,1 +1,1 @@
-"""Bytes on disk to samples, in an order that is a pure function."""
+"""Data: sources of examples, prompts made from them, and their order, a pure function of seed and position."""

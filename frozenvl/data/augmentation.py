@@ -1,4 +1,4 @@
-"""Augmentation: a randomly changed image that is the same one whenever it is read."""
+"""Image augmentation with a fixed seed per draw: every read gives the same pixels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from frozenvl.prompt import Image
 
 @dataclass(frozen=True)
 class AugmentedImage(Image):
-    """An image under a random transform.
+    """An image with a seeded random transform applied when it is read.
 
     Args:
-        image: the original.
-        transform: PIL image to PIL image, drawing from torch's generator (torchvision's do).
-        seed: the draw's address; a resumed run reads the same pixels.
+        image: original image.
+        transform: function from PIL image to PIL image that draws from torch's generator, as torchvision's do.
+        seed: seed of the draw. A resumed run uses the same seed and reads the same pixels.
     """
 
     image: Image

@@ -1,6 +1,6 @@
-"""Batches in spite of images that cannot be read: training replaces their samples, evaluation goes without them.
+"""Collation that copes with unreadable images: training replaces their samples, evaluation leaves them out.
 
-Either way each is listed in its batch with its reason, so that it is counted.
+Either way the batch lists each of them with the reason (`Batch.unreadable`), so that they are counted.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from frozenvl.model.batch import Batch
 
 ATTEMPTS = 10
-"""Replacements of one sample that may be unreadable too."""
+"""Replacements tried for one sample before the run stops."""
 
 Process: TypeAlias = "Callable[[Sequence[Sample]], Batch]"
 
 
 class TrainingBatches:
-    """Positions of a stream to batches; the same on any rank and worker.
+    """Collation function of training: positions of a stream → batch, the same on every rank and worker.
 
     Args:
-        stream: the samples by position.
-        process: makes a batch of samples; raises `UnreadableImage` with its image.
+        stream: training samples by position.
+        process: function from samples to a batch. It raises `UnreadableImage` with the image.
     """
 
     def __init__(self, stream: TrainingStream, process: Process) -> None:
         self.stream, self.process = stream, process
 
     def __call__(self, positions: Sequence[int]) -> Batch:
-        """The batch of some positions, as long as they are many.
+        """Makes the batch of the samples at `positions`, with one row for each.
 
         Raises:
-            RunError: where a sample and all its replacements cannot be read.
+            RunError: if a sample and all its replacements are unreadable.
         """
         attempts = [0] * len(positions)
         samples = [self.stream[position] for position in positions]
@@ -60,11 +60,11 @@ class TrainingBatches:
 
 
 class TrainingSteps:
-    """Positions of an optimiser step, micro-batch by micro-batch, to batches that know the counts of the whole step.
+    """Collation function of one optimiser step: makes its micro-batches and gives each the step's counts.
 
     Args:
-        batches: makes each micro-batch.
-        count: what batches add to the denominator of each objective, by its name.
+        batches: collation function of a micro-batch.
+        count: function from batches to the denominator of each objective: name → count.
     """
 
     def __init__(
@@ -73,25 +73,26 @@ class TrainingSteps:
         self.batches, self.count = batches, count
 
     def __call__(self, micro_batches: Sequence[Sequence[int]]) -> list[Batch]:
-        made = [self.batches(positions) for positions in micro_batches]
-        counts = self.count(made)
-        return [replace(batch, counts=counts) for batch in made]
+        """Makes the micro-batches of a step, given the positions of each."""
+        batches = [self.batches(positions) for positions in micro_batches]
+        counts = self.count(batches)
+        return [replace(batch, counts=counts) for batch in batches]
 
 
 def readable(samples: Sequence[Sample], process: Process) -> Batch:
-    """The batch of those samples whose images can all be read, the others listed in it."""
-    left: list[Sample] = list(samples)
+    """Makes a batch of the samples whose images can all be read. The batch lists the others in `unreadable`."""
+    remaining: list[Sample] = list(samples)
     unreadable: list[tuple[str, str]] = []
     while True:
         try:
-            return listing(process(left), unreadable)
+            return listing(process(remaining), unreadable)
         except UnreadableImage as error:
             if error.image is None:
                 raise
-            unreadable += [(s.id, str(error)) for s in left if error.image in s.images]
-            left = [s for s in left if error.image not in s.images]
+            unreadable += [(s.id, str(error)) for s in remaining if error.image in s.images]
+            remaining = [s for s in remaining if error.image not in s.images]
 
 
 def listing(batch: Batch, unreadable: list[tuple[str, str]]) -> Batch:
-    """A batch with what is not in it."""
+    """Returns the batch with the (sample id, reason) pairs of unreadable samples set."""
     return replace(batch, unreadable=tuple(unreadable)) if unreadable else batch

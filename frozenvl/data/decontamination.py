@@ -1,4 +1,4 @@
-"""Photographs that stand in what is trained on and in what is asked: several data sets are made of COCO's."""
+"""Decontamination: training examples whose photograph is also in validation (many data sets reuse COCO's images)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from frozenvl.prompt import Example
 
 
 class Without(Source):
-    """A source without some of its examples.
+    """A source with some of its examples removed.
 
     Args:
-        source: the whole one.
-        kept: indices of the examples that stay, ascending.
+        source: complete source.
+        kept: indices of the examples to keep, ascending.
     """
 
     def __init__(self, source: Source, kept: Sequence[int]) -> None:
         self.source, self.kept, self.window = source, np.asarray(kept, int), source.window
-        whole = np.broadcast_to(source.targets_per_example, len(source))
-        texts = whole[self.kept]
-        self.targets_per_example = texts.tolist()
-        shard = np.searchsorted(np.cumsum(source.shard_sizes), np.cumsum(whole) - whole, side="right")
-        self._shard_sizes = np.bincount(shard[self.kept], texts, len(source.shard_sizes)).astype(int).tolist()
+        targets = np.broadcast_to(source.targets_per_example, len(source))
+        kept_targets = targets[self.kept]
+        self.targets_per_example = kept_targets.tolist()
+        shard = np.searchsorted(np.cumsum(source.shard_sizes), np.cumsum(targets) - targets, side="right")
+        sizes = np.bincount(shard[self.kept], kept_targets, len(source.shard_sizes))
+        self._shard_sizes = sizes.astype(int).tolist()
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -45,23 +46,25 @@ class Without(Source):
 def without_overlap(
     train: Mapping[str, Task], val: Mapping[str, Task], exclude: bool
 ) -> tuple[dict[str, Task], dict[str, int]]:
-    """The training tasks without the examples whose photograph is asked about in validation.
+    """Removes the training examples whose photograph is also in validation.
 
-    Photographs are the same where their ids are and say of which collection they are (`coco/285`).
+    Two photographs are the same if they have the same id and the id names its collection (`coco/285`).
 
     Args:
-        exclude: False only counts these examples, and leaves the tasks as they are.
+        train: training tasks by name.
+        val: validation tasks by name.
+        exclude: False to count these examples only, and return the tasks unchanged.
 
     Returns:
-        The tasks, and how many such examples each had.
+        The training tasks, and the number of such examples for each task that has any.
     """
-    asked = {key for task in val.values() for key in task.source.image_ids() or () if "/" in key}
-    left, counts = dict(train), {}
+    val_ids = {key for task in val.values() for key in task.source.image_ids() or () if "/" in key}
+    tasks, counts = dict(train), {}
     for name, task in train.items():
-        ids = (asked and task.source.image_ids()) or ()
-        kept = [index for index, key in enumerate(ids) if key not in asked]
+        ids = (val_ids and task.source.image_ids()) or ()
+        kept = [index for index, key in enumerate(ids) if key not in val_ids]
         if len(kept) < len(ids):
             counts[name] = len(ids) - len(kept)
             if exclude:
-                left[name] = replace(task, source=Without(task.source, kept))
-    return left, counts
+                tasks[name] = replace(task, source=Without(task.source, kept))
+    return tasks, counts

@@ -1,4 +1,4 @@
-"""Sources by name, as a command line tells of them."""
+"""Builds data sources from a class name and command-line arguments."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from frozenvl.util.errors import UserError
 
 
 def source_classes() -> dict[str, type[Source]]:
-    """The sources that the package brings, by name."""
-    found = {}
+    """Returns the source classes of this package by name."""
+    classes = {}
     for module in pkgutil.iter_modules(sources.__path__):
         members = vars(importlib.import_module(f"{sources.__name__}.{module.name}"))
         for name, kind in members.items():
             usable = inspect.isclass(kind) and issubclass(kind, Source) and not inspect.isabstract(kind)
             if usable and not name.startswith("_"):
-                found[name] = kind
-    return found
+                classes[name] = kind
+    return classes
 
 
 def build_source(name: str, arguments: list[str]) -> Source:
-    """The source that a command line tells of.
+    """Builds a source from command-line arguments.
 
     Args:
-        name: of a class that the package brings, or a class path.
-        arguments: its constructor's, as `--name value`.
+        name: name of a source class of this package, or a class path.
+        arguments: constructor arguments, as `--name value`.
 
     Raises:
-        UserError: no such class, or arguments that it does not take.
+        UserError: if there is no such class, or it does not take these arguments.
     """
     kind = _class_at(name) if "." in name else source_classes().get(name)
     if kind is None:
@@ -53,6 +53,7 @@ def build_source(name: str, arguments: list[str]) -> Source:
 
 
 def _plain(argument: str) -> str:
+    """Turns `--source.name` into `--name`."""
     return f"--{argument.removeprefix('--source.')}" if argument.startswith("--source.") else argument
 
 

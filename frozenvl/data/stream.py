@@ -1,4 +1,4 @@
-"""Tasks: a data set and its wording; and which sample of them stands at a position."""
+"""Tasks (a data set and its template), and the streams of training and validation samples made from them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from frozenvl.wording import Template
 
 @dataclass
 class Task:
-    """A data set and how it is worded.
+    """A data set with its prompt template, its weight in the mixture and its in-context examples.
 
     Args:
-        source: the data set, by class path.
-        template: how its examples are worded.
-        weight: how many of its pairs stand among as many positions as all weights add up to (training).
-        support: what stands before each pair when it is trained on, which makes it an episode; by default nothing.
+        source: data set, by class path.
+        template: prompt template for its examples.
+        weight: weight in the training mixture: samples of this task among every (sum of all weights) samples.
+        support: demonstrations in front of each training pair (few-shot training); none by default.
     """
 
     source: Source
@@ -31,15 +31,16 @@ class Task:
     support: Support | None = None
 
     def __post_init__(self) -> None:
-        # What is empty is said of the source where it is trained on.
+        # `TrainingStream` reports an empty source with the task's name.
         self._draw = self.support.bind(self.source) if self.support and self.source.pairs else None
 
     def sample(self, pair: int, others: Iterable[int] = (), seed: int = 0) -> Sample:
-        """The worded (image, text) pair at an index of the source, after its support.
+        """Makes the sample of one (image, text) pair, with its demonstrations in front.
 
         Args:
-            others: pairs that the support may be taken from, the first that fit.
-            seed: of what else is drawn.
+            pair: index of the pair in the source.
+            others: indices of pairs to take demonstrations from; the first suitable ones are used.
+            seed: seed of all other random choices.
         """
         example, target = self.source.pair(pair)
         query = self.source[example]
@@ -50,12 +51,12 @@ class Task:
 
 
 class TrainingStream:
-    """The samples of a mixture of tasks by position, without end.
+    """Endless stream of training samples from a mixture of tasks, indexed by position.
 
     Args:
-        tasks: by name.
-        seed: of the order.
-        change: applied to each sample with its position: blindness, augmentation.
+        tasks: tasks by name.
+        seed: seed of the order.
+        change: function applied to each sample with its position, such as blinding or augmentation.
     """
 
     def __init__(
@@ -79,18 +80,19 @@ class TrainingStream:
             [s.window for s in sources],
         )
         self.change = change
-        self._near: dict[int, tuple[int, int]] = {}
+        self._windows: dict[int, tuple[int, int]] = {}
+        """Index of a task → (epoch, window) that was prefetched last."""
 
     def __getitem__(self, position: int) -> Sample:
         return self.attempt(position, 0)
 
     def attempt(self, position: int, attempt: int) -> Sample:
-        """The sample at a position; from attempt 1 on, what replaces one that cannot be read."""
-        which, turn = self.order.turn(position)
-        order, task = self.order.sets[which], self.tasks[which]
+        """Returns the sample at a position (attempt 0), or its replacement number `attempt` if that is unreadable."""
+        index, turn = self.order.turn(position)
+        order, task = self.order.sets[index], self.tasks[index]
         window, shards = order.near(turn)
-        if self._near.get(which) != window:
-            self._near[which] = window
+        if self._windows.get(index) != window:
+            self._windows[index] = window
             task.source.prefetch(shards)
         pair = order.replacement(turn, attempt) if attempt else order[turn]
         seed = seed_from("support", *order.seed, turn, attempt)
@@ -98,7 +100,7 @@ class TrainingStream:
 
 
 class ValidationPairs:
-    """All (image, text) pairs of some tasks, each once, in one fixed mixed order: a part is a fair sample."""
+    """All (image, text) pairs of the validation tasks, once each, in a fixed shuffle: any slice is a fair sample."""
 
     def __init__(
         self, tasks: Mapping[str, Task], change: Callable[[Sample, int], Sample] = lambda s, _: s

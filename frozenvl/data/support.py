@@ -1,4 +1,4 @@
-"""Former place of `frozenvl.data.episodes`, for configurations that name it."""
+"""Former path of `frozenvl.data.episodes`, kept for configurations that name it."""
 
 from frozenvl.data.episodes import NewWords, Shots
 

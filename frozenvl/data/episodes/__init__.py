@@ -1,4 +1,4 @@
-"""Episodes: complete examples in front of a query, drawn here for training and for evaluation."""
+"""Episodes: in-context demonstrations in front of a query, drawn for training and for evaluation."""
 
 from frozenvl.data.episodes.fixed import Fixed
 from frozenvl.data.episodes.new_words import NewWords

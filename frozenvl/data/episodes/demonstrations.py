@@ -1,4 +1,4 @@
-"""The interface of demonstrations: complete examples in front of a query that is evaluated."""
+"""Interface of demonstrations: examples with answers in front of an evaluated query."""
 
 from __future__ import annotations
 
@@ -13,40 +13,54 @@ from frozenvl.util.errors import UserError
 
 
 class Demonstrations(ABC):
-    """How the demonstrations of a query are chosen. Draws nest: the 2 are among the 4, next to the query."""
+    """Selection of few-shot demonstrations. Draws nest: the j demonstrations nearest the query are the j-shot draw."""
 
     mode: str
+    """Name of the selection in settings and in score.json."""
     shared: ClassVar[bool] = False
-    """Whether all queries have the same demonstrations."""
+    """True if all queries have the same demonstrations, so that their KV cache is computed once."""
     seeded: ClassVar[bool] = True
-    """Whether another seed draws other demonstrations."""
+    """True if another seed draws other demonstrations."""
 
     def prepare(self, queries: Source, pool: Source, progress: Callable[[int, int], None]) -> None:  # noqa: B027
-        """Called once before the first draw."""
+        """Prepares the draws; called once before the first.
+
+        Args:
+            queries: source of the queries.
+            pool: source that demonstrations are drawn from.
+            progress: callback, called with the numbers (done, total) of images.
+        """
 
     @abstractmethod
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
-        """`shots` examples, the one next to the query last. Raises `UserError` where the pool holds too few."""
+        """Draws `shots` examples in prompt order. Raises `UserError` if the pool has too few suitable ones."""
 
     def seeds(self, shots: int, seeds: Sequence[int]) -> Sequence[int]:
-        """The seeds that make a difference, of those given."""
+        """Returns the seeds to evaluate: only the first if the seed makes no difference."""
         return seeds if shots and self.seeded else seeds[:1]
 
     def provenance(self) -> dict[str, Any]:
-        """What a score depends on beside the mode and the seed."""
+        """Returns what else a score depends on, beside mode and seed, for score.json."""
         return {}
 
 
 def pick(
     order: Iterable[int], pool: Source, shots: int, allowed: Callable[[Example], bool], what: str
 ) -> list[Example]:
-    """The first `shots` examples of a pool in some order that have an answer and are allowed, the first one last.
+    """Picks the first `shots` suitable examples of a pool. The first of them comes last, next to the query.
+
+    Args:
+        order: indices of the pool, in the order in which they are considered.
+        pool: source that demonstrations are drawn from.
+        shots: number of examples.
+        allowed: predicate of suitable examples. Examples without an answer never are.
+        what: description of suitable examples, for the error line.
 
     Raises:
-        UserError: where there are fewer; `what` says of which kind.
+        UserError: if the pool has fewer suitable examples.
     """
-    fitting = (other for other in (pool[index] for index in order) if other.targets and allowed(other))
-    chosen = list(islice(fitting, shots))
+    suitable = (example for example in (pool[i] for i in order) if example.targets and allowed(example))
+    chosen = list(islice(suitable, shots))
     if len(chosen) < shots:
         raise UserError(f"{shots} shots asked for, but the pool has only {len(chosen)} examples {what}")
     return chosen[::-1]

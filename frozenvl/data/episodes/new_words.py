@@ -1,4 +1,4 @@
-"""New words bound to classes by the examples in front of a query."""
+"""Naming episodes for training: the demonstrations bind nonce words to classes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from frozenvl.util.errors import UserError
 
 
 class NewWords(Support):
-    """New words for classes, other ones in each episode, bound by the support and asked for by the query (as in
-    Frozen's Open-Ended miniImageNet). The source is one of labelled images, whose answers are their classes.
+    """Naming episodes: the support set binds a nonce word to each class, the query asks for one of the words.
+
+    As in Frozen's Open-Ended miniImageNet. Each episode has new words. The source holds labelled images, whose
+    answers are their classes.
 
     Args:
-        ways: classes in an episode, the query's among them.
-        inner_shots: different support images of each class.
-        learned: whether the loss is on all words that stood before in the episode, or on the last alone, the query's.
+        ways: number of classes in an episode, including the query's; or the lowest and the highest number.
+        inner_shots: number of different support images of each class; or the lowest and the highest number.
+        learned: "last": the loss is on the query's word only; "all": also on each word of the support set from its
+            second use on.
     """
 
     def __init__(
@@ -60,28 +63,26 @@ class NewWords(Support):
     ) -> Drawn:
         if not query.answer:
             raise UserError(f"{query.id} has no class, so no word can be bound to it; leave it out")
-        asked, _ = source.pair(pair)
+        query_index, _ = source.pair(pair)
         ways, inner_shots = draw.randint(*self.ways), draw.randint(*self.inner_shots)
         names = [query.answer, *draw.sample([name for name in classes if name != query.answer], ways - 1)]
         words = dict(zip(names, new_words(draw, ways), strict=True))
         shots = [
             source[index]
             for name in names
-            for index in draw.sample([index for index in classes[name] if index != asked], inner_shots)
+            for index in draw.sample([index for index in classes[name] if index != query_index], inner_shots)
         ]
         draw.shuffle(shots)
-        known = [
-            place for place, shot in enumerate(shots) if shot.answer in {s.answer for s in shots[:place]}
-        ]
+        repeated = [i for i, shot in enumerate(shots) if shot.answer in {s.answer for s in shots[:i]}]
         return Drawn(
             [replace(shot, answer=words[shot.answer]) for shot in shots],
             replace(query, answer=words[query.answer]),
-            known if self.learned == "all" else [],
+            repeated if self.learned == "all" else [],
         )
 
 
 def new_words(draw: Random, number: int) -> list[str]:
-    """Different words of three syllables ("zavumo"): none of `NEW_WORDS`, which evaluations ask with."""
+    """Draws distinct nonce words of three syllables ("zavumo"). None is in `NEW_WORDS`, the words of evaluations."""
     words: dict[str, None] = {}
     while len(words) < number:
         words["".join(draw.choice("bdfgklmnprstvz") + draw.choice("aeiou") for _ in range(3))] = None

@@ -1,4 +1,4 @@
-"""Demonstrations at random: other pairs of the source in training, examples of a pool in evaluation."""
+"""Random demonstrations: other pairs of the source in training, examples of a pool in evaluation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from frozenvl.util.errors import UserError
 
 
 class Shots(Support):
-    """Other pairs of the source, at random: k-shot questions, captions, names.
+    """Random demonstrations from the same source: k-shot questions, captions or names in training.
 
     Args:
-        shots: how many.
-        learned: whether the loss is on all answers of an episode or on the last alone, the query's.
-        same_image: whether images may stand more than once, as where several questions are about one.
+        shots: number of demonstrations; or the lowest and the highest number.
+        learned: "all": the loss is on the answers of demonstrations and query; "last": on the query's answer only.
+        same_image: true to allow several demonstrations about one image, and about the query's image.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Shots(Support):
         self, source: Source, pair: int, query: Example, others: Iterable[int], draw: Random
     ) -> Drawn:
         number = draw.randint(*self.shots)
-        shots = list(islice(self._fitting(source, pair, query, others), number))
+        shots = list(islice(self._candidates(source, pair, query, others), number))
         if len(shots) < number:
             raise UserError(
                 f"{number} shots before {query.id}, but only {len(shots)} others are about images of their own; "
@@ -50,21 +50,24 @@ class Shots(Support):
             )
         return Drawn(shots, query, range(number if self.learned == "all" else 0))
 
-    def _fitting(self, source: Source, pair: int, query: Example, others: Iterable[int]) -> Iterator[Example]:
-        shown = {query.image_id}
+    def _candidates(
+        self, source: Source, pair: int, query: Example, others: Iterable[int]
+    ) -> Iterator[Example]:
+        """Yields the suitable examples among `others`, each with the one target text of its pair."""
+        used_images = {query.image_id}
         for other in others:
             index, text = source.pair(other)
             example = source[index]
-            if other != pair and (self.same_image or example.image_id not in shown):
-                shown.add(example.image_id)
+            if other != pair and (self.same_image or example.image_id not in used_images):
+                used_images.add(example.image_id)
                 yield replace(example, references=(example.targets[text],))
 
 
 class PerQuestion(Demonstrations):
-    """At random for each query, from hash(seed, query's id)."""
+    """Random demonstrations for each query, seeded by hash(seed, query id). None shares the query's image."""
 
     mode = "per_question"
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
         order = Permutation(len(pool), "demonstrations", seed, query.id)
-        return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
+        return pick(order, pool, shots, lambda example: example.image_id != query.image_id, f"for {query.id}")

@@ -1,4 +1,4 @@
-"""Demonstrations whose images are most like the query's."""
+"""Demonstrations retrieved by image similarity (RICES)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from frozenvl.util.errors import UnreadableImage
 
 
 class MostSimilar(Demonstrations):
-    """Chooses the examples whose images are most similar to the query's image, the most similar next to the query
-    (RICES, Yang et al. 2022).
+    """Demonstrations whose images are most similar to the query's, the most similar one next to the query.
+
+    RICES (Yang et al. 2022).
 
     Args:
-        encoder: whose mean-pooled features are compared by cosine; named in the score's provenance, and the
-            same for all models.
+        encoder: visual encoder whose mean-pooled features are compared by cosine similarity. It is independent of the
+            evaluated model, and recorded in the score's provenance.
     """
 
     mode = "rices"
@@ -39,36 +40,38 @@ class MostSimilar(Demonstrations):
             (self.encoder.tokens, self.encoder.channels),
             torch.float32,
         )
-        asked, kept = ([source[i].image for i in range(len(source))] for source in (queries, pool))
-        images = list(dict.fromkeys([*asked, *kept]))
+        query_images, pool_images = (
+            [source[i].image for i in range(len(source))] for source in (queries, pool)
+        )
+        images = list(dict.fromkeys([*query_images, *pool_images]))
         with torch.no_grad():
-            read = cache.fill(images, pixels, self.encoder.eval(), progress=progress)
-        self._features = {image: self._vector(read, image) for image in images}
-        self._pool = torch.stack([self._features[image] for image in kept])
+            reader = cache.fill(images, pixels, self.encoder.eval(), progress=progress)
+        self._features = {image: self._vector(reader, image) for image in images}
+        self._pool = torch.stack([self._features[image] for image in pool_images])
 
-    def _vector(self, read: ImageReader, image: Image) -> torch.Tensor:
-        """(channels,) of length 1; of an unreadable image 0, which is like nothing."""
+    def _vector(self, reader: ImageReader, image: Image) -> torch.Tensor:
+        """Returns the unit feature vector (channels,) of an image; zeros if it is unreadable."""
         try:
-            return normalize(read([image])[0].float().mean(0), dim=0)
+            return normalize(reader([image])[0].float().mean(0), dim=0)
         except UnreadableImage:
             return torch.zeros(self.encoder.channels)
 
     def draw(self, query: Example, pool: Source, shots: int, seed: int) -> list[Example]:
         order = by_likeness(self._pool @ self._features[query.image], min(len(pool), 8 * shots))
-        return pick(order, pool, shots, lambda other: other.image_id != query.image_id, f"for {query.id}")
+        return pick(order, pool, shots, lambda example: example.image_id != query.image_id, f"for {query.id}")
 
     def provenance(self) -> dict[str, Any]:
         return {"similar_by": f"{self.encoder.name}, {self.encoder.fingerprint}"}
 
 
 def by_likeness(likeness: torch.Tensor, first: int) -> Iterator[int]:
-    """Places from the highest value to the lowest; all are sorted only where the `first` few do not do."""
-    near = most(likeness, first)
-    yield from near
-    yield from likeness.argsort(descending=True, stable=True)[len(near) :].tolist()
+    """Yields indices from the highest similarity to the lowest. Sorts all only after the `first` few are used up."""
+    nearest = most(likeness, first)
+    yield from nearest
+    yield from likeness.argsort(descending=True, stable=True)[len(nearest) :].tolist()
 
 
 def most(values: torch.Tensor, number: int) -> list[int]:
-    """Places of the highest values, highest first, the first of equal ones first; a few more than asked for."""
-    among = (values >= values.topk(number).values[-1]).nonzero()[:, 0]
-    return among[values[among].argsort(descending=True, stable=True)].tolist()
+    """Returns the indices of the `number` highest values and of ties with the last, highest first, ties by index."""
+    highest = (values >= values.topk(number).values[-1]).nonzero()[:, 0]
+    return highest[values[highest].argsort(descending=True, stable=True)].tolist()

@@ -1,6 +1,6 @@
-"""The interface of supports: complete examples in front of a training sample, from the same source.
+"""Interface of support sets: demonstrations in front of a training sample, from the same source.
 
-A draw depends on the pair, the pairs that it may be taken from, and a seed alone.
+A draw depends only on the pair, the pairs that it may use, and a seed.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 
 Number: TypeAlias = int | tuple[int, int]
-"""A number; or the lowest and the highest, between which each episode draws its own."""
+"""A fixed number, or a range (lowest, highest) from which each episode draws its number."""
 
 
 class Drawn(NamedTuple):
-    """What is drawn for one pair, not yet worded."""
+    """Episode drawn for one pair, before a template words it as a prompt."""
 
     shots: list[Example]
     query: Example
     learned: Sequence[int]
-    """Places of the shots whose answers are trained on."""
+    """Indices of the shots whose answers are trained on."""
 
 
 Draw: TypeAlias = Callable[[int, Example, Iterable[int], Random], Drawn]
-"""(pair, its example, the pairs that its support may be taken from, what else is random) → its episode."""
+"""Function (index of the pair, its example, indices of usable pairs, random generator) → episode."""
 
 
 class Support(ABC):
-    """How the support of a pair is drawn."""
+    """Rule that draws the support set of a training pair."""
 
     @abstractmethod
     def bind(self, source: Source) -> Draw:
-        """How it is drawn from a source. Raises `UserError` where that cannot give it."""
+        """Returns a function that draws episodes from a source. Raises `UserError` if the source is too small."""
 
 
 def span(name: str, number: Number, least: int) -> tuple[int, int]:
-    """The lowest and the highest. Raises `UserError` where there is none between them, or it is below the least."""
+    """Returns a number or range as (lowest, highest). Raises `UserError` if it is empty or starts below `least`."""
     lowest, highest = (number, number) if isinstance(number, int) else number
     if not least <= lowest <= highest:
         raise UserError(

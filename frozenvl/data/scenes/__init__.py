@@ -1,1 +1,1 @@
-"""Rendered scenes: descriptions, captions, questions and pictures."""
+"""Rendered scenes: random descriptions, captions, questions and images."""

@@ -1,4 +1,4 @@
-"""What people might say of a scene."""
+"""Captions of rendered scenes, from sentence templates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AT = {
     "middle": "in the middle",
 }
 
-# {a} … {d} are the groups in reading order, {a_is} is "is" or "are".
+# {a} … {d} are the groups in reading order; {a_is} becomes "is" or "are".
 _FRAMES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("left", "right"): (
         "{a} to the left of {b}",
@@ -73,21 +73,22 @@ _SINGLE_FRAMES = (
     "{a} can be seen {at}",
     "a drawing of {a} {at} of a {pattern} background",
 )
-# The more there is to say, the less is said of each.
+# Number of groups → probability that a caption names sizes.
 _CHANCE_OF_SIZE = {1: 0.85, 2: 0.85, 3: 0.25, 4: 0.0}
 
 
 def plural(noun: str) -> str:
+    """Returns the plural of a shape's name."""
     return noun + ("es" if noun.endswith("s") else "s")
 
 
 def article(words: str) -> str:
-    """The words with "a" or "an" in front."""
+    """Puts "a" or "an" in front of the words."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def captions(scene: Scene, rng: Random, number: int = 5) -> tuple[str, ...]:
-    """`number` (at most 7) true captions of a scene, each in a sentence frame of its own."""
+    """Makes `number` (at most 7) true captions of a scene, each from another sentence template."""
     frames = _FRAMES.get(scene.layout, _SINGLE_FRAMES)
     return tuple(_fill(frame, scene, rng) for frame in rng.sample(frames, number))
 

@@ -1,7 +1,7 @@
-"""What a scene holds (kinds of objects, their attributes, their places) and how one is drawn at random.
+"""Descriptions of rendered scenes (objects, attributes, places) and their random generation.
 
-Attributes are drawn independently of each other, so that knowing one (a question names the shape) says
-nothing about another (the answer): `scene_questions` rests on it.
+Attributes are drawn independently. Knowing one (a question names the shape) therefore says nothing about another
+(the answer); `scenes.questions` relies on this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PATTERNS = ("plain", "shaded", "striped")
 Pair: TypeAlias = tuple[str, str]
 """(colour, shape)"""
 
-# One pair of every colour and of every shape (3 and 10 are coprime): what is left stays balanced.
+# One pair for each colour and each shape (3 and 10 are coprime), so that the remaining pairs stay balanced.
 HELD_OUT: tuple[Pair, ...] = tuple((colour, SHAPES[(3 * i + 7) % 10]) for i, colour in enumerate(COLOURS))
 SEEN: tuple[Pair, ...] = tuple((c, s) for c in COLOURS for s in SHAPES if (c, s) not in HELD_OUT)
 
@@ -30,11 +30,11 @@ LAYOUTS: dict[int, tuple[tuple[str, ...], ...]] = {
     3: (("left", "middle", "right"), ("top", "middle", "bottom")),
     4: (("top left", "top right", "bottom left", "bottom right"),),
 }
-"""Number of groups → the places that they may take together."""
+"""Number of groups → possible layouts: the places of the groups, in reading order."""
 MAX_COUNT = {1: 4, 2: 4, 3: 2, 4: 1}
-"""Number of groups → the most objects in one of them, however large they are."""
+"""Number of groups → maximum number of objects in a group, whatever their size."""
 DIAMETER = {"small": 0.16, "large": 0.265}
-"""Of an object's bounding circle, as a share of the image's side."""
+"""Size → diameter of an object's bounding circle, as a fraction of the image's side."""
 
 _MARGIN = 0.02
 _TINTS = (
@@ -49,7 +49,7 @@ _TINTS = (
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. Lengths are shares of the image's side, y runs downwards, the tilt is in degrees."""
+    """One object: centre, diameter (fractions of the image's side, y downwards) and tilt in degrees."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Group:
-    """Objects of one kind that stand together."""
+    """Objects of one colour, shape and size that share a place."""
 
     colour: str
     shape: str
@@ -69,61 +69,68 @@ class Group:
 
     @property
     def pair(self) -> Pair:
+        """Combination (colour, shape) of the objects."""
         return self.colour, self.shape
 
     @property
     def count(self) -> int:
+        """Number of objects."""
         return len(self.things)
 
 
 @dataclass(frozen=True)
 class Background:
+    """Background of a scene."""
+
     pattern: str
     tint: tuple[int, int, int]
     angle: int
-    """Of the stripes or the shading: 0, 45, 90 or 135 degrees."""
+    """Direction of the stripes or the shading: 0, 45, 90 or 135 degrees."""
     period: float
-    """From stripe to stripe, as a share of the image's side."""
+    """Distance between stripes, as a fraction of the image's side."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that determines the pixels, but for the resolution."""
+    """Complete description of an image, except its resolution."""
 
     groups: tuple[Group, ...]
-    """In reading order: from left to right, from top to bottom."""
+    """Groups in reading order: left to right, top to bottom."""
     background: Background
     noise: int
+    """Seed of the pixel noise."""
 
     @property
     def layout(self) -> tuple[str, ...]:
+        """Places of the groups, one of `LAYOUTS`."""
         return tuple(group.place for group in self.groups)
 
     @property
     def is_novel(self) -> bool:
-        """Whether it holds a combination that training never shows."""
+        """True if the scene has a combination of colour and shape that is held out of training."""
         return any(group.pair in HELD_OUT for group in self.groups)
 
 
 def draw_pairs(rng: Random, novel: bool) -> list[Pair]:
-    """The kinds of objects of one scene: 1 to 4 different ones, one of them held out if `novel`."""
+    """Draws the 1 to 4 distinct (colour, shape) pairs of a scene, one of them held out if `novel`."""
     number = rng.choices((1, 2, 3, 4), (30, 40, 20, 10))[0]
     while True:
         pairs = rng.sample(SEEN, number)
         if novel:
             pairs[rng.randrange(number)] = rng.choice(HELD_OUT)
         colours, shapes = ({pair[i] for pair in pairs} for i in (0, 1))
-        # Two groups may share a colour or a shape; more would leave too little to ask about.
+        # At most two groups share a colour or a shape: more would leave too few possible questions.
         if len(colours) + len(shapes) >= 2 * number - 1:
             return pairs
 
 
 def arrange(pairs: Sequence[Pair], rng: Random, max_count: int | None = None) -> Scene:
-    """A scene of these kinds of objects, everything else drawn at random.
+    """Makes a scene of the given pairs; draws everything else at random.
 
     Args:
-        pairs: 1 to 4 pairs, in reading order.
-        max_count: the most objects in a group; by default as many as fit.
+        pairs: 1 to 4 (colour, shape) pairs, in reading order.
+        rng: random generator.
+        max_count: maximum number of objects in a group; by default `MAX_COUNT`.
     """
     layout = rng.choice(LAYOUTS[len(pairs)])
     most = max_count or MAX_COUNT[len(pairs)]
@@ -142,9 +149,9 @@ def arrange(pairs: Sequence[Pair], rng: Random, max_count: int | None = None) ->
 
 
 def _box(layout: tuple[str, ...], place: str) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The (x, y) intervals that belong to a place."""
+    """Returns the x interval and the y interval of a place."""
 
-    def part(i: int, of: int) -> tuple[float, float]:
+    def part(i: int, of: int) -> tuple[float, float]:  # part `i` of `of` equal parts, less the margins
         return i / of + _MARGIN, (i + 1) / of - _MARGIN
 
     if len(layout) == 4:
@@ -159,7 +166,7 @@ def _box(layout: tuple[str, ...], place: str) -> tuple[tuple[float, float], tupl
 def _place(
     rng: Random, box: tuple[tuple[float, float], tuple[float, float]], count: int, diameter: float
 ) -> tuple[Thing, ...]:
-    """`count` objects in a zigzag along the longer side of a box; none touches another or leaves the box."""
+    """Places `count` objects in a zigzag along the longer side of a box, without overlap and inside the box."""
     (x0, x1), (y0, y1) = box
     short, long = sorted((x1 - x0, y1 - y0))
     diameter *= rng.uniform(0.93, 1)
@@ -171,7 +178,7 @@ def _place(
         step = rng.uniform(closest, min((long - diameter) / (count - 1), 1.3 * closest))
     along_room = (long - diameter - step * (count - 1)) / 2
     across_room = (short - diameter - swing) / 2
-    # Near the middle of its box: an object "on the left" shall not look as if it were "at the top".
+    # Stay near the middle of the box, so that an object "on the left" does not look "at the top".
     along = rng.uniform(-1, 1) * min(along_room, 0.1)
     across = rng.uniform(-1, 1) * min(across_room, 0.08)
     side = rng.choice((-1, 1))

@@ -1,7 +1,7 @@
-"""What people might ask about a scene, and what ten of them would answer.
+"""Questions about rendered scenes, and ten simulated annotators' answers to each.
 
-A question never depends on its answer, and answers are uniform: given the question's text, a model that does
-not see the image can only guess. Each function below says what that rests on where it is not plain.
+The text of a question says nothing about its answer, and answers are uniform: a model that does not see the image
+can only guess. Comments below say how this is ensured where it is not obvious.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from frozenvl.data.scenes.captions import article, plural
 from frozenvl.data.scenes.description import COLOURS, HELD_OUT, SEEN, SHAPES, Group, Pair, Scene
 
 MAX_QUESTIONS = 6
-"""As many as can be asked about every scene without asking the same thing twice."""
+"""Number of questions that every scene supports without repeating a kind of question."""
 
-# What an annotator may say instead of the majority's answer.
+# Majority answer → answers of dissenting annotators.
 _INSTEAD = {
     **{"yes": ("no",), "no": ("yes",), "small": ("little", "tiny"), "large": ("big",)},
     **{"1": ("2",), "2": ("1", "3"), "3": ("2", "4"), "4": ("3", "5")},
@@ -36,31 +36,34 @@ _INSTEAD = {
 
 @dataclass(frozen=True)
 class Question:
+    """A question about a scene, with its answer and labels."""
+
     text: str
     answer: str
     answer_type: str
-    """ "yes/no", "number" or "other", as in VQA v2."""
+    """Answer type as in VQA v2: "yes/no", "number" or "other"."""
     question_type: str
-    """The question's first words, as in VQA v2."""
+    """First words of the question, as in VQA v2."""
     pair: Pair
-    """The (colour, shape) that it is about."""
+    """Combination (colour, shape) that the question is about."""
 
 
 def question(scene: Scene, number: int, stream: Callable[[str], Random]) -> Question:
-    """The `number`-th question about a scene.
+    """Makes one question about a scene. Questions with different numbers are of different kinds.
 
     Args:
-        number: from 0 to `MAX_QUESTIONS` - 1; no two ask the same kind of thing.
-        stream: the random stream of a purpose, the same whenever it is asked for.
+        scene: scene to ask about.
+        number: number of the question, 0 … `MAX_QUESTIONS` - 1.
+        stream: function that returns the random generator of a purpose, always with the same seed.
     """
     kinds = [_colour, _shape, _size, _count, _place, _existence, _attribute, _relation, _neighbour]
     stream("order").shuffle(kinds)
-    asked = (found for kind in kinds if (found := kind(scene, stream(kind.__name__))) is not None)
-    return next(islice(asked, number, None))
+    possible = (made for kind in kinds if (made := kind(scene, stream(kind.__name__))) is not None)
+    return next(islice(possible, number, None))
 
 
 def annotate(answer: str, rng: Random) -> tuple[str, ...]:
-    """Ten annotators' answers: at least seven agree."""
+    """Simulates the answers of ten annotators, of whom at least seven agree with `answer`."""
     dissent = rng.choices((0, 1, 2, 3), (50, 30, 15, 5))[0]
     answers = [answer] * (10 - dissent) + [rng.choice(_INSTEAD[answer]) for _ in range(dissent)]
     rng.shuffle(answers)
@@ -76,31 +79,31 @@ def _noun(group: Group) -> str:
 
 
 def _unique(scene: Scene, attribute: str) -> list[Group]:
-    """The groups that can be named by this attribute alone."""
+    """Returns the groups whose value of the attribute no other group has."""
     counts = Counter(getattr(group, attribute) for group in scene.groups)
     return [group for group in scene.groups if counts[getattr(group, attribute)] == 1]
 
 
 def _name(scene: Scene, group: Group, rng: Random) -> str:
-    """Words that fit this group only: its shape where that is enough, else or at times its colour too."""
+    """Names a group unambiguously: by shape if that is unique (half of the time), otherwise by colour and shape."""
     if group in _unique(scene, "shape") and rng.random() < 0.5:
         return _noun(group)
     return f"{group.colour} {_noun(group)}"
 
 
 def _subject(scene: Scene, rng: Random) -> Group:
-    """Any group; the held-out one, where there is one."""
+    """Draws the group to ask about: the held-out one if there is one, otherwise any."""
     return rng.choice([group for group in scene.groups if not scene.is_novel or group.pair in HELD_OUT])
 
 
 def _subject_named_by(attribute: str, scene: Scene, rng: Random) -> Group | None:
-    """A group that this attribute alone names, its other attribute uniform over all that the split shows."""
+    """Draws a group that the attribute alone names. Its other attribute is uniform over the values in the split."""
     unique = _unique(scene, attribute)
     seen = [group for group in unique if group.pair not in HELD_OUT]
     held_out = [group for group in unique if group.pair in HELD_OUT]
     if not seen or (scene.is_novel and not held_out):
         return None
-    # Every shape has one held-out colour among ten, and every colour one such shape.
+    # Each shape has one held-out colour of ten, and each colour one held-out shape.
     return rng.choice(held_out if scene.is_novel and rng.random() < 0.1 else seen)
 
 
@@ -126,7 +129,7 @@ def _size(scene: Scene, rng: Random) -> Question:
 
 
 def _count(scene: Scene, rng: Random) -> Question | None:
-    if len(scene.groups) > 2:  # there, groups are smaller
+    if len(scene.groups) > 2:  # their groups hold fewer objects: counts would not be uniform
         return None
     group = _subject(scene, rng)
     by_shape = group in _unique(scene, "shape") and rng.random() < 0.5
@@ -136,7 +139,9 @@ def _count(scene: Scene, rng: Random) -> Question | None:
 
 def _place(scene: Scene, rng: Random) -> Question:
     group = _subject(scene, rng)
-    if len(scene.groups) == 3:  # an end twice as often as the middle: five places, equally frequent
+    if (
+        len(scene.groups) == 3
+    ):  # an end twice as often as the middle, so that all five places are equally frequent
         group = rng.choices(scene.groups, (2, 1, 2))[0]
     name = f"{_be(group)} the {_name(scene, group, rng)}"
     text = {2: f"Which side {name} on?", 4: f"Which corner {name} in?"}.get(
@@ -153,7 +158,7 @@ def _existence(scene: Scene, rng: Random) -> Question:
     if answer == "no":
         present = [group.pair for group in scene.groups]
         colours, shapes = ({pair[i] for pair in present} for i in (0, 1))
-        if asked_by == "pair":  # not there, though its colour or its shape may well be
+        if asked_by == "pair":  # an absent pair, whose colour or shape is preferably present
             absent = [pair for pair in (HELD_OUT if scene.is_novel else SEEN) if pair not in present]
             near = [pair for pair in absent if pair[0] in colours or pair[1] in shapes]
             colour, shape = rng.choice(near or absent)
@@ -176,7 +181,7 @@ def _attribute(scene: Scene, rng: Random) -> Question | None:
     if (group := _subject_named_by("shape", scene, rng)) is None:
         return None
     answer, colour = rng.choice(("yes", "no")), group.colour
-    if answer == "no":  # only colours that the split shows in this shape: others would give the answer away
+    if answer == "no":  # only colours that this shape has in the split: others would reveal the answer
         others = [c for c in COLOURS if scene.is_novel or (c, group.shape) not in HELD_OUT]
         colour = rng.choice([c for c in others if c != group.colour])
     kind = f"{_be(group)} the"
@@ -184,7 +189,7 @@ def _attribute(scene: Scene, rng: Random) -> Question | None:
 
 
 def _in_line(scene: Scene, rng: Random) -> tuple[str, str]:
-    """A relation along the line in which the groups stand: its words, and "first" or "last"."""
+    """Draws a relation along the layout: its words, and whether it means "first" or "last" in reading order."""
     before, after = ("to the left of", "to the right of") if "left" in scene.layout else ("above", "below")
     return rng.choice(((before, "first"), (after, "last")))
 

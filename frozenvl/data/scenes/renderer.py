@@ -1,4 +1,4 @@
-"""Scenes as pixels."""
+"""Renders scenes to pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import PIL.ImageDraw
 from frozenvl.data.scenes.description import Background, Group, Scene, Thing
 
 RENDERER_VERSION = 1
-"""Goes up with every change of the pixels: part of the images' digests."""
+"""Version of the renderer, part of each image's digest. Raise it with every change of the pixels."""
 
 PALETTE = {
     "red": (218, 26, 32),
@@ -28,12 +28,13 @@ PALETTE = {
 }
 _OVERSAMPLING = 2
 _RING = 0.42
-"""Width of a ring, as a share of its radius."""
+"""Width of a ring, as a fraction of its radius."""
 
 Points = list[tuple[float, float]]
 
 
 def _polar(radius: float, degrees: float) -> tuple[float, float]:
+    """Returns polar coordinates as (x, y), y downwards."""
     return radius * math.cos(math.radians(degrees)), -radius * math.sin(math.radians(degrees))
 
 
@@ -47,7 +48,7 @@ def _heart() -> Points:
 
 
 def _moon() -> Points:
-    """A disc of radius 1 less a disc of radius 0.8, whose centre is 0.45 to the right."""
+    """Returns the outline of a crescent: a disc of radius 1 minus one of radius 0.8, centred 0.45 to the right."""
     x = (1 - 0.8**2 + 0.45**2) / (2 * 0.45)
     outer = math.degrees(math.acos(x))
     inner = math.degrees(math.atan2(math.sin(math.radians(outer)), x - 0.45))
@@ -56,7 +57,7 @@ def _moon() -> Points:
     return [(px + 0.1, py) for px, py in arc + [(0.45 + bx, by) for bx, by in back]]
 
 
-# Outlines about the origin, in units of the radius; y runs downwards. Circle and ring have none.
+# Outlines around the origin, in units of the radius, y downwards. Circle and ring are drawn as ellipses.
 _OUTLINES: dict[str, Points] = {
     "square": [(-0.74, -0.74), (0.74, -0.74), (0.74, 0.74), (-0.74, 0.74)],
     "triangle": [(0, -0.98), (0.94, 0.62), (-0.94, 0.62)],
@@ -79,7 +80,7 @@ _OUTLINES: dict[str, Points] = {
 
 
 def render(scene: Scene, resolution: int) -> PIL.Image.Image:
-    """The scene as an RGB image of `resolution` × `resolution` pixels."""
+    """Renders a scene as an RGB image of `resolution` × `resolution` pixels."""
     side = resolution * _OVERSAMPLING
     canvas = _backdrop(scene.background, side)
     draw = PIL.ImageDraw.Draw(canvas)
@@ -143,7 +144,7 @@ def _draw(draw: PIL.ImageDraw.ImageDraw, group: Group, thing: Thing, side: int) 
 
 
 def _add_noise(image: PIL.Image.Image, seed: int) -> PIL.Image.Image:
-    """Brightness noise of triangular distribution, at most 15 of 255: the same on every machine."""
+    """Adds brightness noise (triangular distribution, at most ±15 of 255) that is the same on every machine."""
     width, height = image.size
     drawn = np.frombuffer(Random(seed).randbytes(width * height), np.uint8).reshape(height, width)
     noise = (drawn >> 4).astype(np.int16) + (drawn & 15) - 15

@@ -1,1 +1,1 @@
-"""Data sets: one small file a format, each a sequence of `Example`s."""
+"""Data sources: one module per format, each source a sequence of `Example`s."""

@@ -1,4 +1,4 @@
-"""A-OKVQA: questions that need knowledge, with ten direct answers."""
+"""A-OKVQA: questions that need world knowledge, with ten direct answers each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from frozenvl.data.sources.records import one_line, read_annotations
 
 
 class AOKVQAQuestions(Questions):
-    """A-OKVQA's own JSON.
+    """A-OKVQA questions, read from the official JSON.
 
-    `kind` says whether a question is `difficult_direct_answer`: the official evaluation leaves these out.
+    The label `difficult_direct_answer` marks questions that the official evaluation leaves out.
 
     Args:
-        annotations: JSON list with question_id, image_id, question, direct_answers (none in the test set).
-        images: the folder that holds COCO's images of 2017.
-        image_name: an image's file name, with `{image_id}`.
-        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
-            ask about, "ask", and the share of these.
+        annotations: JSON list with question_id, image_id, question and direct_answers (absent in the test set).
+        images: folder of COCO's 2017 images.
+        image_name: pattern of the image file names, with the field `{image_id}`.
+        part: photographs to use: "all", those to train on ("train") or those to ask about ("ask").
+        ask_share: fraction of the photographs that belong to "ask".
 
     Raises:
-        UserError: where the file or the folder is missing or laid out otherwise.
+        UserError: if the file or the folder is missing, or the layout is another one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""COCO captions, and whatever else is laid out like them (Flickr8k, Flickr30k, nocaps)."""
+"""COCO captions, and other data sets in the same layout (Flickr8k, Flickr30k, nocaps)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from frozenvl.util.errors import UserError
 
 
 class CocoCaptions(Source):
-    """`captions_*.json` beside a folder of images: one example an image, with all its captions.
+    """Captions in COCO's layout (`captions_*.json` and an image folder): one example per image, with all its captions.
 
     Args:
-        annotations: the JSON file, with `images` (id, file_name) and `annotations` (image_id, caption).
-        images: the folder that holds the image files.
+        annotations: JSON file with `images` (id, file_name) and `annotations` (image_id, caption).
+        images: folder of the image files.
 
     Raises:
-        UserError: where a file or the folder is missing, the JSON is not of that layout, an image has no
-            caption or a caption is empty.
+        UserError: if a file or the folder is missing, the layout is another one, an image has no caption or a
+            caption is empty.
     """
 
     def __init__(self, annotations: str, images: str) -> None:

@@ -1,4 +1,4 @@
-"""Conceptual Captions, and other image-text pairs that come as a table beside a folder."""
+"""Conceptual Captions, and other image-text pairs in a TSV table with an image folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from frozenvl.prompt import Example, Image, ImageFile
 from frozenvl.util.errors import UnreadableImage, UserError
 
 CHUNK = 2**24
-"""Bytes in which line ends are looked for at a time."""
+"""Bytes of the table that are searched for line ends at a time."""
 
 
 @dataclass(frozen=True)
 class BadRow(Image):
-    """Stands where a row names no image or has no caption: it is counted and listed like an unreadable image."""
+    """Placeholder for a row without an image or a caption: counted and listed like an unreadable image."""
 
     name: str
     problem: str
@@ -37,17 +37,17 @@ class BadRow(Image):
 
 
 class ConceptualCaptions(Source):
-    """A table with a line `caption<TAB>file` for each pair, beside a folder of images.
+    """Image-text pairs from a table with a line `caption<TAB>file` for each pair.
 
-    The table stays on disk: millions of rows cost eight bytes each. A row that is none is found when it is read,
-    as an image that cannot be read is.
+    The table stays on disk; memory use is eight bytes per row. Invalid rows are reported when they are read, like
+    unreadable images.
 
     Args:
-        tsv: the table, in UTF-8, without a header.
-        images: the folder below which its files lie.
+        tsv: table in UTF-8, without a header.
+        images: folder that the file names are relative to.
 
     Raises:
-        UserError: where the table or the folder is missing, the table is empty, or it holds addresses.
+        UserError: if the table or the folder is missing, the table is empty, or it holds URLs instead of files.
     """
 
     def __init__(self, tsv: str, images: str) -> None:
@@ -59,7 +59,7 @@ class ConceptualCaptions(Source):
             raise UserError(f"{self.path}: lists no pairs")
         self._table = self._open()
         self._starts = np.concatenate([[0], *self._line_ends()])
-        if self._starts[-1] < len(self._table):  # a last line without an end
+        if self._starts[-1] < len(self._table):  # the last line has no newline
             self._starts = np.append(self._starts, len(self._table) + 1)
         # The first row may be a header.
         if any("://" in self._row(index)[1] for index in range(min(2, len(self)))):
@@ -93,15 +93,15 @@ class ConceptualCaptions(Source):
         return one_line(caption), file.strip()
 
     def __getitem__(self, index: int) -> Example:
-        """Pair `index`; its `id` is the number of its row, from 1."""
-        place = range(len(self))[index]
-        caption, file = self._row(place)
+        """Returns the pair at `index`. Its `id` is its row number, from 1."""
+        row_index = range(len(self))[index]
+        caption, file = self._row(row_index)
         problem = "" if caption else "no caption before a tab"
         if not file or "\0" in file:
             problem = "no file after the caption"
-        row = f"{self.path.name}, row {place + 1}"
+        row = f"{self.path.name}, row {row_index + 1}"
         return Example(
-            id=str(place + 1),
+            id=str(row_index + 1),
             image=BadRow(row, problem) if problem else ImageFile(self.folder / file),
             image_id=row if problem else photograph_id(self.folder, file),
             references=(caption,),

@@ -1,4 +1,4 @@
-"""A folder of images without any text."""
+"""A folder of images without texts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ ENDINGS = frozenset(
 
 
 class ImageFolder(Source):
-    """Every image file below a folder, in the order of their names; to caption, not to train on.
+    """All image files below a folder, sorted by path. They have no texts, so they can be captioned but not trained on.
 
-    The name of the topmost subfolder of an image is its `label` in `kind`. Hidden files are left out.
+    The name of an image's topmost subfolder is its `label` in `kind`. Hidden files are skipped.
 
     Args:
-        folder: the folder.
+        folder: image folder, searched recursively.
 
     Raises:
-        UserError: where it is missing, cannot be listed or holds no image.
+        UserError: if the folder is missing, cannot be listed or holds no image.
     """
 
     targets_per_example = 0
@@ -50,7 +50,7 @@ class ImageFolder(Source):
         return len(self.files)
 
     def __getitem__(self, index: int) -> Example:
-        """Image `index`; its `id` is its path below the folder."""
+        """Returns the image at `index`. Its `id` is its path below the folder."""
         file = self.files[index]
         label, slash, _ = file.partition("/")
         return Example(

@@ -1,4 +1,4 @@
-"""Frozen's published few-shot benchmarks (Tsimpoukelli et al. 2021), read as they are."""
+"""Frozen's published few-shot benchmarks (Tsimpoukelli et al. 2021), read from the original files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _NAMING = re.compile(r"This is an? (.+?)\.?")
 
 
 class FrozenBenchmark:
-    """Open-ended and real-name miniImageNet, Fast-VQA, Real-Fast-VQA and Guided-VQA: one file is one setting.
+    """Episodes of Open-Ended and Real-Name miniImageNet, Fast-VQA, Real-Fast-VQA or Guided-VQA; one file per setting.
 
     Args:
-        annotations: JSON list with image_1, caption_1, image_2 … (any number), question_image, question, answer,
-            and question_id where given.
-        images: the folder that its image names are relative to.
+        annotations: JSON list with image_1, caption_1, image_2 … (any number), question_image, question, answer
+            and, optionally, question_id.
+        images: folder that the image names are relative to.
 
     Raises:
-        UserError: where the file or the folder is missing, or an episode lacks a key or stands twice.
+        UserError: if the file or the folder is missing, or an episode lacks a key or is listed twice.
     """
 
     def __init__(self, annotations: str, images: str) -> None:
@@ -48,13 +48,13 @@ class FrozenBenchmark:
     def _episode(self, path: Path, index: int, record: dict[str, Any]) -> Episode:
         key = str(record.get("question_id", index + 1))
 
-        def text(name: str) -> str:
+        def text(name: str) -> str:  # a field that must be text
             if not isinstance(record.get(name), str):
                 raise UserError(f"{path}: episode {key} has no {name!r}")
             return record[name]
 
-        named = [re.fullmatch(r"(?:image|caption)_(\d+)", name) for name in record]
-        shots = max((int(match[1]) for match in named if match), default=0)
+        matches = [re.fullmatch(r"(?:image|caption)_(\d+)", name) for name in record]
+        shots = max((int(match[1]) for match in matches if match), default=0)
         support = tuple(
             (ImageFile(self.folder / text(f"image_{shot}")), text(f"caption_{shot}"))
             for shot in range(1, shots + 1)
@@ -71,6 +71,6 @@ class FrozenBenchmark:
 
 
 def _choices(captions: list[str], answer: str) -> tuple[str, ...]:
-    """What the captions name, if they all name something and the answer is one of the names."""
+    """Returns the names in captions "This is a <name>"; empty if a caption has none or the answer is not among them."""
     names = [match[1] for caption in captions if (match := _NAMING.fullmatch(caption.strip()))]
     return tuple(dict.fromkeys(names)) if len(names) == len(captions) and answer in names else ()

@@ -16,16 +16,16 @@ Split = Literal["train", "restval", "train+restval", "val", "test"]
 
 
 class KarpathyCaptions(Source):
-    """One example an image of a split, with all its captions.
+    """Captions of one of Karpathy's splits: one example per image, with all its captions.
 
     Args:
-        annotations: the JSON file, with `images` (filename, imgid, split, sentences; for COCO filepath, cocoid).
-        images: the folder that holds the image files, or for COCO the folders `train2014` and `val2014` of them.
-        split: COCO's usual training part is "train+restval".
+        annotations: JSON file with `images` (filename, imgid, split, sentences; for COCO filepath, cocoid).
+        images: folder of the image files; for COCO, optionally with subfolders `train2014` and `val2014`.
+        split: split to read. The usual training split of COCO is "train+restval".
 
     Raises:
-        UserError: where a file or the folder is missing, the JSON is not of that layout, the split is empty, an
-            image has no caption or a caption is empty.
+        UserError: if a file or the folder is missing, the layout is another one, the split is empty, an image has
+            no caption or a caption is empty.
     """
 
     def __init__(self, annotations: str, images: str, split: Split = "train") -> None:
@@ -34,11 +34,11 @@ class KarpathyCaptions(Source):
         path = Path(annotations)
         records = read_annotations(path)
         self.folder = image_folder(Path(images))
-        wanted, counts, ids = split.split("+"), [], set()
+        splits, counts, ids = split.split("+"), [], set()
         with laid_out(path, "one of Karpathy's splits"):
             rows = []
             for image in records["images"]:
-                if image["split"] not in wanted:
+                if image["split"] not in splits:
                     continue
                 key = str(image["cocoid"] if "cocoid" in image else image["imgid"])
                 captions = tuple(one_line(sentence["raw"]) for sentence in image["sentences"])
@@ -55,10 +55,10 @@ class KarpathyCaptions(Source):
         self.rows, self.targets_per_example = Packed(rows), counts
 
     def _file(self, image: dict[str, Any]) -> str:
-        """COCO's images lie below their `filepath`, or all in one folder."""
-        below = image.get("filepath")
-        inside = below and (self.folder / below).is_dir()
-        return f"{below}/{image['filename']}" if inside else str(image["filename"])
+        """Returns an image's path: below its `filepath` (COCO) if that subfolder exists, else in the folder itself."""
+        subfolder = image.get("filepath")
+        inside = subfolder and (self.folder / subfolder).is_dir()
+        return f"{subfolder}/{image['filename']}" if inside else str(image["filename"])
 
     def __len__(self) -> int:
         return len(self.rows)

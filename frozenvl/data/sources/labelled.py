@@ -1,4 +1,4 @@
-"""A folder of labelled images, and naming episodes drawn from it."""
+"""Image classification folders: a source of labelled images, and naming episodes drawn from them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from frozenvl.wording import NEW_WORDS
 
 
 class LabelledImages(Source):
-    """Images of classes that are the subfolders of a folder, `FOLDER/electric ray/1.jpg`, to train on.
+    """Labelled images for training, with one subfolder per class: `FOLDER/electric ray/1.jpg`.
 
-    An image's answer is the name of its class, `_` standing for a space.
+    The answer of an image is the name of its class, with `_` read as a space.
 
     Args:
-        folder: the folder.
-        at_least: classes of fewer images are left out.
+        folder: folder with a subfolder for each class.
+        at_least: minimum number of images of a class; smaller classes are left out.
 
     Raises:
-        UserError: where no class is left.
+        UserError: if no class is left.
     """
 
     def __init__(self, folder: str, at_least: int = 2) -> None:
@@ -52,19 +52,19 @@ class LabelledImages(Source):
 
 
 class LabelledEpisodes:
-    """Episodes of classes that are the subfolders of a folder: `FOLDER/electric ray/1.jpg`.
+    """Random naming episodes from labelled images, with one subfolder per class: `FOLDER/electric ray/1.jpg`.
 
     Args:
-        folder: the folder.
+        folder: folder with a subfolder for each class.
         size: number of episodes.
-        seed: another seed, other episodes.
-        ways: classes in an episode.
-        inner_shots: different support images of each class.
-        names: `new` words ("dax", as in Open-Ended miniImageNet), or the `real` ones, the subfolders' (Real-Name),
-            `_` standing for a space.
+        seed: seed of the episodes.
+        ways: number of classes in an episode.
+        inner_shots: number of different support images of each class.
+        names: names of the classes: `new`, nonce words such as "dax" (Open-Ended miniImageNet), or `real`, the
+            subfolders' names with `_` read as a space (Real-Name miniImageNet).
 
     Raises:
-        UserError: where there are fewer classes of `inner_shots` + 1 images, or fewer new words.
+        UserError: if there are fewer than `ways` classes of `inner_shots` + 1 images, or fewer nonce words.
     """
 
     def __init__(
@@ -77,12 +77,14 @@ class LabelledEpisodes:
         names: Literal["new", "real"] = "new",
     ) -> None:
         source = ImageFolder(folder)
-        found: dict[str, list[Image]] = defaultdict(list)
+        by_label: dict[str, list[Image]] = defaultdict(list)
         for index in range(len(source)):
             example = source[index]
             if "label" in example.kind:
-                found[example.kind["label"]].append(example.image)
-        self.images = {label: images for label, images in sorted(found.items()) if len(images) > inner_shots}
+                by_label[example.kind["label"]].append(example.image)
+        self.images = {
+            label: images for label, images in sorted(by_label.items()) if len(images) > inner_shots
+        }
         if size < 1 or inner_shots < 1 or ways < 2:
             raise UserError(f"{folder}: size and inner_shots start at 1, ways at 2")
         if len(self.images) < ways:
@@ -98,22 +100,22 @@ class LabelledEpisodes:
         return self.size
 
     def __getitem__(self, index: int) -> Episode:
-        """Episode `index`. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the episode at `index`. Raises `IndexError` outside 0 … size - 1."""
         if not 0 <= index < self.size:
             raise IndexError(f"episode {index} is not in 0 … {self.size - 1}")
         draw = Random(seed_from("labelled", self.seed, self.ways, self.inner_shots, index))
         labels = draw.sample(list(self.images), self.ways)
-        new = draw.sample(list(NEW_WORDS), self.ways) if self.names == "new" else []
-        names = dict(zip(labels, new or [label.replace("_", " ") for label in labels], strict=True))
-        asked = draw.choice(labels)
+        new_words = draw.sample(list(NEW_WORDS), self.ways) if self.names == "new" else []
+        names = dict(zip(labels, new_words or [label.replace("_", " ") for label in labels], strict=True))
+        query_label = draw.choice(labels)
         images = {label: draw.sample(self.images[label], self.inner_shots + 1) for label in labels}
         support = [(image, f"This is a {names[label]}") for label in labels for image in images[label][1:]]
         draw.shuffle(support)
         return Episode(
             id=f"{self.seed}/{index}",
             support=tuple(support),
-            query=images[asked][0],
+            query=images[query_label][0],
             question="This is a",
-            answer=names[asked],
+            answer=names[query_label],
             choices=tuple(names.values()),
         )

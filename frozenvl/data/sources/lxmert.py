@@ -1,4 +1,4 @@
-"""LXMERT's layout of VQA v2 and OK-VQA, with soft scores in place of the annotators' answers."""
+"""VQA v2 and OK-VQA in LXMERT's layout, with soft scores instead of annotators' answers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from frozenvl.data.sources.records import one_line, read_annotations
 
 
 class LxmertQuestions(Questions):
-    """Questions with soft scores. References are the scored answers, best first.
+    """Questions with soft scores in LXMERT's layout. References are the scored answers, best first.
 
-    Where no answer of a question is scored, it is not trained on.
+    A question without a scored answer is not trained on.
 
     Args:
-        annotations: JSON list with sent, question_id, img_id, label ({answer: score from 0 to 1}).
-        images: the folder that holds the image files.
-        image_name: an image's file name, with `{img_id}`.
-        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
-            ask about, "ask", and the share of these.
+        annotations: JSON list with sent, question_id, img_id and label ({answer: score from 0 to 1}).
+        images: folder of the image files.
+        image_name: pattern of the image file names, with the field `{img_id}`.
+        part: photographs to use: "all", those to train on ("train") or those to ask about ("ask").
+        ask_share: fraction of the photographs that belong to "ask".
 
     Raises:
-        UserError: where the file or the folder is missing or laid out otherwise.
+        UserError: if the file or the folder is missing, or the layout is another one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Many small rows in little memory."""
+"""A compact sequence for millions of small rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import numpy as np
 
 
 class Packed(Sequence[Any]):
-    """Rows of plain values (text, numbers, tuples of them), each rebuilt when asked for.
+    """Sequence of rows of plain values (text, numbers, tuples of these), pickled into one block of bytes.
 
-    They lie in one block of bytes. Forked workers share it; Python objects they would copy, page by page, as
-    soon as they count references to them.
+    Forked data loader workers share the block. Python objects would be copied page by page, because reading them
+    changes their reference counts.
+
+    Args:
+        rows: rows to store.
     """
 
     def __init__(self, rows: Iterable[Any]) -> None:
@@ -34,5 +37,5 @@ class Packed(Sequence[Any]):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
-        place = range(len(self))[index]
-        return pickle.loads(memoryview(self._block)[self._ends[place] : self._ends[place + 1]])
+        row = range(len(self))[index]
+        return pickle.loads(memoryview(self._block)[self._ends[row] : self._ends[row + 1]])

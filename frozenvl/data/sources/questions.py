@@ -1,4 +1,4 @@
-"""What the sources of questions about images share: a split by photograph, and the majority's answer."""
+"""Base of the VQA sources: checks, the train/ask split by photograph, and the majority answer."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ Part = Literal["all", "train", "ask"]
 
 
 class Question(NamedTuple):
-    """A question as a data set has it."""
+    """One question, as read from a data set."""
 
     id: str
     file: str
-    """The image's, below the image folder."""
+    """Image file, relative to the image folder."""
     text: str
     references: tuple[str, ...]
     answer: str
     kind: dict[str, str]
     photograph: str = ""
-    """What the photograph is called in every data set, where its file's name does not say so."""
+    """Data-set-independent id of the photograph, if the file name does not imply it."""
     scores: dict[str, float] | None = None
-    """Soft scores of the answers, where there are such."""
+    """Soft scores: answer → score from 0 to 1; None if the data set has none."""
     choices: tuple[str, ...] = ()
 
 
 class Questions(Source):
-    """One example a question. A new source reads its files and hands over `Question`s.
+    """Base class of VQA sources, with one example per question. A subclass parses its files into `Question`s.
 
     Args:
-        path: the file that messages name.
-        layout: what it should be laid out as.
-        images: the folder that holds the image files.
-        questions: all of them; read once.
-        part: "all"; or the photographs to train on and take demonstrations from, "train"; or the others, "ask".
-            A photograph is in the same part in every source.
-        ask_share: share of the photographs in "ask".
+        path: annotation file, for error lines.
+        layout: name of the expected layout, for error lines.
+        images: folder of the image files.
+        questions: all questions, iterated once.
+        part: photographs to use: "all", those to train on and take demonstrations from ("train") or the others
+            ("ask"). A photograph is in the same part in every source.
+        ask_share: fraction of the photographs that belong to "ask".
 
     Raises:
-        UserError: a missing folder, another layout, a question that stands twice or is empty, only empty answers, an
-            empty part.
+        UserError: if the folder is missing, the layout is another one, a question is repeated or empty or has only
+            empty answers, or the part is empty.
     """
 
-    @abstractmethod  # a layout, no data set
+    @abstractmethod  # only subclasses can be built
     def __init__(
         self,
         path: Path,
@@ -71,7 +71,7 @@ class Questions(Source):
         ids: set[str] = set()
         targets: list[int] = []
 
-        def kept() -> Iterator[tuple[Any, ...]]:
+        def rows_of_part() -> Iterator[tuple[Any, ...]]:
             for row in questions:
                 if row.id in ids:
                     raise UserError(f"{path}: question {row.id} stands twice; remove one")
@@ -80,13 +80,13 @@ class Questions(Source):
                 if row.references and not row.answer:
                     raise UserError(f"{path}: question {row.id} has only empty answers; remove it")
                 ids.add(row.id)
-                known = row.photograph or coco_id(row.file) or ""
-                if part == "all" or is_asked(known or row.file, ask_share) == (part == "ask"):
+                photograph = row.photograph or coco_id(row.file) or ""
+                if part == "all" or is_asked(photograph or row.file, ask_share) == (part == "ask"):
                     targets.append(1 if row.answer else 0)
-                    yield tuple(row._replace(photograph=known))
+                    yield tuple(row._replace(photograph=photograph))
 
         with laid_out(path, layout):
-            self.rows = Packed(kept())
+            self.rows = Packed(rows_of_part())
         if not targets:
             advice = f"none of its {len(ids)} is in part {part!r}; change ask_share" if ids else "lists none"
             raise UserError(f"{path}: no questions: {advice}")
@@ -117,13 +117,13 @@ class Questions(Source):
 
 
 def is_asked(photograph: str, share: float) -> bool:
-    """Whether a photograph is in the part to ask; a smaller share's photographs are among a larger one's."""
+    """Tells whether a photograph belongs to "ask". A larger share includes the photographs of a smaller one."""
     digest = hashlib.sha256(photograph.encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
 def majority(answers: Sequence[str], preferred: str = "") -> str:
-    """The most frequent answer that is not empty; of several `preferred`, else the first. Empty if there is none."""
+    """Returns the most frequent non-empty answer (on a tie `preferred`, else the first), or "" if there is none."""
     counts = Counter(answer for answer in answers if answer)
     highest = max(counts.values(), default=0)
     most = [answer for answer, count in counts.items() if count == highest]
@@ -131,7 +131,7 @@ def majority(answers: Sequence[str], preferred: str = "") -> str:
 
 
 def image_name(pattern: str, **key: object) -> str:
-    """An image's file name. Raises `UserError` where the pattern cannot be filled."""
+    """Fills the pattern of an image file name. Raises `UserError` if it cannot be filled."""
     try:
         name = pattern.format(**key)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
@@ -142,5 +142,5 @@ def image_name(pattern: str, **key: object) -> str:
 
 
 def labels(row: dict[str, Any], *names: str) -> dict[str, str]:
-    """Those of a record's labels that it has."""
+    """Returns those of the named labels that the record has."""
     return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}

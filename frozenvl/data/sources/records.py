@@ -1,4 +1,4 @@
-"""What the sources say of files that are missing or laid out otherwise, and of text that is no line."""
+"""Helpers that read annotation files: clear errors for missing files and wrong layouts, and text cleaning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frozenvl.util.files import read_json
 
 
 def read_annotations(path: Path) -> Any:
-    """The content of a JSON file. Raises `UserError` where there is none."""
+    """Reads a JSON file. Raises `UserError` if it does not exist or is not JSON."""
     if not path.is_file():
         raise UserError(f"{path}: no such annotation file; name the data's folder with --data.root")
     with _no_collector():
@@ -21,7 +21,7 @@ def read_annotations(path: Path) -> Any:
 
 
 def image_folder(folder: Path) -> Path:
-    """The folder. Raises `UserError` where there is none."""
+    """Returns the folder. Raises `UserError` if it does not exist."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such image folder; name the data's folder with --data.root")
     return folder
@@ -29,7 +29,7 @@ def image_folder(folder: Path) -> Path:
 
 @contextmanager
 def laid_out(path: Path, layout: str) -> Iterator[None]:
-    """Within it, whatever a record lacks is said in one line: the file is not of that layout."""
+    """Turns errors from malformed records into a `UserError` that says that the file does not have the layout."""
     try:
         with _no_collector():
             yield
@@ -41,7 +41,7 @@ def laid_out(path: Path, layout: str) -> Iterator[None]:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Millions of records: the garbage collector, walking them again and again, would double the time."""
+    """Suspends garbage collection, which would double the time to parse millions of records."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -52,8 +52,8 @@ def _no_collector() -> Iterator[None]:
 
 
 def one_line(text: str | None) -> str:
-    """A text with single spaces for all white space; nothing for nothing.
+    """Collapses white space to single spaces. None becomes "".
 
-    Half a surrogate pair, which JSON can spell and no tokeniser takes, becomes a question mark.
+    A lone surrogate, which JSON can contain but no tokenizer accepts, becomes a question mark.
     """
     return " ".join((text or "").split()).encode("utf-8", "replace").decode()

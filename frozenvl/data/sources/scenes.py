@@ -1,6 +1,6 @@
-"""`scenes`: images that the project renders itself, with captions, questions and episodes.
+"""`scenes`, the default data set: rendered images with captions, questions and episodes.
 
-The default data set. Everything is a pure function of (seed, split, index): nothing is downloaded or stored.
+Everything is a pure function of (seed, split, index): nothing is downloaded or stored.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _stream(key: str, purpose: str) -> Random:
-    """The random stream of one purpose: the same on every machine (seeded by SHA-512 of the string)."""
+    """Returns the random generator of one purpose, the same on every machine (seeded by SHA-512 of the string)."""
     return Random(f"scenes/{key}/{purpose}")
 
 
 @dataclass(frozen=True)
 class SceneImage(Image):
-    """A scene, rendered whenever it is read."""
+    """A scene, rendered each time it is read."""
 
     name: str
     scene: Scene
@@ -52,7 +52,7 @@ class SceneImage(Image):
 
 
 class _Scenes(Source):
-    """What captions and questions share: image `i` of a split and seed is the same scene in both."""
+    """Base class: image `i` of a split and seed is the same scene for captions and for questions."""
 
     def __init__(self, split: str, size: int, seed: int, resolution: int) -> None:
         _require(split in SPLITS, f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -80,14 +80,14 @@ class SceneCaptions(_Scenes):
     """Scenes with five differently worded captions each.
 
     Args:
-        split: "train"; "val": other scenes of the same combinations of colour and shape; "novel": every scene
-            holds a combination that the other two never show.
+        split: "train"; "val", other scenes with the same combinations of colour and shape; or "novel", scenes that each
+            have a combination that the other splits never show.
         size: number of images.
-        seed: another seed, other scenes.
+        seed: seed of the scenes.
         resolution: side of the images, in pixels.
 
     Raises:
-        UserError: an argument is out of range.
+        UserError: if an argument is out of range.
     """
 
     targets_per_example = 5
@@ -96,7 +96,7 @@ class SceneCaptions(_Scenes):
         super().__init__(split, size, seed, resolution)
 
     def __getitem__(self, index: int) -> Example:
-        """Example `index`, with five captions as references. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the example at `index`, with five captions as references. Raises `IndexError` outside 0 … size - 1."""
         self._check(index)
         image = self._image(index)
         return Example(
@@ -113,15 +113,15 @@ class SceneQuestions(_Scenes):
     Given the text of a question, its possible answers are equally frequent.
 
     Args:
-        split: as in `SceneCaptions`; in "novel", questions are about the held-out combination wherever that
-            does not give the answer away.
+        split: split, see `SceneCaptions`. In "novel", questions are about the held-out combination wherever that
+            does not reveal the answer.
         size: number of questions.
-        seed: another seed, other scenes; with the same seed, the images are those of `SceneCaptions`.
+        seed: seed of the scenes. With the same seed, the images are those of `SceneCaptions`.
         resolution: side of the images, in pixels.
-        per_image: questions about one image, at most 6; each asks another kind of thing.
+        per_image: number of questions about one image, at most 6, each of another kind.
 
     Raises:
-        UserError: an argument is out of range.
+        UserError: if an argument is out of range.
     """
 
     def __init__(
@@ -139,49 +139,49 @@ class SceneQuestions(_Scenes):
         self.per_image = per_image
 
     def __getitem__(self, index: int) -> Example:
-        """Example `index`: a question, ten answers as references, `answer` the majority's.
+        """Returns the example at `index`: a question, ten answers as references, and the majority answer.
 
-        `kind` has `answer_type` and `question_type`, and in "novel" `combination`: whether the question is
-        about a "held out" or a "seen" one. Raises `IndexError` outside 0 … size - 1.
+        `kind` has `answer_type`, `question_type` and, in "novel", `combination`: whether the question is about a
+        "held out" or a "seen" combination. Raises `IndexError` outside 0 … size - 1.
         """
         self._check(index)
-        picture, number = divmod(index, self.per_image)
-        image = self._image(picture)
-        key = self._key(picture)
-        asked = question(image.scene, number, partial(_stream, f"{key}/question"))
-        kind = {"answer_type": asked.answer_type, "question_type": asked.question_type}
+        image_index, number = divmod(index, self.per_image)
+        image = self._image(image_index)
+        key = self._key(image_index)
+        made = question(image.scene, number, partial(_stream, f"{key}/question"))
+        kind = {"answer_type": made.answer_type, "question_type": made.question_type}
         if self.split == "novel":
-            kind["combination"] = "held out" if asked.pair in HELD_OUT else "seen"
+            kind["combination"] = "held out" if made.pair in HELD_OUT else "seen"
         return Example(
             id=f"scenes/{self.split}/question/{index}",
             image=image,
-            image_id=f"scenes/{self.split}/{picture}",
-            references=annotate(asked.answer, _stream(key, f"answers/{number}")),
-            question=asked.text,
-            answer=asked.answer,
+            image_id=f"scenes/{self.split}/{image_index}",
+            references=annotate(made.answer, _stream(key, f"answers/{number}")),
+            question=made.text,
+            answer=made.answer,
             kind=kind,
         )
 
 
 class SceneObjects(_Scenes):
-    """Scenes of one object, whose combination of colour and shape is the answer ("red circle"): a class.
+    """Labelled images of one object. The answer is the class: colour and shape, such as "red circle".
 
     Args:
-        split: as in `SceneCaptions`; the classes of "novel" are the held-out combinations, with which
-            `SceneEpisodes` asks. Classes take turns.
+        split: split, see `SceneCaptions`. The classes of "novel" are the held-out combinations, which `SceneEpisodes`
+            uses. Consecutive images cycle through the classes.
         size: number of images.
-        seed: another seed, other scenes.
+        seed: seed of the scenes.
         resolution: side of the images, in pixels.
 
     Raises:
-        UserError: an argument is out of range.
+        UserError: if an argument is out of range.
     """
 
     def __init__(self, split: str = "train", size: int = 20000, seed: int = 0, resolution: int = 224) -> None:
         super().__init__(split, size, seed, resolution)
 
     def __getitem__(self, index: int) -> Example:
-        """Example `index`. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the example at `index`. Raises `IndexError` outside 0 … size - 1."""
         self._check(index)
         pairs = HELD_OUT if self.split == "novel" else SEEN
         pair = pairs[index % len(pairs)]
@@ -197,25 +197,25 @@ class SceneObjects(_Scenes):
 
 
 class SceneEpisodes:
-    """Episodes whose classes are held-out combinations of colour and shape under new names.
+    """Naming episodes whose classes are held-out combinations of colour and shape, named by nonce words.
 
     Args:
         size: number of episodes.
-        seed: another seed, other episodes.
-        ways: classes in an episode, from 2 to 10.
-        inner_shots: different support images of each class.
+        seed: seed of the episodes.
+        ways: number of classes in an episode, from 2 to 10.
+        inner_shots: number of different support images of each class.
         resolution: side of the images, in pixels.
 
     Raises:
-        UserError: an argument is out of range.
+        UserError: if an argument is out of range.
     """
 
     def __init__(
         self, size: int = 1000, seed: int = 0, ways: int = 2, inner_shots: int = 1, resolution: int = 224
     ) -> None:
-        most = min(len(HELD_OUT), len(NEW_WORDS))
+        max_ways = min(len(HELD_OUT), len(NEW_WORDS))
         _require(size >= 1, f"size must be at least 1, not {size}")
-        _require(2 <= ways <= most, f"ways must be from 2 to {most}, not {ways}")
+        _require(2 <= ways <= max_ways, f"ways must be from 2 to {max_ways}, not {ways}")
         _require(inner_shots >= 1, f"inner_shots must be at least 1, not {inner_shots}")
         _require(resolution >= 32, f"resolution must be at least 32, not {resolution}")
         self.size, self.seed, self.ways = size, seed, ways
@@ -225,7 +225,7 @@ class SceneEpisodes:
         return self.size
 
     def __getitem__(self, index: int) -> Episode:
-        """Episode `index`. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the episode at `index`. Raises `IndexError` outside 0 … size - 1."""
         if not 0 <= index < self.size:
             raise IndexError(f"scenes: index {index} is not in 0 … {self.size - 1}")
         rng = _stream(f"{self.seed}/episode/{index}", "episode")

@@ -1,4 +1,4 @@
-"""WebDataset tars, read by index: img2dataset's, cc3m-wds, and those that `frozenvl data pack` writes."""
+"""WebDataset tars read at random by index: from img2dataset, cc3m-wds or `frozenvl data pack`."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import decode
 
 NEAR = 16
-"""Shards whose counts of texts are kept at hand."""
+"""Number of shards whose cumulative text counts are cached."""
 
 
 @dataclass(frozen=True)
 class TarImage(Image):
-    """An image that is a member of a tar."""
+    """An image stored as a member of a tar."""
 
     name: str
     url: str
-    """Of the tar."""
+    """Path or URL of the tar."""
     offset: int
     size: int
+    """Offset and size of the member, in bytes."""
     shard: int = field(compare=False)
-    """Number of the tar in the store."""
+    """Index of the tar in the store."""
     store: ShardStore = field(compare=False, repr=False)
     flaw: str = ""
-    """Why its sample cannot be used."""
+    """Reason why the sample cannot be used; empty if it can."""
 
     def content(self) -> bytes:
-        """The bytes of the member.
+        """Reads the bytes of the member.
 
         Raises:
-            UnreadableImage: its sample has no image, or no text.
+            UnreadableImage: if the sample has no image or no text.
         """
         if self.flaw:
             raise UnreadableImage(f"{self.name}: {self.flaw}")
@@ -62,20 +63,20 @@ class TarImage(Image):
 
 
 class Shards(Source):
-    """Samples of WebDataset tars, local or remote: an image and a `.txt` or `.json` member with its caption.
+    """WebDataset tars, local or remote: each sample is an image and a `.txt` or `.json` member with its caption.
 
-    Tars made by others are read once through to be indexed. A sample without image or text stays in its place; its
-    image is unreadable.
+    Tars without an index are read once to build it. A sample without image or text keeps its place as an unreadable
+    image.
 
     Args:
-        shards: a folder, a glob, a pattern such as "s3://bucket/cc3m-train-{0000..0575}.tar", or a list of these.
-        index: file of the index; else beside the tars, or in the project's cache.
-        window: how many shards are mixed in training.
-        cache_gb: room for remote shards on this disk, in GB.
-        storage_options: for fsspec, such as {"anon": true}.
+        shards: folder, glob, brace pattern such as "s3://bucket/cc3m-train-{0000..0575}.tar", or a list of these.
+        index: index file; by default beside the tars, or in the project's cache.
+        window: number of shards whose samples are mixed in training.
+        cache_gb: disk space for cached remote shards, in GB.
+        storage_options: fsspec options, such as {"anon": true}.
 
     Raises:
-        UserError: no shards; one is compressed, truncated, damaged or none; the index does not fit them.
+        UserError: if there are no shards, one is compressed, truncated, damaged or no tar, or the index does not fit.
     """
 
     def __init__(
@@ -92,20 +93,20 @@ class Shards(Source):
             raise UserError(f"shards: cache_gb is {cache_gb}; it must be above 0")
         self.window = window
         self.urls = expand(shards, storage_options)
-        room = int(cache_gb * 1e9)
-        store = ShardStore(self.urls, max_bytes=room, storage_options=storage_options)
+        max_bytes = int(cache_gb * 1e9)
+        store = ShardStore(self.urls, max_bytes=max_bytes, storage_options=storage_options)
         self.index, self.shards = open_index(self.urls, Path(index).expanduser() if index else None, store)
         self.store = ShardStore(
             self.urls,
             sizes=[shard.size for shard in self.shards],
             checksums=[shard.sha256 for shard in self.shards],
-            max_bytes=room,
+            max_bytes=max_bytes,
             storage_options=storage_options,
         )
         self._names = _stems(self.urls)
         self._starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         self._pair_starts = np.cumsum([0, *(shard.pairs for shard in self.shards)])
-        self._ends_near: dict[int, np.ndarray] = {}
+        self._text_ends: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -119,7 +120,7 @@ class Shards(Source):
         return [shard.pairs for shard in self.shards]
 
     def prefetch(self, shards: Sequence[int]) -> None:
-        self.index.release()  # over an epoch, all of it would be read
+        self.index.release()  # otherwise the whole index is in memory after an epoch
         self.store.prefetch(shards)
 
     @cached_property
@@ -129,25 +130,25 @@ class Shards(Source):
         return np.concatenate([self.index.rows(shard)["texts"] for shard in self.shards])  # type: ignore
 
     def _single(self, shard: int) -> bool:
-        """Whether all samples of a shard have one text."""
+        """Tells whether all samples of a shard have exactly one text."""
         return self.shards[shard].most_texts <= 1 and self.shards[shard].rows == self.shards[shard].pairs
 
     def pair(self, index: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._pair_starts, index, side="right")) - 1
-        place = index - int(self._pair_starts[shard])
+        pair = index - int(self._pair_starts[shard])
         if self._single(shard):
-            return int(self._starts[shard]) + place, 0
-        ends = self._ends_near.get(shard)
+            return int(self._starts[shard]) + pair, 0
+        ends = self._text_ends.get(shard)
         if ends is None:
-            if len(self._ends_near) >= NEAR:
-                self._ends_near.pop(next(iter(self._ends_near)))
-            ends = self._ends_near[shard] = np.cumsum(self.index.rows(self.shards[shard])["texts"])
-        row = int(np.searchsorted(ends, place, side="right"))
-        return int(self._starts[shard]) + row, place - (int(ends[row - 1]) if row else 0)
+            if len(self._text_ends) >= NEAR:
+                self._text_ends.pop(next(iter(self._text_ends)))
+            ends = self._text_ends[shard] = np.cumsum(self.index.rows(self.shards[shard])["texts"])
+        row = int(np.searchsorted(ends, pair, side="right"))
+        return int(self._starts[shard]) + row, pair - (int(ends[row - 1]) if row else 0)
 
     def image_ids(self) -> Sequence[str] | None:
         if not any(shard.coco for shard in self.shards):
-            return None  # then nothing is known that another source may know, too
+            return None  # ids of other photographs are not shared with other sources
         numbers = (int(n) for shard in self.shards for n in self.index.rows(shard)["coco"])
         return [f"coco/{number}" if number else "" for number in numbers]
 
@@ -155,10 +156,10 @@ class Shards(Source):
         if not 0 <= index < len(self):
             raise IndexError(f"shards: index {index} is not in 0 … {len(self) - 1}")
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        place = index - int(self._starts[shard])
+        row = index - int(self._starts[shard])
         rows = self.index.rows(self.shards[shard])
-        offset, size, words_at, words_size, _, _, coco, form, suffix = rows[place].item()
-        key = f"{self._names[shard]}/{self.index.key(self.shards[shard], place)}"
+        offset, size, text_offset, text_size, _, _, coco, form, suffix = rows[row].item()
+        key = f"{self._names[shard]}/{self.index.key(self.shards[shard], row)}"
         image = TarImage(
             f"{key}.{SUFFIXES[suffix]}" if offset else key,
             self.urls[shard],
@@ -168,10 +169,10 @@ class Shards(Source):
             self.store,
             "" if offset else "has no image member",
         )
-        words = b"" if form == Form.NONE else self.store.read(shard, words_at, words_size)
+        content = b"" if form == Form.NONE else self.store.read(shard, text_offset, text_size)
         if form == Form.PACKED:
-            return from_record(json.loads(words)["frozenvl"], image)
-        text = words.decode("utf-8", "replace")
+            return from_record(json.loads(content)["frozenvl"], image)
+        text = content.decode("utf-8", "replace")
         caption = one_line(json.loads(text)["caption"] if form == Form.CAPTION else text)
         if not caption:
             flaw = "has no text" if form == Form.NONE else "has an empty text"
@@ -184,10 +185,10 @@ class Shards(Source):
 
 
 def _stems(urls: Sequence[str]) -> list[str]:
-    """The names of the tars without `.tar`, with as many folders in front as it takes to tell them apart."""
+    """Returns the tars' names without `.tar`, with as few parent folders as make them unique."""
     parts = [PurePosixPath(url.partition("?")[0]).with_suffix("").parts for url in urls]
     for depth in range(1, max(map(len, parts)) + 1):
-        stems = ["/".join(each[-depth:]) for each in parts]
+        stems = ["/".join(path[-depth:]) for path in parts]
         if len(set(stems)) == len(stems):
             return stems
     return [f"{file_name(url)}/{number}" for number, url in enumerate(urls)]

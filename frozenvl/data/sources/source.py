@@ -1,4 +1,4 @@
-"""The interface of data sets: a sequence of examples."""
+"""Interface of data sources: a sequence of examples."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from frozenvl.util.errors import UserError
 
 
 class Source(ABC):
-    """A sequence of examples. A new one sets `targets_per_example` and writes the two methods."""
+    """Data set as a sequence of examples. A subclass sets `targets_per_example` and implements two methods."""
 
     targets_per_example: int | Sequence[int] = 1
-    """How many texts of an example are trained on: one number for all, or one each."""
+    """Number of target texts of each example: one number for all examples, or a sequence."""
 
     window: int = 1
-    """How many shards are mixed in training."""
+    """Number of consecutive shards whose pairs are mixed in training."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -32,22 +32,23 @@ class Source(ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Example:
-        """The example at an index; another type of result is refused."""
+        """Returns the example at an index. Results of another type raise `UserError`."""
 
     @property
     def shard_sizes(self) -> Sequence[int]:
-        """Pairs in each of its consecutive shards, which are better read together; without shards, all in one."""
+        """Number of pairs in each shard (consecutive pairs to be read together); without shards, one entry."""
         return [self.pairs]
 
     def prefetch(self, shards: Sequence[int]) -> None:  # noqa: B027 - most have nothing to fetch
-        """These are read next: a source that has to fetch them may begin."""
+        """Announces the shards that are read next, so that a remote source can fetch them in the background."""
 
     def image_ids(self) -> Sequence[str] | None:
-        """`image_id` of each example, where that is known without reading images."""
+        """Returns the `image_id` of each example; None if they are not known without reading the examples."""
         return None
 
     @cached_property
     def _ends(self) -> list[int]:
+        """For each example, the index after its last pair; empty if all have the same number of targets."""
         return (
             list(accumulate(self.targets_per_example))
             if not isinstance(self.targets_per_example, int)
@@ -62,7 +63,7 @@ class Source(ABC):
         return self._ends[-1] if self._ends else 0
 
     def pair(self, index: int) -> tuple[int, int]:
-        """(example, which of its texts) of the pair at `index`."""
+        """Returns (index of the example, index of its target text) of the pair at `index`."""
         if isinstance(self.targets_per_example, int):
             return divmod(index, self.targets_per_example)
         example = bisect_right(self._ends, index)
@@ -70,11 +71,7 @@ class Source(ABC):
 
 
 def checked(getitem: Callable[[Any, int], Example]) -> Callable[[Any, int], Example]:
-    """A source's `__getitem__`, whose result is an example.
-
-    Raises:
-        UserError: it is anything else, such as None.
-    """
+    """Wraps a source's `__getitem__` so that a result that is not an `Example`, such as None, raises `UserError`."""
 
     @wraps(getitem)
     def example_at(source: Any, index: int) -> Example:

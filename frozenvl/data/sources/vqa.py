@@ -1,4 +1,4 @@
-"""VQA's official layout: VQA v2, OK-VQA, and whatever else is laid out so (DAQUAR)."""
+"""VQA v2, OK-VQA and other data sets in the official VQA layout (such as DAQUAR)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from frozenvl.util.errors import UserError
 
 
 class VQAQuestions(Questions):
-    """Questions and, in a file of their own, the annotators' answers.
+    """Questions in the official VQA layout: one JSON file of questions, one of annotators' answers.
 
     Args:
         questions: JSON file with `questions` (question_id, image_id, question).
         annotations: JSON file with `annotations` (question_id, answers, multiple_choice_answer, answer_type,
-            question_type); null for a test set.
-        images: the folder that holds the image files.
-        image_name: an image's file name, with `{image_id}`.
-        part, ask_share: as for every source of questions: "all", or the photographs to train on, "train", or to
-            ask about, "ask", and the share of these.
+            question_type); null for a test set without answers.
+        images: folder of the image files.
+        image_name: pattern of the image file names, with the field `{image_id}`.
+        part: photographs to use: "all", those to train on ("train") or those to ask about ("ask").
+        ask_share: fraction of the photographs that belong to "ask".
 
     Raises:
-        UserError: where a file or the folder is missing, laid out otherwise, or the two do not belong together.
+        UserError: if a file or the folder is missing, a layout is another one, or the two files do not belong together.
     """
 
     def __init__(
@@ -45,20 +45,20 @@ class VQAQuestions(Questions):
 
 
 def _answers(path: Path) -> dict[str, tuple[tuple[str, ...], str, dict[str, str]]]:
-    """Question id → answers, the majority's, labels."""
-    records, known = read_annotations(path), {}
-    clean = cache(one_line)  # of millions of answers, most are a few thousand
+    """Reads an annotation file: question id → (answers, majority answer, labels)."""
+    records, answers = read_annotations(path), {}
+    clean = cache(one_line)  # millions of answers, of which only thousands are distinct
     with laid_out(path, "VQA annotations JSON"):
         for row in records["annotations"]:
             key = str(row["question_id"])
-            if key in known:
+            if key in answers:
                 raise UserError(f"{path}: question {key} is answered twice; remove one")
             texts = tuple(clean(answer["answer"]) for answer in row["answers"])
             if not any(texts):
                 raise UserError(f"{path}: question {key} has no answer; remove it")
             best = majority(texts, one_line(row.get("multiple_choice_answer")))
-            known[key] = (texts, best, labels(row, "answer_type", "question_type"))
-    return known
+            answers[key] = (texts, best, labels(row, "answer_type", "question_type"))
+    return answers
 
 
 def _questions(

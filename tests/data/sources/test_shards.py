@@ -102,7 +102,7 @@ def test_texts_are_found_in_shards_beyond_those_at_hand(tmp_path):
     source = Shards(str(tmp_path))
     expected = [f"{shard}{letter}" for shard in range(20) for letter in "ab"]
     assert texts_of(source) == texts_of(source) == expected
-    assert len(source._ends_near) < 20
+    assert len(source._text_ends) < 20
 
 
 @pytest.mark.parametrize(
