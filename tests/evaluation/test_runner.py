@@ -107,7 +107,8 @@ def test_views_that_say_nothing_are_left_out(evaluate, run, capsys):
     said = capsys.readouterr().out
     for view in ("test-blind", "text-only"):
         assert (
-            f"naming-2way-{view}: left out, since likelihoods less those on black images say nothing" in said
+            f"naming-2way-{view}: left out, since calibrated likelihoods compare images with black ones"
+            in said
         )
     assert {folder.name for folder in (run / "evaluation").iterdir()} == {"naming-2way"}
 

@@ -1,4 +1,4 @@
-"""What a benchmark can ask of a model: to generate a text, to choose a candidate, to embed a prompt."""
+"""Request types of benchmarks: generate a text, choose a candidate, embed a prompt."""
 
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose

@@ -1,4 +1,4 @@
-"""The interface of asks: a batch of requests in, an answer to each out."""
+"""The interface of request types: a batch of requests in, one answer per request out."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from frozenvl.prompt import Sample
 
 
 class Ask(ABC):
-    """What a benchmark asks of a model for each query."""
+    """Request type: what the model does with each query of a benchmark."""
 
     gives_text: ClassVar[bool] = True
-    """Whether answers are texts, which have references and are drawn in galleries."""
+    """Whether answers are texts. Texts need references, and are drawn in the gallery."""
     shares_prompts: ClassVar[bool] = True
-    """Whether the common beginning of prompts is computed once."""
+    """Whether the common beginning of prompts is computed once, as a prompt cache."""
     needs_images: str = ""
-    """Why answers say nothing where no image is seen; empty where they do."""
+    """Reason why answers are meaningless if the model sees no images; empty if they are not."""
     max_new_tokens: int = 0
-    """Length limit of a generated text."""
+    """Length limit of a generated text, in tokens."""
 
     def __call__(self, requests: Sequence[Request], session: Session) -> list[Answer]:
-        """The answers to a batch. A prompt that cannot be read gets an empty answer with the reason."""
+        """Answers a batch of requests. A prompt that cannot be read gets an empty answer with the reason."""
         cache, prompts = (
             session.begin(requests) if self.shares_prompts else (None, [r.prompt for r in requests])
         )
         samples = [Sample(r.query.id, prompt) for r, prompt in zip(requests, prompts, strict=True)]
         batch = readable(samples, lambda rows: session.processor(rows, start=cache is None))
         by_id = {request.query.id: request for request in requests}
-        left, reasons = [by_id[key] for key in batch.ids], dict(batch.unreadable)
-        found = {each.query.id: each for each in self.answer(left, batch, cache, session)} if left else {}
+        answerable, reasons = [by_id[key] for key in batch.ids], dict(batch.unreadable)
+        answers = self.answer(answerable, batch, cache, session) if answerable else []
+        answer_of = {answer.query.id: answer for answer in answers}
         return [
-            found.get(request.query.id) or Answer(request.query, unreadable=reasons[request.query.id])
+            answer_of.get(request.query.id) or Answer(request.query, unreadable=reasons[request.query.id])
             for request in requests
         ]
 
@@ -45,13 +46,15 @@ class Ask(ABC):
     def answer(
         self, requests: Sequence[Request], batch: Batch, prompt_cache: PromptCache | None, session: Session
     ) -> list[Answer]:
-        """The answers to readable requests.
+        """Answers requests whose prompts are readable.
 
         Args:
-            batch: the remainders of their prompts, in this order.
-            prompt_cache: the common beginning of their prompts.
+            requests: requests to answer.
+            batch: remainders of their prompts after the prompt cache, in the same order.
+            prompt_cache: common beginning of their prompts; None if `batch` holds whole prompts.
+            session: the model and its settings.
         """
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:
-        """What the answers depend on beside the prompts."""
+        """Returns the options that answers depend on, recorded with the scores."""

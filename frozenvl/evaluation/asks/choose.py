@@ -1,4 +1,4 @@
-"""The likeliest of a query's candidates."""
+"""Request type `Choose`: picks the most likely of a query's candidates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from frozenvl.prompt import black, with_images
 
 @dataclass(frozen=True)
 class Choose(Ask):
-    """Chooses the likeliest of each query's candidates.
+    """Chooses the most likely of each query's candidates.
 
     Args:
-        measure: how candidates are compared: by log-probability summed over tokens, by its mean, or by the sum less the
-            sum on black images.
+        measure: log-probability that is compared: its "sum" over tokens, its "mean", or "calibrated", which is
+            the sum minus the sum given black images.
     """
 
     measure: Literal["sum", "mean", "calibrated"] = "sum"
@@ -36,22 +36,22 @@ class Choose(Ask):
         return [_likeliest(request.query, row) for request, row in zip(requests, values, strict=True)]
 
     def _values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
-        """The log-probability of each candidate of each query, summed over tokens or as their mean."""
+        """Returns the log-probability of each candidate of each query: the sum over tokens, or their mean."""
         cache, prompts = session.begin(requests)
         candidates = [request.query.candidates for request in requests]
-        ranked = session.model.rank_candidates(session.processor, prompts, candidates, cache)
-        return [[x.logp / (x.tokens if self.measure == "mean" else 1) for x in row] for row in ranked]
+        likelihoods = session.model.rank_candidates(session.processor, prompts, candidates, cache)
+        return [[x.logp / (x.tokens if self.measure == "mean" else 1) for x in row] for row in likelihoods]
 
     def provenance(self) -> dict[str, Any]:
         return {"chosen_by": f"likelihood, {self.measure}"}
 
     @property
     def needs_images(self) -> str:  # type: ignore[override]
-        reason = "likelihoods less those on black images say nothing where nothing else is seen"
+        reason = "calibrated likelihoods compare images with black ones, and the model sees no images"
         return reason if self.measure == "calibrated" else ""
 
 
 def _likeliest(query: Query, values: Sequence[float]) -> Answer:
-    """The likeliest candidate, the first of equal ones. It has ended, since nothing follows it."""
+    """Returns the most likely candidate as an answer that has ended; of equally likely ones, the first."""
     chosen = query.candidates[max(range(len(values)), key=values.__getitem__)]
     return Answer(query, chosen.strip(), chosen, True, tuple(values))

@@ -1,4 +1,4 @@
-"""Embeddings of prompts."""
+"""Request type `Embed`: an embedding of each prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frozenvl.model.language.prompt_cache import PromptCache
 
 @dataclass(frozen=True)
 class Embed(Ask):
-    """Embeds each prompt by the last hidden state at its last position. A benchmark scores all vectors jointly."""
+    """Embeds each prompt as the last hidden state at its last position (dim,). Benchmarks score all vectors jointly."""
 
     gives_text = False
     shares_prompts = False

@@ -1,4 +1,4 @@
-"""The benchmarks: captions, few-shot questions, naming, and questions about what was named."""
+"""The benchmarks: captioning, few-shot VQA, few-shot naming and Fast-VQA."""
 
 from frozenvl.evaluation.benchmarks.captions import Captions
 from frozenvl.evaluation.benchmarks.fast_vqa import EpisodeVQA

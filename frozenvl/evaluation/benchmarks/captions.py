@@ -17,14 +17,14 @@ from frozenvl.wording import Template
 
 
 class Captions(Worded):
-    """Captions every image.
+    """Captions every image; scores by CIDEr, BLEU and ROUGE-L.
 
     Args:
-        task: its name in `data.val`, by default "captions"; or else
-        source: the images, with their references.
-        template: how it is worded; by default the task's.
-        max_new_tokens: length limit of a caption.
-        decoding: options of transformers' `generate`, such as `num_beams`; none is greedy decoding.
+        task: name in `data.val` of the task to evaluate, by default "captions". Give either a task or a source.
+        source: images with their reference captions.
+        template: wording of the prompts; by default the task's.
+        max_new_tokens: length limit of a caption, in tokens.
+        decoding: options of transformers' `generate`, such as `num_beams`; by default decoding is greedy.
     """
 
     protocol = "captions"
@@ -61,7 +61,7 @@ class Captions(Worded):
         )
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
-        """CIDEr's idf is that of all references, also where only a part was captioned."""
+        """Returns caption scores. CIDEr's idf comes from all references, even if only some images are captioned."""
         examples = (self.source[index] for index in range(len(self.source)))
         references = {example.id: example.references for example in examples}
         return caption_scores({key: answer.text for key, answer in answers.items()}, references, partial=True)

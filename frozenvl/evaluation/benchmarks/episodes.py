@@ -1,4 +1,4 @@
-"""What benchmarks of episodes share: sets of episodes, each with and without induction and repeats."""
+"""Base class of benchmarks on few-shot episodes: a support set that binds new words, then a query."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from frozenvl.wording import Template
 
 
 class Episodes(ABC):
-    """Anything with a length that gives an `Episode` by its index."""
+    """Interface of a set of episodes: any class with `__len__` and `__getitem__(index)`, which returns an `Episode`."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -29,18 +29,18 @@ class Episodes(ABC):
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
         sized = hasattr(other, "__len__") and hasattr(other, "__getitem__")
-        # No mapping: a class path with its arguments is one.
+        # Mappings are excluded: jsonargparse passes a class path with its arguments as one.
         return cls is Episodes and sized and not issubclass(other, Mapping)
 
 
 class EpisodeBenchmark(Worded):
-    """Asks the query of each episode after its support.
+    """Asks the query of each episode after its support set.
 
-    Each set of episodes, number of repeats and induction is a setting.
+    Each combination of episode set, number of repeats and induction text is a setting.
     """
 
     rules: ClassVar[dict[str, str]]
-    """How an answer is judged, recorded beside scores."""
+    """Rules by which an answer counts as correct, recorded with the scores."""
 
     def __init__(
         self,
@@ -55,37 +55,38 @@ class EpisodeBenchmark(Worded):
             raise UserError(
                 f"{type(self).__name__}: episodes, repeats (from 0) and induction each need at least one value"
             )
-        for name, each in episodes.items():
-            if not len(each):
+        for name, episode_set in episodes.items():
+            if not len(episode_set):
                 raise UserError(
                     f"{type(self).__name__}: {name} holds no episodes; give it a source that is not empty"
                 )
-            if not isinstance(each[0], Episode):
+            if not isinstance(episode_set[0], Episode):
                 raise UserError(
-                    f"{type(self).__name__}: {name}: {type(each).__name__} gives no episodes; LabelledEpisodes draws "
-                    "some from labelled images"
+                    f"{type(self).__name__}: {name}: {type(episode_set).__name__} gives no episodes; LabelledEpisodes "
+                    "draws some from labelled images"
                 )
         super().__init__(ask, None, episodes, template, supervised_encoder)
         self.repeats, self.induction = repeats, induction
-        self._looked = False
+        self._checked = False
 
     def prepare(self, progress: bool) -> None:
-        """Raises `UserError` where the episodes of a set are not alike: one score could not stand for all."""
-        if self._looked:
+        """Raises `UserError` unless all episodes of a set have the same number of ways and shots."""
+        if self._checked:
             return
-        self._looked = True
+        self._checked = True
         for name, episodes in self.source.items():
             first = ways_and_shots(episodes[0])
             for index in range(len(episodes)):
                 episode = episodes[index]
-                if (found := ways_and_shots(episode)) != first:
+                ways, shots = ways_and_shots(episode)
+                if (ways, shots) != first:
                     raise UserError(
-                        f"{self.name}: {name}: episode {episode.id} has {found[0]} ways and {found[1]} shots, "
+                        f"{self.name}: {name}: episode {episode.id} has {ways} ways and {shots} shots, "
                         f"the first {first[0]} and {first[1]}; keep each kind in a set of its own"
                     )
 
     def settings(self) -> list[Setting]:
-        made = []
+        settings = []
         for name, episodes in self.source.items():
             ways, inner_shots = ways_and_shots(episodes[0])
             for text in self.induction:
@@ -99,8 +100,8 @@ class EpisodeBenchmark(Worded):
                     }
                     label = name + induced(self.induction, text) + (f"-repeats{repeats}" if repeats else "")
                     facts |= {"induction_text": text} if text else {}
-                    made.append(Setting(label, facts, self.rules))
-        return made
+                    settings.append(Setting(label, facts, self.rules))
+        return settings
 
     def queries(self, setting: Setting) -> Sequence[Query]:
         episodes = self.source[setting.facts["episodes"]]
@@ -110,7 +111,7 @@ class EpisodeBenchmark(Worded):
         support = episode.support * (1 + setting.facts["repeats"])
         parts: list[str | Image] = [self._induction(setting, episode)]
         for image, caption in support:
-            parts += [*self._shown(image, caption), self.template.separator]
+            parts += [*self._support_example(image, caption), self.template.separator]
         asked = Example(episode.id, episode.query, "", (episode.answer,), question=episode.question)
         parts += self.template.prompt(asked)
         return Query(
@@ -123,15 +124,17 @@ class EpisodeBenchmark(Worded):
             candidates=self._candidates(episode),
         )
 
-    def _shown(self, image: Image, caption: str) -> Prompt:
-        """A complete example: the query's wording with the caption in the question's place."""
+    def _support_example(self, image: Image, caption: str) -> Prompt:
+        """Returns the prompt parts of a support example: the query's template with the caption as the question."""
         return self.template.prompt(Example("", image, "", question=caption))
 
     def _induction(self, setting: Setting, episode: Episode) -> str:
+        """Returns the induction text of a setting, with the episode's names filled in for `{names}`."""
         text: str = setting.facts.get("induction_text", "")
         return text.replace("{names}", " or ".join(names_of(episode))) if "{names}" in text else text
 
     def _candidates(self, episode: Episode) -> tuple[str, ...]:
+        """Returns the answers to choose among; empty if answers are generated."""
         return ()
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -139,13 +142,13 @@ class EpisodeBenchmark(Worded):
 
 
 def ways_and_shots(episode: Episode) -> tuple[int, int]:
-    """How many kinds the support shows, and how often each."""
+    """Returns the number of distinct captions in the support set (ways), and of examples per caption (shots)."""
     ways = len({caption for _, caption in episode.support}) or 1
     return ways, len(episode.support) // ways
 
 
 def names_of(episode: Episode) -> tuple[str, ...]:
-    """The names that the support binds. Raises `UserError` where it binds none, or not the answer."""
+    """Returns the names that the support set binds. Raises `UserError` if it binds none, or not the answer."""
     if not episode.choices:
         raise UserError(
             f'episode {episode.id}: its captions do not name things as in "This is a dax", with the answer among '

@@ -1,4 +1,4 @@
-"""Fast-VQA: questions about an image that use a word bound in the support (Frozen, section 4.4)."""
+"""Fast-VQA: questions about an image that use a word bound in the support set (Frozen, section 4.4)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from frozenvl.wording import Template
 
 
 class EpisodeVQA(EpisodeBenchmark):
-    """Fast-VQA, Real-Fast-VQA and Guided-VQA: a question about the query's image that uses a word bound in the support.
+    """Fast-VQA, Real-Fast-VQA and Guided-VQA: asks about an image with a word that the support set binds.
 
-    One gold answer, matched exactly after VQA's normalisation. Guided-VQA's gold answers are whole sentences ("That
-    is a blue coat."): they are matched so, too, and an answer in a word is wrong.
+    Each question has one gold answer, matched exactly after VQA's normalisation. Guided-VQA's gold answers are whole
+    sentences ("That is a blue coat."), so there a one-word answer is wrong.
 
     Args:
         episodes: sets of episodes by name, such as the published files.
-        template: how it is worded: the question stands for both the question and the support's captions.
-        repeats: times each support example stands again.
-        induction: texts before the support; "" is none.
-        max_new_tokens: length limit of an answer.
-        decoding: options of transformers' `generate`; none is greedy decoding.
+        template: wording of the query; by default "{image}Q: {question} A:". A support example is not worded by it: it
+            is an image followed by its caption.
+        repeats: numbers of times that each support example is repeated, each a setting of its own; 0 shows it once.
+        induction: texts before the support set (task induction), each a setting of its own; "" for none.
+        max_new_tokens: length limit of an answer, in tokens.
+        decoding: options of transformers' `generate`; by default decoding is greedy.
     """
 
     protocol = "fast_vqa"
@@ -45,7 +46,7 @@ class EpisodeVQA(EpisodeBenchmark):
         worded = template or Template(query="{image}Q: {question} A:", target=" {target}", stop=("\n", "Q:"))
         super().__init__(Generate(max_new_tokens, decoding or {}), episodes, worded, repeats, induction)
 
-    def _shown(self, image: Image, caption: str) -> Prompt:
+    def _support_example(self, image: Image, caption: str) -> Prompt:
         return (image, caption)
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:

@@ -1,4 +1,4 @@
-"""Naming: says what an image shows, by a name that the support has just bound (Frozen, section 4.3)."""
+"""Naming: names the object in an image by a word that the support set has just bound (Frozen, section 4.3)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from frozenvl.wording import NAMING_WORDINGS, Template
 
 
 class Naming(EpisodeBenchmark):
-    """Open-Ended and Real-Name miniImageNet and their kin: says what the query's image shows, by a name that the
-    support has just bound to its kind. Right is exactly the name and then the end; the first phrase is scored beside.
+    """Few-shot naming, such as Open-Ended and Real-Name miniImageNet: names the query's image after the support set.
+
+    The main score is strict: the answer is exactly the name and then ends. `first_phrase` is the lenient score.
 
     Args:
         episodes: sets of episodes by name, such as one of the published files for each number of ways and shots.
-        template: how it is worded: a template, or the name of one in `NAMING_WORDINGS`. `{question}` stands for the
-            support's captions ("This is a dax") and for what the query begins with ("This is a").
-        repeats: times each support example stands again.
-        induction: texts before the support, `{names}` filled with "dax or blicket"; "" is none.
-        choose: whether the name is chosen among the support's by likelihood, and how that is measured.
-        max_new_tokens: length limit of a name.
-        decoding: options of transformers' `generate`; none is greedy decoding.
-        supervised_encoder: what to say of an encoder that was trained on these classes with labels.
+        template: wording: a template, or the name of one in `NAMING_WORDINGS`. `{question}` is replaced by the
+            caption of a support example ("This is a dax") and by the beginning of the query ("This is a").
+        repeats: numbers of times that each support example is repeated, each a setting of its own; 0 shows it once.
+        induction: texts before the support set (task induction), each a setting of its own; "" for none. `{names}`
+            is replaced by the support set's names ("dax or blicket").
+        choose: measure by which the most likely of the support set's names is chosen ("sum", "mean" or "calibrated",
+            as for `Choose`); by default the name is generated.
+        max_new_tokens: length limit of a name, in tokens.
+        decoding: options of transformers' `generate`; by default decoding is greedy.
+        supervised_encoder: note for reports about an encoder that was trained with labels of these classes.
     """
 
     protocol = "naming"
@@ -37,7 +40,7 @@ class Naming(EpisodeBenchmark):
     rules: ClassVar[dict[str, str]] = {
         "rule": "strict: exactly the name, then the end; first_phrase: the name, whatever follows it"
     }
-    why = "{question} stands for the support's captions and for what the query begins with"
+    why = "{question} stands for the support's captions and for the beginning of the query"
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Naming(EpisodeBenchmark):
         worded = template if isinstance(template, Template) else NAMING_WORDINGS[template]
         ask = Choose(choose) if choose else Generate(max_new_tokens, decoding or {})
         super().__init__(ask, episodes, worded, repeats, induction, supervised_encoder)
-        if choose:  # nothing follows a name that was chosen: both rules say the same
+        if choose:  # a chosen name has nothing after it, so both scores are equal; tables show one
             self.metrics = [replace(metric, shown=metric.main) for metric in METRICS]
 
     def _candidates(self, episode: Episode) -> tuple[str, ...]:

@@ -26,22 +26,22 @@ from frozenvl.wording import VQA, Template
 
 
 class FewShotVQA(Worded):
-    """Answers every question after some demonstrations; scores by VQA accuracy (soft scores where there are such).
+    """Answers every question after few-shot demonstrations; scores by VQA accuracy (or soft scores, if given).
 
     Args:
-        task: its name in `data.val`, by default "vqa"; or else
-        source: the questions.
-        demonstrations: name in `data.train` of the task that demonstrations come from; by default the same.
-        pool: or else the source of demonstrations.
-        template: how it is worded; by default the task's.
-        shots: how many demonstrations, each an evaluation of its own.
-        way: how demonstrations are chosen.
-        seeds: of the draw, each an evaluation of its own.
-        induction: texts before everything else (task induction), each an evaluation of its own; "" is none.
-        choose: whether the answer is chosen among the example's choices by likelihood, and how that is measured:
-            summed over the answer's tokens, their mean, or the sum less that on a black image.
-        max_new_tokens: length limit of an answer.
-        decoding: options of transformers' `generate`; none is greedy decoding.
+        task: name in `data.val` of the task to evaluate, by default "vqa". Give either a task or a source.
+        source: questions with their answers.
+        demonstrations: name in `data.train` of the task that demonstrations come from; by default `task`.
+        pool: source of demonstrations; replaces `demonstrations`.
+        template: wording of the prompts; by default the task's.
+        shots: numbers of demonstrations, each a setting of its own.
+        way: how demonstrations are chosen; by default at random for each question.
+        seeds: seeds of the random choice of demonstrations, each a setting of its own.
+        induction: texts before everything else (task induction), each a setting of its own; "" for none.
+        choose: measure by which the most likely of the example's choices is chosen ("sum", "mean" or "calibrated",
+            as for `Choose`); by default the answer is generated.
+        max_new_tokens: length limit of an answer, in tokens.
+        decoding: options of transformers' `generate`; by default decoding is greedy.
     """
 
     protocol = "vqa"
@@ -94,7 +94,7 @@ class FewShotVQA(Worded):
                 self.way.prepare(self.source, self.pool, report)
 
     def settings(self) -> list[Setting]:
-        made = []
+        settings = []
         for shots in self.shots:
             for text in self.induction:
                 for seed in self.way.seeds(shots, self.seeds):
@@ -107,8 +107,8 @@ class FewShotVQA(Worded):
                         facts |= {"demonstrations": self.way.mode, "seed": seed}
                         name += f"-seed{seed}" if len(self.seeds) > 1 else ""
                     facts |= {"induction_text": text} if text else {}
-                    made.append(Setting(name, facts, provenance))
-        return made
+                    settings.append(Setting(name, facts, provenance))
+        return settings
 
     def queries(self, setting: Setting) -> Sequence[Query]:
         return LazySequence(len(self.source), lambda index: self._query(setting, self.source[index]))
@@ -118,8 +118,8 @@ class FewShotVQA(Worded):
             raise UserError(
                 f"example {example.id} has no question; is it captions, for the benchmark Captions?"
             )
-        chosen = isinstance(self.ask, Choose)
-        if chosen and not example.choices:
+        choosing = isinstance(self.ask, Choose)
+        if choosing and not example.choices:
             raise UserError(f"question {example.id} has no choices to choose among; leave `choose` out")
         facts = setting.facts
         shots = (
@@ -130,20 +130,23 @@ class FewShotVQA(Worded):
         text = facts.get("induction_text", "")
         template = replace(self.template, induction=text) if text else self.template
         prompt = template.prompt(example, shots)
-        # What precedes the query's image is the same for all where demonstrations are.
-        alike = (self.way.shared or not shots) and template.query.startswith("{image}")
+        # With the same demonstrations for all queries, everything before the query's image is the same, too.
+        same_beginning = (self.way.shared or not shots) and template.query.startswith("{image}")
+        shared = (
+            max(place for place, part in enumerate(prompt) if part is example.image) if same_beginning else 0
+        )
         return Query(
             id=example.id,
             prompt=prompt,
             image_id=example.image_id,
-            references=example.choices[:1] if chosen else example.references,
+            references=example.choices[:1] if choosing else example.references,
             image=example.image,
             question=example.question,
             kind=example.kind,
             scores=example.scores,
-            shared=max(place for place, part in enumerate(prompt) if part is example.image) if alike else 0,
+            shared=shared,
             candidates=tuple(template.target.format(target=choice) for choice in sorted(example.choices))
-            if chosen
+            if choosing
             else (),
         )
 
@@ -160,7 +163,7 @@ class FewShotVQA(Worded):
         return vqa_results(texts)
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        """Always the pool's most frequent answer; or chance, where there are choices."""
+        """Returns the score of always giving the pool's most frequent answer; chance if answers are chosen."""
         if self._baselines is None:
             self._baselines = self._chance() if isinstance(self.ask, Choose) else self._most_frequent()
         return self._baselines
@@ -178,11 +181,14 @@ class FewShotVQA(Worded):
         return {"most_frequent": _scores(dict.fromkeys(examples, most), examples).scores["overall"]}
 
 
-def _scores(texts: Mapping[str, str], asked: Mapping[str, Example] | Mapping[str, Query]) -> AccuracyScores:
-    """The scores of answers: soft ones where the data set has such."""
-    groups = {key: one.kind for key, one in asked.items()}
-    images = {key: one.image_id for key, one in asked.items()}
-    if any(one.scores for one in asked.values()):
-        soft = {key: one.scores or {"": 0.0} for key, one in asked.items()}
-        return soft_scores(texts, soft, groups, images)
-    return vqa_scores(texts, {key: one.references for key, one in asked.items()}, groups, images)
+def _scores(
+    texts: Mapping[str, str], questions: Mapping[str, Example] | Mapping[str, Query]
+) -> AccuracyScores:
+    """Returns VQA accuracy of answers, or soft accuracy if the data set has soft scores."""
+    groups = {key: question.kind for key, question in questions.items()}
+    images = {key: question.image_id for key, question in questions.items()}
+    if any(question.scores for question in questions.values()):
+        labels = {key: question.scores or {"": 0.0} for key, question in questions.items()}
+        return soft_scores(texts, labels, groups, images)
+    answers = {key: question.references for key, question in questions.items()}
+    return vqa_scores(texts, answers, groups, images)

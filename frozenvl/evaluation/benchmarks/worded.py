@@ -1,4 +1,4 @@
-"""Benchmarks that a template words: their queries come from a task of the run, or from a source of their own."""
+"""Base class of benchmarks with a template. Their queries come from a task of the run or from a source."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from frozenvl.wording import Template
 
 
 class Worded(Benchmark):
-    """A benchmark that a template words.
+    """Benchmark whose prompts are made by a template.
 
     Args:
-        ask: what is asked. The stop texts of generated answers are the template's.
-        task: name in `data.val` of the task that queries come from; or else
-        source: where queries come from.
-        template: how queries are worded; by default as the task words them.
-        supervised_encoder: a note on an encoder that was trained with labels on what is asked.
+        ask: request type. `Generate` takes its stop texts from the template.
+        task: name in `data.val` of the task that queries come from; None if they come from `source`.
+        source: data set of the queries; None if they come from `task`.
+        template: wording of the queries; by default the task's.
+        supervised_encoder: note about an encoder that was trained with labels of the benchmark's classes.
     """
 
     template: Template
     words: ClassVar[tuple[str, ...]] = ("image", "question")
-    """Fields that the template has to have."""
-    why: ClassVar[str] = "what is asked would not be shown (views leave images out, templates do not)"
+    """Fields that the template's query must contain."""
+    why: ClassVar[str] = "the model would not see it (to leave images out, use --views text-only)"
+    """Reason why these fields are needed, for the error message."""
 
     def __init__(
         self,
@@ -51,16 +52,16 @@ class Worded(Benchmark):
         self.ask = replace(ask, stop=template.stop) if isinstance(ask, Generate) else ask
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
-        """Takes source and wording from a run's tasks, where it has none of its own.
+        """Takes the source and the template from the run's task, unless the benchmark has its own.
 
         Raises:
-            UserError: where there is no such task, or the wording leaves out what is asked.
+            UserError: if there is no such task, or the template lacks one of `words`.
         """
         if self.task is not None:
             if self.task not in val:
-                known = ", ".join(val) or "none"
+                names = ", ".join(val) or "none"
                 raise UserError(
-                    f"{type(self).__name__}: no task {self.task!r} in data.val (there are: {known})"
+                    f"{type(self).__name__}: no task {self.task!r} in data.val (there are: {names})"
                 )
             self.source = val[self.task].source
             self._take(self.ask, self._own_template or val[self.task].template)
@@ -72,6 +73,6 @@ class Worded(Benchmark):
 
 
 def induced(texts: Sequence[str], text: str) -> str:
-    """The part of a setting's name that stands for its induction text, one of several."""
-    several = [each for each in texts if each]
-    return "" if not text else "-induced" + (str(several.index(text) + 1) if len(several) > 1 else "")
+    """Returns the suffix of a setting's name for its induction text: "", "-induced", or "-induced2" of several."""
+    inductions = [induction for induction in texts if induction]
+    return "" if not text else "-induced" + (str(inductions.index(text) + 1) if len(inductions) > 1 else "")
