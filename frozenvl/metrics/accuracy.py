@@ -1,4 +1,4 @@
-"""Mean accuracy over questions, overall and by group, with intervals that resample images."""
+"""Mean accuracy over questions, overall and by group, with bootstrap intervals that resample images."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from frozenvl.metrics import bootstrap
 from frozenvl.util.errors import UserError
 
 Groups = Mapping[str, Mapping[str, str]]
-"""Question id → kind of group → its group: {"262148000": {"answer_type": "other"}}."""
+"""Groups of each question: question id → kind → group, like {"262148000": {"answer_type": "other"}}."""
 
 
 @dataclass(frozen=True)
 class AccuracyScores:
-    """Accuracies in percent."""
+    """Accuracies in percent, overall, by group and by question."""
 
     scores: dict[str, float]
-    """`overall`, and one for each group: `answer_type/yes/no`, `question_type/how many`."""
+    """Score `overall`, and one for each group, such as `answer_type/yes/no` or `question_type/how many`."""
     per_question: dict[str, float]
     """Question id → accuracy in percent."""
     units: list[str] = field(repr=False)
-    """What intervals resample: image ids, or question ids where the images are not known."""
+    """Ids that intervals resample: of images, or of questions if the images are not known."""
     sums: dict[str, np.ndarray] = field(repr=False)
-    """For each score (units, 2): sum of the accuracies of the unit's questions, and their number."""
+    """Score name → (units, 2): sum of the accuracies of each unit's questions, and their number."""
 
     @property
     def per_query(self) -> dict[str, float]:
@@ -33,9 +33,9 @@ class AccuracyScores:
         return self.per_question
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Every score, as (samples,), where unit j counts `weights[i, j]` times in sample i.
+        """Returns every score as (samples,). In sample i, unit j counts `weights[i, j]` times.
 
-        A group that no drawn image has a question of is not a number (nan).
+        A group without questions in a sample is nan there.
         """
         with np.errstate(invalid="ignore"):
             return {name: np.divide(*(weights @ sums).T) for name, sums in self.sums.items()}
@@ -43,28 +43,28 @@ class AccuracyScores:
     def intervals(
         self, confidence: float = 0.95, samples: int = 1000, seed: int = 0
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap percentile intervals (low, high) of every score, over images with their questions."""
+        """Returns the bootstrap percentile interval (low, high) of every score. Resamples `units`."""
         return bootstrap.intervals(self, confidence, samples, seed)
 
 
 def accuracy_scores(
     per_question: Mapping[str, float], groups: Groups | None = None, images: Mapping[str, str] | None = None
 ) -> AccuracyScores:
-    """Overall and group means of accuracies that are known for each question.
+    """Averages accuracies over all questions and over each group.
 
     Args:
         per_question: question id → accuracy in percent.
-        groups: the groups of each question. An empty group name means none.
-        images: question id → image id, for intervals that keep an image's questions together.
+        groups: groups of each question. An empty group name means no group.
+        images: question id → image id, so that intervals resample images with all their questions.
 
     Raises:
-        UserError: no questions, or a question without its image or groups.
+        UserError: if there are no questions, or a question has no image or groups.
     """
     if not per_question:
         raise UserError("no questions to score: the results are empty")
-    for what, known in (("group", groups), ("image", images)):
-        if known is not None and (
-            missing := [question for question in per_question if question not in known]
+    for what, table in (("group", groups), ("image", images)):
+        if table is not None and (
+            missing := [question for question in per_question if question not in table]
         ):
             raise UserError(
                 f"{len(missing)} questions have no {what} (first: {missing[0]!r});"
@@ -89,26 +89,26 @@ def accuracy_scores(
 def named_scores(
     accuracies: Mapping[str, Mapping[str, float]], images: Mapping[str, str] | None = None
 ) -> AccuracyScores:
-    """Means of several accuracies of the same questions, such as by a strict and by a lenient rule.
+    """Averages several accuracies of the same questions, such as a strict and a lenient one.
 
     Args:
-        accuracies: name of the score → question id → accuracy in percent. `per_question` is that of the first.
-        images: question id → image id, for intervals that keep an image's questions together.
+        accuracies: score name → question id → accuracy in percent. The first score becomes `per_question`.
+        images: question id → image id, so that intervals resample images with all their questions.
     """
-    found = {name: accuracy_scores(values, images=images) for name, values in accuracies.items()}
-    first = next(iter(found.values()))
+    results = {name: accuracy_scores(values, images=images) for name, values in accuracies.items()}
+    first = next(iter(results.values()))
     return AccuracyScores(
-        {name: each.scores["overall"] for name, each in found.items()},
+        {name: result.scores["overall"] for name, result in results.items()},
         first.per_question,
         first.units,
-        {name: each.sums["overall"] for name, each in found.items()},
+        {name: result.sums["overall"] for name, result in results.items()},
     )
 
 
 def check_answers(
     predictions: Mapping[str, str], answers: Mapping[str, Sized], partial: bool = False
 ) -> None:
-    """Raise `UserError` unless there is one predicted answer, as text, for each question with answers.
+    """Raises `UserError` unless each question has a list of answers and one prediction, as text.
 
     With `partial`, questions without a prediction are allowed.
     """

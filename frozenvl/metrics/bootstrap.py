@@ -1,4 +1,4 @@
-"""How sure a score is: bootstrap intervals (Efron 1979), and paired between two sets of outputs."""
+"""Bootstrap confidence intervals of scores (Efron 1979), and the paired bootstrap between two sets of outputs."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ import numpy as np
 from frozenvl.util.errors import UserError
 
 _CHUNK = 1 << 22
-"""Numbers held at a time, so that memory does not grow with the number of samples."""
+"""Largest number of weights in memory at a time, whatever the number of samples."""
 
 
 class Resampled(Protocol):
-    """A set of scores that can be computed again for a resampled set of units (images)."""
+    """Interface of scores that can be recomputed for resampled units (images)."""
 
     @property
-    def scores(self) -> dict[str, float]: ...
+    def scores(self) -> dict[str, float]:
+        """Score by its name."""
 
     @property
     def units(self) -> list[str]:
-        """What is resampled: ids of images."""
+        """Ids of the resampled units, usually images."""
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Every score, as (samples,), where unit j counts `weights[i, j]` times in sample i."""
+        """Returns every score as (samples,). In sample i, unit j counts `weights[i, j]` times."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher a score of the second set is than that of the first."""
+    """Difference of a score between two sets of outputs: second minus first."""
 
     difference: float
     low: float
+    """Lower bound of the interval."""
     high: float
+    """Upper bound of the interval."""
     p: float
     """Two-sided bootstrap p-value of no difference; at least 1 / (samples + 1)."""
 
@@ -42,44 +45,45 @@ class Difference:
 def intervals(
     result: Resampled, confidence: float = 0.95, samples: int = 1000, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals (low, high) of every score. The same seed gives the same numbers.
+    """Returns the percentile interval (low, high) of every score. The same seed gives the same numbers.
 
-    Raises `UserError` for a confidence outside (0, 1) or fewer than one sample.
+    Raises:
+        UserError: if the confidence is outside (0, 1), or there is no sample.
     """
     _check(confidence, samples)
-    drawn = _concatenate(result.reweighted(w) for w in _weights(len(result.units), samples, seed))
-    return {name: _interval(drawn[name], confidence) for name in result.scores}
+    resampled = _concatenate(result.reweighted(w) for w in _weights(len(result.units), samples, seed))
+    return {name: _interval(resampled[name], confidence) for name in result.scores}
 
 
 def paired_bootstrap(
     first: Resampled, second: Resampled, confidence: float = 0.95, samples: int = 1000, seed: int = 0
 ) -> dict[str, Difference]:
-    """Second minus first, for every score that both have, both computed on the same resampled images.
+    """Compares two sets of outputs on the same resampled images: second minus first, for each score that both have.
 
     Raises:
-        UserError: the two do not score the same images, or have no score in common.
+        UserError: if the two score different images, or have no score in common.
     """
     _check(confidence, samples)
     place = {unit: index for index, unit in enumerate(second.units)}
     if place.keys() != set(first.units):
-        only = sorted(place.keys() ^ set(first.units), key=str)
+        unpaired = sorted(place.keys() ^ set(first.units), key=str)
         raise UserError(
-            f"{len(only)} images are scored in one of the two only (first: {only[0]!r});"
+            f"{len(unpaired)} images are scored in one of the two only (first: {unpaired[0]!r});"
             " compare predictions for the same images"
         )
     names = [name for name in first.scores if name in second.scores]
     if not names:
         raise UserError(f"no score in common: {list(first.scores)} and {list(second.scores)}")
     order = np.argsort([place[unit] for unit in first.units])
-    drawn = _concatenate(
+    differences = _concatenate(
         _subtract(second.reweighted(w[:, order]), first.reweighted(w), names)
         for w in _weights(len(first.units), samples, seed)
     )
     return {
         name: Difference(
             second.scores[name] - first.scores[name],
-            *_interval(drawn[name], confidence),
-            _p_value(drawn[name]),
+            *_interval(differences[name], confidence),
+            _p_value(differences[name]),
         )
         for name in names
     }
@@ -95,7 +99,7 @@ def _check(confidence: float, samples: int) -> None:
 
 
 def _weights(units: int, samples: int, seed: int) -> Iterator[np.ndarray]:
-    """(some samples, units): how often each unit was drawn, `units` draws with replacement a sample."""
+    """Yields chunks of samples (rows, units): how often each unit is drawn, in `units` draws with replacement."""
     random = np.random.default_rng(seed)
     for start in range(0, samples, step := max(1, _CHUNK // max(1, units))):
         rows = min(step, samples - start)
@@ -114,13 +118,13 @@ def _subtract(
     return {name: second[name] - first[name] for name in names}
 
 
-def _interval(drawn: np.ndarray, confidence: float) -> tuple[float, float]:
-    # A rare group of questions is missing from some samples (nan): its interval is over the others.
-    low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+def _interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    # A rare group of questions is missing from some samples (nan); its interval comes from the others.
+    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
-def _p_value(drawn: np.ndarray) -> float:
-    drawn = drawn[~np.isnan(drawn)]
-    tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return float(min(1.0, 2 * (tail + 1) / (len(drawn) + 1)))
+def _p_value(differences: np.ndarray) -> float:
+    differences = differences[~np.isnan(differences)]
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return float(min(1.0, 2 * (tail + 1) / (len(differences) + 1)))

@@ -1,4 +1,4 @@
-"""Scores of generated captions: BLEU-1..4, CIDEr and ROUGE-L, equal to pycocoevalcap's and without Java."""
+"""Caption metrics without Java: BLEU-1..4, CIDEr and ROUGE-L, equal to pycocoevalcap's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from frozenvl.metrics.tokenizer import tokenize
 from frozenvl.util.errors import UserError
 
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
-"""What is computed here; METEOR and SPICE, which need Java, are in `java`."""
+"""Metrics that `caption_scores` computes. METEOR and SPICE need Java; `metrics.java` computes them."""
 
 METRICS = (
     Metric("CIDEr", digits=3, main=True),
@@ -26,9 +26,9 @@ METRICS = (
     Metric("ROUGE_L", digits=3),
     *(Metric(f"Bleu_{n}", digits=3, shown=False) for n in (1, 2, 3)),
 )
-"""How these scores are shown: shares, not percent."""
+"""Descriptions of these scores, which are on pycocoevalcap's scale (CIDEr 0.95), not in percent."""
 RULES = {"tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D"}
-"""The variants of the metrics that are computed here."""
+"""Variants of tokeniser and CIDEr, recorded with the scores."""
 
 
 @dataclass(frozen=True)
@@ -36,48 +36,49 @@ class CaptionScores:
     """Scores of a set of captions, on pycocoevalcap's scale (CIDEr 0.95, Bleu_4 0.27)."""
 
     scores: dict[str, float]
-    """Over the whole set. BLEU comes from summed counts; CIDEr and ROUGE-L are means over images."""
+    """Scores of the whole set. BLEU comes from summed counts; CIDEr and ROUGE-L are means over images."""
     per_image: dict[str, dict[str, float]]
     """Image id → scores, in the order of the candidates."""
     counts: np.ndarray = field(repr=False)
-    """(images, 10) what BLEU of any subset follows from: see `bleu`."""
+    """Counts (images, 10) from which BLEU of any subset is computed: see `bleu`."""
     notes: list[str] = field(default_factory=list)
-    """What a reader of the numbers has to know, a line each (empty captions, a single image)."""
+    """Remarks that matter when reading the scores, one line each: empty captions, a single image."""
 
     @property
     def units(self) -> list[str]:
+        """Image ids, which intervals resample."""
         return list(self.per_image)
 
     @property
     def per_query(self) -> dict[str, float]:
-        """Image id → its CIDEr."""
+        """Image id → CIDEr."""
         return {image: scores["CIDEr"] for image, scores in self.per_image.items()}
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Every score, as (samples,), where image j counts `weights[i, j]` times in sample i.
+        """Returns every score as (samples,). In sample i, image j counts `weights[i, j]` times.
 
-        CIDEr's idf stays that of the full reference set; BLEU comes from resampled counts.
+        CIDEr keeps the idf of the full reference set; BLEU is computed from resampled counts.
         """
-        drawn = {f"Bleu_{n}": values for n, values in enumerate(bleu(weights @ self.counts).T, start=1)}
+        resampled = {f"Bleu_{n}": values for n, values in enumerate(bleu(weights @ self.counts).T, start=1)}
         for name in ("CIDEr", "ROUGE_L"):
             if name in self.scores:
                 column = np.array([image[name] for image in self.per_image.values()])
-                drawn[name] = weights @ column / weights.sum(axis=1)
-        return {name: drawn[name] for name in self.scores}
+                resampled[name] = weights @ column / weights.sum(axis=1)
+        return {name: resampled[name] for name in self.scores}
 
     def intervals(
         self, confidence: float = 0.95, samples: int = 1000, seed: int = 0
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap percentile intervals (low, high) of every score, resampling images."""
+        """Returns the bootstrap percentile interval (low, high) of every score. Resamples images."""
         return bootstrap.intervals(self, confidence, samples, seed)
 
 
 def check_captions(
     candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], partial: bool = False
 ) -> None:
-    """Raise `UserError` unless there is one caption, as text, for each image with references.
+    """Raises `UserError` unless each image has a list of references and one caption, as text.
 
-    With `partial`, images without a candidate are allowed.
+    With `partial`, images without a caption are allowed.
     """
     if not candidates:
         raise UserError("no captions to score: the results are empty")
@@ -109,24 +110,22 @@ def caption_scores(
     document_frequency: DocumentFrequency | None = None,
     partial: bool = False,
 ) -> CaptionScores:
-    """BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does.
+    """Computes BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does.
+
+    An empty caption, or one of punctuation only, scores as in pycocoevalcap: 0, except for ROUGE-L 1 against an equally
+    empty reference. With a single image the idf is 0 everywhere, and so is CIDEr. `notes` mentions both cases.
 
     Args:
         candidates: image id → generated caption, as raw text.
-        references: image id → its human captions, as raw text, at least one each.
-        metrics: which of `CAPTION_METRICS` to compute.
-        document_frequency: CIDEr's idf, where it was computed before or is to come from another reference
-            set; by default it is computed from `references`.
-        partial: score the images that have a caption, where some of `references` have none. The idf is then
-            still that of all of `references`.
+        references: image id → human captions, as raw text, at least one per image.
+        metrics: names from `CAPTION_METRICS` to compute.
+        document_frequency: idf of CIDEr, computed before or on another reference set; by default it is
+            computed from `references`.
+        partial: whether images without a caption are allowed. They still count in the idf.
 
     Raises:
-        UserError: unknown images, missing captions (unless `partial`), images without references, unknown
-            metrics, an empty set.
-
-    An empty caption, or one that is only punctuation, scores as pycocoevalcap scores it (0, but ROUGE-L 1
-    against an equally empty reference). With one single image the idf is 0 everywhere, and so is CIDEr. Both
-    are said in `notes`.
+        UserError: if there are no captions, unknown images, missing captions (unless `partial`), images without
+            references, or unknown metrics.
     """
     wanted = [name for name in CAPTION_METRICS if name in set(metrics)]
     if unknown := set(metrics) - set(CAPTION_METRICS):
@@ -143,24 +142,24 @@ def caption_scores(
     scores: dict[str, float] = {}
     counts = np.zeros((len(images), COUNTS))
     if wanted != ["ROUGE_L"]:
-        # pycocoevalcap splits at any white space for n-grams, and a token may hold a no-break space.
-        mine = [_words(tokens) for tokens in hypotheses]
-        theirs = [[_words(tokens) for tokens in several] for several in tokenized]
-        flat = [*chain.from_iterable(theirs)]
-        references_of = [len(several) for several in theirs]
+        # pycocoevalcap splits at any white space for n-grams, and a token may contain a no-break space.
+        candidate_words = [_words(tokens) for tokens in hypotheses]
+        reference_words = [[_words(tokens) for tokens in texts] for texts in tokenized]
+        flat = [*chain.from_iterable(reference_words)]
+        references_of = [len(texts) for texts in reference_words]
         if document_frequency is None:
             others = [[_words(tokenize(t)) for t in references[i]] for i in references if i not in candidates]
             rest = [*chain.from_iterable(others)]
-            index, (my_ngrams, all_ngrams) = NGramIndex.of(mine, [*flat, *rest])
-            their_ngrams = [counts.first(len(flat)) for counts in all_ngrams]
-            everywhere = references_of + [len(several) for several in others]
-            document_frequency = DocumentFrequency.counted(index, all_ngrams, everywhere)
+            index, (candidate_ngrams, all_ngrams) = NGramIndex.of(candidate_words, [*flat, *rest])
+            reference_ngrams = [counts.first(len(flat)) for counts in all_ngrams]
+            all_references_of = references_of + [len(texts) for texts in others]
+            document_frequency = DocumentFrequency.counted(index, all_ngrams, all_references_of)
         else:
-            my_ngrams, their_ngrams = document_frequency.index.count(mine, flat)
-        counts = bleu_counts(mine, theirs, my_ngrams, their_ngrams)
+            candidate_ngrams, reference_ngrams = document_frequency.index.count(candidate_words, flat)
+        counts = bleu_counts(candidate_words, reference_words, candidate_ngrams, reference_ngrams)
         for n, (column, total) in enumerate(zip(bleu(counts).T, bleu(counts.sum(axis=0)), strict=True), 1):
             columns[f"Bleu_{n}"], scores[f"Bleu_{n}"] = column, float(total)
-        columns["CIDEr"] = cider(my_ngrams, their_ngrams, references_of, document_frequency)
+        columns["CIDEr"] = cider(candidate_ngrams, reference_ngrams, references_of, document_frequency)
         scores["CIDEr"] = float(columns["CIDEr"].mean())
         if document_frequency.images == 1 and "CIDEr" in wanted:
             notes.append("CIDEr is 0: its idf comes from the references of one single image")

@@ -1,7 +1,7 @@
-"""CIDEr (Vedantam et al. 2015), the variant that pycocoevalcap's `Cider` computes and papers report.
+"""CIDEr (Vedantam et al. 2015), in the variant that pycocoevalcap's `Cider` computes and papers report.
 
 It is close to the paper's CIDEr-D: tf-idf vectors of 1- to 4-grams, clipped to the reference's weight, a
-Gaussian penalty on the difference in length (σ = 6), a factor of 10. Length is counted in bigrams, as there.
+Gaussian penalty on the difference in length (σ = 6), a factor of 10. Like pycocoevalcap, it counts length in bigrams.
 """
 
 from __future__ import annotations
@@ -15,41 +15,52 @@ from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, find
 from frozenvl.util.errors import UserError
 
 SIGMA = 6.0
+"""Standard deviation of the length penalty, in bigrams."""
 
 
 @dataclass(frozen=True)
 class DocumentFrequency:
-    """In how many images' references each n-gram stands: computed once for a reference set, then kept."""
+    """Document frequency of n-grams: the number of images whose references contain each. Computed once per set."""
 
     index: NGramIndex
+    """Index that numbers the n-grams of the reference set."""
     images: int
-    """Images in the reference set."""
+    """Number of images in the reference set."""
     frequency: list[np.ndarray]
-    """For n = 1..4, by number of the n-gram in `index`: images whose references have it."""
+    """Document frequency for n = 1..4, each (n-grams,), in the order of `index`."""
 
     @classmethod
     def of(cls, references: Sequence[Sequence[Sequence[str]]]) -> DocumentFrequency:
-        """Count over a reference set: for each image, the words of each of its captions."""
-        index, (counts,) = NGramIndex.of([words for several in references for words in several])
-        return cls.counted(index, counts, [len(several) for several in references])
+        """Counts the n-grams of a reference set, given as the words of each caption of each image."""
+        index, (counts,) = NGramIndex.of([words for captions in references for words in captions])
+        return cls.counted(index, counts, [len(captions) for captions in references])
 
     @classmethod
     def counted(
         cls, index: NGramIndex, counts: Sequence[Counts], references_of: Sequence[int]
     ) -> DocumentFrequency:
-        """The like from n-grams that are already counted, of all references end to end."""
+        """Makes a document frequency from n-gram counts.
+
+        Args:
+            index: index of the n-grams.
+            counts: counts of all references, flattened, for n = 1..4.
+            references_of: number of references of each image.
+
+        Raises:
+            UserError: if there are no references.
+        """
         if not len(references_of):
             raise UserError("CIDEr's idf needs reference captions, and there are none; give it some")
         image_of = np.repeat(np.arange(len(references_of)), references_of)
         frequency = []
         for n, entries in enumerate(counts):
             pairs = np.unique(image_of[entries.sentence] << 32 | entries.ngram)
-            known = len(index.keys[n - 1]) if n else len(index.vocabulary)
-            frequency.append(np.bincount(pairs & 0xFFFFFFFF, minlength=known))
+            size = len(index.keys[n - 1]) if n else len(index.vocabulary)
+            frequency.append(np.bincount(pairs & 0xFFFFFFFF, minlength=size))
         return cls(index, len(references_of), frequency)
 
     def weights(self, counts: Sequence[Counts]) -> list[np.ndarray]:
-        """For n = 1..4 the tf-idf of each entry of `counts`. An n-gram from outside counts as seen once."""
+        """Returns the tf-idf of each entry of `counts`, for n = 1..4. An unknown n-gram gets document frequency 1."""
         weights = []
         for entries, frequency in zip(counts, self.frequency, strict=True):
             known = entries.ngram < len(frequency)
@@ -65,10 +76,13 @@ def cider(
     references_of: Sequence[int],
     frequency: DocumentFrequency,
 ) -> np.ndarray:
-    """(images,) CIDEr of each image, 0..10; over a set, their mean.
+    """Returns the CIDEr of each image (images,), from 0 to 10. The score of a set is the mean.
 
-    `references_of` gives the number of references of each image. The n-grams are those of all candidates, and
-    of all references end to end, counted by one call of `frequency.index.count`.
+    Args:
+        candidate_ngrams: counts of all candidates for n = 1..4.
+        reference_ngrams: counts of all references, flattened, from the same call of `frequency.index.count`.
+        references_of: number of references of each image.
+        frequency: document frequency for the idf.
     """
     images, sentences = len(references_of), int(sum(references_of))
     image_of = np.repeat(np.arange(images), references_of)
@@ -76,14 +90,15 @@ def cider(
     reference_weights = frequency.weights(reference_ngrams)
     similarity = np.zeros(sentences)
     for n in range(ORDERS):
-        mine, theirs = candidate_ngrams[n], reference_ngrams[n]
-        weight, other = candidate_weights[n], reference_weights[n]
-        at = find(mine.sentence << 32 | mine.ngram, image_of[theirs.sentence] << 32 | theirs.ngram)
+        candidate, reference = candidate_ngrams[n], reference_ngrams[n]
+        weight, reference_weight = candidate_weights[n], reference_weights[n]
+        keys = image_of[reference.sentence] << 32 | reference.ngram
+        at = find(candidate.sentence << 32 | candidate.ngram, keys)
         shared = at >= 0
-        product = np.minimum(weight[at[shared]], other[shared]) * other[shared]
-        dot = np.bincount(theirs.sentence[shared], product, minlength=sentences)
-        norm = np.sqrt(np.bincount(mine.sentence, weight**2, minlength=images))[image_of]
-        norm *= np.sqrt(np.bincount(theirs.sentence, other**2, minlength=sentences))
+        product = np.minimum(weight[at[shared]], reference_weight[shared]) * reference_weight[shared]
+        dot = np.bincount(reference.sentence[shared], product, minlength=sentences)
+        norm = np.sqrt(np.bincount(candidate.sentence, weight**2, minlength=images))[image_of]
+        norm *= np.sqrt(np.bincount(reference.sentence, reference_weight**2, minlength=sentences))
         similarity += dot / np.where(norm == 0, 1, norm)
     bigrams = np.bincount(candidate_ngrams[1].sentence, candidate_ngrams[1].count, minlength=images)
     difference = bigrams[image_of] - np.bincount(

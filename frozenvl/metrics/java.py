@@ -1,4 +1,4 @@
-"""METEOR and SPICE, which exist only as Java programs: through pycocoevalcap, where there is a Java."""
+"""METEOR and SPICE, which exist only as Java programs: computed by pycocoevalcap if Java is installed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SPICE_JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar"
 
 @dataclass(frozen=True)
 class JavaScores:
-    """What could be computed, and why the rest was not."""
+    """Scores of the Java metrics that could be computed, and the reasons for the others."""
 
     scores: dict[str, float]
     per_image: dict[str, dict[str, float]]
-    """Image id → scores, in the order of the candidates; empty where nothing was computed."""
+    """Image id → scores, in the order of the candidates; empty if nothing was computed."""
     not_computed: dict[str, str]
-    """Metric → the reason, for a person to read."""
+    """Metric → reason why it was not computed."""
 
 
 def why_not(metric: str) -> str | None:
-    """Why a metric of `JAVA_METRICS` cannot be computed here; None where it can."""
+    """Returns the reason why a metric of `JAVA_METRICS` cannot be computed on this machine; None if it can."""
     if metric not in JAVA_METRICS:
         raise UserError(f"unknown metric {metric!r}; those that need Java are {list(JAVA_METRICS)}")
     if shutil.which("java") is None:
@@ -42,7 +42,7 @@ def why_not(metric: str) -> str | None:
     if metric == "METEOR":
         return None if (folder / "meteor/meteor-1.5.jar").is_file() else "pycocoevalcap has no meteor-1.5.jar"
     missing = [name for name in _SPICE_JARS if not (folder / "spice/lib" / name).is_file()]
-    # pycocoevalcap would fetch them by itself, 400 MB, in the middle of an evaluation.
+    # Otherwise pycocoevalcap downloads them (400 MB) in the middle of an evaluation.
     return f"pycocoevalcap's spice/lib has no {' and no '.join(missing)}" if missing else None
 
 
@@ -52,14 +52,14 @@ def java_scores(
     metrics: Iterable[str] = JAVA_METRICS,
     partial: bool = False,
 ) -> JavaScores:
-    """METEOR and SPICE of one caption per image, tokenised like the other metrics.
+    """Computes METEOR and SPICE of one caption per image, tokenised like the other metrics.
 
-    Arguments and errors as for `captions.caption_scores`. A metric that cannot be computed stands in
-    `not_computed` with the reason; it is never 0 instead, and never fetched for.
+    Arguments and errors are those of `captions.caption_scores`. A metric that cannot be computed is listed in
+    `not_computed` with the reason: it is never scored 0, and nothing is downloaded for it.
     """
     check_captions(candidates, references, partial)
     images = list(candidates)
-    result = {image: [" ".join(tokenize(candidates[image]))] for image in images}
+    captions = {image: [" ".join(tokenize(candidates[image]))] for image in images}
     truth = {image: [" ".join(tokenize(text)) for text in references[image]] for image in images}
     scores: dict[str, float] = {}
     per_image: dict[str, dict[str, float]] = {image: {} for image in images}
@@ -69,7 +69,8 @@ def java_scores(
             not_computed[metric] = reason
             continue
         try:
-            scores[metric], values = _meteor(truth, result) if metric == "METEOR" else _spice(truth, result)
+            compute = _meteor if metric == "METEOR" else _spice
+            scores[metric], values = compute(truth, captions)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             not_computed[metric] = f"its Java program failed: {error}"
             continue
@@ -78,16 +79,16 @@ def java_scores(
     return JavaScores(scores, per_image if scores else {}, not_computed)
 
 
-def _meteor(truth: dict[str, list[str]], result: dict[str, list[str]]) -> tuple[float, list[float]]:
+def _meteor(truth: dict[str, list[str]], captions: dict[str, list[str]]) -> tuple[float, list[float]]:
     from pycocoevalcap.meteor.meteor import Meteor
 
-    score, values = Meteor().compute_score(truth, result)
+    score, values = Meteor().compute_score(truth, captions)
     return float(score), [float(value) for value in values]
 
 
-def _spice(truth: dict[str, list[str]], result: dict[str, list[str]]) -> tuple[float, list[float]]:
+def _spice(truth: dict[str, list[str]], captions: dict[str, list[str]]) -> tuple[float, list[float]]:
     from pycocoevalcap.spice.spice import Spice
 
-    score, details = Spice().compute_score(truth, result)
+    score, details = Spice().compute_score(truth, captions)
     in_order = dict(zip(sorted(truth), (float(detail["All"]["f"]) for detail in details), strict=True))
     return float(score), [in_order[image] for image in truth]

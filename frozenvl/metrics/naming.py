@@ -1,4 +1,4 @@
-"""Naming an image (open-ended miniImageNet and its kin): Frozen's strict rule, and a lenient one."""
+"""Accuracy of naming images, as in open-ended miniImageNet: Frozen's strict rule, and a lenient one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from frozenvl.metrics.metric import Metric
 from frozenvl.util.errors import UserError
 
 METRICS = (Metric("strict", "%", main=True), Metric("first_phrase", "%"))
+"""Descriptions of these scores."""
 _PHRASE_END = re.compile(r"\s*(?:$|\n|[.,;:!?])")
 
 
@@ -18,18 +19,18 @@ def _without_period(text: str) -> str:
 
 
 def strict_match(output: str, name: str, ended: bool) -> bool:
-    """Frozen's rule: exactly the name, and then the end of the sequence (`ended`).
+    """Applies Frozen's rule: True if the output is exactly the name and the sequence ends there (`ended`).
 
-    One trailing period is not counted, on either side, nor is white space around.
+    Surrounding white space and one trailing period are ignored, in the output and in the name.
     """
     return ended and _without_period(output) == _without_period(name)
 
 
 def first_phrase_match(output: str, name: str) -> bool:
-    """Whether the output's first phrase is the name, whatever follows.
+    """Applies a lenient rule: True if the output's first phrase is the name, whatever follows it.
 
-    The name has to be followed by the end, a new line or a mark of punctuation. Case, a trailing period of
-    the name and white space in front do not count.
+    The name has to be followed by the end of the text, a new line or a punctuation mark. Case, leading white space
+    and a trailing period of the name are ignored.
     """
     text, name = output.lstrip().lower(), _without_period(name).lower()
     return text.startswith(name) and _PHRASE_END.match(text, len(name)) is not None
@@ -42,22 +43,23 @@ def naming_scores(
     images: Mapping[str, str] | None = None,
     partial: bool = False,
 ) -> AccuracyScores:
-    """Both accuracies in percent: `strict` and `first_phrase`.
+    """Computes both accuracies in percent: `strict` and `first_phrase`.
 
     Args:
         outputs: question id → generated text.
-        ended: question id → whether the model ended the sequence there by itself.
-        names: question id → the right name.
-        images, partial: as for `vqa.vqa_scores`.
+        ended: question id → whether the model ended the text itself, rather than at the length limit.
+        names: question id → correct name.
+        images: question id → image id, so that intervals resample images with all their questions.
+        partial: whether questions without an output are allowed.
 
     Raises:
-        UserError: unknown questions, missing outputs (unless `partial`), questions without a name, outputs of
-            which it is not known whether they ended.
+        UserError: if there are unknown questions, missing outputs (unless `partial`), questions without a name,
+            or outputs without an entry in `ended`.
     """
     check_answers(outputs, {question: [name] if name else [] for question, name in names.items()}, partial)
     if unsure := [question for question in outputs if question not in ended]:
         raise UserError(
-            f"of {len(unsure)} outputs it is not recorded whether the sequence ended (first: {unsure[0]!r});"
+            f"for {len(unsure)} outputs it is not recorded whether the sequence ended (first: {unsure[0]!r});"
             " the strict rule needs it"
         )
     strict = {q: 100.0 * strict_match(text, names[q], ended[q]) for q, text in outputs.items()}

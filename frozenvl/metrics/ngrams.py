@@ -1,4 +1,4 @@
-"""N-grams of many sentences at once: told apart by integers, counted in numpy."""
+"""N-gram counts of many sentences at once, in numpy: each distinct n-gram has a number."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from itertools import chain
 import numpy as np
 
 ORDERS = 4
-"""Captioning metrics use n-grams of one to four words."""
+"""Largest n-gram that captioning metrics use, in words."""
 
-_SHIFT = 32  # two numbers below 2³² make one 64-bit key
+_SHIFT = 32  # two numbers below 2³² are packed into one 64-bit key
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Which n-grams of one order stand in which sentence: sorted by (sentence, n-gram), each pair once."""
+    """Sparse n-gram counts of sentences, for one n. Entries are sorted by (sentence, n-gram), each pair once."""
 
     sentence: np.ndarray
-    """(entries,) position of the sentence."""
+    """Position of the sentence of each entry (entries,)."""
     ngram: np.ndarray
-    """(entries,) number of the n-gram; one from outside the index is numbered from the index's size on."""
+    """Number of the n-gram of each entry (entries,). Unknown n-grams are numbered from the index's size on."""
     count: np.ndarray
-    """(entries,) how often it stands there."""
+    """Number of times that the n-gram occurs in the sentence (entries,)."""
 
     def first(self, sentences: int) -> Counts:
-        """Those of the first sentences only."""
+        """Returns the counts of the first `sentences` sentences."""
         stop = np.searchsorted(self.sentence, sentences)
         return Counts(self.sentence[:stop], self.ngram[:stop], self.count[:stop])
 
 
 @dataclass(frozen=True)
 class NGramIndex:
-    """The n-grams of a set of sentences, numbered."""
+    """Numbering of the n-grams of a set of sentences."""
 
     vocabulary: dict[str, int]
     """Word → number."""
     keys: list[np.ndarray]
-    """For n = 2, 3, 4, sorted: (number of the first n - 1 words) · 2³² + (number of the last word).
+    """Sorted keys of n-grams for n = 2, 3, 4: (number of the first n - 1 words) · 2³² + (number of the last word).
 
-    The number of an n-gram is its position here.
+    The number of an n-gram is the position of its key.
     """
 
     @classmethod
     def of(cls, *sets: Sequence[Sequence[str]]) -> tuple[NGramIndex, list[list[Counts]]]:
-        """Number all n-grams of these sets of sentences (lists of words), and count them as `count` does."""
+        """Numbers all n-grams of sets of sentences (lists of words), and counts them as `count` does."""
         vocabulary: dict[str, int] = {}
         keys: list[np.ndarray] = []
 
@@ -58,9 +58,9 @@ class NGramIndex:
         return cls(vocabulary, keys), counted
 
     def count(self, *sets: Sequence[Sequence[str]]) -> list[list[Counts]]:
-        """For each set of sentences, for n = 1..4: how often each n-gram stands in each sentence.
+        """Counts the n-grams of each sentence. Returns, for each set of sentences, the counts for n = 1..4.
 
-        N-grams from outside the index count too; their numbers hold for all sets of this one call.
+        Unknown n-grams are counted, too. Their numbers are valid for all sets of this call only.
         """
 
         def number(n: int, key: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class NGramIndex:
 
 
 def find(where: np.ndarray, what: np.ndarray) -> np.ndarray:
-    """Position of each of `what` in the sorted, distinct `where`; -1 if it is not there."""
+    """Returns the position of each of `what` in `where`, which is sorted and distinct; -1 if it is absent."""
     if not len(where):
         return np.full(len(what), -1)
     position = np.searchsorted(where, what).clip(max=len(where) - 1)
@@ -98,7 +98,7 @@ def _count(
 
 
 def _encode(sentences: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of all words, end to end, and the sentence of each. New words enter the vocabulary."""
+    """Returns the numbers of all words, and the sentence of each. Adds new words to the vocabulary."""
     lengths = np.array([len(words) for words in sentences], dtype=np.int64)
     number = vocabulary.setdefault
     words = [number(word, len(vocabulary)) for word in chain.from_iterable(sentences)]
@@ -108,7 +108,7 @@ def _encode(sentences: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> t
 def _ngrams(
     words: np.ndarray, sentence: np.ndarray, number: Callable[[int, np.ndarray], np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For n = 1..4 the sentence and the number of every n-gram; `number(n, keys)` numbers those of n ≥ 2."""
+    """Yields the sentence and the number of every n-gram, for n = 1..4. `number(n, keys)` numbers them for n ≥ 2."""
     starts, ngrams = np.arange(len(words)), words
     yield sentence, words
     for n in range(2, ORDERS + 1):

@@ -1,9 +1,9 @@
-"""How the Stanford PTB tokeniser of pycocoevalcap treats each character outside ASCII, as observed.
+"""Classes of non-ASCII characters in pycocoevalcap's Stanford PTB tokeniser, determined by experiment.
 
-Every character of the Basic Multilingual Plane was put into its tokeniser in five places (alone, at either
-end of a word, inside a word, inside a number) and sorted by what came out. Code points in hexadecimal, ranges
-inclusive. A character in none of these tables, and not named in `ptb_rules`, is left out of the tokens and ends
-the word before it (emoji, private use, scripts newer than Unicode 6).
+Every character of the Basic Multilingual Plane was tokenised in five places (alone, at either end of a word, inside a
+word, inside a number) and classified by the output. Code points are hexadecimal, ranges inclusive. A character that is
+in no table and not named in `ptb_rules` is dropped, and ends the word before it (emoji, private use, scripts newer than
+Unicode 6).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LETTERS = """
     fb1f-fb28 fb2a-fb36 fb38-fb3c fb3e fb40-fb41 fb43-fb44 fb46-fbb1 fbd3-fd3d fd50-fd8f fd92-fdc7 fdf0-fdfb
     fe70-fe74 fe76-fefc ff10-ff19 ff21-ff3a ff41-ff5a ff66-ffbe ffc2-ffc7 ffca-ffcf ffd2-ffd7 ffda-ffdc
 """
-"""Letters and digits: they make words, also together with ASCII digits."""
+"""Letters and digits. They form words, also together with ASCII digits."""
 
 MARKS = """
     2c2-2c5 2d2-2df 2e5-2eb 2ed 2ef-36f 375 378-379 384-385 3f6 483-487 55a-55f 591-5bd 5bf 5c1-5c2 5c4-5c5
@@ -49,7 +49,7 @@ MARKS = """
     951-955 962-963 981-983 9bc 9be-9c4 9c7-9c8 9cb-9cd 9d7 9e2-9e3 a01-a03 a3c a3e-a4f a81-a83 abc abe-acf
     b82 bbe-bc2 bc6-bc8 bca-bcd c01-c03 c3e-c56 d3e-d44 d46-d48 e31 e34-e3a e47-e4e eb1 eb4-ebc ec8-ecd
 """
-"""Combining marks and letter-like modifiers: they make words, but do not join a number."""
+"""Combining marks and letter-like modifiers. They form words, but not together with a number."""
 
 SYMBOLS = """
     a1 a5-a9 ac ae-b4 b6-b9 bf d7 f7 37e 387 589 5be 5c0 5c3 5c6 5f3-5f4 600-603 606-60c 614 61b 61e-61f 66a
@@ -58,10 +58,10 @@ SYMBOLS = """
     213a-213b 2140-2144 214a-214d 214f 2155-215e 2190-2bff 3001-3002 3012 30fb ff01-ff0f ff1a-ff20 ff3b-ff40
     ff5b-ff65 ffe0-ffe1 ffe5-ffe6
 """
-"""Each is a token of its own."""
+"""Symbols. Each is a separate token."""
 
 
 def character_class(table: str) -> str:
-    """The ranges of a table as the inside of a regular expression's character class."""
+    """Converts the ranges of a table to the inside of a regular expression's character class."""
     ranges = (item.split("-") for item in table.split())
     return "".join("-".join(chr(int(end, 16)) for end in ends) for ends in ranges)

@@ -1,10 +1,10 @@
-"""The token patterns of the Stanford PTB tokeniser of pycocoevalcap, found by watching what it does.
+"""Token patterns of pycocoevalcap's Stanford PTB tokeniser, determined from its output.
 
-Written from the Penn Treebank's published conventions and from the tokeniser's output on exhaustively listed
-short strings, with the options that pycocoevalcap gives it. A rule is a pattern and what becomes of its match:
-`KEEP` (without soft hyphens), `VERBATIM`, `QUOTE`, `ADD_PERIOD`, or another token. Where a pattern has a group,
-the group is the token and the rest is context: it counts when the longest match is chosen (of several equally
-long the first), but is read again.
+Sources: the Penn Treebank's published conventions, and the tokeniser's output on exhaustively listed short strings,
+with pycocoevalcap's options. A rule is a pattern and the token that replaces its match: `KEEP` (the match without soft
+hyphens), `VERBATIM`, `QUOTE`, `ADD_PERIOD`, or another text. The rule with the longest match applies; of equally long
+ones, the first. If a pattern has a group, the group is the token. The rest of the match is context: it counts in the
+length, and is then read again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ L = A + character_class(LETTERS)
 M = character_class(MARKS)
 SPACE = "[ \t\xa0\u3000\u2000-\u200a]"
 
-# Words. A soft hyphen may stand anywhere in one, and is dropped in the end.
+# Words. A soft hyphen may occur anywhere in a word; it is dropped later.
 ACCENTED = "&(?i:[aeiou](?:acute|grave|uml));"
 WORD = rf"(?!\d)(?:[{L}{M}\xad]|{ACCENTED})(?:[{L}{M}0-9\xad]|{ACCENTED})*"
 SENTENCE = rf"(?:{WORD})(?:[.!?](?:{WORD}))*"  # foo.bar, and sentences without a space between
@@ -192,8 +192,8 @@ def _compiled(rules: Rules) -> list[tuple[re.Pattern[str], str | None]]:
 
 
 LETTER_RULES = _compiled(_ADDRESS_RULES + _WORD_RULES + _LETTER_RULES + _LETTER_OR_NUMBER_RULES + _SITE_RULES)
-"""For a token that begins with an ASCII letter."""
+"""Rules for a token that begins with an ASCII letter."""
 NUMBER_RULES = _compiled(_ADDRESS_RULES + _NUMBER_RULES + _LETTER_OR_NUMBER_RULES)
-"""For a token that begins with an ASCII digit."""
+"""Rules for a token that begins with an ASCII digit."""
 OTHER_RULES = _compiled(_WORD_RULES + _LETTER_OR_NUMBER_RULES + _OTHER_RULES + _SITE_RULES)
-"""For a token that begins with anything else, letters outside ASCII included."""
+"""Rules for a token that begins with any other character, including non-ASCII letters."""

@@ -1,17 +1,17 @@
-"""ROUGE-L (Lin 2004) as pycocoevalcap has it: the best recall and the best precision of any reference."""
+"""ROUGE-L (Lin 2004) as pycocoevalcap computes it: from the best recall and the best precision over references."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 BETA = 1.2
-"""How much more recall counts than precision."""
+"""Weight of recall relative to precision (β of the F-measure)."""
 
 
 def rouge_l(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """ROUGE-L of one candidate, in 0..1, from tokens; over a set, the mean of its images.
+    """Computes ROUGE-L of one candidate from tokens, from 0 to 1. The score of a set is the mean over images.
 
-    A caption without tokens counts as one empty token, as in pycocoevalcap: it matches only its like.
+    As in pycocoevalcap, a caption without tokens counts as one empty token, which only matches another empty caption.
     """
     candidate = candidate or [""]
     masks: dict[str, int] = {}
@@ -29,9 +29,14 @@ def rouge_l(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> fl
 
 
 def _common_subsequence(masks: dict[str, int], length: int, tokens: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a row of the usual table at a time as bits of an integer.
+    """Returns the length of the longest common subsequence, by Hyyrö's bit-parallel algorithm (2004).
 
-    `masks` gives for each token the places where the first sequence, of `length`, has it (Hyyrö 2004).
+    Each row of the dynamic programming table is one integer.
+
+    Args:
+        masks: token → positions in the first sequence, as bits.
+        length: length of the first sequence.
+        tokens: the second sequence.
     """
     everywhere = (1 << length) - 1
     row = everywhere

@@ -1,4 +1,4 @@
-"""Penn Treebank tokenisation of captions, token for token as pycocoevalcap's Java tokeniser does it."""
+"""Penn Treebank tokenisation of captions, equal to pycocoevalcap's Java tokeniser token for token."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from frozenvl.metrics.ptb_words import SPLIT
 PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
 )
-"""Tokens that pycocoevalcap leaves out. (Its brackets are lower case by then, and stay in.)"""
+"""Tokens that pycocoevalcap drops. (Brackets are lower-cased before, "-lrb-", so they are kept.)"""
 
 _LINE_ENDS = re.compile("[\n\r\v\f\u2028\u2029]")
 
-# Words that are tokens as they stand, but for those in `SPLIT`.
+# Fast path: words that are tokens without any change, except those in `SPLIT`.
 _PLAIN = re.compile("(?:[A-Za-z]+ +)+")
 
-# An ordinary word, up to the space behind it. What it becomes does not depend on what stands further on,
-# except for a period before a number or another period ("No. 5", ". . .").
+# A word and the spaces after it. Its tokens do not depend on the text that follows, so they can be cached. Excluded is
+# a period before a number or another period, where they do ("No. 5", ". . .").
 _ORDINARY = re.compile(r"(?:[A-Za-z]+['-])*(?:[A-Za-z]{2,}\.(?![ ]+[0-9.])|[A-Za-z]+[,;:!?]?)(?:[ ]+|$)")
 
 _QUOTES = str.maketrans(
@@ -40,11 +40,12 @@ _ESCAPES = str.maketrans({"(": "-lrb-", ")": "-rrb-", " ": "\xa0"})
 
 
 def tokenize(caption: str) -> list[str]:
-    """The words of a caption, lower case, without punctuation: what BLEU, CIDEr and ROUGE-L compare.
+    """Splits a caption into the words that BLEU, CIDEr and ROUGE-L compare: lower case, without punctuation.
 
-    Equal to pycocoevalcap's `PTBTokenizer` (Stanford CoreNLP 3.4.1, `-preserveLines -lowerCase`) given this
-    caption alone, line separators turned into spaces. Brackets become -lrb- and -rrb-. A token may hold a
-    no-break space (phone numbers, 1 1/2) and, in odd input, what pycocoevalcap does not count as punctuation.
+    The tokens equal the output of pycocoevalcap's `PTBTokenizer` (Stanford CoreNLP 3.4.1, `-preserveLines -lowerCase`)
+    for this caption alone, with line separators replaced by spaces. Brackets become -lrb- and -rrb-. A token may contain a
+    no-break space (phone numbers, 1 1/2) and, in unusual input, characters that pycocoevalcap does not count as
+    punctuation.
     """
     text = _LINE_ENDS.sub(" ", caption)
     tokens: list[str] = []
@@ -83,7 +84,7 @@ def _ordinary_tokens(text: str) -> list[str]:
 
 
 def _next_token(text: str, at: int) -> tuple[str, int]:
-    """The token that begins at `at`, and where it ends; an empty one for what is left out."""
+    """Returns the token that begins at `at`, and the position where it ends; "" for text that is dropped."""
     first = text[at]
     if first == " ":
         return "", at + 1
@@ -101,6 +102,7 @@ def _next_token(text: str, at: int) -> tuple[str, int]:
 
 
 def _written(matched: str, replacement: str | None) -> str:
+    """Returns the token that a rule's replacement makes of the matched text."""
     if replacement is KEEP:
         return matched.translate(_ESCAPES).replace("\xad", "").replace("&amp;", "&")
     if replacement == VERBATIM:

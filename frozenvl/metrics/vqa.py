@@ -1,4 +1,4 @@
-"""Visual question answering: VQA v2 accuracy, exact match, soft scores, and the normalisation they share."""
+"""Metrics of visual question answering: VQA v2 accuracy, exact match, soft scores, and their normalisation."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, c
 from frozenvl.metrics.metric import Metric
 
 METRICS = (Metric("overall", "%", main=True),)
-"""How these scores are shown. Those of single groups of questions are breakdowns."""
+"""Descriptions of these scores. The scores of groups of questions are breakdowns of `overall`."""
 
 
 def _words(text: str) -> list[str]:
     return text.split()
 
 
-# The rules of VQA's official evaluation (GT-Vision-Lab/VQA, vqaEval.py), checked against its results, quirks included.
+# Rules of VQA's official evaluation (GT-Vision-Lab/VQA, vqaEval.py), checked against its results, quirks included.
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _THOUSANDS = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")
-_MOST_PERIODS = 32  # there, a flag stands where the number of replacements belongs
+_MOST_PERIODS = 32  # quirk: vqaEval.py passes a flag (re.UNICODE = 32) as the number of replacements
 _NUMBERS = {
     word: str(number)
     for number, word in enumerate(_words("zero one two three four five six seven eight nine ten"))
@@ -43,15 +43,15 @@ def _without_one_apostrophe(word: str) -> list[str]:
 
 
 _RESTORED = {short: word for word in _CONTRACTIONS for short in _without_one_apostrophe(word)}
-_RESTORED["somebody'd"] = "somebodyd"  # the wrong way round there, and so it is here
+_RESTORED["somebody'd"] = "somebodyd"  # quirk: vqaEval.py has this pair the wrong way round
 
 
 def normalize_answer(answer: str) -> str:
-    """An answer as VQA's official evaluation compares it.
+    """Normalises an answer as VQA's official evaluation does.
 
-    Lower case, no articles, number words up to ten as digits, contractions with their apostrophe. Punctuation
-    becomes a space inside a word and nothing beside a space; in an answer with a number like 1,000 it always
-    becomes nothing. Periods go unless a digit follows.
+    The result is in lower case, without articles, with digits for number words up to ten and apostrophes in
+    contractions. A punctuation mark becomes a space. It is removed instead if it is next to a space anywhere in the
+    answer, or if the answer has a number like 1,000. Periods are removed unless a digit follows.
     """
     answer = answer.replace("\n", " ").replace("\t", " ").strip()
     thousands = _THOUSANDS.search(answer) is not None
@@ -66,14 +66,14 @@ def normalize_answer(answer: str) -> str:
 
 
 def vqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
-    """Accuracy of one answer, in percent, as VQA v2's official evaluation has it.
+    """Computes the accuracy of one answer, in percent, as VQA v2's official evaluation does.
 
-    Each annotator in turn is left out, and the answer scores a third for each of the others who gave it, up
-    to 1; the mean over annotators counts. As there, nothing is normalised where all annotators agree to the
-    letter, so "Yes." is wrong where all ten wrote "yes".
+    For each annotator, the answer scores a third for each other annotator who gave it, at most 1. The accuracy is the
+    mean over annotators. As in the official code, nothing is normalised if all annotators gave identical answers: then
+    "Yes." is wrong if all ten wrote "yes".
 
-    With fewer than four annotators, who could never make up a full score, all the others suffice in place of
-    three. A single annotator's answer is matched exactly, after normalising both.
+    With two or three annotators, all others have to agree for a full score, instead of three. The answer of a single
+    annotator is matched exactly, after normalising both.
     """
     if len(answers) == 1:
         return 100.0 * exact_match(prediction, answers[0])
@@ -84,21 +84,23 @@ def vqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
         answers = [normalize_answer(answer) for answer in answers]
     total, agreed = len(answers), answers.count(prediction)
     enough = min(3, total - 1)
-    # Those who gave this answer see one fellow less than those who did not.
+    # Leaving out an annotator who gave this answer leaves one agreeing annotator less.
     points = agreed * min(enough, agreed - 1) + (total - agreed) * min(enough, agreed)
     return 100.0 * points / (enough * total)
 
 
 def exact_match(prediction: str, answer: str) -> bool:
-    """Whether the two are equal after `normalize_answer`."""
+    """Returns whether two answers are equal after `normalize_answer`."""
     return normalize_answer(prediction) == normalize_answer(answer)
 
 
 def soft_accuracy(prediction: str, label: Mapping[str, float]) -> float:
-    """The score in percent of the annotated answer that equals the prediction, both normalised; else 0.
+    """Returns the score, in percent, of the annotated answer that equals the prediction after normalisation, else 0.
 
-    `label` maps answers to scores in 0..1, as LXMERT's layout has them. Of several that become equal by
-    normalisation the highest counts.
+    Args:
+        prediction: predicted answer.
+        label: answer → score from 0 to 1, as in LXMERT's files. If normalisation makes several answers equal, the
+            highest score counts.
     """
     normal = normalize_answer(prediction)
     return 100.0 * max(
@@ -113,19 +115,19 @@ def vqa_scores(
     images: Mapping[str, str] | None = None,
     partial: bool = False,
 ) -> AccuracyScores:
-    """VQA v2 accuracy: `vqa_accuracy` of each question, overall and by group, in percent.
+    """Computes VQA v2 accuracy, in percent, overall and by group: means of `vqa_accuracy`.
+
+    Unlike the official evaluation, it does not round to two decimals.
 
     Args:
         predictions: question id → predicted answer.
-        answers: question id → the annotators' answers, usually ten.
-        groups: question id → its groups, like {"answer_type": "yes/no", "question_type": "is the"}.
-        images: question id → image id: intervals then resample images with all their questions.
-        partial: score the questions that have a prediction, where some have none.
+        answers: question id → annotators' answers, usually ten.
+        groups: question id → groups, like {"answer_type": "yes/no", "question_type": "is the"}.
+        images: question id → image id, so that intervals resample images with all their questions.
+        partial: whether questions without a prediction are allowed.
 
     Raises:
-        UserError: unknown questions, missing predictions (unless `partial`), questions without answers.
-
-    The official evaluation rounds to two decimals; this does not.
+        UserError: if there are unknown questions, missing predictions (unless `partial`), or questions without answers.
     """
     check_answers(predictions, answers, partial)
     per_question = {question: vqa_accuracy(text, answers[question]) for question, text in predictions.items()}
@@ -139,7 +141,10 @@ def soft_scores(
     images: Mapping[str, str] | None = None,
     partial: bool = False,
 ) -> AccuracyScores:
-    """`soft_accuracy` of each question, overall and by group, in percent; otherwise as `vqa_scores`."""
+    """Computes soft accuracy, in percent, overall and by group: means of `soft_accuracy`.
+
+    Arguments and errors are those of `vqa_scores`; `labels` holds the soft scores of each question.
+    """
     check_answers(predictions, labels, partial)
     per_question = {question: soft_accuracy(text, labels[question]) for question, text in predictions.items()}
     return accuracy_scores(per_question, groups, images)
