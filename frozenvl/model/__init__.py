@@ -1,1 +1,1 @@
-"""The model, in torch alone: prompts to tensors, images to prefixes, prefixes through a frozen language model."""
+"""The model, in plain torch: processor, vision encoders, mappers, fusions, tunings and the frozen language model."""

@@ -1,4 +1,4 @@
-"""`Batch`: prompts as tensors, with their images apart from the text that they stand in."""
+"""`Batch`: prompts as tensors. Images are kept apart from the text, each distinct image once."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import torch
 from torch import Tensor
 
 IGNORE = -100
-"""Label of a position that predicts nothing."""
+"""Label of a position without a target."""
 
 Stage: TypeAlias = Literal["pixels", "features", "prefixes"]
-"""What a batch holds of its images: pixels, an encoder's features, or prefix vectors."""
+"""Form of a batch's images: pixels, encoder features, or prefix vectors."""
 
 
-def _none() -> Tensor:
+def _no_indices() -> Tensor:
     return torch.empty(0, dtype=torch.long)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`B` prompts of up to `L` positions over `N` distinct images, padded on the right.
+    """`B` prompts of up to `L` positions with `N` distinct images, padded on the right.
 
     Shapes:
-        tokens: (B, L) token ids; 0 at positions of an image and at padding.
-        slots: (B, L) the prefix vector at each position, counted through all images' `k` vectors; -1 for text.
-        labels: (B, L) the token that each position has to predict, `IGNORE` where there is none. Already
-            shifted: the last position of a prompt holds the first target token.
-        lengths: (B,) positions that are not padding.
-        images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors: `stage` says which.
-        image_of: (B, L) the image that each position sees, the last one at or before it; -1 before the first image.
+        tokens: (B, L) token ids; 0 at image positions and padding.
+        slots: (B, L) index of the prefix vector at each position, among the N·k vectors of all images; -1 for text.
+        labels: (B, L) token that each position predicts, `IGNORE` if none. Labels are already shifted: the last
+            position of a prompt holds the first target token.
+        lengths: (B,) number of real (non-padding) positions.
+        images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors, depending on `stage`.
+        image_of: (B, L) image that each position sees: the last one at or before it; -1 before the first image.
     """
 
     ids: tuple[str, ...]
@@ -42,49 +42,50 @@ class Batch:
     images: Tensor
     stage: Stage = "pixels"
     openings: tuple[str, ...] = ()
-    """The text that each row begins with, where rows are remainders of prompts; empty before an image."""
-    index: Tensor = field(default_factory=_none)
-    """(B,) of a chunk or a selection: which rows of its batch these are."""
+    """First text of each row, if rows continue a prompt cache; an empty string if a row begins with an image."""
+    index: Tensor = field(default_factory=_no_indices)
+    """Indices (B,) of a chunk's or selection's rows in the batch that they come from."""
     unreadable: tuple[tuple[str, str], ...] = ()
-    """(sample, reason) of samples that are not in the batch, since an image could not be read."""
+    """(sample id, reason) of each sample left out because an image could not be read."""
     target_bytes: tuple[int, ...] = ()
-    """UTF-8 bytes of each row's targets, without what was cut off."""
-    image_of: Tensor = field(default_factory=_none)
+    """Number of UTF-8 bytes of each row's targets, without the text that was cut off."""
+    image_of: Tensor = field(default_factory=_no_indices)
     rows_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """The rows of each objective, by its name; all rows belong to an objective that is not named."""
+    """Row indices of each objective, by name. All rows belong to an objective that is not listed."""
     made_of: tuple[str, ...] = ()
-    """Ids of the samples that the rows were made of, where these are not the rows' own."""
+    """Ids of the samples that the rows were made from, if they differ from `ids`."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """This rank's share of each objective's denominator, over all micro-batches of the optimiser step."""
+    """Denominator of each objective, by name: this rank's sum over all micro-batches of the optimiser step."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """Ids of the samples that the rows were made of."""
+        """Ids of the samples that the rows were made from."""
         return self.made_of or self.ids
 
     def to(self, device: torch.device | str) -> Batch:
+        """Returns the batch with its tensors on a device."""
         names = ("tokens", "slots", "labels", "lengths", "images", "image_of")
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
     def real(self) -> Tensor:
-        """(B, L) bool: positions that are not padding."""
+        """Returns the mask (B, L), bool, of real (non-padding) positions."""
         return torch.arange(self.tokens.shape[1], device=self.lengths.device)[None] < self.lengths[:, None]
 
     def own_rows(self, objective: str) -> tuple[int, ...] | None:
-        """The rows of an objective in its own order; None where they are all rows as they stand."""
+        """Returns the row indices of an objective, in its order; None if they are all rows in the batch's order."""
         rows = self.rows_of.get(objective)
         return None if rows is None or rows == tuple(range(len(self))) else rows
 
     def of(self, objective: str) -> Batch:
-        """The rows of an objective in its own order, with all images of the batch; their padding stays."""
+        """Returns the rows of an objective, in its order, with their padding and all images of the batch."""
         rows = self.own_rows(objective)
         return self if rows is None else self.select(torch.tensor(rows, dtype=torch.long))
 
     def select(self, index: Tensor, width: int | None = None) -> Batch:
-        """Some rows, cut to a width, with all images of the batch; `index` of the result names the rows."""
+        """Returns the rows at `index`, cut to a width, with all images of the batch. The result keeps `index`."""
         places = index.tolist()
         rows = index.to(self.tokens.device)
         return replace(
@@ -101,12 +102,11 @@ class Batch:
         )
 
     def chunks(self, positions: int, before: int = 0) -> Iterator[Batch]:
-        """Pieces of prompts of like length, each of at most so many padded positions (but at least one prompt).
-
-        All keep the whole batch's images.
+        """Yields the rows in chunks of similar length. Each chunk keeps all images of the batch.
 
         Args:
-            before: positions in front of each prompt that count too.
+            positions: maximal number of padded positions of a chunk; a chunk has at least one row.
+            before: number of positions in front of each row, which count too.
         """
         order = self.lengths.argsort(descending=True, stable=True)
         start = 0

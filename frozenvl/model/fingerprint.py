@@ -1,4 +1,4 @@
-"""Fingerprints of weights, and the check that a checkpoint fits a model."""
+"""Fingerprints of weights, and the compatibility check between a checkpoint and a model."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from torch import Tensor, nn
 from frozenvl.util.errors import UserError
 
 DEFAULTS = {"bos": False, "fusion": "concat"}
-"""What the identity of a model is where it does not say: of models from before there was a choice."""
+"""Identity values of checkpoints that lack a key, because their version had no such setting."""
 NAMES = ("language", "vision")
-"""Keys that only name what stands behind them: a folder may have moved. Its weights are compared."""
+"""Identity keys that are not compared, because a folder may have moved. The weights' fingerprints are compared."""
 
 
 @contextmanager
 def same_random_weights() -> Iterator[None]:
-    """Within it, what is drawn does not depend on what was drawn before: no checkpoint holds what stays as it was."""
+    """Context manager with a fixed torch seed, restored afterwards.
+
+    Frozen random weights must be the same each time, because no checkpoint holds them.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(2021)
         yield
 
 
 def fingerprint(module: nn.Module) -> str:
-    """Identity of a module's weights: names, shapes and 1,024 evenly spaced values of each tensor.
+    """Returns a hash of a module's weights: names, shapes and 1,024 evenly spaced values of each tensor.
 
-    The values are rounded to bfloat16 first, so that it does not depend on the precision they are held in. On the meta
-    device there are none.
+    Values are rounded to bfloat16 first, so the hash does not depend on the weights' precision. Tensors on the meta
+    device have no values.
     """
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict(keep_vars=True).items()):
@@ -38,8 +41,8 @@ def fingerprint(module: nn.Module) -> str:
             digest.update(f"{name}{tuple(value.shape)}".encode())
             continue
         flat = value.detach().reshape(-1)
-        picked = flat[:: max(1, flat.numel() // 1024)][:1024]
-        exact = picked.to(torch.bfloat16).view(torch.int16) if picked.is_floating_point() else picked
+        sample = flat[:: max(1, flat.numel() // 1024)][:1024]
+        exact = sample.to(torch.bfloat16).view(torch.int16) if sample.is_floating_point() else sample
         digest.update(f"{name}{tuple(value.shape)}".encode() + exact.cpu().numpy().tobytes())
     return digest.hexdigest()[:32]
 
@@ -51,22 +54,24 @@ def refuse_misfit(
     weights: Mapping[str, Tensor],
     what: str,
 ) -> None:
-    """Checks that trained weights belong to a model.
+    """Checks that the trained weights of a checkpoint or export fit a model.
 
     Args:
-        kept: identity of the model that they were trained with.
-        kept_weights: the trained weights.
-        identity: identity of the model at hand.
-        weights: what the model at hand trains.
-        what: holds the trained weights, in words.
+        kept: identity of the model that the weights were trained with.
+        kept_weights: trained weights, by name.
+        identity: identity of the current model.
+        weights: trained weights of the current model, by name.
+        what: name of the checkpoint or export, for the message.
 
     Raises:
-        UserError: they were trained with other frozen parts, or are weights of other parts.
+        UserError: if the frozen parts differ, or names or shapes of trained weights differ.
     """
     kept = DEFAULTS | dict(kept)
     identity = DEFAULTS | dict(identity)
     for key in dict.fromkeys([*identity, *kept]):
-        trained_now = key.endswith("_weights") and key not in identity  # its weights are compared below
+        trained_now = (
+            key.endswith("_weights") and key not in identity
+        )  # trained weights are compared by shape below
         if key in NAMES or trained_now or identity.get(key) == kept.get(key):
             continue
         name = key.removesuffix("_weights")
@@ -89,5 +94,5 @@ def refuse_misfit(
 
 
 def size(weights: Mapping[str, Tensor], key: str) -> str:
-    """A tensor's size in words."""
+    """Returns the shape of a weight as text, such as `4 × 8`, or `absent`."""
     return " × ".join(map(str, weights[key].shape)) or "a number" if key in weights else "absent"

@@ -1,4 +1,4 @@
-"""`Forward`: one pass of a batch through a model, each stage computed when it is first asked for, once."""
+"""`Forward`: a lazy forward pass of a batch. Each stage is computed once, on first use."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
 
 MAX_POSITIONS_PER_PASS = 4096
-"""Positions that go through the language model at a time, padding included."""
+"""Maximal number of positions in one pass through the language model, padding included."""
 
 
 class Forward:
-    """A pass of a batch through a model. Objectives and scores read it; whatever several of them read is computed once.
+    """Forward pass of a batch through a model. Each stage is computed once, even if several objectives read it.
 
     Args:
-        model: the model.
-        batch: on the model's device.
-        prompt_cache: the leading part of which the batch's prompts are the remainders.
+        model: model to run.
+        batch: batch on the model's device.
+        prompt_cache: leading part of the prompts, if the batch holds the rest of them.
     """
 
     def __init__(self, model: FrozenVL, batch: Batch, prompt_cache: PromptCache | None = None) -> None:
         self.model, self.batch, self.prompt_cache = model, batch, prompt_cache
         self.positions = self.padding = self.targets = 0
-        """Positions that went through the language model: real ones, padding, and those that met its head."""
+        """Number of real positions, of padding and of targets that this pass has run so far."""
         self._hidden: list[Tensor] = []
-        # With gradients the graph holds the states anyway; without, only several readers make them worth keeping.
+        # With gradients the graph keeps the states anyway. Without, they are worth keeping only for several objectives.
         self._keeps = torch.is_grad_enabled() or bool(batch.rows_of)
 
     @cached_property
     def features(self) -> Tensor:
-        """(N, tokens, channels) features of the images.
+        """Features (N, tokens, channels) of the images.
 
         Raises:
-            ValueError: the batch holds prefix vectors, which come after features.
+            ValueError: if the batch holds prefix vectors, which are computed from features.
         """
         return self.model.features(self.batch.images, self.batch.stage)
 
     @cached_property
     def prefix(self) -> Tensor:
-        """(N, k, dim) prefix vectors of the images."""
+        """Prefix vectors (N, k, dim) of the images."""
         return self.batch.images if self.batch.stage == "prefixes" else self.model.map(self.features)
 
     @cached_property
     def chunks(self) -> list[Batch]:
-        """The rows in pieces of like length that fit memory."""
+        """Rows of the batch in chunks of similar length that fit memory."""
         return list(self.batch.chunks(MAX_POSITIONS_PER_PASS, before=len(self.prompt_cache or ())))
 
     def hidden(self) -> Iterator[tuple[Batch, Tensor]]:
-        """Each chunk with the last hidden states of its real positions, (positions, dim), row by row."""
+        """Yields each chunk with the last hidden states (positions, dim) of its real positions, row by row."""
         for place, chunk in enumerate(self.chunks):
             if place < len(self._hidden):
                 yield chunk, self._hidden[place]
@@ -71,39 +71,39 @@ class Forward:
             yield chunk, hidden
 
     def nll(self) -> Iterator[tuple[Batch, Tensor]]:
-        """Each chunk with the negative log-likelihood, in nats, of its target tokens: (targets,), row by row."""
+        """Yields each chunk with the negative log-likelihood (targets,), in nats, of its target tokens, row by row."""
         for chunk, hidden in self.hidden():
             labels = chunk.labels[chunk.real()]
-            where = labels != IGNORE
+            predicts = labels != IGNORE
             language = self.model.language
-            nll = target_nll(hidden[where], labels[where], language.head, language.head_is_trained)
-            self._met(len(nll))
+            nll = target_nll(hidden[predicts], labels[predicts], language.head, language.head_is_trained)
+            self._count_targets(len(nll))
             yield chunk, nll
 
-    def _met(self, targets: int) -> None:
+    def _count_targets(self, targets: int) -> None:
         self.targets += targets
 
     def of(self, objective: str) -> Forward:
-        """The pass as an objective sees it: its rows alone."""
+        """Returns this pass restricted to the rows of an objective."""
         rows = self.batch.own_rows(objective)
         return self if rows is None else RowsOf(self, objective, rows)
 
     def reach(self) -> Tensor:
-        """0, with a gradient of 0 for every trained parameter that this pass may not have met.
+        """Returns 0, with a gradient of 0 for every trained parameter that this pass may not have used.
 
-        DDP waits on every rank for the gradient of each trained parameter, whatever stands in a rank's batch.
+        DDP waits on every rank for the gradient of every trained parameter, whatever the rank's batch holds.
         """
-        met = "language." if self.targets else None  # by its body and its head
+        used = "language." if self.targets else None  # targets went through its body and its head
         weights = (
             weight
             for name, weight in self.model.named_parameters()
-            if weight.requires_grad and not (met and name.startswith(met))
+            if weight.requires_grad and not (used and name.startswith(used))
         )
         return sum((weight.sum() * 0.0 for weight in weights), self.prefix.sum() * 0.0)
 
 
 class RowsOf(Forward):
-    """A pass restricted to the rows of an objective. Everything is computed by the whole pass."""
+    """Forward pass restricted to the rows of an objective. The whole pass computes every stage."""
 
     def __init__(self, whole: Forward, objective: str, rows: tuple[int, ...]) -> None:
         super().__init__(whole.model, whole.batch.of(objective), whole.prompt_cache)
@@ -124,12 +124,14 @@ class RowsOf(Forward):
             if not places:
                 continue
             index = torch.tensor(places, dtype=torch.long, device=chunk.lengths.device)
-            own = torch.zeros(len(chunk), dtype=torch.bool, device=index.device).index_fill(0, index, True)
+            selected = torch.zeros(len(chunk), dtype=torch.bool, device=index.device).index_fill(
+                0, index, True
+            )
             rows = [self._place[int(chunk.index[place])] for place in places]
             part = replace(
                 chunk.select(index), index=torch.tensor(rows, dtype=torch.long, device=index.device)
             )
-            yield part, hidden[own.repeat_interleave(chunk.lengths)]
+            yield part, hidden[selected.repeat_interleave(chunk.lengths)]
 
-    def _met(self, targets: int) -> None:
-        self.whole._met(targets)
+    def _count_targets(self, targets: int) -> None:
+        self.whole._count_targets(targets)

@@ -1,4 +1,4 @@
-"""`FrozenVL`: a visual prefix for a frozen language model; it trains, generates, scores and embeds."""
+"""`FrozenVL`: a frozen language model with a visual prefix, for training, generation, scoring and embedding."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from frozenvl.util.errors import UserError
 
 
 class Continuation(NamedTuple):
-    """What was generated."""
+    """Text generated after one prompt."""
 
     text: str
     ended: bool
-    """At the end token or at a stop text, rather than at the length limit."""
+    """True if it ended with the end token or a stop text, False if it reached the length limit."""
 
 
 class FrozenVL(nn.Module, OnHub):
-    """vision → mapper → fusion → frozen language model (Frozen, section 3).
+    """A vision-language model: vision encoder → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
-        language: the frozen language model.
+        language: frozen language model.
         vision: image encoder, frozen or trainable.
-        mapper: makes the mapper from (channels, tokens, dim, k).
-        k: prefix vectors per image.
-        tuning: what is trained of, or beside, the language model; nothing, by default.
-        bos: whether prompts begin with the tokeniser's start token where it does not put it there itself. Language
-            models rest much of their attention on whatever stands first; an image in that place gets gradients
-            hundreds of times too large from some samples.
-        fusion: how image vectors meet the text; by default they stand among it.
-        objectives: what the model is trained for, by name; their weights are trained, and kept, with the model's.
+        mapper: factory of the mapper, called with (channels, tokens, dim, k).
+        k: number of prefix vectors per image.
+        tuning: tuning of the language model (LoRA, prompt tuning, …); None by default.
+        bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself. The model uses the
+            first position as an attention sink: an image there gets gradients hundreds of times too large from some
+            samples.
+        fusion: combination of image vectors and text; by default `Concat` places the vectors among the text.
+        objectives: training objectives by name; their weights are trained and saved with the model's.
     """
 
     def __init__(
@@ -80,27 +80,28 @@ class FrozenVL(nn.Module, OnHub):
             objective.attach(self)
         self.low_precision = False
         self.scaled_decoding = True
-        """Whether large JPEGs are decoded at a reduced size, as in training."""
+        """Whether large JPEGs are decoded at a reduced size. It should be the same in training and inference."""
 
     @property
     def parts(self) -> dict[str, Part]:
-        """All parts by name: checkpoints, exports, learning rates and DDP go through them."""
-        named = {name: getattr(self, name) for name in ("language", "vision", "mapper", "tuning", "fusion")}
-        named |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
-        return {name: part for name, part in named.items() if part is not None}
+        """Parts of the model by name. Checkpoints, exports, learning rates and DDP iterate over them."""
+        parts = {name: getattr(self, name) for name in ("language", "vision", "mapper", "tuning", "fusion")}
+        parts |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def processor(self, max_target_tokens: int = 64, reader: ImageReader | None = None) -> Processor:
-        """Makes its batches.
+        """Returns a processor that turns prompts into batches for this model.
 
         Args:
-            reader: how images are read; by default as pixels, or as what is in their place.
+            max_target_tokens: maximal length of a target, in tokens.
+            reader: image reader; by default the vision encoder's (pixels, or precomputed features).
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
         return Processor(self.language.name, places, reader, max_target_tokens, self.bos)
 
     def trained_weights(self) -> dict[str, Tensor]:
-        """What a checkpoint holds: all that training changes, weights and the buffers beside them."""
+        """Returns the tensors that a checkpoint holds, by name: trained weights and their buffers."""
         return {
             f"{name}.{key}": value
             for name, part in self.parts.items()
@@ -108,40 +109,45 @@ class FrozenVL(nn.Module, OnHub):
         }
 
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must find again: the frozen parts, and the shape of the prefix."""
-        own = {"k": self.k, "bos": self.bos}
-        return own | {key: value for part in self.parts.values() for key, value in part.identity().items()}
+        """Returns the settings that a checkpoint must match: `k`, `bos` and the identity of each part."""
+        prefix = {"k": self.k, "bos": self.bos}
+        return prefix | {key: value for part in self.parts.values() for key, value in part.identity().items()}
 
     @property
     def device(self) -> torch.device:
         return next(self.mapper.parameters()).device
 
     def hold_frozen_in_bf16(self) -> None:
-        """Frozen weights in bfloat16, arithmetic of the trained parts under autocast; those stay fp32."""
+        """Casts frozen weights to bfloat16. Trained weights stay fp32, and their arithmetic runs under autocast."""
         self.low_precision = True
-        for weight in self.language.parameters():  # not its buffers: rotary frequencies need their digits
+        for weight in self.language.parameters():  # buffers keep their precision: rotary frequencies need it
             if weight.requires_grad:
                 self.language.mixed = True
-            elif weight.is_floating_point():  # quantised ones are not
+            elif weight.is_floating_point():  # quantised weights are not
                 weight.data = weight.data.to(torch.bfloat16)
         if not self.vision.trainable:
-            # Channels last: convolutions in bf16 take two thirds of the time (measured on a CPU with AMX).
+            # Channels last makes bf16 convolutions take two thirds of the time (measured on a CPU with AMX).
             self.vision.model.to(torch.bfloat16, memory_format=torch.channels_last)
 
-    def _autocast(self, where: Tensor) -> torch.autocast:
-        """bf16 arithmetic on a tensor's device, where the frozen weights are held in it."""
-        return torch.autocast(where.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
+    def _autocast(self, tensor: Tensor) -> torch.autocast:
+        """Returns bf16 autocast on the tensor's device; it is disabled if frozen weights are fp32."""
+        return torch.autocast(tensor.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """(N, 3, size, size) uint8 → (N, tokens, channels), however many rows there are.
+        """Encodes uint8 pixels (N, 3, size, size) to features (N, tokens, channels), in batches of a fixed size.
 
-        Where products round by the place of a row (seen on processors without AVX-512), last digits may differ.
+        So the features of an image do not depend on N. Last digits may still differ on processors that round products
+        by the position of a row (seen without AVX-512).
         """
         with self._autocast(pixels):
             return in_fixed_batches(self.vision, pixels)
 
     def features(self, images: Tensor, stage: Stage) -> Tensor:
-        """(N, tokens, channels) of images at a stage before prefix vectors, for training or with fixed statistics."""
+        """Returns the features (N, tokens, channels) of pixels, encoded in one pass, or of features as they are.
+
+        Raises:
+            ValueError: if the stage is `prefixes`.
+        """
         if stage == "prefixes":
             raise ValueError("prefix vectors have no features: they are what features were mapped to")
         if stage == "features":
@@ -150,34 +156,34 @@ class FrozenVL(nn.Module, OnHub):
             return self.vision(images)
 
     def map(self, features: Tensor) -> Tensor:
-        """(N, tokens, channels) → (N, k, dim)."""
+        """Maps features (N, tokens, channels) to prefix vectors (N, k, dim)."""
         with self._autocast(features):
             return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
     def vectors(self, images: Tensor, stage: Stage) -> Tensor:
-        """(N, k, dim): the prefix vectors of images at any stage."""
+        """Returns the prefix vectors (N, k, dim) of images at any stage."""
         return images if stage == "prefixes" else self.map(self.features(images, stage))
 
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
-        """(B, L, dim): what the language model is given of a batch, with its images' prefix vectors, (N, k, dim)."""
+        """Returns the input embeddings (B, L, dim) of a batch, with the prefix vectors (N, k, dim) of its images."""
         return self.fusion.embeddings(self.language.embed(batch.tokens), batch, prefix)
 
     def hidden(self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Tensor:
-        """(positions, dim): last hidden states of all real positions, row by row."""
+        """Returns the last hidden states (positions, dim) of all real (non-padding) positions, row by row."""
         past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
         return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past)
 
     def run(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Forward:
-        """A pass of a batch, of which objectives and scores read what they need.
+        """Returns a lazy forward pass of a batch. Objectives and scores read the stages that they need.
 
         Raises:
-            UserError: a prompt with its target has more positions than the language model.
+            UserError: if a prompt with its target is longer than the language model's context.
         """
         self._check(batch, prompt_cache)
         return Forward(self, batch, prompt_cache)
 
     def _check(self, batch: Batch, prompt_cache: PromptCache | None = None, more: int = 0) -> None:
-        """Whether a batch may follow what it is to follow, and has the positions for it."""
+        """Checks that a batch, with `more` new tokens, may follow the prompt cache and fits the context."""
         if prompt_cache is not None:
             prompt_cache.check(batch)
         before = self.language.soft_prompt_length + len(prompt_cache or ())
@@ -192,13 +198,13 @@ class FrozenVL(nn.Module, OnHub):
 
     @torch.no_grad()
     def prefill(self, processor: Processor, prompt: Prompt) -> PromptCache:
-        """Reads the leading part of many prompts once: a support set, an induction text.
+        """Reads the common leading part of many prompts once, such as a support set or a task induction.
 
-        What comes `after` it is made by `processor(rests, start=False)`. Where text meets text across the
-        border, it has to be where the tokeniser parts them, such as after a newline.
+        `processor(rests, start=False)` makes the batch of the rest of the prompts. If text meets text across the
+        border, the border must be a token boundary, such as the end of a line.
 
         Raises:
-            UserError: where it has more positions than the model, or the model cannot share.
+            UserError: if the part is longer than the model's context, or the model cannot share a leading part.
         """
         batch = processor([prompt]).to(self.device)
         self._check(batch)
@@ -209,10 +215,11 @@ class FrozenVL(nn.Module, OnHub):
 
     @torch.no_grad()
     def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:
-        """(B,) log-probability, in nats, of each prompt's target (its end token included, unless cut).
+        """Returns the log-probability (B,), in nats, of each prompt's target, with its end token unless it was cut.
 
         Args:
-            prompt_cache: what the prompts of the batch are the remainders of.
+            batch: prompts with targets.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them.
         """
         run = self.run(batch, prompt_cache)
         scores = torch.zeros(len(batch), device=batch.lengths.device)
@@ -223,7 +230,10 @@ class FrozenVL(nn.Module, OnHub):
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> Tensor:
-        """(B, dim) last hidden state at the last position of each prompt (as E5-V embeds images and texts), in fp32."""
+        """Returns the last hidden state (B, dim) at the last position of each prompt, in fp32.
+
+        E5-V embeds images and texts in this way.
+        """
         run = self.run(batch)
         vectors = torch.zeros(len(batch), self.language.dim, device=batch.lengths.device)
         for chunk, hidden in run.hidden():
@@ -238,14 +248,16 @@ class FrozenVL(nn.Module, OnHub):
         candidates: Sequence[Sequence[str]],
         prompt_cache: PromptCache | None = None,
     ) -> list[list[Likelihood]]:
-        """How likely each candidate is to follow its prompt, each prompt being read once.
+        """Returns the likelihood of each candidate after its prompt. Each prompt is read once.
 
         Args:
-            candidates: of each prompt, each owning its leading space; never cut.
-            prompt_cache: what the prompts are the remainders of.
+            processor: this model's processor.
+            prompts: prompts without targets.
+            candidates: candidate texts of each prompt, each with its leading space; they are never cut.
+            prompt_cache: leading part of the prompts, if `prompts` are the rest of them.
 
         Raises:
-            UserError: where the tokeniser joins a prompt and a candidate, or they have too many positions.
+            UserError: if the tokeniser joins a prompt and a candidate, or they are longer than the context.
         """
         batch = processor(prompts, start=prompt_cache is None).to(self.device)
         targets = [
@@ -259,15 +271,15 @@ class FrozenVL(nn.Module, OnHub):
         for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
             past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
             rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
-            each = likelihoods(self.language, past, rows, MAX_POSITIONS_PER_PASS)
-            for (row, _), likelihood in zip(rows, each, strict=True):
+            scores = likelihoods(self.language, past, rows, MAX_POSITIONS_PER_PASS)
+            for (row, _), likelihood in zip(rows, scores, strict=True):
                 ranked[int(chunk.index[row])].append(likelihood)
         return ranked
 
     def _whole(
         self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None
     ) -> tuple[Tensor, Tensor, KVCache | None]:
-        """Embeddings and lengths of whole prompts, and the keys and values of what they begin with."""
+        """Returns embeddings and lengths of whole prompts, and the KV cache of their common leading part."""
         embeddings = self.embeddings(batch, prefix)
         if prompt_cache is None:
             return embeddings, batch.lengths, None
@@ -281,9 +293,9 @@ class FrozenVL(nn.Module, OnHub):
         stop: Sequence[str] = (),
         **options: Any,
     ) -> list[str]:
-        """The texts of `continuations`."""
-        found = self.continuations(batch, processor, max_new_tokens, stop, **options)
-        return [each.text for each in found]
+        """Returns the generated text of each prompt. Arguments as for `continuations`."""
+        continuations = self.continuations(batch, processor, max_new_tokens, stop, **options)
+        return [continuation.text for continuation in continuations]
 
     @torch.no_grad()
     def continuations(
@@ -295,18 +307,19 @@ class FrozenVL(nn.Module, OnHub):
         prompt_cache: PromptCache | None = None,
         **options: Any,
     ) -> list[Continuation]:
-        """Continues each prompt: greedily, or as transformers' `generate` does with its own `options`.
+        """Continues each prompt: greedily, or by transformers' `generate` if `options` are given.
 
         Args:
-            batch: prompts; labels are not looked at.
-            processor: the `Processor` that made it: its tokeniser decodes.
-            max_new_tokens: length limit.
+            batch: prompts; their labels are ignored.
+            processor: processor that made the batch; its tokeniser decodes.
+            max_new_tokens: maximal length of a continuation, in tokens.
             stop: texts that end a continuation; they stay in it (`Template.answer` cuts them off).
-            prompt_cache: what the prompts of the batch are the remainders of; only greedy decoding is faster for it.
-            options: `num_beams`, `do_sample`, `temperature`, `top_p` …
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them. It saves time in greedy
+                decoding only.
+            options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, …
 
         Raises:
-            UserError: where a prompt with its continuation has more positions than the model.
+            UserError: if a prompt with its continuation is longer than the model's context.
         """
         if not len(batch):
             return []

@@ -1,6 +1,6 @@
-"""A model as a folder, or a repository of the Hugging Face hub: config.json, what was trained, and a model card.
+"""Exports: a model as a folder or Hugging Face hub repository, with config.json, trained weights and a model card.
 
-A frozen language model and a frozen encoder are not in it, but their names, and what tells their weights apart.
+Frozen language models and encoders are not included. An export holds their names and the fingerprints of their weights.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
 
 FILES = CONFIG, WEIGHTS, CARD = ("config.json", "model.safetensors", "README.md")
+"""Files of an export."""
 KINDS = {"vision": VisionEncoder, "tuning": Tuning, "fusion": Fusion}
+"""Base class of each part that an export names by its class path."""
 FORMER_MODULES = {
     "frozenvl.model.mapper": "frozenvl.model.mappers",
     "frozenvl.model.vision.hf_encoder": "frozenvl.model.vision.huggingface",
     "frozenvl.model.vision.timm_encoder": "frozenvl.model.vision.timm",
     "frozenvl.model.vision.torchvision_encoder": "frozenvl.model.vision.torchvision",
 }
-"""Where the classes are that exports of older versions name."""
+"""Current module of classes that exports of older versions name by a former one."""
 SIZES = 4
-"""The first arguments of a mapper, which it is given by the model that it becomes a part of."""
+"""Number of leading mapper arguments that the model supplies: channels, tokens, dim, k."""
 
 
 class OnHub(
@@ -48,30 +50,31 @@ class OnHub(
     pipeline_tag="image-to-text",
     model_card_template=Path(__file__).with_name("card.md").read_text(encoding="utf-8"),
 ):
-    """`save_pretrained`, `push_to_hub` and `from_pretrained` of a `FrozenVL`."""
+    """Mixin with `save_pretrained`, `push_to_hub` and `from_pretrained` for `FrozenVL`."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> FrozenVL:  # type: ignore[override]
-        """The model of a folder that was exported, or of a name on the hub; in eval mode.
+        """Loads a model from an exported folder or from the hub, in eval mode.
 
         Args:
-            options: huggingface_hub's: `revision`, `token`, `cache_dir` …
+            pretrained_model_name_or_path: folder, or name on the hub.
+            options: options of huggingface_hub: `revision`, `token`, `cache_dir`, …
 
         Raises:
-            UserError: where it is no export, names a class that is not known, or does not fit the language model and
-                the encoder that its names stand for here.
+            UserError: if it is not an export, names an unknown class, or was trained with another language model or
+                encoder than the ones that its names load here.
         """
         with loading(str(pretrained_model_name_or_path)) as where:
             model: Any = super().from_pretrained(where, **options)
         return model
 
     def config(self: Any) -> dict[str, Any]:
-        """What it takes to build the same model again, but for the weights.
+        """Returns the content of config.json: all that is needed to build the model again, except the weights.
 
         Raises:
-            UserError: where a part was made with anything but plain data.
+            UserError: if an argument of a part is not plain (JSON) data.
         """
-        # Objectives without weights are named by training alone.
+        # Objectives without weights matter for training only.
         objectives = {name: description(part) for name, part in self.objectives.items() if part.trained()}
         return {
             "frozenvl": __version__,
@@ -139,28 +142,28 @@ class OnHub(
         return model.eval()
 
     def generate_model_card(self: Any, **facts: Any) -> ModelCard:
-        """The model card.
+        """Returns the model card.
 
         Args:
-            facts: what a run knows beside: `step`, `blind`, `data`, `scores`, `prompt`.
+            facts: facts about the training run: `step`, `blind`, `data`, `scores`, `prompt`.
         """
         trained = sum(value.numel() for value in self.trained_weights().values())
         return ModelHubMixin.generate_model_card(
-            self, config=self.config(), trained=trained, arguments=_in_words, **facts
+            self, config=self.config(), trained=trained, arguments=_as_keywords, **facts
         )
 
 
 def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described: Any) -> dict[str, Any]:
-    """The arguments of a `FrozenVL`.
+    """Returns the constructor arguments of a `FrozenVL`.
 
     Args:
-        described: the other parts as `description` wrote them, by their names; None where there is none.
+        described: description of each other part, by name; None if the model has no such part.
     """
     makers = {name: _maker(part, KINDS[name]) for name, part in described.items() if part and name in KINDS}
     objectives = {name: _maker(part, Part) for name, part in described.get("objectives", {}).items()}
     return {
         "mapper": _maker(mapper, Mapper),
-        "language": FrozenLanguageModel(**language),  # takes long, so after what may be refused
+        "language": FrozenLanguageModel(**language),  # slow, so after everything that may fail
         **{name: make() for name, make in makers.items()},
         "k": k,
         "bos": bos,
@@ -169,12 +172,13 @@ def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described:
 
 
 def _maker(part: dict[str, Any], base: type) -> partial[Any]:
+    """Returns the class and the arguments of a described part, as a callable that builds it."""
     path: str = part["class_path"]
     module, _, name = path.rpartition(".")
     path = f"{FORMER_MODULES[module]}.{name}" if module in FORMER_MODULES else path
     return partial(kind_at(path, base), **part["init_args"])
 
 
-def _in_words(told: dict[str, Any]) -> str:
-    """A part's arguments as Python has them."""
-    return ", ".join(f"{name}={value!r}" for name, value in told["init_args"].items())
+def _as_keywords(part: dict[str, Any]) -> str:
+    """Returns the arguments of a described part as Python keyword arguments."""
+    return ", ".join(f"{name}={value!r}" for name, value in part["init_args"].items())

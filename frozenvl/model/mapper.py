@@ -1,4 +1,4 @@
-"""Former place of `frozenvl.model.mappers`, for configurations and exports that name it."""
+"""Former module of the mappers, kept for configurations and exports that name it. Use `frozenvl.model.mappers`."""
 
 from frozenvl.model.mappers import MLP, Linear, Mapper, PatchLinear, PixelShuffle, Resampler, Transformer
 

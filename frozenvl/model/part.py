@@ -1,4 +1,4 @@
-"""`Part`: a component of a model, how it was made, what of it is trained, and what a checkpoint must find again."""
+"""`Part`: base class of a model's components. It records constructor arguments, trained tensors and identity."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from frozenvl.util.errors import UserError
 class Part(nn.Module):
     """A component of a model: language model, encoder, mapper, fusion, tuning, head or objective.
 
-    Checkpoints, exports, learning rates, DDP and the plan go through the parts of a model by these methods alone. A
-    part remembers the arguments that it was made with.
+    Checkpoints, exports, learning rates, DDP and the plan use these methods only. A part records the arguments of its
+    constructor.
     """
 
     arguments: dict[str, Any]
-    """The constructor's arguments by name, in its order."""
+    """Constructor arguments by name, in the order of its signature."""
 
     def __new__(cls, *values: Any, **named: Any) -> Any:
-        made = super().__new__(cls)
+        part = super().__new__(cls)
         signature = inspect.signature(cls.__init__)
         arguments: dict[str, Any] = {}
-        # Not all of them have to be there: a copy is made without, and given what it was made with after that.
-        for name, value in list(signature.bind_partial(made, *values, **named).arguments.items())[1:]:
-            whole = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
-            arguments |= value if whole else {name: value}
-        object.__setattr__(made, "arguments", arguments)
-        return made
+        # Partial: `copy` and `pickle` call this without arguments, and restore the attribute afterwards.
+        for name, value in list(signature.bind_partial(part, *values, **named).arguments.items())[1:]:
+            is_keywords = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+            arguments |= value if is_keywords else {name: value}
+        object.__setattr__(part, "arguments", arguments)
+        return part
 
     def trained(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps of this part, by name: all of its tensors where any is trained, else none."""
+        """Returns the tensors that a checkpoint saves, by name: all of the part if any weight is trained, else none."""
         return dict(self.state_dict()) if any(weight.requires_grad for weight in self.parameters()) else {}
 
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must find again of a part that it does not hold; empty where all of it is trained."""
+        """Returns the settings that a checkpoint must match, such as fingerprints; none by default."""
         return {}
 
 
 def description(part: Part, given: int = 0) -> dict[str, Any]:
-    """The part as YAML and exports name it: {class_path, init_args}.
+    """Returns the part's description for YAML and exports: {class_path, init_args}.
 
     Args:
-        given: number of leading arguments to leave out, since the model gives them.
+        part: part to describe.
+        given: number of leading arguments to leave out because the model supplies them.
 
     Raises:
-        UserError: the part was made with anything but plain data.
+        UserError: if an argument is not plain (JSON) data.
     """
     arguments = dict(list(part.arguments.items())[given:])
     for name, value in arguments.items():
@@ -63,15 +64,15 @@ def description(part: Part, given: int = 0) -> dict[str, Any]:
 
 
 def path_of(kind: type) -> str:
-    """The class path of a class."""
+    """Returns the class path of a class, such as `frozenvl.model.mappers.mlp.MLP`."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def kind_at(path: str, base: type) -> Any:
-    """The class of a class path, in a module that is imported already: an export never has anything imported.
+    """Returns the class at a class path. Its module must be imported already: an export never imports anything.
 
     Raises:
-        UserError: there is no such class, or it is no concrete subclass of the base.
+        UserError: if there is no such class, or it is not a concrete subclass of `base`.
     """
     module, _, name = path.rpartition(".")
     kind = getattr(sys.modules.get(module), name, None)

@@ -1,4 +1,4 @@
-"""Which precision is faster on the machine at hand."""
+"""Measures which precision is faster on this machine: bf16 or fp32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
 
 
 def faster_precision(device: torch.device) -> Precision:
-    """Measures a product of the size that a small language model's layer has (some milliseconds)."""
+    """Returns the faster precision: bf16 if a GPU supports it natively, or if a CPU measures 20 % less time.
+
+    The CPU measurement takes some milliseconds: a matrix product as in a layer of a small language model.
+    """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     seconds = {}

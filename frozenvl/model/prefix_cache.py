@@ -1,4 +1,4 @@
-"""Prefix vectors by image: each image is read, encoded and mapped once, however many prompts hold it."""
+"""Cache of prefix vectors: each image is read, encoded and mapped once, however many prompts contain it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from frozenvl.prompt import Image
 
 
 class PrefixCache:
-    """An image reader that gives prefix vectors, and keeps them: for as long as no weight changes.
+    """Image reader that gives prefix vectors and caches them. It is valid as long as no weight changes.
 
-    An image's vectors do not depend, bit by bit, on the images beside it.
+    An image's vectors are bit-identical whatever other images are computed with it.
 
     Args:
-        model: in eval mode.
-        reader: gives what they are computed of.
-        batch: images that are computed together.
-        limit: bytes to keep; those that were asked for longest ago go first.
+        model: model in eval mode.
+        reader: image reader that gives pixels or features.
+        batch: number of images that are computed together.
+        limit: maximal size of the cache, in bytes; the least recently used vectors are dropped first.
     """
 
     stage: Stage = "prefixes"
@@ -36,20 +36,20 @@ class PrefixCache:
         self._bytes = 0
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, k, dim).
+        """Returns the prefix vectors (N, k, dim).
 
         Raises:
-            UnreadableImage: with the image that it is about; what was computed before is kept.
+            UnreadableImage: if an image cannot be read; its `image` names it. Vectors computed before are cached.
         """
-        found = {image: self._kept[image] for image in images if image in self._kept}
-        missing = [image for image in dict.fromkeys(images) if image not in found]
+        vectors = {image: self._kept[image] for image in images if image in self._kept}
+        missing = [image for image in dict.fromkeys(images) if image not in vectors]
         try:
             for start in range(0, len(missing), self.batch):
-                some = missing[start : start + self.batch]
-                found |= zip(some, self._compute(some), strict=True)
+                batch = missing[start : start + self.batch]
+                vectors |= zip(batch, self._compute(batch), strict=True)
         finally:
-            self._keep(found)
-        return torch.stack([found[image] for image in images]) if images else self._compute([])
+            self._keep(vectors)
+        return torch.stack([vectors[image] for image in images]) if images else self._compute([])
 
     @torch.no_grad()
     def _compute(self, images: Sequence[Image]) -> Tensor:
@@ -57,10 +57,10 @@ class PrefixCache:
         vectors = partial(self.model.vectors, stage=self.reader.stage)
         return in_fixed_batches(vectors, rows, self.batch).cpu()
 
-    def _keep(self, found: dict[Image, Tensor]) -> None:
-        for image, vectors in found.items():
+    def _keep(self, computed: dict[Image, Tensor]) -> None:
+        for image, vectors in computed.items():
             if image not in self._kept:
-                # A row of its own: a view would keep its whole batch.
+                # A view would keep its whole batch in memory.
                 self._kept[image] = vectors.clone()
                 self._bytes += vectors.nbytes
             self._kept.move_to_end(image)

@@ -1,4 +1,4 @@
-"""Prompts to tensors: the tokeniser, `k` places for each image, and how an image is read."""
+"""`Processor` turns prompts into batches: it tokenises text, reserves image positions and reads images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frozenvl.util.imaging import MARGIN
 
 
 class ImageReader(Protocol):
-    """How images become rows of a tensor: pixels, or what was computed of them before."""
+    """Callable that turns N images into a tensor with N rows: pixels, features or prefix vectors, by `stage`."""
 
     stage: Stage
 
@@ -29,11 +29,13 @@ class ImageReader(Protocol):
 
 
 class Pixels:
-    """Fits an image into a square, the rest of which is zero (Frozen, section 3: padded, then resized).
+    """Image reader that gives pixels: each image is resized to fit a square, centred and padded with zeros.
+
+    Frozen (section 3) pads first, then resizes.
 
     Args:
         size: side of the square, in pixels.
-        scaled: whether large JPEGs are decoded at reduced size.
+        scaled: whether large JPEGs are decoded at a reduced size.
     """
 
     stage: Stage = "pixels"
@@ -43,16 +45,16 @@ class Pixels:
 
     @property
     def version(self) -> str:
-        """What the pixels depend on, beside the file and the size."""
+        """Description of what the pixels depend on besides the file and the size. It is part of feature cache keys."""
         decoding = f"scaled decoding, margin {MARGIN}" if self.scaled else "full decoding"
         torch_version = torch.__version__.split("+")[0]
         return f"fit, bicubic of torch {torch_version}, pad, pillow {PIL.__version__}, {decoding}"
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, 3, size, size) uint8.
+        """Returns the pixels (N, 3, size, size), uint8.
 
         Raises:
-            UnreadableImage: with the image that it is about.
+            UnreadableImage: if an image cannot be read; its `image` names it.
         """
         rows = [self.one(self._read(image)) for image in images]
         return torch.stack(rows) if rows else torch.zeros(0, 3, self.size, self.size, dtype=torch.uint8)
@@ -65,9 +67,9 @@ class Pixels:
             raise
 
     def one(self, image: PIL.Image.Image) -> Tensor:
-        """(3, size, size) uint8 of an RGB image."""
-        # Resized first: the square of a 40,000-pixel banner would not fit into memory. By torch, which gives what
-        # Pillow gives (within 1 of 255) in half the time.
+        """Returns the pixels (3, size, size), uint8, of an RGB image."""
+        # Resized before padding: the square of a 40,000-pixel banner would not fit into memory. Torch takes half of
+        # Pillow's time; the pixels agree within 1 of 255.
         longest = max(image.size)
         width, height = (max(1, round(length * self.size / longest)) for length in image.size)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
@@ -80,7 +82,7 @@ class Pixels:
 
 
 class _Row(NamedTuple):
-    """A prompt of a batch, before padding."""
+    """Row of a batch before padding. The fields are columns of `Batch`."""
 
     tokens: list[int]
     slots: list[int]
@@ -90,18 +92,18 @@ class _Row(NamedTuple):
 
 
 class Processor:
-    """Makes a `Batch` of prompts. Needs names only, no weights.
+    """Turns prompts into a `Batch`. It needs the tokeniser, but no model weights.
 
     Args:
         language: Hugging Face name or local folder of the language model, for its tokeniser.
-        k: positions that an image takes in a prompt: its prefix vectors, or 0 with a fusion that needs none.
-        reader: how images are read.
-        max_target_tokens: a longer target is cut, and then not followed by the end token; of a demonstration's
-            answer no more than so many are learned.
-        bos: whether a prompt begins with the tokeniser's own start token where the tokeniser does not put it there.
+        k: number of positions that an image takes in a prompt: one per prefix vector, or 0 if the fusion needs none.
+        reader: image reader.
+        max_target_tokens: maximal length of a target, in tokens. A longer target is cut and gets no end token. The
+            limit also holds for each learned answer of a demonstration.
+        bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself.
 
     Raises:
-        UserError: where the tokeniser lacks an end token, or a start token that was asked for.
+        UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
     """
 
     def __init__(
@@ -117,8 +119,8 @@ class Processor:
         first = self.tokenizer.bos_token_id
         if bos and first is None:
             raise UserError(f"{language}: its tokeniser has no start token; leave it out (bos)")
-        own = first is not None and self.tokenizer("")["input_ids"][:1] == [first]
-        self.start: list[int] = [first] if bos or own else []
+        adds_bos = first is not None and self.tokenizer("")["input_ids"][:1] == [first]
+        self.start: list[int] = [first] if bos or adds_bos else []
         self.k = k
         self.reader = reader
         if max_target_tokens < 1:
@@ -126,10 +128,11 @@ class Processor:
         self.max_target_tokens = max_target_tokens
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
-        """A batch in the order given. Targets and what is `Learned` get labels; bare prompts have none.
+        """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
 
         Args:
-            start: False makes remainders of prompts, which begin without the start token.
+            prompts: samples (prompts with targets) or bare prompts.
+            start: whether prompts begin with the BOS token; False for the rest of prompts that follow a prompt cache.
         """
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
         row_of: dict[Image, int] = {}
@@ -157,26 +160,29 @@ class Processor:
         )
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a piece of text, without special tokens added."""
+        """Returns the token ids of a text, without special tokens."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
     def decode(self, tokens: list[int]) -> str:
+        """Returns the text of token ids, without special tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
     def targets(self, text: str, target: str) -> list[int]:
-        """`continuation`, cut after `max_target_tokens`."""
+        """Returns the token ids of a target after its prompt's last `text`, cut after `max_target_tokens`.
+
+        The end token does not count; a cut target has none.
+        """
         tokens = self.continuation(text, target)
-        # What is cut has no end token; the end token itself does not count.
         return tokens if len(tokens) <= self.max_target_tokens + 1 else tokens[: self.max_target_tokens]
 
     def continuation(self, text: str, target: str) -> list[int]:
-        """Token ids of a target after its prompt's last `text`, the end token included.
+        """Returns the token ids of a target after its prompt's last `text`, with the end token.
 
-        tok(text) + tok(target) = tok(text + target) is asserted, since the prompt alone is what the model
-        sees when it generates.
+        tok(text) + tok(target) must equal tok(text + target), because generation starts from the tokens of the prompt
+        alone.
 
         Raises:
-            UserError: where the tokeniser joins the two across their border.
+            UserError: if the tokeniser joins text and target across their border.
         """
         before, whole = self.encode(text), self.encode(text + target)
         if whole[: len(before)] != before:
@@ -187,10 +193,10 @@ class Processor:
         return [*whole[len(before) :], self.end]
 
     def check_split(self, text: str, rests: Iterable[str]) -> None:
-        """Asserts that tok(text) + tok(rest) = tok(text + rest), for each rest.
+        """Checks that tok(text) + tok(rest) = tok(text + rest), for each rest.
 
         Raises:
-            UserError: where the tokeniser joins the two across their border.
+            UserError: if the tokeniser joins text and rest across their border.
         """
         for rest in dict.fromkeys(rests):
             if text and rest and self.encode(text) + self.encode(rest) != self.encode(text + rest):
@@ -200,29 +206,34 @@ class Processor:
                 )
 
     def bytes_of(self, text: str, target: str, tokens: list[int]) -> int:
-        """UTF-8 bytes of a target after its prompt's last `text`, as far as its `targets` go: a cut one's, as decoded.
+        """Returns the number of UTF-8 bytes of a target that its tokens cover; fewer than all if it was cut.
 
-        The end token has none, nor has a character that was cut in its middle.
+        The end token counts 0 bytes, and so does a character that was cut in its middle.
+
+        Args:
+            text: last text of the prompt.
+            target: whole target text.
+            tokens: token ids that `targets` returned.
         """
         size = len(target.encode())
         if tokens[-1] == self.end:
             return size
-        # By what is left off, since some tokenisers drop a space at the very start.
+        # Computed from the bytes that were cut off, because some tokenisers drop a leading space when they decode.
         whole = self.encode(text + target)
         kept = whole[: len(self.encode(text)) + len(tokens)]
         return size - len(self.decode(whole).encode()) + len(self.decode(kept).rstrip("\ufffd").encode())
 
     def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
-        seen = -1
+        image = -1
         learned: dict[int, int] = {}
         text, scored = "", 0
         for part in runs(sample.prompt):
             if isinstance(part, Image):
-                seen = row_of.setdefault(part, len(row_of))
+                image = row_of.setdefault(part, len(row_of))
                 tokens += [0] * self.k
-                slots += range(seen * self.k, (seen + 1) * self.k)
-                image_of += [seen] * self.k
+                slots += range(image * self.k, (image + 1) * self.k)
+                image_of += [image] * self.k
                 text = ""
             else:
                 text = "".join(part)
@@ -232,41 +243,41 @@ class Processor:
                     scored += size
                 tokens += piece
                 slots += [-1] * len(piece)
-                image_of += [seen] * len(piece)
+                image_of += [image] * len(piece)
         if not tokens or -1 in learned:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
         if sample.target:
             target = self.targets(text, sample.target)
             scored += self.bytes_of(text, sample.target, target)
-            # The last target token is predicted but never fed: nothing follows it.
+            # The last target token is predicted but never an input.
             labels[-1:] = target
             tokens += target[:-1]
             slots += [-1] * (len(target) - 1)
-            image_of += [seen] * (len(target) - 1)
+            image_of += [image] * (len(target) - 1)
         return _Row(tokens, slots, labels, image_of, scored)
 
     def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[int, list[int], int]]:
-        """(place of its first token, its tokens, their bytes) of each text that is learned.
+        """Yields (index of the first token, token ids, number of bytes) of each `Learned` text.
 
         Args:
-            texts: neighbours, tokenised together as an evaluation's prompt is.
-            whole: their tokens.
+            texts: neighbouring texts. They are tokenised together, as in evaluation.
+            whole: token ids of the joined texts.
         """
         before = ""
         for text in texts:
             if isinstance(text, Learned):
                 first = len(self.encode(before))
                 answer = self.continuation(before, text)[:-1][: self.max_target_tokens]
-                # Some tokenisers join "." with the newline after it: such a token is not the answer's, nor learned.
-                same = takewhile(lambda pair: pair[0] == pair[1], zip(answer, whole[first:], strict=False))
-                if kept := [token for token, _ in same]:
+                # Some tokenisers join "." and the newline after it: such a token is not the answer's, so not learned.
+                matches = takewhile(lambda pair: pair[0] == pair[1], zip(answer, whole[first:], strict=False))
+                if kept := [token for token, _ in matches]:
                     yield first, kept, self.bytes_of(before, text, kept)
             before += text
 
 
 def runs(prompt: Prompt) -> Iterator[Image | list[str]]:
-    """The images of a prompt, and the neighbouring texts around them."""
+    """Yields the images of a prompt, and lists of the consecutive texts between them."""
     texts: list[str] = []
     for part in prompt:
         if isinstance(part, str):
@@ -281,5 +292,5 @@ def runs(prompt: Prompt) -> Iterator[Image | list[str]]:
 
 
 def text_of(part: Prompt) -> str:
-    """The text of a prompt's part, if it is one."""
+    """Returns the joined texts of a part of a prompt; empty if it is an image."""
     return "".join(piece for piece in part if isinstance(piece, str))

@@ -1,4 +1,4 @@
-"""Objectives: what a model is trained for. A file for each."""
+"""Training objectives, one file each."""
 
 from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.objective import Objective

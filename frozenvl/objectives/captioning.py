@@ -1,4 +1,4 @@
-"""Captioning: the negative log-likelihood of target texts (language modelling)."""
+"""The captioning objective: negative log-likelihood of target texts (language modelling)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from frozenvl.objectives.objective import Objective
 
 
 class Captioning(Objective):
-    """Mean negative log-likelihood, in nats, of the target tokens (Frozen, section 3): of captions, of answers, and of
-    those demonstrations' answers that are learned.
+    """Mean negative log-likelihood, in nats, of the target tokens (Frozen, section 3).
 
-    A validation also logs perplexity, exp(Σ NLL ÷ Σ target tokens), the end token included; and bits per byte,
-    Σ NLL ÷ ln 2 ÷ Σ UTF-8 bytes of the targets, where the end token adds bits and no bytes.
+    Targets are captions, answers, and the learned answers of demonstrations. Validation also logs two values:
+
+    - perplexity: exp(Σ NLL ÷ Σ target tokens), end tokens included;
+    - bits per byte: Σ NLL ÷ ln 2 ÷ Σ UTF-8 bytes of the targets. The end token adds bits but no bytes.
 
     Args:
         weight: factor of this objective in the loss.
     """
 
     def count(self, batch: Batch) -> int:
-        """Number of target tokens."""
+        """Returns the number of target tokens."""
         return int((batch.labels != IGNORE).sum())
 
     def total(self, run: Forward) -> Tensor:

@@ -1,4 +1,4 @@
-"""The interface of objectives, and the loss of a micro-batch: each objective's sum over its count in the whole step."""
+"""`Objective`, the interface of training objectives, and the loss of a micro-batch."""
 
 from __future__ import annotations
 
@@ -19,71 +19,74 @@ from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
 
 RESERVED = ("loss", "lr")
-"""Names that training logs itself, as `train/loss`."""
+"""Names that objectives must not have, because training logs `train/loss` and `train/lr` itself."""
 
 
 class Objective(Part, ABC):
-    """What a model is trained for. A new objective writes `count` and `total`; its weights are trained.
+    """Base class of training objectives. A subclass implements `count` and `total`; its weights are trained.
 
-    The loss of an optimiser step is Σ over objectives of weight × total ÷ count, where total and count are sums over
-    all samples of the step: on all ranks, in all accumulated micro-batches. So it does not depend on how a step is cut.
+    The loss of an optimiser step is Σ over objectives of weight × total ÷ count. Total and count are sums over all
+    ranks and accumulated micro-batches, so the loss does not depend on how a step is divided among them.
 
     Args:
         weight: factor of this objective in the loss.
     """
 
     needs: ClassVar[Literal["pixels", "features"]] = "features"
-    """What of the images it reads at least. `pixels` rules out a cache of features."""
+    """Earliest form of the images that the objective reads. `pixels` switches the feature cache off."""
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
 
     def attach(self, model: FrozenVL) -> None:
-        """Makes weights of the model's widths, once; the model is not kept."""
+        """Creates weights that depend on the model's dimensions. It is called once and must not store the model."""
 
     def rows(self, sample: Sample) -> Sequence[Sample]:
-        """The prompts that it wants of a training or validation sample; by default the sample as it is."""
+        """Returns the prompts to make from a training or validation sample; by default the sample itself."""
         return (sample,)
 
     @abstractmethod
     def count(self, batch: Batch) -> int:
-        """What a batch of its rows adds to its denominator. It is asked before any backward pass, and of no tensor
-        but those of the batch."""
+        """Returns what a batch of this objective's rows adds to the denominator.
+
+        It is called before any backward pass, so it can use only the tensors of the batch.
+        """
 
     @abstractmethod
     def total(self, run: Forward) -> Tensor:
-        """Its sum over a batch of its rows, which has a gradient: a scalar in fp32."""
+        """Returns the sum of the loss over a batch of this objective's rows: an fp32 scalar with a gradient."""
 
     def sums(self, batch: Batch) -> dict[str, float]:
-        """What else of a batch is summed up over a validation, for `summary`."""
+        """Returns further sums of a validation batch, by name. `summary` gets their totals over the validation."""
         return {}
 
     def summary(self, loss: float, sums: Mapping[str, float]) -> dict[str, float]:
-        """What else a validation logs, below `val/`.
+        """Returns further values that a validation logs under `val/`, by name.
 
         Args:
             loss: total ÷ count over the validation.
-            sums: `sums` over the validation, and the `total`.
+            sums: totals of `sums` over the validation, and the sum of the loss as `total`.
         """
         return {}
 
 
 class Loss(NamedTuple):
-    """The loss of a micro-batch."""
+    """Loss of a micro-batch."""
 
     value: Tensor
-    """Its share of the optimiser step's loss: micro-batches and ranks add up."""
+    """Share of the optimiser step's loss. The shares of all micro-batches and ranks add up to it."""
     totals: dict[str, Tensor]
-    """Each objective's sum, unweighted and undivided."""
+    """Sum of each objective over the micro-batch, by name, without weight and denominator."""
 
 
 def micro_loss(objectives: Mapping[str, Any], run: Forward, counts: Mapping[str, float]) -> Loss:
-    """The loss of a micro-batch, which reaches every trained parameter.
+    """Returns the loss of a micro-batch, with a (possibly zero) gradient for every trained parameter.
 
     Args:
-        objectives: by name.
-        counts: each objective's count over the whole step.
+        objectives: objectives by name.
+        run: forward pass of the micro-batch.
+        counts: count of each objective over the whole optimiser step, by name.
     """
     totals = {name: total_of(objective, run.of(name)) for name, objective in objectives.items()}
     weighted = (total * (objectives[name].weight / max(counts[name], 1)) for name, total in totals.items())
@@ -91,23 +94,24 @@ def micro_loss(objectives: Mapping[str, Any], run: Forward, counts: Mapping[str,
 
 
 def total_of(objective: Any, run: Forward) -> Tensor:
-    """An objective's sum over its rows; 0 where it has none, as on a rank without a batch to validate."""
+    """Returns the sum of an objective over its rows; 0 if there are none, as on a rank without validation batches."""
     return objective.total(run) if len(run.batch) else run.prefix.new_zeros((), dtype=torch.float32)
 
 
 def count_rows(objectives: Mapping[str, Any], batches: Iterable[Batch]) -> dict[str, int]:
-    """What batches add to the denominator of each objective."""
-    made = list(batches)
+    """Returns the count (denominator) of each objective over batches, by name."""
+    batches = list(batches)
     return {
-        name: sum(objective.count(batch.of(name)) for batch in made) for name, objective in objectives.items()
+        name: sum(objective.count(batch.of(name)) for batch in batches)
+        for name, objective in objectives.items()
     }
 
 
 def check_objectives(objectives: Mapping[str, Objective]) -> None:
-    """Checks names and weights.
+    """Checks names and weights of objectives.
 
     Raises:
-        UserError: there is no objective, or one has a name or a weight that cannot be.
+        UserError: if there is no objective, or a name or weight is not valid.
     """
     if not objectives:
         raise UserError("model.objectives is empty; name at least one, or leave it out to train on captions")

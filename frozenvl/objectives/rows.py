@@ -1,4 +1,4 @@
-"""The rows that objectives want of samples, as one batch."""
+"""`ObjectiveRows` makes one batch of the rows that all objectives need from samples."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from frozenvl.prompt import Sample
 
 
 class ObjectiveRows:
-    """Makes batches of samples. A row that several objectives want of a sample stands there once.
+    """Turns samples into a batch. A row that several objectives need from a sample is included once.
 
     Args:
-        process: makes a batch of prompts, such as a `Processor`.
-        objectives: by name.
+        process: function from prompts to a batch, such as a `Processor`.
+        objectives: objectives by name.
     """
 
     def __init__(
@@ -25,16 +25,16 @@ class ObjectiveRows:
         self.rows = {name: objective.rows for name, objective in objectives.items()}
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        known: dict[tuple[int, Sample], int] = {}
+        row_number: dict[tuple[int, Sample], int] = {}
         rows_of = {
             name: tuple(
-                known.setdefault((place, row), len(known))
+                row_number.setdefault((place, row), len(row_number))
                 for place, sample in enumerate(samples)
                 for row in rows(sample)
             )
             for name, rows in self.rows.items()
         }
-        batch = self.process([row for _, row in known])
-        if len(rows_of) == 1 and tuple(range(len(known))) in rows_of.values():
-            rows_of = {}  # all rows are the objective's, as they stand
+        batch = self.process([row for _, row in row_number])
+        if len(rows_of) == 1 and tuple(range(len(row_number))) in rows_of.values():
+            rows_of = {}  # the only objective has all rows, in the batch's order
         return replace(batch, rows_of=rows_of, made_of=tuple(sample.id for sample in samples))

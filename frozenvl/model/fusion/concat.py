@@ -1,4 +1,4 @@
-"""Concatenation: image vectors stand among the text, as tokens do (Frozen, section 3)."""
+"""Concatenation: image vectors are positions among the text tokens (Frozen, section 3)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from frozenvl.model.fusion.fusion import Fusion
 
 
 class Concat(Fusion):
-    """Each of an image's `k` vectors takes a position of its own in the prompt (Frozen's visual prefix)."""
+    """Fusion by concatenation: each of an image's `k` vectors takes one position in the prompt (Frozen)."""
 
     def places(self, k: int) -> int:
         return k
 
     def embeddings(self, text: Tensor, batch: Batch, prefix: Tensor) -> Tensor:
-        there = batch.slots >= 0
-        vectors = prefix.flatten(0, 1)[batch.slots[there]]
-        return text.index_put(there.nonzero(as_tuple=True), vectors.to(text.dtype))
+        is_image = batch.slots >= 0
+        vectors = prefix.flatten(0, 1)[batch.slots[is_image]]
+        return text.index_put(is_image.nonzero(as_tuple=True), vectors.to(text.dtype))
 
     def identity(self) -> dict[str, Any]:
-        return {}  # checkpoints from before there were other fusions name none
+        return {}  # older checkpoints have no such key, because `Concat` was the only fusion

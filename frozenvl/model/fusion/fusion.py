@@ -1,4 +1,4 @@
-"""The interface of fusions: how image vectors meet the text."""
+"""`Fusion`, the interface of fusions: how image vectors are combined with the text."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from frozenvl.model.part import Part, path_of
 
 
 class Fusion(Part, ABC):
-    """How an image's `k` vectors meet the text. A new fusion writes `places` and `embeddings`."""
+    """Base class of fusions, which combine image vectors with text. A subclass implements `places`, `embeddings`."""
 
     @abstractmethod
     def places(self, k: int) -> int:
-        """Positions that an image takes in a prompt: `k` where its vectors stand in the text, 0 where they do not."""
+        """Returns the number of positions of an image in a prompt: `k` if its vectors are among the text, or else 0."""
 
     def attach(self, language: FrozenLanguageModel) -> None:
-        """Takes its place in the language model, once: makes weights of its width, or puts layers between its own.
+        """Attaches the fusion to the language model, once: creates weights of its dimension, or inserts layers.
 
         Raises:
-            UserError: the architecture has no place for it.
+            UserError: if the architecture does not support it.
         """
 
     @abstractmethod
     def embeddings(self, text: Tensor, batch: Batch, prefix: Tensor) -> Tensor:
-        """Input embeddings of a batch's prompts, with its images.
+        """Returns the input embeddings of a batch's prompts, images included.
 
         Args:
-            text: (B, L, dim) embeddings of the tokens; meaningless where `batch.slots` names an image's position.
-            batch: says which position holds an image's vector (`slots`), and which image a position sees (`image_of`).
-            prefix: (N, k, dim) vectors of the batch's images.
+            text: (B, L, dim) token embeddings; meaningless at image positions (`batch.slots` ≥ 0).
+            batch: batch with the image vector at each position (`slots`) and the image it sees (`image_of`).
+            prefix: (N, k, dim) prefix vectors of the batch's images.
 
         Returns:
             (B, L, dim)

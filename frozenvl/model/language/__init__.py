@@ -1,1 +1,1 @@
-"""A frozen causal language model."""
+"""The frozen causal language model: forward pass, caches, decoding and log-likelihoods."""

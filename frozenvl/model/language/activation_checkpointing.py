@@ -1,4 +1,4 @@
-"""Gradient checkpointing: of each layer its input alone is kept; what is inside is computed again on the way back."""
+"""Activation (gradient) checkpointing: training keeps only the input of each layer and recomputes the rest."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from frozenvl.util.errors import UserError
 
 
 def checkpoint_layers(language: FrozenLanguageModel) -> None:
-    """Has training keep of each layer its input alone.
+    """Switches on checkpointing of every layer. Layers are recomputed in the backward pass.
 
-    transformers' own checkpointing is for models in training mode, which a frozen one never is.
+    transformers' own checkpointing works in training mode only, but a frozen model stays in eval mode.
 
     Raises:
-        UserError: where something is attached that layers would write into twice.
+        UserError: if learned keys and values (prefix tuning) are attached: a layer run twice would write to them twice.
     """
     if language.soft_prompt is not None and language.soft_prompt.cache(1) is not None:
         raise UserError(
@@ -29,12 +29,12 @@ def checkpoint_layers(language: FrozenLanguageModel) -> None:
             "that they write to: leave one of them out"
         )
     for layer in language.layers:
-        layer.forward = partial(_again_on_the_way_back, layer.forward)
+        layer.forward = partial(_checkpointed, layer.forward)
 
 
-def _again_on_the_way_back(forward: Callable[..., Any], *inputs: Any, **named: Any) -> Any:
+def _checkpointed(forward: Callable[..., Any], *inputs: Any, **named: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*inputs, **named)
-    # Sequences that are packed have to be so again: by then, others may have gone through the model.
+    # Recomputation needs the same packing; by then, other sequences may have gone through the model.
     contexts = nullcontext(), packed.now or nullcontext()
     return checkpoint(forward, *inputs, use_reentrant=False, context_fn=lambda: contexts, **named)

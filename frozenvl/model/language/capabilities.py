@@ -1,4 +1,4 @@
-"""What an architecture can do is tried when it is loaded, not looked up by its name."""
+"""Tests of what an architecture can do, run when a model is loaded. Nothing is looked up by name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 
 def two_sequences(language: FrozenLanguageModel) -> tuple[Tensor, Tensor]:
-    """Embeddings and lengths of two short sequences of unequal length."""
+    """Returns the embeddings and lengths of two short test sequences of unequal length."""
     device = language.model.get_input_embeddings().weight.device
     tokens = torch.arange(10, device=device).view(2, 5) % language.model.config.vocab_size
     return language.embed(tokens), torch.tensor([5, 3], device=device)
 
 
 def alike(language: FrozenLanguageModel, ours: Tensor, theirs: Tensor) -> bool:
+    """Returns whether two tensors are equal within the model's tolerance."""
     return torch.allclose(ours, theirs, rtol=language.tolerance, atol=language.tolerance)
 
 
 @torch.no_grad()
 def can_pack(language: FrozenLanguageModel) -> bool:
-    """Whether packed sequences give what padded ones give: some architectures ignore the request."""
+    """Returns whether packed sequences give the same results as padded ones. Some architectures ignore packing."""
     embeddings, lengths = two_sequences(language)
     expected = language.hidden(embeddings, lengths)
     if not language.has_positions:
@@ -34,21 +35,21 @@ def can_pack(language: FrozenLanguageModel) -> bool:
     language.packs = True
     try:
         return alike(language, language.hidden(embeddings, lengths), expected)
-    except Exception:  # whatever an architecture does that does not expect this attention
+    except Exception:  # architectures that do not expect this attention may raise anything
         return False
 
 
 @torch.no_grad()
 def check_head(language: FrozenLanguageModel) -> None:
-    """The head on chosen positions has to be the model's own; a new architecture may do more to its logits.
+    """Checks that `language.head` gives the model's own logits. A new architecture may transform its logits further.
 
     Raises:
-        UserError: where it does.
+        UserError: if the logits differ.
     """
     embeddings, lengths = two_sequences(language)
-    ours = language.head(language.hidden(embeddings[:1], lengths[:1]))
-    theirs = language.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
-    if not alike(language, ours, theirs):
+    logits = language.head(language.hidden(embeddings[:1], lengths[:1]))
+    expected = language.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
+    if not alike(language, logits, expected):
         raise UserError(
             f"{language.name}: {type(language.model).__name__} changes its logits in a way that is not known here; "
             "choose another language model"
@@ -56,12 +57,13 @@ def check_head(language: FrozenLanguageModel) -> None:
 
 
 def check_cache(language: FrozenLanguageModel) -> None:
-    """What goes on from what was read has to be what the whole gives; some ignore a cache and say nothing.
+    """Checks that continuing from a KV cache gives the same as the whole sequence. Some models ignore a cache silently.
 
-    Some that remember a state ignore it where they go on by more than one position.
+    Some recurrent models ignore their state if they continue by more than one position. Such a model gets
+    `goes_on_singly`.
 
     Raises:
-        UserError: where it is not.
+        UserError: if the results differ, even one position at a time.
     """
     if goes_on(language):
         return
@@ -75,7 +77,7 @@ def check_cache(language: FrozenLanguageModel) -> None:
 
 @torch.no_grad()
 def goes_on(language: FrozenLanguageModel) -> bool:
-    """Whether the last two positions of sequences are after the first ones what they are in the whole, with padding."""
+    """Returns whether the last two positions, run from a cache of the others, give the same as the whole sequences."""
     embeddings, lengths = two_sequences(language)
     ends = lengths.cumsum(0)
     whole = language.hidden(embeddings, lengths)[torch.stack([ends - 2, ends - 1], dim=1).flatten()]
@@ -83,5 +85,5 @@ def goes_on(language: FrozenLanguageModel) -> bool:
     try:
         past = language.read(embeddings, lengths - 2)
         return alike(language, language.hidden(last, torch.full_like(lengths, 2), past), whole)
-    except Exception:  # whatever an architecture does that remembers something else
+    except Exception:  # architectures with another kind of cache may raise anything
         return False

@@ -1,4 +1,4 @@
-"""Any Hugging Face causal language model, frozen. Every call into transformers' internals stands here."""
+"""A frozen Hugging Face causal language model. Every call into transformers' internals is in this file."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
 
 CACHES = ("cache", "past_key_values", "cache_params")
-"""What models call what they have read, the newest name first."""
+"""Names of the cache argument in transformers' models, the newest first."""
 
 
 def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
-    """(B, L) bool: positions that are not padding on the right."""
+    """Returns the mask (B, L), bool, of real positions in sequences padded on the right."""
     return torch.arange(embeddings.shape[1], device=lengths.device)[None] < lengths[:, None]
 
 
 class FrozenLanguageModel(Part):
-    """A causal language model whose weights never change, unless a `Tuning` is attached; gradients flow through it to
-    its inputs.
+    """A frozen causal language model. Gradients flow through it to its inputs.
+
+    Its weights change only if a `Tuning` is attached.
 
     Args:
-        name: Hugging Face name, local folder, or a model brought by `frozenvl fetch`.
-        pretrained: False starts from random weights ("Frozen scratch"), the same each time.
-        quantization: its weights are held in 8 or 4 bits; with CUDA and bitsandbytes only.
+        name: Hugging Face name, local folder, or name of a model from `frozenvl fetch`.
+        pretrained: whether to load pretrained weights. False uses random weights ("Frozen scratch"), the same each
+            time.
+        quantization: precision of quantised weights, int8 or nf4 (4 bits). It needs CUDA and bitsandbytes.
 
     Raises:
-        UserError: where there is no such model, its head does more than is known here, or it cannot be quantised.
+        UserError: if there is no such model, its logits or cache are not supported, or it cannot be quantised.
     """
 
     def __init__(self, name: str, pretrained: bool = True, quantization: Quantization | None = None) -> None:
@@ -52,7 +54,7 @@ class FrozenLanguageModel(Part):
             raise UserError("random weights are not quantised; leave out model.quantization")
         options = quantized(quantization) if quantization else {}
         self.tolerance = 0.05 if quantization else 1e-3
-        """How far numbers that should be equal may be apart: what is quantised multiplies in 16 bits."""
+        """Absolute and relative tolerance of capability tests. Quantised models compute in 16 bits."""
         with loading(name) as where:
             if pretrained:
                 self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
@@ -61,24 +63,26 @@ class FrozenLanguageModel(Part):
                     config = AutoConfig.from_pretrained(where)
                     self.model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         if getattr(self.model.config, "attn_logit_softcapping", None):
-            self.model.set_attn_implementation("eager")  # the fused kernel knows no soft cap
+            self.model.set_attn_implementation("eager")  # the fused kernel has no soft cap
         self.model.requires_grad_(False)
         self.eval()
         self.fingerprint = fingerprint(self.model)
         self.has_positions = "position_ids" in inspect.signature(self.model.forward).parameters
-        takes = inspect.signature(self.model.base_model.forward).parameters
-        self.cache_name = next((name for name in CACHES if name in takes), "past_key_values")
-        remembered = DynamicCache(config=self.model.config).layers
-        self.is_recurrent = bool(remembered) and all(type(it) not in KEYS_AND_VALUES for it in remembered)
-        """Whether all that it remembers is a state, which knows nothing of padding once it was read."""
+        inputs = inspect.signature(self.model.base_model.forward).parameters
+        self.cache_name = next((name for name in CACHES if name in inputs), "past_key_values")
+        layers = DynamicCache(config=self.model.config).layers
+        self.is_recurrent = bool(layers) and all(type(layer) not in KEYS_AND_VALUES for layer in layers)
+        """True for recurrent models (Mamba): the state after prefill does not depend on padding."""
         self.goes_on_singly = False
-        """Whether it goes on from what it has read by one position at a time only."""
+        """True if the model continues correctly from its cache only one position at a time."""
         self.compiled = False
         self.mixed = False
-        """Whether weights of its own are trained in fp32 beside others in bf16."""
+        """True if the model has trained fp32 weights and frozen bf16 weights; it then runs under autocast."""
         self.soft_prompt: SoftPrompt | None = None
         self.packs = False
-        if next(self.model.parameters()).is_meta:  # a plan's: without numbers nothing can be tried
+        if next(
+            self.model.parameters()
+        ).is_meta:  # `frozenvl plan` builds models without values, so nothing can be tested
             self.packs = self.has_positions
             return
         check_head(self)
@@ -86,11 +90,11 @@ class FrozenLanguageModel(Part):
         self.packs = can_pack(self)
 
     def prepend(self, soft_prompt: SoftPrompt) -> None:
-        """Has every sequence begin with something that is learned; which stays a part of somebody else."""
+        """Prepends a learned soft prompt to every sequence. The tuning module owns its parameters."""
         object.__setattr__(self, "soft_prompt", soft_prompt)
 
     def trained(self) -> dict[str, Tensor]:
-        """Trained weights alone, not the frozen ones beside them: LoRA's, or all of a finetuned model."""
+        """Returns the trained weights by name (LoRA's, or all of a finetuned model), without the frozen ones."""
         names = {name for name, weight in self.named_parameters() if weight.requires_grad}
         return {name: value for name, value in self.state_dict().items() if name in names} if names else {}
 
@@ -98,22 +102,22 @@ class FrozenLanguageModel(Part):
         return {"language": self.name, "language_weights": self.fingerprint}
 
     def train(self, mode: bool = True) -> FrozenLanguageModel:
-        """Stays in eval mode: dropout inside a frozen model would only add noise."""
+        """Keeps eval mode, whatever the mode: dropout inside a frozen model would only add noise."""
         return super().train(False)
 
     @property
     def dim(self) -> int:
-        """Width of the input embeddings."""
+        """Dimension of the input embeddings."""
         return self.model.get_input_embeddings().embedding_dim
 
     @property
     def max_positions(self) -> int | None:
-        """Longest sequence that the model was made for, where it says so."""
+        """Context length in positions; None if the model's configuration has no `max_position_embeddings`."""
         return getattr(self.model.config, "max_position_embeddings", None)
 
     @cached_property
     def weights(self) -> tuple[int, int]:
-        """How many weights multiply each position, and how many of the head each predicting one."""
+        """Numbers of weights of the body, which all positions use, and of the head, which target positions use."""
         body = sum(
             weight.numel()
             for module in self.model.base_model.modules()
@@ -124,22 +128,22 @@ class FrozenLanguageModel(Part):
         return body, self.model.get_output_embeddings().weight.numel()
 
     def some_embeddings(self, count: int = 1024) -> Tensor:
-        """(count or fewer, dim): every so many tokens' embeddings, as the layers are given them (Gemma scales)."""
+        """Returns embeddings (≤ count, dim) of evenly spaced tokens, as the layers get them (Gemma scales them)."""
         table = self.model.get_input_embeddings().weight
-        some = torch.arange(0, len(table), max(1, len(table) // count), device=table.device)
-        return self.embed(some[:count]).detach()
+        tokens = torch.arange(0, len(table), max(1, len(table) // count), device=table.device)
+        return self.embed(tokens[:count]).detach()
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """(…,) token ids → (…, dim) input embeddings."""
+        """Embeds token ids (…,) as input embeddings (…, dim)."""
         return self.model.get_input_embeddings()(tokens)
 
     def hidden(self, embeddings: Tensor, lengths: Tensor, past: KVCache | None = None) -> Tensor:
-        """Last hidden states of all real positions.
+        """Returns the last hidden states of all real (non-padding) positions.
 
         Args:
-            embeddings: (B, L, dim), padded on the right, where a causal model never looks back at it.
-            lengths: (B,) positions that are not padding.
-            past: what the sequences go on from; it is used up.
+            embeddings: (B, L, dim) input embeddings, padded on the right, so that no real position attends to padding.
+            lengths: (B,) number of real positions.
+            past: KV cache that the sequences continue; it is changed, so it cannot be used again.
 
         Returns:
             (sum of lengths, dim), row by row.
@@ -152,28 +156,30 @@ class FrozenLanguageModel(Part):
             mask = lengths.new_ones(len(lengths), self.soft_prompt_length + embeddings.shape[1])
             return self.extend(embeddings, mask, cache)[real]
         whole, longer = self.with_soft_prompt(embeddings, lengths)
-        own = real_positions(whole, longer).nonzero(as_tuple=True)[1] >= whole.shape[1] - embeddings.shape[1]
-        return self._from_the_start(whole, longer)[own]
+        after_prompt = (
+            real_positions(whole, longer).nonzero(as_tuple=True)[1] >= whole.shape[1] - embeddings.shape[1]
+        )
+        return self._hidden_without_cache(whole, longer)[after_prompt]
 
     @property
     def soft_prompt_length(self) -> int:
-        """Positions that are learned to stand in front of every sequence."""
+        """Number of positions of the soft prompt; 0 without one."""
         return 0 if self.soft_prompt is None else self.soft_prompt.length
 
     def soft_prompt_cache(self, rows: int) -> Cache | None:
-        """Learned keys and values in front of so many sequences, where there are any."""
+        """Returns a new cache of the soft prompt's keys and values for `rows` sequences; None if it has none."""
         return None if self.soft_prompt is None else self.soft_prompt.cache(rows)
 
     def with_soft_prompt(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Sequences behind the learned vectors, where there are any."""
+        """Returns embeddings and lengths with the soft prompt's vectors, if it has any, in front of each sequence."""
         vectors = None if self.soft_prompt is None else self.soft_prompt.vectors()
         if vectors is None:
             return embeddings, lengths
         first = vectors.to(embeddings.dtype).expand(len(embeddings), -1, -1)
         return torch.cat([first, embeddings], dim=1), lengths + len(vectors)
 
-    def _from_the_start(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """`hidden` of sequences before which nothing stands."""
+    def _hidden_without_cache(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        """Returns the last hidden states of whole sequences, packed if the architecture can."""
         real = real_positions(embeddings, lengths)
         if not self.packs:
             return self._body(inputs_embeds=embeddings)[real]
@@ -183,17 +189,17 @@ class FrozenLanguageModel(Part):
 
     @property
     def layers(self) -> nn.ModuleList:
-        """Its layers, which are alike."""
+        """Transformer (or recurrent) layers: the longest `ModuleList` of the model."""
         lists = [module for module in self.model.base_model.modules() if isinstance(module, nn.ModuleList)]
         return max(lists, key=len)
 
     def compile_layers(self) -> None:
-        """Has torch compile the layers (which are alike, so one serves for all) where training goes through them.
+        """Compiles the layers with torch for training. All layers share one compiled graph.
 
-        Generation and scoring stay as they are: each of their many shapes would be compiled anew.
+        Generation and scoring are not compiled, because each of their many shapes would be compiled anew.
 
         Raises:
-            UserError: on a CPU without a C++ compiler.
+            UserError: if the model is on a CPU and there is no C++ compiler.
         """
         on_cpu = next(self.parameters()).device.type == "cpu"
         if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
@@ -204,10 +210,12 @@ class FrozenLanguageModel(Part):
         self.compiled = True
 
     def autocast(self) -> torch.autocast:
+        """Returns bf16 autocast; it is disabled unless the model has both fp32 and bf16 weights."""
         device = next(self.parameters()).device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self.mixed)
 
     def eagerly(self) -> AbstractContextManager:
+        """Returns a context manager in which compiled layers run uncompiled."""
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
     def _body(self, cache: Cache | None = None, **inputs: Any) -> Tensor:
@@ -218,52 +226,57 @@ class FrozenLanguageModel(Part):
             return self.model.base_model(**inputs, use_cache=cache is not None).last_hidden_state
 
     def extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
-        """(B, L, dim) last hidden states of the last L of T positions, of which the cache holds those before.
+        """Continues sequences from a cache, and adds the new positions to it.
 
         Args:
-            mask: (B, T) which positions are not padding.
+            embeddings: (B, L, dim) input embeddings of the last L of T positions.
+            mask: (B, T) 1 for real positions, 0 for padding.
+            cache: cache of the first T - L positions.
+
+        Returns:
+            (B, L, dim) last hidden states
         """
         new = embeddings.shape[1]
-        known = mask.shape[1] - new
-        if self.goes_on_singly and known and new > 1:
+        cached = mask.shape[1] - new
+        if self.goes_on_singly and cached and new > 1:
             steps = range(new)
             return torch.cat(
-                [self.extend(embeddings[:, t : t + 1], mask[:, : known + t + 1], cache) for t in steps],
+                [self.extend(embeddings[:, t : t + 1], mask[:, : cached + t + 1], cache) for t in steps],
                 dim=1,
             )
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
         extra = {"position_ids": positions} if self.has_positions else {}
-        seen = None if self.is_recurrent and known else mask
-        return self._body(cache, inputs_embeds=embeddings, attention_mask=seen, **extra)
+        attention_mask = None if self.is_recurrent and cached else mask
+        return self._body(cache, inputs_embeds=embeddings, attention_mask=attention_mask, **extra)
 
     @torch.no_grad()
     def read(self, embeddings: Tensor, lengths: Tensor, lead: KVCache | None = None) -> KVCache:
-        """Reads sequences that others are to go on from.
+        """Returns the KV cache of sequences (prefill).
 
         Args:
-            embeddings: (B, L, dim), padded on the right.
-            lengths: (B,) positions that are not padding.
-            lead: the single sequence that all of them begin with, where it was read before.
+            embeddings: (B, L, dim) input embeddings of whole sequences, padded on the right.
+            lengths: (B,) number of real positions.
+            lead: KV cache of the one leading part that all sequences share, if it was read before.
         """
         embeddings, lengths = self.with_soft_prompt(embeddings, lengths)
-        known = before = 0
+        cached = before = 0
         cache: Cache | None
         if lead is not None:
-            known, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
+            cached, cache = lead.mask.shape[1], lead.lead(embeddings.shape[1] - lengths)
         elif (cache := self.soft_prompt_cache(len(lengths))) is not None:
             before = self.soft_prompt_length
         else:
             cache = DynamicCache(config=self.model.config)
         embeddings, mask = left_padded(embeddings, lengths)
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
-        return KVCache(cache, mask, self.extend(embeddings[:, known:], mask, cache)[:, -1])
+        return KVCache(cache, mask, self.extend(embeddings[:, cached:], mask, cache)[:, -1])
 
     @torch.no_grad()
     def read_lead(self, embeddings: Tensor) -> KVCache:
-        """Reads one sequence that others are to begin with: (1, L, dim).
+        """Returns the KV cache of a leading part (1, L, dim) that other sequences will share.
 
         Raises:
-            UserError: where a layer remembers something else than keys and values, or these are learned.
+            UserError: if a layer caches anything but keys and values, or the soft prompt is learned keys and values.
         """
         if self.soft_prompt_cache(1) is not None:
             raise UserError(
@@ -276,7 +289,7 @@ class FrozenLanguageModel(Part):
                 f"{self.name}: not all its layers keep keys and values, so prompts cannot share a leading part; "
                 "draw demonstrations per question"
             )
-        # Without the configuration, whole: `KVCache.lead` needs what a sliding window would have dropped.
+        # No configuration, so no sliding window drops positions: `KVCache.lead` needs them all.
         cache = DynamicCache()
         length = torch.tensor([embeddings.shape[1]], device=embeddings.device)
         embeddings, _ = self.with_soft_prompt(embeddings, length)
@@ -284,7 +297,7 @@ class FrozenLanguageModel(Part):
         return KVCache(cache, mask, self.extend(embeddings, mask, cache)[:, -1])
 
     def head(self, hidden: Tensor) -> Tensor:
-        """(n, dim) last hidden states → (n, vocabulary) logits."""
+        """Computes logits (n, vocabulary) of last hidden states (n, dim)."""
         config = self.model.config
         with self.autocast():
             logits = self.model.get_output_embeddings()(hidden)
@@ -297,4 +310,5 @@ class FrozenLanguageModel(Part):
 
     @property
     def head_is_trained(self) -> bool:
+        """True if the weights of the output head are trained."""
         return any(weight.requires_grad for weight in self.model.get_output_embeddings().parameters())

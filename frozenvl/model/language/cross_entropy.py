@@ -1,4 +1,4 @@
-"""Cross-entropy over a large vocabulary without keeping its logits."""
+"""Cross-entropy over a large vocabulary in chunks. The logits are not kept for the backward pass."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 ROWS = 256
-"""Positions whose logits exist at a time."""
+"""Number of positions whose logits exist at a time."""
 NEAR = 32
-"""Positions whose probabilities do: they stay in the processor's cache, which more than halves their time."""
+"""Number of positions whose probabilities exist at a time. They fit the CPU cache, which more than halves the time."""
 TINY = 1e-30
-"""Probabilities below lose digits, and at last become 0."""
+"""Smallest probability whose logarithm is taken directly. Smaller ones lose precision and become 0."""
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The head and its gradient run together, chunk by chunk; only the gradient at the hidden states is kept."""
+    """Runs the head and its gradient together, chunk by chunk; keeps only the gradient at the hidden states."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
@@ -42,9 +42,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def nll_and_gradient(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(n, vocabulary) logits → (n,) NLL and its gradient (n, vocabulary).
+    """Returns the NLL (n,) of labels (n,), and its gradient at the logits (n, vocabulary).
 
-    One softmax serves both; with a cross-entropy and its backward pass the vocabulary is walked three times as often.
+    One softmax serves both. A cross-entropy with its backward pass would read the logits three times as often.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     gradient, losses = torch.empty_like(logits), []
@@ -71,13 +71,13 @@ def _nll(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Te
 def target_nll(
     hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor], trained: bool = False
 ) -> Tensor:
-    """Negative log-likelihood, in nats, of each label.
+    """Returns the negative log-likelihood, in nats, of each label.
 
     Args:
-        hidden: (n, dim) last hidden states of the positions that predict.
-        labels: (n,) the tokens that they predict.
-        head: (m, dim) → (m, vocabulary) logits.
-        trained: whether the head's own weights need a gradient; then its logits are computed twice.
+        hidden: (n, dim) last hidden states of the positions with a target.
+        labels: (n,) target tokens.
+        head: function from hidden states (m, dim) to logits (m, vocabulary).
+        trained: whether the head's own weights need a gradient; the logits are then computed twice.
 
     Returns:
         (n,)

@@ -1,4 +1,4 @@
-"""Decoding: greedy, with finished sequences leaving the batch, and whatever else transformers' `generate` offers."""
+"""Decoding: greedy, where finished sequences leave the batch, and all methods of transformers' `generate`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ def greedy(
     end: int,
     lead: KVCache | None = None,
 ) -> list[list[int]]:
-    """Greedy continuation of each of `B` sequences; finished ones leave the batch.
+    """Continues `B` sequences greedily. Finished sequences leave the batch.
 
     Args:
-        embeddings: (B, L, D), padded on the right.
-        lengths: (B,) positions that are not padding.
-        stop: whether a continuation (token ids so far) has ended before the end token.
-        lead: the single sequence that all of them begin with, where it was read before.
+        language: language model.
+        embeddings: (B, L, dim) input embeddings of whole sequences, padded on the right.
+        lengths: (B,) number of real positions.
+        max_new_tokens: maximal length of a continuation.
+        stop: function that tells, from the token ids so far, whether a continuation ends before the end token.
+        end: id of the end token.
+        lead: KV cache of the one leading part that all sequences share, if it was read before.
 
     Returns:
         B lists of token ids, without the end token.
@@ -38,7 +41,7 @@ def greedy(
     done: list[list[int]] = [[] for _ in range(len(lengths))]
     active = list(range(len(lengths)))
     for step in range(max_new_tokens):
-        chosen = language.head(hidden).max(-1).indices  # as argmax, in a third of the time
+        chosen = language.head(hidden).max(-1).indices  # same as argmax, in a third of its time
         keep = []
         for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
             if token == end:
@@ -50,7 +53,7 @@ def greedy(
             break
         if len(keep) < len(active):
             rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
-            cache.reorder_cache(rows)  # as `batch_select_indices`, which states do not have
+            cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
             mask, chosen = mask[rows], chosen[rows]
             active = [active[row] for row in keep]
         mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
@@ -62,17 +65,24 @@ def greedy(
 def sample(
     language: FrozenLanguageModel, embeddings: Tensor, lengths: Tensor, end: int, **options
 ) -> list[list[int]]:
-    """Beam search, sampling and whatever else transformers' `generate` offers, by its own option names.
+    """Continues `B` sequences with transformers' `generate`: beam search, sampling, …
+
+    Args:
+        language: language model.
+        embeddings: (B, L, dim) input embeddings, padded on the right.
+        lengths: (B,) number of real positions.
+        end: id of the end token.
+        options: options of `generate`.
 
     Returns:
         B lists of token ids, without the end token.
     """
     embeddings, mask = left_padded(*language.with_soft_prompt(embeddings, lengths))
     if (cache := language.soft_prompt_cache(len(mask) * int(options.get("num_beams", 1)))) is not None:
-        # `generate` counts a cache's positions among those of its inputs, so something has to stand there.
-        nothing = embeddings.new_zeros(len(embeddings), language.soft_prompt_length, language.dim)
-        embeddings = torch.cat([nothing, embeddings], dim=1)
-        mask = torch.cat([mask.new_ones(nothing.shape[:2]), mask], dim=1)
+        # `generate` counts the cached positions as inputs, so it needs placeholders for them.
+        placeholder = embeddings.new_zeros(len(embeddings), language.soft_prompt_length, language.dim)
+        embeddings = torch.cat([placeholder, embeddings], dim=1)
+        mask = torch.cat([mask.new_ones(placeholder.shape[:2]), mask], dim=1)
         options["past_key_values"] = cache
     with language.eagerly(), language.autocast():
         out = language.model.generate(

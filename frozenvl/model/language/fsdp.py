@@ -1,4 +1,4 @@
-"""A frozen language model's layers shared out among ranks (FSDP), each fetched where it is needed."""
+"""FSDP for a frozen language model: ranks share its layers, and gather each layer when they run it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from frozenvl.util.errors import UserError
 
 
 class ShardedLayers:
-    """Shares out what is frozen of each layer; what is trained of it stays whole on every rank, for DDP.
+    """Shards the frozen weights of each layer among ranks. Trained weights stay whole on every rank, for DDP.
 
-    Embeddings and head stay whole: the head meets target positions only, and by its weight.
+    Embeddings and head stay whole, because they are also used outside a forward pass of the model.
 
     Args:
-        language: whose weights have their final precision. Its layers are changed.
-        device: of this rank. A process group exists.
+        language: language model with weights in their final precision. Its layers are changed in place.
+        device: device of this rank. The process group must exist.
 
     Raises:
-        UserError: where no layer has a frozen weight.
+        UserError: if no layer has a frozen weight.
     """
 
     def __init__(self, language: FrozenLanguageModel, device: torch.device) -> None:
@@ -39,13 +39,13 @@ class ShardedLayers:
         ]
 
     def gather(self) -> None:
-        """Every rank holds all layers; all ranks call it. Then they may go through them each at its own pace."""
+        """Gathers all layers on every rank; all ranks must call it. Then ranks can run the model independently."""
         for layer in self.layers:
             layer.set_reshard_after_forward(False)
             layer.unshard()
 
     def release(self) -> None:
-        """Every rank holds its share again."""
+        """Shards the layers again after `gather`."""
         for layer in self.layers:
             layer.set_reshard_after_forward(True)
             layer.reshard()

@@ -1,4 +1,4 @@
-"""What a language model has read: keys and values, which other sequences go on from."""
+"""KV cache: keys and values (or recurrent states) of sequences that were read, to continue from."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
-"""Layers of a cache that hold nothing else, by position."""
+"""Cache layer types that hold only keys and values, one per position."""
 
 
 @dataclass(frozen=True)
 class KVCache:
-    """`B` sequences that were read, padded on the left to `T` positions.
+    """KV cache of `B` sequences, padded on the left to `T` positions.
 
-    Going on from it adds to its cache, so each that goes on takes a copy: `rows`, or `lead`.
+    Continuing from it changes its cache. To keep it, continue from a copy: `rows` or `lead`.
 
     Shapes:
-        mask: (B, T) which positions are not padding.
-        hidden: (B, dim) last hidden state of each sequence's last position.
+        mask: (B, T) 1 for real positions, 0 for padding.
+        hidden: (B, dim) last hidden state at each sequence's last position.
     """
 
     cache: Cache
@@ -32,23 +32,23 @@ class KVCache:
 
     @property
     def lengths(self) -> Tensor:
-        """(B,) positions that are not padding."""
+        """Number of real positions (B,) of each sequence."""
         return self.mask.sum(1)
 
     def rows(self, index: Tensor) -> KVCache:
-        """A copy of some sequences, each as often as it is named."""
+        """Returns a copy with the sequences at `index`, which may repeat."""
         cache: Any = copy.deepcopy(self.cache)
         cache.reorder_cache(index)
         return KVCache(cache, self.mask[index], self.hidden[index])
 
     def lead(self, shift: Tensor) -> DynamicCache:
-        """The cache of B sequences that all begin with this single one, each behind some padding of its own.
+        """Returns a cache of B sequences that all begin with this single sequence, each after its left padding.
 
-        Only the first T positions are filled: what the padding pushes out is to be read again. So nothing stands
-        between any two positions of a sequence, as windows and distances require that are counted in positions.
+        Only the first T positions are filled. Tokens that the padding pushes past them must be read again. So each
+        sequence is contiguous, as sliding windows and relative distances require.
 
         Args:
-            shift: (B,) padding on the left of each.
+            shift: (B,) number of padding positions on the left of each sequence.
         """
         width = self.mask.shape[1]
         source = (torch.arange(width, device=shift.device)[None] - shift[:, None]).clamp(min=0)
@@ -61,7 +61,7 @@ class KVCache:
 
 
 def left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Moves padding from the right to the left, where a decoder needs it; with the mask of real positions."""
+    """Moves padding from right to left, as decoding needs it. Returns the embeddings and the mask of real positions."""
     width = embeddings.shape[1]
     columns = torch.arange(width, device=embeddings.device)
     shift = (width - lengths).to(embeddings.device)[:, None]

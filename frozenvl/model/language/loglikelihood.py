@@ -1,4 +1,4 @@
-"""How likely texts are to follow what was read."""
+"""Log-likelihood of texts as continuations of a KV cache."""
 
 from __future__ import annotations
 
@@ -13,40 +13,44 @@ from frozenvl.model.language.kv_cache import KVCache
 
 
 class Likelihood(NamedTuple):
-    """Log-probability of a text, in nats, and its number of tokens; the end token included in both."""
+    """Log-likelihood of a text. Both numbers include the end token."""
 
     logp: float
+    """Log-probability in nats."""
     tokens: int
+    """Number of tokens."""
 
 
 def likelihoods(
     language: FrozenLanguageModel, past: KVCache, texts: Sequence[tuple[int, list[int]]], positions: int
 ) -> list[Likelihood]:
-    """Likelihood of each text after a row of the past.
+    """Returns the likelihood of each text after a row of a KV cache.
 
     Args:
-        texts: (row, its tokens, at least one).
-        positions: how many may exist at a time, those of the past included.
+        language: language model.
+        past: KV cache of the prompts; it is not changed.
+        texts: (row of the KV cache, token ids) of each text, with at least one token.
+        positions: maximal number of positions in one pass, cached positions included.
     """
     width = past.mask.shape[1] + max((len(tokens) for _, tokens in texts), default=0)
     size = max(1, positions // width)
     pieces = (texts[start : start + size] for start in range(0, len(texts), size))
-    return [each for piece in pieces for each in _at_once(language, past, piece)]
+    return [likelihood for piece in pieces for likelihood in _in_one_pass(language, past, piece)]
 
 
-def _at_once(
+def _in_one_pass(
     language: FrozenLanguageModel, past: KVCache, texts: Sequence[tuple[int, list[int]]]
 ) -> list[Likelihood]:
     device = past.hidden.device
     rows = torch.tensor([row for row, _ in texts], device=device)
     lengths = torch.tensor([len(tokens) - 1 for _, tokens in texts], device=device)
-    hidden = past.hidden[rows]  # which predict the first token of each
+    hidden = past.hidden[rows]  # they predict the first token of each text
     width = int(lengths.max())
-    if width:  # the last token is predicted but never fed
-        fed = torch.tensor(
+    if width:  # the last token is predicted but never an input
+        inputs = torch.tensor(
             [tokens[:-1] + [0] * (width + 1 - len(tokens)) for _, tokens in texts], device=device
         )
-        hidden = torch.cat([hidden, language.hidden(language.embed(fed), lengths, past.rows(rows))])
+        hidden = torch.cat([hidden, language.hidden(language.embed(inputs), lengths, past.rows(rows))])
     labels = [tokens[0] for _, tokens in texts] + [token for _, tokens in texts for token in tokens[1:]]
     nll = target_nll(hidden, torch.tensor(labels, device=device), language.head)
     owner = torch.arange(len(texts), device=device)

@@ -1,8 +1,8 @@
-"""Sequences end to end, each attending to itself alone: no position of a forward pass is padding.
+"""Packing: sequences run end to end without padding, and each attends only to itself.
 
-Everything but attention treats positions apart, so a batch of short sequences goes through the language model as
-one long one. Attention then deals them out to rows, multiplies, and puts them back; for short sequences on a CPU
-the plain product is also faster than the fused kernel's backward pass.
+Everything except attention treats positions independently, so the language model runs a batch of short sequences as
+one long sequence. Attention copies them to padded rows and back. For short sequences on a CPU, plain matrix products
+are also faster than the fused kernel's backward pass.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from transformers import AttentionInterface, PreTrainedConfig
 from transformers.masking_utils import AttentionMaskInterface
 
 NAME = "frozenvl_packed"
-"""The attention's name among transformers' own."""
+"""Name of the attention in transformers' registry."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where packed sequences stand.
+    """Index maps between packed sequences and padded rows.
 
-    Shapes, for B sequences of up to W positions, T in all:
-        deal: (B, W) the packed position that stands at a place of the rows; any where there is none.
-        collect: (T,) the place of each packed position.
-        positions: (T,) position within its own sequence.
+    Shapes, for B sequences of up to W positions, T positions in all:
+        deal: (B, W) packed position at each place of the rows; arbitrary at padding.
+        collect: (T,) index of each packed position in the flattened rows (B·W).
+        positions: (T,) position of each packed position within its sequence.
     """
 
     rows: int
@@ -39,6 +39,7 @@ class Layout:
 
     @classmethod
     def of(cls, lengths: Tensor) -> Layout:
+        """Builds the layout of sequences of these lengths (B,)."""
         width = int(lengths.max())
         columns = torch.arange(width, device=lengths.device)
         real = columns[None] < lengths[:, None]
@@ -48,7 +49,7 @@ class Layout:
         return cls(len(lengths), width, deal, collect, collect % width)
 
     def by_heads(self, heads: int) -> tuple[Tensor, Tensor]:
-        """(B·heads·W,) `deal` and (T·heads,) `collect` where each position has a vector for each head."""
+        """Returns `deal` (B·heads·W,) and `collect` (T·heads,) for tensors with one vector per position and head."""
         if heads not in self._by_heads:
             head = torch.arange(heads, device=self.deal.device)
             row, column = self.collect // self.width, self.collect % self.width
@@ -59,7 +60,7 @@ class Layout:
 
 
 class _Deal(torch.autograd.Function):
-    """(T·heads, width) packed → (B·heads·W, width) rows, in one copy. Its gradient is a plain selection."""
+    """Copies packed vectors (T·heads, width) to rows (B·heads·W, width). Its gradient is a plain selection."""
 
     @staticmethod
     def forward(ctx: Any, packed: Tensor, deal: Tensor, collect: Tensor) -> Tensor:
@@ -68,12 +69,12 @@ class _Deal(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        # Places that hold no position get no gradient: a causal mask hides them, and their output is dropped.
+        # Padding needs no gradient: the causal mask hides it, and its output is dropped.
         return grad.index_select(0, ctx.collect), None, None
 
 
 class _Collect(torch.autograd.Function):
-    """Back from rows. No place is taken twice, so its gradient is put, not added, there."""
+    """Copies rows back to packed vectors. No row is read twice, so its gradient is copied, not accumulated."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, collect: Tensor) -> Tensor:
@@ -86,8 +87,10 @@ class _Collect(torch.autograd.Function):
 
 
 def fused(device: torch.device) -> bool:
-    """Whether torch's own attention is faster. On a CPU it is not: its backward pass alone took twice a plain product's
-    time. Elsewhere it chooses a kernel by what the device can do; none of these was timed.
+    """Returns whether to use torch's fused attention: not on a CPU, where plain matrix products are faster.
+
+    On a CPU the backward pass of the fused kernel alone took twice the time of plain products. On other devices torch
+    chooses the kernel; none was timed.
     """
     return device.type != "cpu"
 
@@ -95,11 +98,15 @@ def fused(device: torch.device) -> bool:
 def packed_attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """Attention within each packed sequence.
+    """Computes attention within each packed sequence, as an attention function of transformers.
 
     Args:
-        query: (1, heads, T, width); key and value may have fewer heads, shared by groups.
-        attention_mask: what `packed_mask` made.
+        module: attention module (unused).
+        query: (1, heads, T, width) queries.
+        key: (1, groups, T, width) keys; fewer heads than queries in grouped-query attention.
+        value: (1, groups, T, width) values.
+        attention_mask: result of `packed_mask`.
+        options: `scaling` and `softcap`; others are ignored.
 
     Returns:
         (1, T, heads, width)
@@ -109,11 +116,12 @@ def packed_attention(
     b, w, shared = layout.rows, layout.width, key.shape[1]
 
     def rows(x: Tensor) -> Tensor:
-        """(1, heads, T, width) → (B, heads, W, width)"""
+        """Copies packed vectors (1, heads, T, width) to rows (B, heads, W, width)."""
         vectors = x[0].transpose(0, 1).reshape(-1, x.shape[-1])
         return _Deal.apply(vectors, *layout.by_heads(x.shape[1])).view(b, -1, w, x.shape[-1])
 
     def packed_again(x: Tensor) -> Tensor:
+        """Copies rows (B, heads, W, width) to packed vectors (1, T, heads, width)."""
         _, collect = layout.by_heads(query.shape[1])
         return _Collect.apply(x.reshape(-1, x.shape[-1]), collect).view(1, -1, query.shape[1], x.shape[-1])
 
@@ -137,7 +145,7 @@ def packed_attention(
 
 
 def packed_mask(*args: Any, local_size: int | None = None, **options: Any) -> Tensor | None:
-    """Stands where a mask would: the width of a sliding window is all that the attention has to be told."""
+    """Returns the width of the sliding window, or None, in place of a mask: `packed_attention` needs no more."""
     return None if local_size is None else torch.tensor(local_size)
 
 
@@ -146,22 +154,27 @@ AttentionMaskInterface.register(NAME, packed_mask)
 
 
 def leave_attention_as_it_is() -> None:
-    """Where layers are compiled: the layout changes with each batch, and would have them compiled again and again."""
+    """Excludes packed attention from torch.compile: its layout changes with each batch, so it would recompile."""
     AttentionInterface.register(NAME, torch.compiler.disable(packed_attention))
 
 
 class packed:
-    """Within it, the model of that configuration takes (1, T) packed sequences of a layout. It can be entered again."""
+    """Context manager in which a model takes packed sequences (1, T, dim). It can be entered again.
+
+    Args:
+        config: configuration of the model.
+        layout: layout of the packed sequences.
+    """
 
     now: ClassVar[packed | None] = None
-    """That of the forward pass under way."""
+    """Packing of the current forward pass; None outside one."""
 
     def __init__(self, config: PreTrainedConfig, layout: Layout) -> None:
         self.config, self.layout = config, layout
 
     def __enter__(self) -> None:
-        packed.now, self.own = self, self.config._attn_implementation
+        packed.now, self.previous = self, self.config._attn_implementation
         self.config._attn_implementation = NAME
 
     def __exit__(self, *_: object) -> None:
-        packed.now, self.config._attn_implementation = None, self.own
+        packed.now, self.config._attn_implementation = None, self.previous

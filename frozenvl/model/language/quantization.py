@@ -1,4 +1,4 @@
-"""A language model in 8 or 4 bits a weight, by bitsandbytes: on CUDA alone, and not run by this project's tests."""
+"""Quantisation of the language model to 8 or 4 bits per weight, with bitsandbytes on CUDA. The tests do not run it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def quantized(how: Quantization) -> dict[str, Any]:
-    """Options of transformers' `from_pretrained`, for this process's device.
+    """Returns options of transformers' `from_pretrained` for this process's device.
 
     Raises:
-        UserError: without CUDA, or without bitsandbytes.
+        UserError: if CUDA or bitsandbytes is missing.
     """
     missing = [
         *(() if torch.cuda.is_available() else ("a CUDA device",)),

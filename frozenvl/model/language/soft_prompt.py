@@ -1,4 +1,4 @@
-"""What is learned to stand in front of every sequence."""
+"""Interface of soft prompts, which are prepended to every sequence."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from transformers import Cache
 
 
 class SoftPrompt:
-    """Vectors at the input, or keys and values: one of the two methods gives something."""
+    """Learned soft prompt. A subclass overrides one method: `vectors` at the input, or `cache` in every layer."""
 
     length: int
-    """Positions."""
+    """Number of positions."""
 
     def vectors(self) -> Tensor | None:
-        """(length, dim)."""
+        """Returns the learned input embeddings (length, dim); None if the prompt is keys and values."""
         return None
 
     def cache(self, rows: int) -> Cache | None:
-        """A new cache of so many rows."""
+        """Returns a new cache of the learned keys and values for `rows` sequences; None if the prompt is embeddings."""
         return None

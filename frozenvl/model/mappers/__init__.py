@@ -1,4 +1,4 @@
-"""Mappers: an image's features to `k` vectors in the language model's input space. A file for each."""
+"""Mappers, one file each: image features to `k` vectors in the language model's input space."""
 
 from frozenvl.model.mappers.linear import Linear
 from frozenvl.model.mappers.mapper import Mapper

@@ -1,4 +1,4 @@
-"""One linear map of all features."""
+"""Linear mapper: one linear map of all features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frozenvl.model.mappers.mapper import Mapper
 
 
 class Linear(Mapper):
-    """One linear map to k·dim numbers (Frozen, section 3)."""
+    """Linear mapper: one linear map from all features to all prefix vectors (Frozen, section 3)."""
 
     def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:
         super().__init__(channels, tokens, dim, k, **options)

@@ -1,4 +1,4 @@
-"""The interface of mappers: an image's features to `k` vectors in the language model's input space."""
+"""`Mapper`, the interface of mappers: image features to `k` vectors in the language model's input space."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from frozenvl.util.errors import UserError
 
 
 class Mapper(Part, ABC):
-    """A mapper. A new one takes the first four numbers, then options of its own and these, and writes `map`.
+    """Base class of mappers. A subclass takes the first four arguments, its own and `**options`; it implements `map`.
 
     Args:
-        channels: width of a feature vector.
-        tokens: feature vectors per image.
-        dim: width of the language model's embeddings.
-        k: prefix vectors per image.
-        norm: whether prefix vectors go through a LayerNorm (MAGMA). Its gain starts at the typical size of the
-            language model's own embeddings.
-        prefix_dropout: on the prefix vectors (LiMBeR, MAGMA: 0.1).
+        channels: dimension of a feature vector.
+        tokens: number of feature vectors per image.
+        dim: dimension of the language model's embeddings.
+        k: number of prefix vectors per image.
+        norm: whether to apply a LayerNorm to the prefix vectors (MAGMA). Its gain starts at the root mean square of
+            the language model's embeddings.
+        prefix_dropout: dropout rate of the prefix vectors (LiMBeR, MAGMA: 0.1).
 
     Shapes:
         forward: (N, tokens, channels) → (N, k, dim).
@@ -37,19 +37,24 @@ class Mapper(Part, ABC):
 
     @abstractmethod
     def map(self, features: Tensor) -> Tensor:
-        """(N, tokens, channels) → (N, k, dim)."""
+        """Maps features (N, tokens, channels) to prefix vectors (N, k, dim)."""
 
     def forward(self, features: Tensor) -> Tensor:
         return self.last(self.map(features))
 
     @torch.no_grad()
     def start_like(self, embeddings: Tensor) -> None:
-        """A prefix LayerNorm starts at the typical size of some embeddings: (n, dim)."""
+        """Sets the gain of the prefix LayerNorm, if any, to the root mean square of embeddings (n, dim)."""
         for module in self.last:
             if isinstance(module, nn.LayerNorm):
                 module.weight.fill_(embeddings.float().pow(2).mean().sqrt())
 
 
 def check_heads(dim: int, heads: int) -> None:
+    """Checks that the number of attention heads divides the dimension.
+
+    Raises:
+        UserError: if it does not.
+    """
     if dim % heads:
         raise UserError(f"{heads} heads do not divide the width of the embeddings, {dim}; change `heads`")

@@ -1,4 +1,4 @@
-"""A multilayer perceptron on all features."""
+"""MLP mapper: a multilayer perceptron on all features."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from frozenvl.model.mappers.mapper import Mapper
 
 
 class MLP(Mapper):
-    """One hidden layer (ClipCap's MLP), on normalised features.
+    """MLP mapper: a LayerNorm and one hidden layer on all features (ClipCap's MLP).
 
     Args:
         hidden: width of the hidden layer.
-        dropout: on the hidden layer.
+        dropout: dropout rate of the hidden layer.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A linear map of each feature vector."""
+"""Patch-wise linear mapper: a linear map of each feature vector."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from frozenvl.util.errors import UserError
 
 
 class PatchLinear(Mapper):
-    """One linear map over each feature vector (LiMBeR): as many prefix vectors as features.
+    """Patch-wise linear mapper: each feature vector becomes one prefix vector (LiMBeR), so k = tokens.
 
     Raises:
-        UserError: where k is another number.
+        UserError: if k is not the number of feature vectors.
     """
 
     def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:

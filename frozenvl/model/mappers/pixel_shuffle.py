@@ -1,4 +1,4 @@
-"""Neighbouring feature vectors concatenated, then mapped."""
+"""Pixel-shuffle mapper: concatenates neighbouring feature vectors, then maps them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from frozenvl.util.errors import UserError
 
 
 class PixelShuffle(Mapper):
-    """Cells that lie together become one vector, and one hidden layer maps it (nanoVLM).
+    """Pixel-shuffle mapper: concatenates each square of neighbouring cells, then applies one hidden layer (nanoVLM).
 
     Args:
-        hidden: width of the hidden layer; by default that of the embeddings.
+        hidden: width of the hidden layer; by default the dimension of the embeddings.
 
     Raises:
-        UserError: where features are no square map that falls into k squares.
+        UserError: if the features are not a square map that divides into k squares.
     """
 
     def __init__(

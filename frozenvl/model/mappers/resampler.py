@@ -1,4 +1,4 @@
-"""Learned queries that attend to the features."""
+"""Resampler mapper: learned queries that attend to the features."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from frozenvl.model.mappers.mapper import Mapper, check_heads
 
 
 class Resampler(Mapper):
-    """k learned queries that attend to each other and to the features (Q-Former, perceiver resampler).
+    """Resampler mapper: k learned queries attend to each other and to the features (Q-Former, Perceiver resampler).
 
     Args:
-        layers: of self-attention, cross-attention and a hidden part each.
-        heads: of each attention.
-        ratio: width of the hidden part, over that of the embeddings.
+        layers: number of layers (self-attention, cross-attention, feed-forward).
+        heads: number of attention heads.
+        ratio: width of the feed-forward part ÷ dimension of the embeddings.
 
     Raises:
-        UserError: where heads do not divide the width of the embeddings.
+        UserError: if `heads` does not divide the dimension of the embeddings.
     """
 
     def __init__(
@@ -44,6 +44,6 @@ class Resampler(Mapper):
         self.layers = nn.TransformerDecoder(layer, layers)
 
     def map(self, features: Tensor) -> Tensor:
-        entered = self.enter(features) + self.positions
-        queries = self.queries.to(entered.dtype).expand(len(features), -1, -1)
-        return self.layers(queries, entered)
+        inputs = self.enter(features) + self.positions
+        queries = self.queries.to(inputs.dtype).expand(len(features), -1, -1)
+        return self.layers(queries, inputs)

@@ -1,4 +1,4 @@
-"""A transformer over features and learned constants."""
+"""Transformer mapper: a transformer over features and learned constants."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from frozenvl.model.mappers.mapper import Mapper, check_heads
 
 
 class Transformer(Mapper):
-    """A transformer over the features and k learned constants, whose outputs are the prefix (ClipCap).
+    """Transformer mapper over the features and k learned constants. The constants' outputs are the prefix (ClipCap).
 
     Args:
-        length: vectors that each feature vector becomes before (ClipCap's `clip_length`, 10).
-        layers: of the transformer.
-        heads: of each layer.
-        ratio: width of a layer's hidden part, over that of the embeddings.
+        length: number of input vectors that each feature vector is projected to (ClipCap's `clip_length`, 10).
+        layers: number of layers.
+        heads: number of attention heads.
+        ratio: width of the feed-forward part ÷ dimension of the embeddings.
 
     Raises:
-        UserError: where heads do not divide the width of the embeddings.
+        UserError: if `heads` does not divide the dimension of the embeddings.
     """
 
     def __init__(
@@ -47,6 +47,6 @@ class Transformer(Mapper):
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     def map(self, features: Tensor) -> Tensor:
-        entered = self.enter(features).unflatten(2, (self.length, self.dim)).flatten(1, 2) + self.positions
-        constants = self.constants.to(entered.dtype).expand(len(features), -1, -1)
-        return self.layers(torch.cat([entered, constants], dim=1))[:, -self.k :]
+        inputs = self.enter(features).unflatten(2, (self.length, self.dim)).flatten(1, 2) + self.positions
+        constants = self.constants.to(inputs.dtype).expand(len(features), -1, -1)
+        return self.layers(torch.cat([inputs, constants], dim=1))[:, -self.k :]

@@ -1,4 +1,4 @@
-"""Tunings: what is trained of, or beside, the language model. These are the baselines of a visual prefix."""
+"""Tunings of the language model: finetuning, LoRA, adapters and soft prompts. They are baselines for Frozen."""
 
 from frozenvl.model.tuning.adapters import Adapters
 from frozenvl.model.tuning.finetuned import Finetuned

@@ -1,4 +1,4 @@
-"""Adapters: bottlenecks behind the feed-forward parts."""
+"""Adapters: bottleneck layers after the feed-forward parts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from frozenvl.util.errors import UserError
 
 
 class Adapters(Tuning):
-    """A bottleneck after each layer's feed-forward part, added to what comes out of it (MAGMA).
+    """Adapters: a residual bottleneck after each layer's feed-forward part (MAGMA).
 
     Args:
-        reduction: width of the model over that of the bottleneck.
+        reduction: dimension of the model ÷ width of the bottleneck.
     """
 
     NAMES = ("mlp", "ffn", "feed_forward", "block_sparse_moe")
+    """Names of the feed-forward part in transformers' layers."""
 
     def __init__(self, reduction: int = 4) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class Adapters(Tuning):
 
 
 class Bottleneck(nn.Module):
-    """x + up(gelu(down(x))), at first x."""
+    """Residual bottleneck: x + up(gelu(down(x))). It starts as the identity."""
 
     def __init__(self, dim: int, narrow: int) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class Bottleneck(nn.Module):
         return x + self.up(nn.functional.gelu(self.down(wide))).to(x.dtype)
 
     def after(self, module: nn.Module, inputs: Any, output: Any) -> Any:
-        """Forward hook on the feed-forward part. A mixture of experts returns a tuple; its first item is changed."""
+        """Applies the bottleneck, as a forward hook; of a tuple (mixture of experts), to the first item."""
         if isinstance(output, tuple):
             return self(output[0]), *output[1:]
         return self(output)

@@ -1,4 +1,4 @@
-"""The whole language model trained."""
+"""Finetuning of the whole language model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from frozenvl.util.errors import UserError
 
 
 class Finetuned(Tuning):
-    """All weights of the language model are trained ("Frozen finetuned", at a rate of 1e-5; with random weights to
-    start from, "Frozen scratch").
+    """Finetuning of all weights of the language model.
+
+    It is "Frozen finetuned" at a learning rate of 1e-5, and "Frozen scratch" if the weights start random.
     """
 
     def attach(self, language: FrozenLanguageModel) -> None:

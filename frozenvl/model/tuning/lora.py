@@ -1,4 +1,4 @@
-"""LoRA: low-rank changes to linear layers."""
+"""LoRA: low-rank updates of linear layers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from frozenvl.util.errors import UserError
 
 
 class LoRA(Tuning):
-    """Low-rank changes to some of its products (PEFT).
+    """LoRA: low-rank updates of some of the language model's linear layers (PEFT).
 
     Args:
-        rank: of each change.
-        alpha: a change is scaled by alpha / rank.
-        targets: names of the modules; by default those that PEFT knows for the architecture.
-        dropout: on what goes into a change.
+        rank: rank of each update.
+        alpha: scaling of the updates, which are multiplied by alpha / rank.
+        targets: names of the modules to update; by default PEFT's choice for the architecture.
+        dropout: dropout rate of the input of each update.
     """
 
     def __init__(
@@ -31,7 +31,11 @@ class LoRA(Tuning):
         }
 
     def attach(self, language: FrozenLanguageModel) -> None:
-        from peft import LoraConfig, TaskType, inject_adapter_in_model  # late: takes seconds
+        from peft import (
+            LoraConfig,
+            TaskType,
+            inject_adapter_in_model,
+        )  # imported late, because it takes seconds
 
         try:
             inject_adapter_in_model(LoraConfig(task_type=TaskType.CAUSAL_LM, **self.settings), language.model)

@@ -1,4 +1,4 @@
-"""Soft prompts: learned vectors, or keys and values, in front of every sequence."""
+"""Soft prompts: prompt tuning (learned input vectors) and prefix tuning (learned keys and values)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from frozenvl.util.errors import UserError
 
 
 class PromptTuning(Tuning, SoftPrompt):
-    """Learned vectors at the input, in front of every sequence (PEFT): a prefix that looks at no image.
+    """Prompt tuning: learned input vectors in front of every sequence (PEFT). They do not depend on images.
 
     Args:
-        length: vectors.
+        length: number of vectors.
     """
 
     def __init__(self, length: int = 10) -> None:
@@ -37,7 +37,7 @@ class PromptTuning(Tuning, SoftPrompt):
             num_transformer_submodules=1,
         )
         self.prompt = PromptEmbedding(config, language.model.get_input_embeddings())
-        with torch.no_grad():  # of the embeddings' size, not PEFT's unit normal
+        with torch.no_grad():  # scaled to the size of the embeddings; PEFT starts from a unit normal
             self.prompt.embedding.weight.mul_(language.some_embeddings().float().pow(2).mean().sqrt())
         language.prepend(self)
 
@@ -46,13 +46,13 @@ class PromptTuning(Tuning, SoftPrompt):
 
 
 class PrefixTuning(Tuning, SoftPrompt):
-    """Learned keys and values in front of every sequence, in every layer (PEFT).
+    """Prefix tuning: learned keys and values in front of every sequence, in every layer (PEFT).
 
-    They start as those of real tokens, far apart in the vocabulary: with random ones, PEFT's start, a model first has
-    to find its way back to text (Li and Liang 2021, section 7.4).
+    They start as keys and values of real tokens, evenly spaced in the vocabulary. PEFT's random start trains worse
+    (Li and Liang 2021, section 7.4).
 
     Args:
-        length: positions.
+        length: number of positions.
     """
 
     def __init__(self, length: int = 10) -> None:
@@ -70,25 +70,27 @@ class PrefixTuning(Tuning, SoftPrompt):
         config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=self.length)
         try:
             with warnings.catch_warnings():
-                # What PEFT asks of transformers is to be renamed.
+                # PEFT uses names that transformers has deprecated.
                 warnings.simplefilter("ignore", FutureWarning)
                 peft: Any = get_peft_model(language.model, config)
             layers = peft.get_prompt(1).layers
-        except ValueError:  # it has no attention heads
+        except ValueError:  # the model has no attention heads
             layers = [None]
         if any(type(layer) is not DynamicLayer for layer in layers):
             raise UserError(
                 f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
             )
         tokens = language.some_embeddings(self.length)[None]
-        if not tokens.is_meta:  # a plan's have no content
-            read = language.read(tokens, torch.tensor([self.length], device=tokens.device))
-            initialize_kv_prefix_from_past_key_values(peft, past_key_values=read.cache)
+        if not tokens.is_meta:  # `frozenvl plan` builds models without values
+            past = language.read(tokens, torch.tensor([self.length], device=tokens.device))
+            initialize_kv_prefix_from_past_key_values(peft, past_key_values=past.cache)
         peft.prompt_tokens[peft.active_adapter] = torch.arange(
             self.length, device="cpu"
-        )  # numbers, in a plan too
+        )  # real values even if the model is on the meta device
         self.encoder = peft.prompt_encoder
-        self._peft = [peft]  # which holds the language model: not a part of this one
+        self._peft = [
+            peft
+        ]  # in a list, because it holds the language model, which must not become a submodule
         language.prepend(self)
 
     def cache(self, rows: int) -> Cache:

@@ -1,4 +1,4 @@
-"""The interface of tunings: what is trained of, or beside, the language model."""
+"""`Tuning`, the interface of tunings: weights of, or added to, the language model that are trained."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from frozenvl.util.errors import UserError
 
 
 def at_least_one(name: str, number: int) -> int:
-    """The number, where that is one.
+    """Returns the number if it is 1 or more.
+
+    Args:
+        name: name of the argument, for the message.
+        number: value to check.
 
     Raises:
-        UserError: where it is less.
+        UserError: if it is less than 1.
     """
     if number < 1:
         raise UserError(f"model.tuning: {name} is {number}; give 1 or more")
@@ -21,12 +25,12 @@ def at_least_one(name: str, number: int) -> int:
 
 
 class Tuning(Part, ABC):
-    """What is trained of, or beside, a language model."""
+    """Base class of tunings, which train weights of a language model or weights added to it."""
 
     @abstractmethod
     def attach(self, language: FrozenLanguageModel) -> None:
-        """Takes its place in a language model, once.
+        """Attaches the tuning to a language model, once.
 
         Raises:
-            UserError: where it cannot.
+            UserError: if the architecture does not support it.
         """

@@ -1,4 +1,4 @@
-"""Image encoders: pixels to features. One file for each library that they come from."""
+"""Image encoders, one file per library: pixels to features."""
 
 from frozenvl.model.vision.encoder import PixelEncoder, VisionEncoder
 from frozenvl.model.vision.huggingface import HFEncoder

@@ -1,4 +1,4 @@
-"""What every image encoder does alike: normalisation, which vectors of the last layer it gives, what is trained."""
+"""Base classes of image encoders: normalisation, output grid, and the choice of trained blocks."""
 
 from __future__ import annotations
 
@@ -16,41 +16,44 @@ from frozenvl.model.processor import ImageReader, Pixels
 from frozenvl.util.errors import UserError
 
 Grid: TypeAlias = int | Literal["all", "head"]
-"""What an encoder gives of its last layer:
+"""Output of an encoder's last layer:
 
-- a number g: its map (patches of a transformer, class token left out) averaged into g × g cells; 1 is global average
-  pooling;
+- a number g: the feature map (patches of a transformer, without class token) averaged into g × g cells; 1 is global
+  average pooling;
 - `all`: every vector, class token included;
-- `head`: the one vector that the model's own classifier or projection is given.
+- `head`: the one pooled vector that the model's own classifier or projection takes.
 """
 
 
 class VisionEncoder(Part, ABC):
-    """What gives images their features, (N, tokens, channels)."""
+    """Base class of encoders, which turn images into features (N, tokens, channels)."""
 
     name: str
     tokens: int
+    """Number of feature vectors per image."""
     channels: int
+    """Dimension of a feature vector."""
     trainable: bool
+    """True if any weight of the encoder is trained."""
     fingerprint: str
-    """What the features depend on beside the images."""
+    """Hash of all that the features depend on besides the images."""
     model: Any
 
     def identity(self) -> dict[str, Any]:
-        """Its name; and its fingerprint, unless it is trained: then a checkpoint holds its weights."""
+        """Returns the name and, if the encoder is frozen, the fingerprint. Checkpoints hold weights of trained ones."""
         return {"vision": self.name} | ({} if self.trainable else {"vision_weights": self.fingerprint})
 
     @abstractmethod
     def reader(self, scaled: bool = True) -> ImageReader:
-        """How it is given images.
+        """Returns the image reader that makes this encoder's input.
 
         Args:
-            scaled: whether large JPEGs are decoded at reduced size.
+            scaled: whether large JPEGs are decoded at a reduced size.
         """
 
 
 class PixelEncoder(VisionEncoder):
-    """An encoder that looks at pixels. A new one calls `adopt` with its model, and writes `last`.
+    """Base class of encoders that take pixels. A subclass calls `adopt` with its model; it implements `last`, `blocks`.
 
     Shapes:
         forward: (N, 3, size, size) uint8 pixels → (N, tokens, channels).
@@ -62,17 +65,19 @@ class PixelEncoder(VisionEncoder):
 
     @abstractmethod
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """The last layer's vectors before its map (N, 0 or more, channels), and the map (N, channels, height, width).
-
-        With grid `head` the one vector is all that comes first, and the map is not looked at.
+        """Returns the last layer's class tokens and feature map.
 
         Args:
-            pixels: (N, 3, size, size), normalised.
+            pixels: (N, 3, size, size) normalised pixels.
+
+        Returns:
+            The vectors before the map, (N, 0 or more, channels), and the map, (N, channels, height, width). With grid
+            `head`: the pooled vector, (N, 1, channels); the second value is then ignored.
         """
 
     @abstractmethod
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
-        """The model's parameters, block by block from the image onwards."""
+        """Returns the parameters of each block of the model, from input to output."""
 
     def reader(self, scaled: bool = True) -> Pixels:
         return Pixels(self.size, scaled)
@@ -89,20 +94,26 @@ class PixelEncoder(VisionEncoder):
         moving_statistics: bool,
         facts: str = "",
     ) -> None:
-        """Takes over a model.
+        """Sets the model and its settings, and runs it once to find `tokens` and `channels`.
 
         Args:
-            trainable: whether all its weights are trained, none, or those of its last so many blocks.
-            moving_statistics: whether batch normalisation goes on averaging while it is trained.
-            facts: what features depend on beside weights, size, normalisation and grid.
+            name: name of the encoder, for messages and checkpoints.
+            model: model that `last` runs.
+            size: side of the input in pixels.
+            mean: mean of each colour channel, for pixels from 0 to 1.
+            std: standard deviation of each colour channel.
+            grid: output of the last layer.
+            trainable: True to train all weights, False to train none, or the number of last blocks to train.
+            moving_statistics: whether training updates the running statistics of batch normalisation.
+            facts: other settings that features depend on besides weights, size, normalisation and grid.
 
         Raises:
-            UserError: where it has no such grid, or fewer blocks.
+            UserError: if the grid is not valid, or the model has fewer blocks than `trainable`.
         """
         if grid not in ("all", "head") and (not isinstance(grid, int) or grid < 1):
             raise UserError(f"vision encoder {name!r}: grid is {grid!r}; it is all, head, or cells a side")
         self.name, self.model, self.size, self.grid = name, model, size, grid
-        # Channels last: 13 ms an image in place of 20, in bf16 on two cores.
+        # Channels last takes 13 ms per image instead of 20, in bf16 on two cores.
         self.model.to(memory_format=torch.channels_last)
         for key, values in {"mean": mean, "std": std}.items():
             self.register_buffer(key, torch.tensor(list(values)).view(1, 3, 1, 1), persistent=False)
@@ -121,12 +132,12 @@ class PixelEncoder(VisionEncoder):
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:32]
         with torch.no_grad():
             self.eval()
-            self.tokens, self.channels = 0, 0  # of nothing, until it is seen
+            self.tokens, self.channels = 0, 0  # measured below
             _, self.tokens, self.channels = self(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape
             self.train()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        if not len(pixels):  # batch statistics of nothing would move
+        if not len(pixels):  # an empty batch would change batch statistics
             return self.mean.new_zeros(0, self.tokens, self.channels)
         normal = (pixels / 255 - self.mean) / self.std
         first, maps = self.last(normal.contiguous(memory_format=torch.channels_last))
@@ -137,7 +148,7 @@ class PixelEncoder(VisionEncoder):
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)
 
     def train(self, mode: bool = True) -> PixelEncoder:
-        """A frozen encoder stays in eval mode, and so do batch statistics that are not to move."""
+        """Sets the mode. A frozen encoder stays in eval mode, and so does batch normalisation with fixed statistics."""
         super().train(mode and self.trainable)
         if not self.moving_statistics:
             for module in self.modules():
@@ -147,7 +158,11 @@ class PixelEncoder(VisionEncoder):
 
 
 def as_map(vectors: Tensor, name: str) -> Tensor:
-    """(N, side · side, channels) patches → (N, channels, side, side)."""
+    """Reshapes patches (N, side · side, channels) to a map (N, channels, side, side).
+
+    Raises:
+        UserError: if the number of patches is not a square.
+    """
     side = round(vectors.shape[1] ** 0.5)
     if side * side != vectors.shape[1]:
         raise UserError(

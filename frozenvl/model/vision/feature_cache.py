@@ -1,8 +1,8 @@
-"""Features of a frozen encoder, computed once per image and kept on disk.
+"""Feature cache: features of a frozen encoder, computed once per image and kept on disk.
 
-A cache is a folder of segments that are only ever added: a file of features with the digests of the images they
-belong to. A segment appears whole or not at all, so runs may be killed, and may share a cache while they fill it: each
-takes pieces that no other is at.
+A cache is a folder of segments: files with features and the digests of their images. Segments are only ever added, each
+atomically. So runs may be killed, and several runs may fill a cache together: each computes segments that no other run
+has locked.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import write_atomically
 
 SEGMENT = 1024
-"""Images in a segment: what a kill can cost."""
+"""Number of images in a segment. A killed run loses at most one segment."""
 BATCH = 32
-"""Images that are read ahead while others are encoded."""
+"""Number of images that are read while the batch before is encoded."""
 
 
 class FeatureCache:
-    """Features by image content, for one encoder in one precision.
+    """Features by image digest, for one encoder in one precision.
 
     Args:
-        identity: everything that the features depend on beside the image.
-        shape: (tokens, channels) of one image.
-        dtype: in which they are kept.
+        identity: everything that the features depend on besides the image, as text.
+        shape: shape (tokens, channels) of one image's features.
+        dtype: type of the stored features.
+        folder: folder of caches; by default `features` in the project's cache folder.
     """
 
     def __init__(
@@ -50,25 +51,27 @@ class FeatureCache:
         self.folder = (folder or home() / "features") / key
         self.shape, self.dtype = shape, dtype
         self._segments: dict[str, Tensor] = {}
-        self._where: dict[str, tuple[str, int]] = {}
+        self._locations: dict[str, tuple[str, int]] = {}
 
     def load(self) -> None:
-        """Sees the segments on disk that it has not seen, by memory map."""
+        """Memory-maps the segments on disk that are not loaded yet."""
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self._segments:
                 with safe_open(path, framework="pt") as file:
                     self._segments[path.name] = file.get_tensor("features")
                     digests = json.loads(file.metadata()["digests"])
-                self._where.update((digest, (path.name, row)) for row, digest in enumerate(digests))
+                self._locations.update((digest, (path.name, row)) for row, digest in enumerate(digests))
 
     def __contains__(self, digest: str) -> bool:
-        return digest in self._where
+        return digest in self._locations
 
     def row(self, digest: str) -> Tensor:
-        name, row = self._where[digest]
+        """Returns the features (tokens, channels) of an image."""
+        name, row = self._locations[digest]
         return self._segments[name][row]
 
     def add(self, digests: Sequence[str], features: Tensor) -> None:
+        """Writes a segment with the features (N, tokens, channels) of N images."""
         data = save({"features": features.contiguous()}, metadata={"digests": json.dumps(list(digests))})
         write_atomically(self.folder / f"{uuid.uuid4().hex}.safetensors", data)
 
@@ -82,29 +85,32 @@ class FeatureCache:
         barrier: Callable[[], None] = lambda: None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> CachedFeatures:
-        """Computes what is missing, each rank its share, and returns a reader of these images' features.
+        """Computes missing features, each rank a share of them, and returns a reader of the images' features.
 
         Args:
             images: all images of a run.
-            reader: gives pixels.
-            encode: (N, 3, size, size) pixels → (N, tokens, channels).
-            progress: called with images done and images to do.
+            reader: image reader that gives pixels.
+            encode: function from pixels (N, 3, size, size) to features (N, tokens, channels).
+            rank: rank of this process.
+            world_size: number of ranks.
+            barrier: function that waits for all ranks.
+            progress: function called with the number of images done and their total.
         """
         wanted: dict[Image, str] = {}
         for image in images:
             try:
                 wanted[image] = image.digest
-            except UnreadableImage:  # is counted where its sample is wanted
+            except UnreadableImage:  # counted and reported when its sample is loaded
                 continue
         distinct = sorted(
             {digest: image for image, digest in wanted.items()}.items(), key=lambda item: item[0]
         )
         self.load()
-        # A share does not depend on what a rank sees: another may have added to the folder already.
+        # Shares are taken of all images, not of missing ones: ranks may see different states of the folder.
         self._compute(distinct[rank::world_size], reader, encode, progress)
         barrier()
         self.load()
-        # Where the ranks share no folder, each computes the others' shares too.
+        # If ranks share no folder, each computes the shares of the others too.
         self._compute(distinct, reader, encode, progress)
         self.load()
         return CachedFeatures(self, wanted)
@@ -117,17 +123,17 @@ class FeatureCache:
         progress: Callable[[int, int], None],
     ) -> None:
         todo = [(digest, image) for digest, image in wanted if digest not in self]
-        left, refused, done = deque(pieces(todo, SEGMENT)), 0, 0
+        segments, refusals, done = deque(pieces(todo, SEGMENT)), 0, 0
         with ThreadPoolExecutor(1) as ahead:
-            while left:
-                segment = left.popleft()
-                # Where another run is at it, others come first; what is left at the end is waited for.
-                with self._lock(segment[0][0], wait=refused > len(left)) as mine:
-                    if not mine:
-                        left.append(segment)
-                        refused += 1
+            while segments:
+                segment = segments.popleft()
+                # Segments that another run has locked are tried again later; wait only if all the rest are locked.
+                with self._lock(segment[0][0], wait=refusals > len(segments)) as locked:
+                    if not locked:
+                        segments.append(segment)
+                        refusals += 1
                         continue
-                    refused = 0
+                    refusals = 0
                     self.load()
                     missing = [item for item in segment if item[0] not in self]
                     done += len(segment) - len(missing)
@@ -142,7 +148,7 @@ class FeatureCache:
         encode: Callable[[Tensor], Tensor],
         ahead: ThreadPoolExecutor,
     ) -> Iterator[int]:
-        """Encodes images batch by batch, telling how many, and adds their features."""
+        """Encodes images batch by batch and adds their features as one segment. Yields the size of each batch."""
         digests: list[str] = []
         rows = []
         batches = list(pieces(segment, BATCH))
@@ -150,11 +156,11 @@ class FeatureCache:
             return
         pending = ahead.submit(readable_part, batches[0], reader)
         for batch, following in zip(batches, [*batches[1:], None], strict=True):
-            read, pixels = pending.result()
+            read_digests, pixels = pending.result()
             if following is not None:
                 pending = ahead.submit(readable_part, following, reader)
-            if read:
-                digests += read
+            if read_digests:
+                digests += read_digests
                 rows.append(encode(pixels).to("cpu", self.dtype))
             yield len(batch)
         if digests:
@@ -162,7 +168,7 @@ class FeatureCache:
 
     @contextmanager
     def _lock(self, name: str, wait: bool) -> Iterator[bool]:
-        """Whether this run alone is at a piece; where the file system knows no locks, two may do the same work."""
+        """Locks a segment; yields whether it got the lock. Without file locks, two runs may do the same work."""
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.folder.with_suffix(".locks") / f"{name[:16]}.lock")
@@ -171,7 +177,10 @@ class FeatureCache:
         except Timeout:
             yield False
             return
-        except (NotImplementedError, OSError):  # filelock raises the first on file systems without locks
+        except (
+            NotImplementedError,
+            OSError,
+        ):  # filelock raises NotImplementedError on file systems without locks
             pass
         try:
             yield True
@@ -180,7 +189,7 @@ class FeatureCache:
 
 
 class CachedFeatures:
-    """An image reader that finds features in place of pixels; nothing is decoded."""
+    """Image reader that gives cached features. No image is decoded."""
 
     stage: Stage = "features"
 
@@ -188,10 +197,11 @@ class CachedFeatures:
         self.cache, self.digest_of = cache, digest_of
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, tokens, channels).
+        """Returns the features (N, tokens, channels).
 
         Raises:
-            UnreadableImage: for an image that has no features, since its pixels could not be read.
+            UnreadableImage: if an image has no features because its pixels cannot be read.
+            UserError: if a readable image has no features.
         """
         rows = [self._row(image) for image in images]
         return torch.stack(rows) if rows else torch.zeros(0, *self.cache.shape, dtype=self.cache.dtype)
@@ -210,7 +220,7 @@ class CachedFeatures:
 
 
 def readable_part(batch: list[tuple[str, Image]], reader: ImageReader) -> tuple[list[str], Tensor]:
-    """The digests of those images of a batch that can be read, and their pixels."""
+    """Returns the digests and pixels of the readable images of a batch."""
     while True:
         try:
             return [digest for digest, _ in batch], reader([image for _, image in batch])
@@ -221,5 +231,5 @@ def readable_part(batch: list[tuple[str, Image]], reader: ImageReader) -> tuple[
 
 
 def pieces(items: list, size: int) -> Iterator[list]:
-    """Consecutive pieces of at most `size`."""
+    """Yields consecutive pieces of a list, each of at most `size` items."""
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,4 +1,4 @@
-"""Batches of one size: in bf16 a row's result depends on the shape of the tensor that it is computed in."""
+"""Batches of a fixed size, because in bf16 the result of a row depends on the batch size."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import torch
 from torch import Tensor
 
 BATCH = 8
-"""Images that meet the encoder together: it takes as long for each of 32, and fewer may be wanted at a time."""
+"""Number of images per pass through the encoder. Batches of 32 take the same time per image, and pad more."""
 
 
 def in_fixed_batches(function: Callable[[Tensor], Tensor], rows: Tensor, size: int = BATCH) -> Tensor:
-    """Applies a function to batches of one size, the last filled up with zeros that are dropped again.
+    """Applies a function to batches of a fixed size. The last batch is padded with zero rows, which are dropped after.
 
     Args:
-        function: (size, …) → (size, …), each row apart.
-        rows: (N, …)
+        function: function from (size, …) to (size, …) that treats rows independently.
+        rows: (N, …) input.
+        size: batch size.
+
+    Returns:
+        (N, …)
     """
     if not len(rows):
         return function(rows)
     missing = -len(rows) % size
-    full = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
-    return torch.cat([function(batch) for batch in full.split(size)])[: len(rows)]
+    padded = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
+    return torch.cat([function(batch) for batch in padded.split(size)])[: len(rows)]

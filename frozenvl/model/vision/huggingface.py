@@ -1,4 +1,4 @@
-"""Encoders of Hugging Face: vision transformers, and the image towers of CLIP and SigLIP."""
+"""Image encoders from Hugging Face: vision transformers, and the image towers of CLIP and SigLIP."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from frozenvl.util.errors import UserError
 
 
 class HFEncoder(PixelEncoder):
-    """A vision transformer of Hugging Face: ViT, DINOv2, BEiT …, or the image tower of CLIP or SigLIP.
+    """Image encoder from Hugging Face: a ViT, DINOv2, BEiT, …, or the image tower of CLIP or SigLIP.
 
     Args:
         name: Hugging Face name or local folder.
-        grid: cells a side that the patches are averaged into (1 is global average pooling), `all` vectors, class
-            token included, or the one that the model pools for its `head`.
-        layer: whose hidden states these are, -1 being what the model itself gives as its last (of most, after a last
-            norm; CLIP's norm is for its `head` alone); -2 is what LLaVA takes of CLIP. Not for `head`.
-        trainable: whether its weights are trained, or how many of its last layers are; else it runs in eval mode.
-        pretrained: False starts from random weights; the same each time, where they are not trained.
+        grid: number of cells per side that the patches are averaged into (1 is global average pooling), `all` for all
+            vectors, class token included, or `head` for the pooled vector.
+        layer: index of the hidden states to use, unless grid is `head`. -1 is the model's `last_hidden_state` (after
+            the final norm in most models; CLIP norms only the pooled vector). LLaVA uses -2 of CLIP.
+        trainable: whether to train all weights, or the number of last layers to train. A frozen encoder is in eval
+            mode.
+        pretrained: whether to load pretrained weights. False uses random weights; the same each time if they are not
+            trained.
 
     Raises:
-        UserError: where there is no such model, it is no vision transformer, or it pools nothing.
+        UserError: if there is no such model, it is not a vision transformer, or it has no pooled vector for `head`.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class HFEncoder(PixelEncoder):
         super().__init__()
         with loading(name) as where:
             if pretrained:
-                # Some are kept in 16 bits; what is trained is fp32, and the module's precision says the rest.
+                # Some checkpoints are in 16 bits. Training needs fp32; `precision` may cast frozen weights later.
                 model = AutoModel.from_pretrained(where, dtype=torch.float32)
             else:
                 with nullcontext() if trainable else same_random_weights():
@@ -59,20 +61,20 @@ class HFEncoder(PixelEncoder):
         self.adopt(name, model, size, images.image_mean, images.image_std, grid, trainable, False, facts)
 
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        # Not to be told apart in memory: an attention over patches has nothing of the image's channels.
-        found = self.model(pixel_values=pixels.contiguous(), output_hidden_states=self.layer != -1)
+        # Contiguous, because channels last does not help attention over patches.
+        outputs = self.model(pixel_values=pixels.contiguous(), output_hidden_states=self.layer != -1)
         if self.grid == "head":
-            vector = getattr(found, "pooler_output", None)
+            vector = getattr(outputs, "pooler_output", None)
             if vector is None:
                 raise UserError(f"vision encoder {self.name!r} pools nothing; use grid 1 or all")
             return vector[:, None], vector
         if self.layer == -1:
-            vectors = found.last_hidden_state
-        elif -len(found.hidden_states) <= self.layer < len(found.hidden_states):
-            vectors = found.hidden_states[self.layer]
+            vectors = outputs.last_hidden_state
+        elif -len(outputs.hidden_states) <= self.layer < len(outputs.hidden_states):
+            vectors = outputs.hidden_states[self.layer]
         else:
             raise UserError(
-                f"vision encoder {self.name!r} has {len(found.hidden_states)} hidden states; layer is {self.layer}"
+                f"vision encoder {self.name!r} has {len(outputs.hidden_states)} hidden states; layer is {self.layer}"
             )
         before = vectors.shape[1] - self.patches
         return vectors[:, :before], as_map(vectors[:, before:], self.name)
@@ -80,9 +82,9 @@ class HFEncoder(PixelEncoder):
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
         lists = [module for module in self.model.modules() if isinstance(module, nn.ModuleList)]
         layers = [list(layer.parameters()) for layer in max(lists, key=len)]
-        known = {parameter for layer in layers for parameter in layer}
-        # What comes after the layers (a last norm, a pooler) goes with the last of them.
+        layer_parameters = {parameter for layer in layers for parameter in layer}
+        # Parameters after the layers (final norm, pooler) belong to the last block.
         parameters = list(self.model.parameters())
-        end = max(at for at, parameter in enumerate(parameters) if parameter in known)
-        start = min(at for at, parameter in enumerate(parameters) if parameter in known)
+        end = max(at for at, parameter in enumerate(parameters) if parameter in layer_parameters)
+        start = min(at for at, parameter in enumerate(parameters) if parameter in layer_parameters)
         return [parameters[:start], *layers[:-1], [*layers[-1], *parameters[end + 1 :]]]

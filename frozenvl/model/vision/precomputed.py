@@ -1,4 +1,4 @@
-"""Features that were computed elsewhere, in the place of an encoder: none is run, and no image is decoded."""
+"""Precomputed features from a file, in place of an encoder. No encoder runs, and no image is decoded."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from frozenvl.util.errors import UnreadableImage, UserError
 
 
 class Precomputed(VisionEncoder):
-    """Features of images by name, from one file, which is memory-mapped.
+    """Precomputed features, looked up by image name in one memory-mapped file.
 
     Args:
-        features: a .npy file, or a .safetensors file of one tensor: (images, tokens, channels) or (images, channels).
-        names: a text file, a line for each row: an image's file name, with so much of its path as tells it apart, or
-            without its suffix. `black` names the row of what blind models are shown.
+        features: .npy file, or .safetensors file with one tensor: (images, tokens, channels) or (images, channels).
+        names: text file with one image name per row of features. A name is the file name, with or without its suffix
+            and with as much of its path as makes it unique. `black` is the row of the black image for blind models.
 
     Raises:
-        UserError: where there are no such files, or they do not belong together.
+        UserError: if a file cannot be read, or the two do not match.
     """
 
     def __init__(self, features: Path, names: Path) -> None:
@@ -40,19 +40,19 @@ class Precomputed(VisionEncoder):
             raise UserError(
                 f"{features}: {rows.dtype} of {shape}; it takes floating-point (images, tokens, channels)"
             )
-        known = read_names(names)
-        if len(known) != len(self.rows):
+        row_names = read_names(names)
+        if len(row_names) != len(self.rows):
             raise UserError(
-                f"{names}: {len(known)} names for {len(self.rows)} rows of {features}; a line for each"
+                f"{names}: {len(row_names)} names for {len(self.rows)} rows of {features}; a line for each"
             )
-        self.where = {name: row for row, name in enumerate(known)}
-        if len(self.where) < len(known):
-            twice = next(name for row, name in enumerate(known) if self.where[name] != row)
-            raise UserError(f"{names}: {twice!r} stands there twice; name images by more of their path")
+        self.where = {name: row for row, name in enumerate(row_names)}
+        if len(self.where) < len(row_names):
+            duplicate = next(name for row, name in enumerate(row_names) if self.where[name] != row)
+            raise UserError(f"{names}: {duplicate!r} stands there twice; name images by more of their path")
         self.name, self.trainable = str(features), False
         self.tokens, self.channels = self.rows.shape[1:]
-        picked = self.rows[:: max(1, len(known) // 1024), 0][:1024].float()
-        facts = f"{self.rows.dtype} {tuple(self.rows.shape)} {known}".encode() + picked.numpy().tobytes()
+        sample = self.rows[:: max(1, len(row_names) // 1024), 0][:1024].float()
+        facts = f"{self.rows.dtype} {tuple(self.rows.shape)} {row_names}".encode() + sample.numpy().tobytes()
         self.fingerprint = hashlib.sha256(facts).hexdigest()[:32]
         self.model = nn.Identity()
 
@@ -61,7 +61,7 @@ class Precomputed(VisionEncoder):
 
 
 class Rows:
-    """An image reader that finds features by the image's name."""
+    """Image reader that looks features up by the image's name."""
 
     stage: Stage = "features"
 
@@ -69,11 +69,11 @@ class Rows:
         self.of = of
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """(N, tokens, channels).
+        """Returns the features (N, tokens, channels).
 
         Raises:
-            UnreadableImage: for an image that has no features.
-            UserError: for a black one, which is not unreadable but was forgotten.
+            UnreadableImage: if an image has no features.
+            UserError: if the black image has no features: its row was forgotten.
         """
         return self.of.rows[[self._row(image) for image in images]]
 
@@ -94,7 +94,7 @@ class Rows:
 
 
 def names_of(image: Image) -> Iterator[str]:
-    """What a line may call an image, the longest part of its path first."""
+    """Yields the names by which a file may list an image, the most specific first."""
     parts = PurePath(image.key).as_posix().split("/")
     yield from ("/".join(parts[start:]) for start in range(len(parts)))
     yield image.name
@@ -102,7 +102,11 @@ def names_of(image: Image) -> Iterator[str]:
 
 
 def read_features(path: Path) -> Tensor:
-    """The array of a file, by memory map."""
+    """Returns the memory-mapped array of a .npy or .safetensors file.
+
+    Raises:
+        UserError: if the file cannot be read, or does not hold one array.
+    """
     if path.suffix not in (".npy", ".safetensors"):
         raise UserError(f"{path}: features are read from .npy and .safetensors")
     try:
@@ -110,7 +114,7 @@ def read_features(path: Path) -> Tensor:
             with warnings.catch_warnings():
                 warnings.filterwarnings(
                     "ignore", message="The given NumPy array is not writable"
-                )  # nor is it written
+                )  # it is never written to
                 return torch.from_numpy(np.load(path, mmap_mode="r"))
         with safe_open(path, framework="pt") as file:
             (name,) = file.keys()
@@ -122,7 +126,7 @@ def read_features(path: Path) -> Tensor:
 
 
 def read_names(path: Path) -> list[str]:
-    """The lines of a file."""
+    """Returns the lines of a text file."""
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:

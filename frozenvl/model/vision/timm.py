@@ -1,4 +1,4 @@
-"""Encoders of timm."""
+"""Image encoders from timm."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from frozenvl.util.errors import UserError
 
 
 class TimmEncoder(PixelEncoder):
-    """Any timm model.
+    """Image encoder from timm: any of its models.
 
     Args:
-        name: timm's name, a local folder in timm's layout, or a model brought by `frozenvl fetch`.
-        grid: cells a side that the last feature map is averaged into (1 is global average pooling), `all` vectors
-            of the last layer, or the one that the model's `head` is given.
-        trainable: whether its weights are trained, or how many of its last blocks are; else it runs in eval mode.
-        pretrained: False starts from random weights, as in Frozen; the same each time, where they are not trained.
-        size: side of its input in pixels; by default the one that it was trained at.
-        moving_statistics: whether batch normalisation goes on averaging in training; by default without pretrained
-            weights only.
+        name: timm's model name, local folder in timm's layout, or name of a model from `frozenvl fetch`.
+        grid: number of cells per side that the last feature map is averaged into (1 is global average pooling), `all`
+            for all vectors of the last layer, or `head` for the one that the model's classifier takes.
+        trainable: whether to train all weights, or the number of last blocks to train. A frozen encoder is in eval
+            mode.
+        pretrained: whether to load pretrained weights. False uses random weights, as in Frozen; the same each time if
+            they are not trained.
+        size: side of the input in pixels; by default the size of the pretraining.
+        moving_statistics: whether training updates the running statistics of batch normalisation; by default only if
+            the encoder is not pretrained.
+
+    Raises:
+        UserError: if there is no such model, or it does not take images of this size.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class TimmEncoder(PixelEncoder):
         native = config["input_size"][-1]
         size = size or native
         try:
-            if size != native and hasattr(model, "set_input_size"):  # of learned positions
+            if size != native and hasattr(model, "set_input_size"):  # models with position embeddings
                 model.set_input_size(img_size=size)
             self.adopt(
                 name,
@@ -71,7 +76,7 @@ class TimmEncoder(PixelEncoder):
                 grid,
                 trainable,
                 not pretrained if moving_statistics is None else moving_statistics,
-                # Beside the weights: tf_efficientnet_lite0 and efficientnet_lite0 share them and pad differently.
+                # For the fingerprint: tf_efficientnet_lite0 and efficientnet_lite0 share weights but pad differently.
                 config["architecture"],
             )
         except (AssertionError, RuntimeError) as error:
@@ -81,18 +86,20 @@ class TimmEncoder(PixelEncoder):
             ) from error
 
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.model.forward_features(pixels)
+        features = self.model.forward_features(pixels)
         if self.grid == "head":
-            vector = self.model.forward_head(found, pre_logits=True)
+            vector = self.model.forward_head(features, pre_logits=True)
             return vector[:, None], vector
-        if not isinstance(found, Tensor):  # of several branches
+        if not isinstance(features, Tensor):  # models with several branches
             raise UserError(f"vision encoder {self.name!r} has no one feature map; use grid head")
-        if found.ndim == 3:
+        if features.ndim == 3:
             before = getattr(self.model, "num_prefix_tokens", 0)
-            return found[:, :before], as_map(found[:, before:], self.name)
-        if found.ndim != 4:
+            return features[:, :before], as_map(features[:, before:], self.name)
+        if features.ndim != 4:
             raise UserError(f"vision encoder {self.name!r} has no feature map; use grid head")
-        maps = found.permute(0, 3, 1, 2) if getattr(self.model, "output_fmt", "NCHW") == "NHWC" else found
+        maps = (
+            features.permute(0, 3, 1, 2) if getattr(self.model, "output_fmt", "NCHW") == "NHWC" else features
+        )
         return maps.new_zeros(len(maps), 0, maps.shape[1]), maps
 
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
@@ -103,6 +110,8 @@ class TimmEncoder(PixelEncoder):
         parameters = dict(self.model.named_parameters())
         groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
         blocks = [groups[key] for key in sorted(groups)]
-        if all(name.startswith("head.") for name in blocks[-1]):  # a norm before the classifier is no block
+        if all(
+            name.startswith("head.") for name in blocks[-1]
+        ):  # a norm before the classifier joins the last block
             blocks[-2:] = [blocks[-2] + blocks[-1]]
         return [[parameters[name] for name in block] for block in blocks]

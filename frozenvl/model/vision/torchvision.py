@@ -1,4 +1,4 @@
-"""Encoders of torchvision: its convolutional classifiers."""
+"""Image encoders from torchvision: its convolutional classifiers."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from frozenvl.pretrained.names import cannot_load
 from frozenvl.util.errors import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, as most of torchvision's classifiers were trained."""
+"""Pixel statistics of ImageNet, with which most of torchvision's classifiers were trained."""
 HALF = (0.5, 0.5, 0.5)
+"""Mean and standard deviation that scale pixels to -1 … 1."""
 ENDS = ("avgpool", "classifier", "fc", "heads")
-"""Where torchvision's classifiers end to have a map, one name or another."""
+"""Names of the first module after the last feature map, in torchvision's classifiers."""
 
 
 class TorchvisionEncoder(PixelEncoder):
-    """A convolutional classifier of torchvision, up to its last feature map.
+    """Image encoder from torchvision: a convolutional classifier up to its last feature map.
 
     Args:
-        name: torchvision's name, such as `resnet50`.
-        weights: a file that `torch.save` wrote of its state, the name of torchvision's own weights (they come from
-            its server), or none for random ones.
-        grid: cells a side that the last feature map is averaged into: 1 is global average pooling, as before the
-            classifier.
-        trainable: whether its weights are trained, or how many of its last blocks are; else it runs in eval mode.
-        size: side of its input in pixels.
-        moving_statistics: whether batch normalisation goes on averaging in training; by default with random weights
-            only.
+        name: torchvision's model name, such as `resnet50`.
+        weights: file with a state dict (written by `torch.save`), name of torchvision's weights (downloaded from its
+            server), or None for random weights.
+        grid: number of cells per side that the last feature map is averaged into. 1 is global average pooling, as
+            before the classifier.
+        trainable: whether to train all weights, or the number of last blocks to train. A frozen encoder is in eval
+            mode.
+        size: side of the input in pixels.
+        moving_statistics: whether training updates the running statistics of batch normalisation; by default only with
+            random weights.
 
     Raises:
-        UserError: where there is no such model, no such weights, or it has no feature map.
+        UserError: if there is no such model or weights, or the model has no feature map.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class TorchvisionEncoder(PixelEncoder):
         file = Path(weights).expanduser() if weights else None
         try:
             if file is not None and file.is_file():
-                whole = get_model(name, weights=None)
-                whole.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+                classifier = get_model(name, weights=None)
+                classifier.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
             else:
                 with nullcontext() if weights or trainable else same_random_weights():
-                    whole = get_model(name, weights=get_model_weights(name)[weights] if weights else None)
+                    classifier = get_model(
+                        name, weights=get_model_weights(name)[weights] if weights else None
+                    )
         except ValueError as error:
             raise UserError(
                 f"vision encoder {name!r}: {error}; torchvision.models.list_models() names all"
@@ -70,11 +74,12 @@ class TorchvisionEncoder(PixelEncoder):
         except Exception as error:
             raise cannot_load(f"{name} {weights}", error) from error
         moving = not weights if moving_statistics is None else moving_statistics
-        # Two of Google's were trained on pixels between -1 and 1, and would turn ImageNet's back into those.
-        own = (HALF, HALF) if getattr(whole, "transform_input", False) else (MEAN, STD)
+        # GoogLeNet and Inception were trained on pixels from -1 to 1. Their conversion from ImageNet's statistics is
+        # in `forward`, which is not used here.
+        mean_std = (HALF, HALF) if getattr(classifier, "transform_input", False) else (MEAN, STD)
         try:
-            self.adopt(name, up_to_the_map(whole), size, *own, grid, trainable, moving, name)
-        except (AssertionError, RuntimeError) as error:  # of a transformer, or too small an image
+            self.adopt(name, up_to_the_map(classifier), size, *mean_std, grid, trainable, moving, name)
+        except (AssertionError, RuntimeError) as error:  # a transformer, or too small an image
             raise UserError(
                 f"vision encoder {name!r} has no feature map of {size} pixels; timm or Hugging Face may have it"
             ) from error
@@ -89,13 +94,13 @@ class TorchvisionEncoder(PixelEncoder):
 
 
 def up_to_the_map(whole: nn.Module) -> nn.Sequential:
-    """A classifier's parts up to what it averages over."""
+    """Returns the modules of a classifier up to the feature map that it averages."""
     parts: list[nn.Module] = []
     for name, part in whole.named_children():
         if name in ENDS:
             break
-        if not name.lower().startswith("aux"):  # classifiers of their own, for training alone
+        if not name.lower().startswith("aux"):  # auxiliary classifiers, used in training only
             parts += part.children() if name in ("features", "blocks") else [part]
-    if isinstance(whole, DenseNet):  # which rectifies without a part for it
+    if isinstance(whole, DenseNet):  # it applies ReLU without a module
         parts.append(nn.ReLU())
     return nn.Sequential(*parts)
