@@ -69,9 +69,8 @@ def refuse_misfit(
     kept = DEFAULTS | dict(kept)
     identity = DEFAULTS | dict(identity)
     for key in dict.fromkeys([*identity, *kept]):
-        trained_now = (
-            key.endswith("_weights") and key not in identity
-        )  # trained weights are compared by shape below
+        # Trained weights have no fingerprint; their shapes are compared below.
+        trained_now = key.endswith("_weights") and key not in identity
         if key in NAMES or trained_now or identity.get(key) == kept.get(key):
             continue
         name = key.removesuffix("_weights")

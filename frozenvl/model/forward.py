@@ -124,14 +124,12 @@ class RowsOf(Forward):
             if not places:
                 continue
             index = torch.tensor(places, dtype=torch.long, device=chunk.lengths.device)
-            selected = torch.zeros(len(chunk), dtype=torch.bool, device=index.device).index_fill(
-                0, index, True
-            )
+            chosen = torch.zeros(len(chunk), dtype=torch.bool, device=index.device).index_fill(0, index, True)
             rows = [self._place[int(chunk.index[place])] for place in places]
             part = replace(
                 chunk.select(index), index=torch.tensor(rows, dtype=torch.long, device=index.device)
             )
-            yield part, hidden[selected.repeat_interleave(chunk.lengths)]
+            yield part, hidden[chosen.repeat_interleave(chunk.lengths)]
 
     def _count_targets(self, targets: int) -> None:
         self.whole._count_targets(targets)

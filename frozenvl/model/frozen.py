@@ -110,8 +110,10 @@ class FrozenVL(nn.Module, OnHub):
 
     def identity(self) -> dict[str, Any]:
         """Returns the settings that a checkpoint must match: `k`, `bos` and the identity of each part."""
-        prefix = {"k": self.k, "bos": self.bos}
-        return prefix | {key: value for part in self.parts.values() for key, value in part.identity().items()}
+        settings = {"k": self.k, "bos": self.bos}
+        return settings | {
+            key: value for part in self.parts.values() for key, value in part.identity().items()
+        }
 
     @property
     def device(self) -> torch.device:

@@ -73,9 +73,8 @@ def fetch(recipe: Recipe, say: Callable[[str], None] = _print_to_stderr) -> Path
 
 
 def _fetch(recipe: Recipe, say: Callable[[str], None]) -> None:
-    for stale in models().glob(
-        f".{recipe.name}-*"
-    ):  # left by killed processes, because this one holds the lock
+    # Killed processes leave such folders; no other process is at work, because this one holds the lock.
+    for stale in models().glob(f".{recipe.name}-*"):
         shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=models()) as temporary:
         work = Path(temporary)

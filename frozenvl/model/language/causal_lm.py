@@ -80,9 +80,8 @@ class FrozenLanguageModel(Part):
         """True if the model has trained fp32 weights and frozen bf16 weights; it then runs under autocast."""
         self.soft_prompt: SoftPrompt | None = None
         self.packs = False
-        if next(
-            self.model.parameters()
-        ).is_meta:  # `frozenvl plan` builds models without values, so nothing can be tested
+        # `frozenvl plan` builds models on the meta device; without values nothing can be tested.
+        if next(self.model.parameters()).is_meta:
             self.packs = self.has_positions
             return
         check_head(self)
@@ -156,10 +155,8 @@ class FrozenLanguageModel(Part):
             mask = lengths.new_ones(len(lengths), self.soft_prompt_length + embeddings.shape[1])
             return self.extend(embeddings, mask, cache)[real]
         whole, longer = self.with_soft_prompt(embeddings, lengths)
-        after_prompt = (
-            real_positions(whole, longer).nonzero(as_tuple=True)[1] >= whole.shape[1] - embeddings.shape[1]
-        )
-        return self._hidden_without_cache(whole, longer)[after_prompt]
+        columns = real_positions(whole, longer).nonzero(as_tuple=True)[1]
+        return self._hidden_without_cache(whole, longer)[columns >= whole.shape[1] - embeddings.shape[1]]
 
     @property
     def soft_prompt_length(self) -> int:

@@ -31,11 +31,7 @@ class LoRA(Tuning):
         }
 
     def attach(self, language: FrozenLanguageModel) -> None:
-        from peft import (
-            LoraConfig,
-            TaskType,
-            inject_adapter_in_model,
-        )  # imported late, because it takes seconds
+        from peft import LoraConfig, TaskType, inject_adapter_in_model  # late: takes seconds
 
         try:
             inject_adapter_in_model(LoraConfig(task_type=TaskType.CAUSAL_LM, **self.settings), language.model)

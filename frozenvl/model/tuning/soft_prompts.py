@@ -84,13 +84,11 @@ class PrefixTuning(Tuning, SoftPrompt):
         if not tokens.is_meta:  # `frozenvl plan` builds models without values
             past = language.read(tokens, torch.tensor([self.length], device=tokens.device))
             initialize_kv_prefix_from_past_key_values(peft, past_key_values=past.cache)
-        peft.prompt_tokens[peft.active_adapter] = torch.arange(
-            self.length, device="cpu"
-        )  # real values even if the model is on the meta device
+        # On the CPU, because they need values even if the model is on the meta device.
+        peft.prompt_tokens[peft.active_adapter] = torch.arange(self.length, device="cpu")
         self.encoder = peft.prompt_encoder
-        self._peft = [
-            peft
-        ]  # in a list, because it holds the language model, which must not become a submodule
+        # In a list, because it holds the language model, which must not become a submodule.
+        self._peft = [peft]
         language.prepend(self)
 
     def cache(self, rows: int) -> Cache:

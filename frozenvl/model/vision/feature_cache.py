@@ -177,10 +177,7 @@ class FeatureCache:
         except Timeout:
             yield False
             return
-        except (
-            NotImplementedError,
-            OSError,
-        ):  # filelock raises NotImplementedError on file systems without locks
+        except (NotImplementedError, OSError):  # NotImplementedError: a file system without locks
             pass
         try:
             yield True

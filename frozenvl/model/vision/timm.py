@@ -97,9 +97,8 @@ class TimmEncoder(PixelEncoder):
             return features[:, :before], as_map(features[:, before:], self.name)
         if features.ndim != 4:
             raise UserError(f"vision encoder {self.name!r} has no feature map; use grid head")
-        maps = (
-            features.permute(0, 3, 1, 2) if getattr(self.model, "output_fmt", "NCHW") == "NHWC" else features
-        )
+        channels_last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
+        maps = features.permute(0, 3, 1, 2) if channels_last else features
         return maps.new_zeros(len(maps), 0, maps.shape[1]), maps
 
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
@@ -110,8 +109,7 @@ class TimmEncoder(PixelEncoder):
         parameters = dict(self.model.named_parameters())
         groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
         blocks = [groups[key] for key in sorted(groups)]
-        if all(
-            name.startswith("head.") for name in blocks[-1]
-        ):  # a norm before the classifier joins the last block
+        # A norm before the classifier is not a block: it joins the last one.
+        if all(name.startswith("head.") for name in blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
         return [[parameters[name] for name in block] for block in blocks]
