@@ -1,1 +1,1 @@
-"""WebDataset tars: read by index, from a disk or through a cache from any store; and written."""
+"""WebDataset tars: random access by an index, a disk cache for remote shards, and writing."""

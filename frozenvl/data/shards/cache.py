@@ -1,4 +1,4 @@
-"""The folder in which remote shards are kept: bounded, and shared by the processes of a machine."""
+"""Disk cache of remote shards, of bounded size and shared by the processes of a machine."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ _TEMPORARY = re.compile(r"([0-9a-f]{32})\.(\d+)\.[0-9a-f]{8}\.tmp")  # key, byte
 
 
 class ShardCache:
-    """A folder of files, up to a number of bytes; those written right now count as well."""
+    """Folder of cached shards with least-recently-used eviction. Files that are being written count too.
+
+    Args:
+        folder: cache folder.
+        max_bytes: maximum total size, in bytes.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder, self.max_bytes = folder, max_bytes
 
     def lock(self, name: str) -> Any:
+        """Returns the lock between processes of that name (a key, or "room" for evictions)."""
         from filelock import FileLock
 
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / f"{name}.lock")
 
     def find(self, key: str, size: int | None) -> BinaryIO | None:
-        """The file of that key, opened; None where there is none, or one of another size."""
+        """Opens the file of a key and marks it as used. Returns None if there is none or its size differs."""
         try:
             file = (self.folder / f"{key}.shard").open("rb")
         except FileNotFoundError:
@@ -41,34 +47,36 @@ class ShardCache:
         return file
 
     def place(self, key: str, name: str, size: int | None) -> Path:
-        """A new empty file for so many bytes, once there is room.
+        """Waits until there is room for `size` bytes, then creates an empty temporary file and returns its path.
 
         Args:
-            key: whose lock the caller holds until the file is kept or removed.
-            name: what a person calls it.
-            size: None where it is not known yet.
+            key: key of the file. The caller holds its lock until the file is kept or removed.
+            name: name of the file in error lines.
+            size: size in bytes; None if it is not known yet.
 
         Raises:
-            UserError: it is larger than the cache may be.
-            RunError: it cannot be written.
+            UserError: if the file is larger than the cache may be.
+            RunError: if the file cannot be written.
         """
         size = size or 0
         self._check(name, size)
         temporary = self.folder / f"{key}.{size}.{uuid.uuid4().hex[:8]}.tmp"
         try:
-            for left in self.folder.glob(f"{key}.*.tmp"):
-                left.unlink(missing_ok=True)  # of a process that was killed: its lock is the caller's now
+            for stale in self.folder.glob(f"{key}.*.tmp"):
+                stale.unlink(missing_ok=True)  # left by a killed process: the caller holds the key's lock
             while True:
                 with self.lock("room"):
                     if self._make_room(size):
                         temporary.touch(exist_ok=False)
                         return temporary
-                time.sleep(0.05)  # others are writing: what they write can be evicted once it is whole
+                time.sleep(
+                    0.05
+                )  # other processes are writing: their files can be evicted once they are complete
         except OSError as error:
             raise cannot_write(self.folder, error) from None
 
     def keep(self, key: str, name: str, temporary: Path) -> BinaryIO:
-        """Gives a file that is whole its name, and returns it opened: it can be read whatever others evict."""
+        """Moves a complete temporary file into the cache and opens it, so that it stays readable if evicted."""
         try:
             self._check(name, temporary.stat().st_size)
         except UserError:
@@ -76,7 +84,7 @@ class ShardCache:
             raise
         file = temporary.open("rb")
         temporary.replace(self.folder / f"{key}.shard")
-        with self.lock("room"):  # its size may not have been known before
+        with self.lock("room"):  # its size may have been unknown before
             self._make_room(0)
         return file
 
@@ -87,30 +95,31 @@ class ShardCache:
             )
 
     def _make_room(self, size: int) -> bool:
+        """Evicts the least recently used shards until `size` more bytes fit; returns whether they do."""
         from filelock import Timeout
 
         files = []
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):  # renamed or removed meanwhile
-                found = path.stat()
+                stat = path.stat()
                 if path.suffix == ".shard":
-                    size += found.st_size
-                    files.append((found.st_mtime_ns, found.st_size, path))
-                elif mine := _TEMPORARY.fullmatch(path.name):
+                    size += stat.st_size
+                    files.append((stat.st_mtime_ns, stat.st_size, path))
+                elif temporary := _TEMPORARY.fullmatch(path.name):
                     try:
-                        with self.lock(mine[1]).acquire(timeout=0):
-                            path.unlink()  # of a process that was killed: nobody holds its lock
+                        with self.lock(temporary[1]).acquire(timeout=0):
+                            path.unlink()  # left by a killed process: nobody holds its lock
                     except Timeout:
-                        size += max(int(mine[2]), found.st_size)
-        for _, freed, path in sorted(files):
+                        size += max(int(temporary[2]), stat.st_size)
+        for _, file_size, path in sorted(files):
             if size <= self.max_bytes:
                 break
             path.unlink(missing_ok=True)
-            size -= freed
+            size -= file_size
         return size <= self.max_bytes
 
 
 def touch(descriptor: int) -> None:
-    """Marks an open file as used now."""
-    with suppress(OSError):  # somebody else's file: it cannot be marked as used
+    """Sets the modification time of an open file to now, which marks it as recently used."""
+    with suppress(OSError):  # another user owns the file
         os.utime(descriptor)

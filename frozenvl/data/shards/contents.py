@@ -1,4 +1,4 @@
-"""What lies in the files that images come from; and work on many, in order, with a few threads."""
+"""Original bytes of images, and a threaded map that keeps the order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 def original(image: Image) -> bytes | None:
-    """The bytes of the file, or of the member of a tar, that an image is; None where it is neither.
+    """Returns the encoded bytes of an image that is a file or a member of a tar; None for other images.
 
     Raises:
-        UnreadableImage: where they cannot be had.
+        UnreadableImage: if the bytes cannot be read.
     """
     if isinstance(image, ImageFile):
         return content(image.path, str(image.path))
@@ -28,7 +28,7 @@ def original(image: Image) -> bytes | None:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results in the order of the items; a few items are worked on ahead, one thread a core."""
+    """Yields the results of `work` in the order of the items, computed a few items ahead with one thread per core."""
     threads = os.cpu_count() or 1
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:

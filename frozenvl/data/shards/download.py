@@ -1,4 +1,4 @@
-"""Whole files from wherever fsspec reaches: verified, and asked for again where a server fails."""
+"""Downloads whole files from any store that fsspec supports, with verification and retries."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ _PACKAGES = {
     "http": "aiohttp",
     "https": "aiohttp",
 }
-_PASSING = {408, 425, 429}  # the only answers from 400 to 499 that another attempt may better
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Protocol → package that fsspec needs for it."""
+_TRANSIENT = {408, 425, 429}  # the only HTTP status codes from 400 to 499 that are worth another attempt
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class _Damaged(Exception):
-    """What came is not what the store has."""
+    """The downloaded bytes differ from the file in the store."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """Brings files, each whole or not at all.
+    """Downloads files, each completely or not at all.
 
     Args:
-        options: fsspec's `storage_options`: keys, an endpoint, whatever the store takes.
-        attempts: how often a failing, stalling, truncating or damaging server is asked.
-        backoff: seconds before the second attempt; before each that follows, twice as many.
+        options: `storage_options` of fsspec, such as keys and an endpoint.
+        attempts: maximum number of attempts if the server fails, stalls, truncates or damages the file.
+        backoff: seconds before the second attempt, doubled before each further one.
         stall: seconds without a byte after which an attempt is given up.
     """
 
@@ -58,27 +59,28 @@ class Download:
         size: int | None = None,
         sha256: str | None = None,
     ) -> Path:
-        """Downloads `url` and returns the file in which it stands.
+        """Downloads `url` and returns the path of the local file.
 
         Args:
-            place: makes room for so many bytes (None: unknown) and returns a new file to write to.
-            size: in bytes; without it, what the store says.
-            sha256: in hex; without it, the store's MD5 is verified, where it gives one.
+            url: URL of the file.
+            place: function that makes room for a number of bytes (None: unknown) and returns the path to write to.
+            size: size of the file in bytes; by default the size that the store reports.
+            sha256: SHA-256 of the file in hex. Without it, the MD5 that the store reports, if any, is verified.
 
         Raises:
-            UserError: the store refuses, has no such file, or needs a package that is not installed.
-            RunError: the last attempt failed, or the file cannot be written; none is left behind.
+            UserError: if the store refuses, has no such file, or needs a package that is not installed.
+            RunError: if the last attempt failed or the file cannot be written. No partial file is left behind.
         """
         reason = ""
         for attempt in range(self.attempts):
-            if attempt:  # jitter, so that those whom a server failed together do not come back together
+            if attempt:  # jitter, so that clients that failed together do not retry together
                 jitter = random.Random(f"{os.getpid()} {url} {attempt}").uniform(0.5, 1)
                 time.sleep(self.backoff * 2 ** (attempt - 1) * jitter)
             try:
                 return self._attempt(url, place, size, sha256)
             except UserError:
                 raise
-            except Exception as caught:  # what the stores' libraries raise has no common base
+            except Exception as caught:  # exceptions of the stores' libraries have no common base
                 error = _cause(url, caught)
                 reason = _reason(url, error)
                 if _is_missing(error):
@@ -96,15 +98,15 @@ class Download:
         self, url: str, place: Callable[[int | None], Path], size: int | None, sha256: str | None
     ) -> Path:
         fs, path = self._filesystem(url)
-        known = {} if size is not None and sha256 else self._watched(fs, "info", path)
-        size = known.get("size") if size is None else size
+        info = {} if size is not None and sha256 else self._watched(fs, "info", path)
+        size = info.get("size") if size is None else size
         temporary = place(size)
         try:
             self._watched(fs, "get_file", path, str(temporary), file=temporary)
-            self._verify(fs, path, temporary, size, sha256, _md5(url, known))
+            self._verify(fs, path, temporary, size, sha256, _md5(url, info))
         except BaseException as error:
             temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in _DISK:
+            if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
                 raise cannot_write(temporary.parent, error) from None
             raise
         return temporary
@@ -131,23 +133,23 @@ class Download:
         return fs, path
 
     def _watched(self, fs: Any, method: str, *args: Any, file: Path | None = None) -> Any:
-        """Calls a method of the store, and gives it up where `file` stops growing (without one: nothing comes)."""
+        """Calls a method of the store. Raises TimeoutError if it takes longer than `stall` without `file` growing."""
         if fs.async_impl:
             import asyncio
 
             call = asyncio.run_coroutine_threadsafe(getattr(fs, f"_{method}")(*args), fs.loop)
         else:
             call = _in_thread(getattr(fs, method), *args)
-        seen, since = -1, time.monotonic()
+        last_size, since = -1, time.monotonic()
         try:
             while not concurrent.futures.wait([call], timeout=min(1.0, self.stall / 4)).done:
-                now = file.stat().st_size if file else -1
-                if now != seen:
-                    seen, since = now, time.monotonic()
+                size = file.stat().st_size if file else -1
+                if size != last_size:
+                    last_size, since = size, time.monotonic()
                 elif time.monotonic() - since > self.stall:
                     raise TimeoutError(f"no byte came for {self.stall:g} seconds")
         finally:
-            call.cancel()  # closes the connection; a thread, which cannot be stopped, is left to its own time limit
+            call.cancel()  # closes the connection; a thread cannot be stopped and runs into its own timeout
         return call.result()
 
     def _verify(
@@ -158,15 +160,15 @@ class Download:
             raise _Damaged(f"{actual} bytes came, not {size}")
         expected = sha256.lower() if sha256 else md5
         with file.open("rb") as opened:
-            os.fsync(opened.fileno())  # once renamed, it is trusted: also after a power cut
+            os.fsync(opened.fileno())  # a renamed file must be complete even after a power cut
             if expected:
                 name = "sha256" if sha256 else "md5"
-                came = hashlib.file_digest(opened, name).hexdigest()
-                if came != expected and (sha256 or not self._etag_is_no_md5(fs, path)):
-                    raise _Damaged(f"its {name} is {came}, not {expected}")
+                checksum = hashlib.file_digest(opened, name).hexdigest()
+                if checksum != expected and (sha256 or not self._etag_is_no_md5(fs, path)):
+                    raise _Damaged(f"its {name} is {checksum}, not {expected}")
 
     def _etag_is_no_md5(self, fs: Any, path: str) -> bool:
-        """Whether S3 encrypts an object with a key of the customer's: its ETag only looks like a checksum then."""
+        """Tells whether S3 encrypts an object with a customer's key. Its ETag is then not an MD5."""
         if not hasattr(fs, "split_path"):
             return False
         bucket, key, _ = fs.split_path(path)
@@ -175,29 +177,29 @@ class Download:
 
 
 def _defaults(protocol: str) -> dict[str, dict[str, Any]]:
-    """Options that leave retrying and giving up to `Download`."""
+    """Returns store options that disable retries and timeouts, which `Download` handles."""
     if protocol in ("s3", "s3a"):
         return {"config_kwargs": {"retries": {"max_attempts": 0}}}
     if protocol in ("http", "https"):
         import aiohttp
 
-        # aiohttp's five minutes in all are too few for a large shard; compressed, its size would say nothing
+        # aiohttp's total timeout of five minutes is too short for a large shard; compression would change its size
         timeout = aiohttp.ClientTimeout(total=None)
         return {"client_kwargs": {"timeout": timeout}, "headers": {"Accept-Encoding": "identity"}}
     return {}
 
 
 def _md5(url: str, info: dict[str, Any]) -> str | None:
-    """The MD5 that a store tells, in hex."""
+    """Returns the MD5 that a store reports, in hex; None if it reports none."""
     if url.startswith(("s3://", "s3a://")):
-        etag = str(info.get("ETag")).strip('"')  # of an upload in parts, it holds a "-" and is none
+        etag = str(info.get("ETag")).strip('"')  # of a multipart upload it contains "-" and is not an MD5
         return etag if re.fullmatch("[0-9a-f]{32}", etag) else None
     encoded = info.get("md5Hash") or info.get("Content-MD5")
     return base64.b64decode(encoded).hex() if encoded else None
 
 
 def _in_thread(function: Callable[..., Any], *args: Any) -> concurrent.futures.Future[Any]:
-    """Calls in a thread that does not keep the process from ending."""
+    """Calls a function in a daemon thread, which does not keep the process from exiting."""
     future: concurrent.futures.Future[Any] = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
 
@@ -212,12 +214,12 @@ def _in_thread(function: Callable[..., Any], *args: Any) -> concurrent.futures.F
 
 
 def shown(url: str) -> str:
-    """An address without the secrets that may stand in it (a password, a signature)."""
+    """Returns a URL without the secrets that it may contain (password, signed query string)."""
     return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
 
 
 def _cause(url: str, error: Exception) -> BaseException:
-    # fsspec calls a file of an HTTP server missing whatever kept it from looking
+    # for HTTP, fsspec raises FileNotFoundError whatever the cause
     hides = url.startswith("http") and isinstance(error, FileNotFoundError)
     return error.__cause__ if hides and error.__cause__ else error
 
@@ -233,7 +235,7 @@ def _is_missing(error: BaseException) -> bool:
 
 def _is_refused(error: BaseException) -> bool:
     status = _status(error)
-    denied = status is not None and 400 <= status < 500 and status not in _PASSING
+    denied = status is not None and 400 <= status < 500 and status not in _TRANSIENT
     return denied or isinstance(error, PermissionError) or "Credential" in type(error).__name__
 
 

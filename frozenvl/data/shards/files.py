@@ -1,4 +1,4 @@
-"""Which tars a name stands for, and where their index is."""
+"""Resolves shard patterns to lists of tars, and finds or builds their index."""
 
 from __future__ import annotations
 
@@ -21,29 +21,31 @@ from frozenvl.util.errors import UserError
 from frozenvl.util.progress import progress_line
 
 INDEX = "index.frozenvl"
+"""Name of an index file beside its tars."""
 
 
 def expand(shards: str | Sequence[str], storage_options: dict[str, Any] | None = None) -> list[str]:
-    """The tars that a folder, a glob, a brace pattern (`cc3m-{0000..0575}.tar`) or a list of these stands for.
+    """Lists the tars of a folder, a glob, a brace pattern (`cc3m-{0000..0575}.tar`), or a list of these.
 
-    Local ones become absolute paths; folders and globs are sorted by name.
+    Local paths become absolute. Tars of a folder or glob are sorted by name.
 
     Raises:
-        UserError: there are none, or one stands twice.
+        UserError: if there are none, or one is listed twice.
     """
     urls = []
     for pattern in [shards] if isinstance(shards, str) else shards:
-        for each in _braces(pattern):
-            urls += _listed(each.removeprefix("file://"), storage_options)
+        for url in _expand_braces(pattern):
+            urls += _list(url.removeprefix("file://"), storage_options)
     if not urls:
         raise UserError(f"{shards}: no shards; give a folder of tars, a pattern or a list")
     if len(set(urls)) < len(urls):
-        twice = next(url for url in urls if urls.count(url) > 1)
-        raise UserError(f"{twice}: this shard is listed twice; remove one")
+        repeated = next(url for url in urls if urls.count(url) > 1)
+        raise UserError(f"{repeated}: this shard is listed twice; remove one")
     return urls
 
 
-def _braces(pattern: str) -> list[str]:
+def _expand_braces(pattern: str) -> list[str]:
+    """Expands `{a,b}` and `{00..12}` in a pattern."""
     match = re.search(r"\{([^{}]*)\}", pattern)
     if not match:
         return [pattern]
@@ -54,11 +56,11 @@ def _braces(pattern: str) -> list[str]:
     else:
         parts = match[1].split(",")
     head, tail = pattern[: match.start()], pattern[match.end() :]
-    return [head + part + rest for part in parts for rest in _braces(tail)]
+    return [head + part + rest for part in parts for rest in _expand_braces(tail)]
 
 
-def _listed(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
-    """The tars of one folder or glob; a name without either as it is."""
+def _list(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
+    """Lists the tars of one folder or glob. The name of a single tar is returned as it is."""
     if not is_local(pattern):
         if file_name(pattern).endswith(".tar") and not glob.has_magic(pattern):
             return [pattern]
@@ -66,36 +68,40 @@ def _listed(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
 
         try:
             system, path = url_to_fs(pattern, **(storage_options or {}))
-            tars = path if glob.has_magic(path) else f"{path.rstrip('/')}/*.tar"
-            return sorted(system.unstrip_protocol(found) for found in system.glob(tars))
-        except Exception as error:  # whatever the store's client raises
+            tar_glob = path if glob.has_magic(path) else f"{path.rstrip('/')}/*.tar"
+            return sorted(system.unstrip_protocol(tar) for tar in system.glob(tar_glob))
+        except Exception as error:  # clients of stores raise anything
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise UserError(f"{pattern}: cannot be listed ({reason}); name its shards as a pattern") from None
     path = Path(pattern).expanduser().absolute()
-    if path.is_file():  # before globs: a bracket may stand in a name
+    if path.is_file():  # before globs: a name may contain a bracket
         return [str(path)]
     if path.is_dir():
-        found = sorted(str(tar) for tar in path.glob("*.tar"))
-        if not found and (packed := next(chain(path.glob("*.tar.*"), path.glob("*.tgz")), None)):
-            raise UserError(f"{packed}: compressed, but reading at random needs plain tars; unpack them")
-        if not found:
+        tars = sorted(str(tar) for tar in path.glob("*.tar"))
+        if not tars and (compressed := next(chain(path.glob("*.tar.*"), path.glob("*.tgz")), None)):
+            raise UserError(f"{compressed}: compressed, but reading at random needs plain tars; unpack them")
+        if not tars:
             raise UserError(f"{path}: no .tar files in this folder")
-        return found
+        return tars
     if glob.has_magic(str(path)):
         return sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
     raise UserError(f"{path}: no such shard")
 
 
 def open_index(urls: Sequence[str], path: Path | None, store: ShardStore) -> tuple[TarIndex, list[Shard]]:
-    """The index of some tars and what it says of each; built on first use, by one process while others wait.
+    """Opens the index of the tars. On first use one process builds it while others wait.
 
     Args:
-        urls: of the tars.
-        path: of the index; none: beside local tars that are the whole of a folder, else in the project's cache.
-        store: that reads them, if they have to be.
+        urls: paths or URLs of the tars.
+        path: index file. None: beside the tars if they are all tars of one local folder, otherwise in the project's
+            cache.
+        store: store that reads the tars if the index has to be built.
+
+    Returns:
+        The index, and its entry for each tar.
 
     Raises:
-        UserError: a given index does not fit the tars, or as `build_index` does.
+        UserError: if the index at `path` does not fit the tars, or for the reasons of `build_index`.
     """
     if path and path.is_file():
         index = TarIndex(path)
@@ -107,37 +113,38 @@ def open_index(urls: Sequence[str], path: Path | None, store: ShardStore) -> tup
         return index, shards
     places = [path] if path else default_places(urls)
     for place in places:
-        if found := _fitting(place, urls):
-            return found
+        if opened := _open_fitting(place, urls):
+            return opened
     target = places[-1]
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
-        if found := _fitting(target, urls):  # another process made it meanwhile
-            return found
+        if opened := _open_fitting(target, urls):  # another process built it meanwhile
+            return opened
         with progress_line(f"indexing {len(urls)} shards, once") as report:
             index = build_index(target, urls, store, report=report, say=say)
     return index, _matched(index, urls)[0]
 
 
 def say(line: str) -> None:
+    """Prints a warning to stderr."""
     print(f"frozenvl: warning: {line}", file=sys.stderr, flush=True)
 
 
 def default_places(urls: Sequence[str]) -> list[Path]:
-    """Where the index of some tars may be; at the last of these places it is made."""
+    """Returns the paths at which the index of the tars is looked for. It is built at the last of them."""
     digest = hashlib.sha256("\n".join(urls).encode()).hexdigest()[:32]
-    cached = home() / "indices" / f"{digest}.frozenvl"
+    in_cache = home() / "indices" / f"{digest}.frozenvl"
     folders = {Path(url).parent for url in urls}
     if len(folders) > 1 or not all(map(is_local, urls)):
-        return [cached]
+        return [in_cache]
     beside = folders.pop() / INDEX
-    # An index beside serves a part of its folder, too, but is made for the whole only.
+    # An index beside the tars also serves a subset of the folder, but is only built for all of its tars.
     whole = len(urls) == len(list(beside.parent.glob("*.tar")))
-    return [cached, beside] if whole and os.access(beside.parent, os.W_OK) else [beside, cached]
+    return [in_cache, beside] if whole and os.access(beside.parent, os.W_OK) else [beside, in_cache]
 
 
-def _fitting(path: Path, urls: Sequence[str]) -> tuple[TarIndex, list[Shard]] | None:
-    """An index that is there and fits."""
+def _open_fitting(path: Path, urls: Sequence[str]) -> tuple[TarIndex, list[Shard]] | None:
+    """Opens an index and matches it to the tars; None if there is none that fits."""
     try:
         index = TarIndex(path)
     except UserError:
@@ -147,26 +154,26 @@ def _fitting(path: Path, urls: Sequence[str]) -> tuple[TarIndex, list[Shard]] | 
 
 
 def _matched(index: TarIndex, urls: Sequence[str]) -> tuple[list[Shard], str]:
-    """What an index says of each tar, and why it does not fit them; empty where it does."""
+    """Returns the index entry of each tar, and the reason why the index does not fit (empty if it does)."""
     names = [file_name(url) for url in urls]
-    known = {shard.name: shard for shard in index.shards}
+    by_name = {shard.name: shard for shard in index.shards}
     if names == [shard.name for shard in index.shards]:
         shards = list(index.shards)
-    elif len(known) < len(index.shards) or len(set(names)) < len(names):
+    elif len(by_name) < len(index.shards) or len(set(names)) < len(names):
         return [], "made of other shards"
     else:
-        missing = next((name for name in names if name not in known), None)
+        missing = next((name for name in names if name not in by_name), None)
         if missing:
             return [], f"knows no shard {missing}"
-        shards = [known[name] for name in names]
+        shards = [by_name[name] for name in names]
     for shard, url in zip(shards, urls, strict=True):
         if not is_local(url):
             continue
         try:
-            found = Path(url).stat()
+            file = Path(url).stat()
         except OSError as error:
             raise UserError(f"{url}: cannot be read ({error.strerror})") from None
-        changed = shard.mtime_ns != found.st_mtime_ns and shard.sha256 is None  # a packed shard may be copied
-        if shard.size != found.st_size or changed:
+        changed = shard.mtime_ns != file.st_mtime_ns and shard.sha256 is None  # packed shards may be copied
+        if shard.size != file.st_size or changed:
             return [], f"{shard.name} has changed since it was made"
     return shards, ""

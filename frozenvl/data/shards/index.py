@@ -1,7 +1,7 @@
-"""The index of tars: one file, mapped into memory, so that opening it costs nothing and processes share it.
+"""Index of tars: one memory-mapped file, which opens in no time and is shared by processes.
 
-For each tar its rows (`scan.ROW`) and its keys one after another; then JSON that says where they are; then the
-length of that and `MAGIC`.
+Layout: for each tar its rows (`scan.ROW`) and its concatenated keys; then JSON with the position of these; then the
+length of the JSON (8 bytes, little-endian) and `MAGIC`.
 """
 
 from __future__ import annotations
@@ -27,37 +27,39 @@ MAGIC = b"FVLINDX1"
 
 @dataclass(frozen=True)
 class Shard:
-    """What an index says of one tar."""
+    """Entry of one tar in an index."""
 
     name: str
-    """Of the file, without its folder."""
+    """File name without folder."""
     size: int
-    """Of the tar, in bytes."""
+    """Size of the tar, in bytes."""
     mtime_ns: int | None
-    """When a local file was last changed."""
+    """Modification time of a local file, in nanoseconds; None if remote."""
     sha256: str | None
+    """Checksum in hex, if known."""
     rows: int
     """Number of samples."""
     pairs: int
+    """Number of (image, text) pairs."""
     most_texts: int
-    """That one sample has."""
+    """Largest number of texts of one sample."""
     coco: int
-    """Samples whose photograph is known to be one of COCO's."""
+    """Number of samples whose photograph is known to be COCO's."""
     at: int
-    """Where its rows begin in the index, in bytes."""
+    """Offset of its rows in the index, in bytes."""
     key_bytes: int
     notes: dict[str, int]
-    """How often something was odd."""
+    """Oddities found in the tar: kind → count."""
 
 
 class TarIndex:
-    """An index, opened. A pickled one is opened again where it arrives.
+    """An open index. Unpickling opens its file again.
 
     Args:
-        path: of its file.
+        path: index file.
 
     Raises:
-        UserError: no such file, or no index.
+        UserError: if there is no such file, or it is not an index.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,15 +86,15 @@ class TarIndex:
         return TarIndex, (self.path,)
 
     def rows(self, shard: Shard) -> np.ndarray:
-        """The samples of a shard: a view of the file, not a copy."""
+        """Returns the rows of a shard, of type `scan.ROW`: a view of the file, not a copy."""
         return self._bytes[shard.at : shard.at + shard.rows * ROW.itemsize].view(ROW)
 
     def release(self) -> None:
-        """What was read no longer counts as memory of this process; read again, it comes from the page cache."""
+        """Releases the pages read so far from this process's memory. The page cache still holds them."""
         self._map.madvise(MADV_DONTNEED)
 
     def key(self, shard: Shard, row: int) -> str:
-        """The key of a sample."""
+        """Returns the key of a sample."""
         ends = self.rows(shard)["key_end"]
         keys = shard.at + shard.rows * ROW.itemsize
         start = int(ends[row - 1]) if row else 0
@@ -108,20 +110,20 @@ def build_index(
     report: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> TarIndex:
-    """Reads all tars once and writes their index, whole or not at all.
+    """Reads all tars once and writes their index atomically.
 
     Args:
-        path: where it is written.
-        urls: of the tars.
-        store: that reads them.
-        checksums: their SHA-256 in hex, where known.
-        allow_broken: a tar that is truncated or damaged is indexed up to there, and that is said; else an error.
-        report: told the numbers (done, total) of tars.
-        say: told in a line what is odd.
+        path: index file to write.
+        urls: paths or URLs of the tars.
+        store: store that reads the tars.
+        checksums: SHA-256 of each tar in hex, if known.
+        allow_broken: true to index a truncated or damaged tar up to the damage, with a warning; otherwise an error.
+        report: progress callback, called with the numbers (done, total) of tars.
+        say: callback for warnings, called with one line.
 
     Raises:
-        UserError: a tar is compressed, truncated, damaged or none.
-        RunError: the index cannot be written.
+        UserError: if a tar is compressed, truncated, damaged or not a tar.
+        RunError: if the index cannot be written.
     """
     shards: list[Shard] = []
     notes: Counter[str] = Counter()
@@ -129,39 +131,39 @@ def build_index(
         for number, url in enumerate(urls):
             store.prefetch([number + 1] if number + 1 < len(urls) else [])
             with store.open(number) as file:
-                found = scan(file, shown(url))
-            if found.broken:
-                line = f"{shown(url)}: {found.broken}; download it again"
+                scanned = scan(file, shown(url))
+            if scanned.broken:
+                line = f"{shown(url)}: {scanned.broken}; download it again"
                 if not allow_broken:
                     raise UserError(line)
                 say(f"{line}: indexed up to there")
-            keys = "".join(found.keys).encode()
+            keys = "".join(scanned.keys).encode()
             shards.append(
                 Shard(
                     name=file_name(url),
-                    size=found.size,
+                    size=scanned.size,
                     mtime_ns=Path(url).stat().st_mtime_ns if is_local(url) else None,
                     sha256=checksums[number] if checksums else None,
-                    rows=len(found.rows),
-                    pairs=int(found.rows["texts"].sum()),
-                    most_texts=int(found.rows["texts"].max(initial=0)),
-                    coco=int(np.count_nonzero(found.rows["coco"])),
+                    rows=len(scanned.rows),
+                    pairs=int(scanned.rows["texts"].sum()),
+                    most_texts=int(scanned.rows["texts"].max(initial=0)),
+                    coco=int(np.count_nonzero(scanned.rows["coco"])),
                     at=out.tell(),
                     key_bytes=len(keys),
-                    notes=dict(found.notes),
+                    notes=dict(scanned.notes),
                 )
             )
-            notes += found.notes
-            out.write(found.rows.tobytes() + keys)
+            notes += scanned.notes
+            out.write(scanned.rows.tobytes() + keys)
             report(number + 1, len(urls))
-        described = json.dumps({"shards": [asdict(shard) for shard in shards]}).encode()
-        out.write(described + len(described).to_bytes(8, "little") + MAGIC)
+        table = json.dumps({"shards": [asdict(shard) for shard in shards]}).encode()
+        out.write(table + len(table).to_bytes(8, "little") + MAGIC)
     if notes:
-        said = ", ".join(f"{count} {what}" for what, count in sorted(notes.items()))
-        say(f"{path}: in {len(shards)} shards there are {said}")
+        counts = ", ".join(f"{count} {oddity}" for oddity, count in sorted(notes.items()))
+        say(f"{path}: in {len(shards)} shards there are {counts}")
     return TarIndex(path)
 
 
 def file_name(url: str) -> str:
-    """The last part of a path or URL."""
+    """Returns the last part of a path or URL, without a query string."""
     return PurePosixPath(url.partition("?")[0]).name

@@ -1,4 +1,4 @@
-"""Any source as WebDataset tars that any reader of these reads, with an index."""
+"""Packs any source into standard WebDataset tars, with an index."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
 
 STATE = "pack.json"
-"""What is being packed, and what of it is done."""
+"""Name of the state file, which records what is packed and the progress."""
 PROBES = 64
-"""Examples that tell one source from another."""
+"""Number of examples in the digest of a source."""
 
 
 @dataclass
 class Packing:
-    """What `pack.json` holds."""
+    """Content of `pack.json`."""
 
     source: str
-    """Digest of what is packed."""
+    """Digest of the source."""
     examples: int
+    """Number of examples in the source."""
     samples_per_shard: int | None
     shard_bytes: int | None
     shards: list[dict[str, Any]] = field(default_factory=list)
-    """Those that are done: name, sha256, `stop` (the first example that is not in it)."""
+    """Finished shards: `name`, `sha256`, and `stop`, the number of the first example after the shard."""
     left_out: list[str] = field(default_factory=list)
-    """Numbers of examples whose image could not be had, with the reason."""
+    """Lines with the number of each example whose image is unreadable, and the reason."""
 
 
 def pack(
@@ -55,22 +56,22 @@ def pack(
     skip_bad: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Packing:
-    """Writes a source into a folder. Images that are files go in as they are, others as PNG; nothing is decoded.
+    """Packs a source into a folder. Image files are copied byte by byte, other images are written as PNG.
 
-    A pack that was interrupted goes on. Shards appear whole or not at all, and are the same each time.
+    An interrupted pack is resumed. Shards are written atomically and are the same each time.
 
     Args:
-        source: what is packed.
-        folder: where to; new, empty, or of a pack of the same.
-        samples_per_shard: how many samples a shard holds.
-        shard_bytes: size at which a shard is closed, in place of that.
-        skip_bad: examples whose image cannot be had are left out and listed.
-        report: told the numbers (done, total) of examples.
+        source: source to pack.
+        folder: target folder: new, empty, or with an interrupted pack of the same source.
+        samples_per_shard: number of samples in a shard.
+        shard_bytes: size in bytes at which a shard is closed, instead of `samples_per_shard`.
+        skip_bad: true to leave out and list examples whose image is unreadable.
+        report: progress callback, called with the numbers (done, total) of examples.
 
     Raises:
-        UnreadableImage: an image cannot be had, and `skip_bad` is not set.
-        UserError: the folder holds something else, or the source is empty.
-        RunError: it cannot be written.
+        UnreadableImage: if an image is unreadable and `skip_bad` is false.
+        UserError: if the folder holds something else, or the source is empty.
+        RunError: if the folder cannot be written.
     """
     if not len(source):
         raise UserError(f"{type(source).__name__}: is empty; there is nothing to pack")
@@ -92,7 +93,7 @@ def _pack(
     skip_bad: bool,
     report: Callable[[int, int], None],
 ) -> Packing:
-    state = _begun(folder, Packing(_digest(source), len(source), *limits))
+    state = _load_or_start(folder, Packing(_digest(source), len(source), *limits))
     start = state.shards[-1]["stop"] if state.shards else 0
     members = in_order(partial(_members, source, skip_bad), range(start, len(source)))
     report(start, len(source))
@@ -100,20 +101,20 @@ def _pack(
         name = f"{len(state.shards):06}.tar"
         missing: list[str] = []
         with whole_file(folder / name, one_writer=True) as file:
-            hashed = _Hashed(file)
+            hashed = _HashingFile(file)
             start = _fill(hashed, members, start, len(source), limits, missing, report)
         state.shards.append({"name": name, "sha256": hashed.sha256.hexdigest(), "stop": start})
         state.left_out += missing
         _write(folder / STATE, state)
     urls = [str((folder / shard["name"]).absolute()) for shard in state.shards]
     checksums = [shard["sha256"] for shard in state.shards]
-    if not _indexed(folder / INDEX, checksums):
+    if not _has_index(folder / INDEX, checksums):
         build_index(folder / INDEX, urls, ShardStore(urls), checksums)
     return state
 
 
 def _fill(
-    file: _Hashed,
+    file: _HashingFile,
     members: Iterator[_Members],
     start: int,
     stop: int,
@@ -121,84 +122,84 @@ def _fill(
     missing: list[str],
     report: Callable[[int, int], None],
 ) -> int:
-    """Writes a shard; returns the first example that is not in it."""
-    samples, most_bytes = limits
+    """Writes a shard; returns the number of the first example after it."""
+    max_samples, max_bytes = limits
     with tarfile.open(fileobj=file, mode="w|") as tar:  # type: ignore[call-overload]
         for number in range(start, stop):
-            found = next(members)
-            if isinstance(found, str):
-                missing.append(found)
+            sample = next(members)
+            if isinstance(sample, str):
+                missing.append(sample)
             else:
-                for suffix, data in found.items():
+                for suffix, data in sample.items():
                     member = tarfile.TarInfo(f"{number:09}.{suffix}")
                     member.size, member.mode = len(data), 0o644
                     tar.addfile(member, io.BytesIO(data))
             report(number + 1, stop)
-            if number + 1 - start == samples or (most_bytes and tar.offset >= most_bytes):
+            if number + 1 - start == max_samples or (max_bytes and tar.offset >= max_bytes):
                 return number + 1
     return stop
 
 
 _Members = dict[str, bytes] | str
-"""Contents by suffix, or what is wrong with the image."""
+"""Sample as suffix → content, or a line that says why its image is unreadable."""
 
 
 def _members(source: Source, skip_bad: bool, number: int) -> _Members:
     try:
-        example = source[number]  # a row that is none raises the same
+        example = source[number]  # an invalid row raises UnreadableImage too
         suffix, image = _image(example)
     except UnreadableImage as error:
         if not skip_bad:
             raise UnreadableImage(f"{error} (or leave such out with --skip-bad)") from None
         return f"{number}: {error}"
-    first = example.targets[0] if example.targets else ""
-    record = json.dumps({"key": f"{number:09}", "caption": first, "frozenvl": as_record(example)})
-    texts = {"txt": first.encode("utf-8", "replace")} if first else {}
+    caption = example.targets[0] if example.targets else ""
+    record = json.dumps({"key": f"{number:09}", "caption": caption, "frozenvl": as_record(example)})
+    texts = {"txt": caption.encode("utf-8", "replace")} if caption else {}
     return {suffix: image, **texts, "json": record.encode()}
 
 
 def _image(example: Example) -> tuple[str, bytes]:
-    """The content of an image member, with its suffix."""
+    """Returns the suffix and the content of the image member."""
     data = original(example.image)
     if data is None:
-        drawn = io.BytesIO()
-        example.image.read().save(drawn, "PNG")
-        return "png", drawn.getvalue()
+        png = io.BytesIO()
+        example.image.read().save(png, "PNG")
+        return "png", png.getvalue()
     suffix = example.image.name.rpartition(".")[2].lower()
     if suffix in SUFFIXES:
         return suffix, data
     try:
         with PIL.Image.open(io.BytesIO(data)) as image:
-            known = (image.format or "").lower()
-    except Exception:  # whatever it is, it is packed: `check` says what is wrong with it
-        known = ""
-    return known if known in SUFFIXES else "jpg", data
+            detected = (image.format or "").lower()
+    except Exception:  # packed all the same: `check` reports what is wrong with it
+        detected = ""
+    return detected if detected in SUFFIXES else "jpg", data
 
 
 def _digest(source: Source) -> str:
-    """Tells sources apart by their sizes and what a few examples say."""
+    """Hashes the size of a source and the records of a few examples."""
     size = len(source)
-    places = sorted({place * (size - 1) // (PROBES - 1) for place in range(PROBES)})
-    said = [_said(source, place) for place in places]
-    return hashlib.sha256(json.dumps([size, source.pairs, said]).encode()).hexdigest()[:32]
+    indices = sorted({probe * (size - 1) // (PROBES - 1) for probe in range(PROBES)})
+    records = [_record_or_error(source, index) for index in indices]
+    return hashlib.sha256(json.dumps([size, source.pairs, records]).encode()).hexdigest()[:32]
 
 
-def _said(source: Source, place: int) -> dict[str, Any] | str:
+def _record_or_error(source: Source, index: int) -> dict[str, Any] | str:
     try:
-        return as_record(source[place])
+        return as_record(source[index])
     except UnreadableImage as error:
         return str(error)
 
 
-def _begun(folder: Path, new: Packing) -> Packing:
-    """How far an earlier pack of the same into the folder came.
+def _load_or_start(folder: Path, new: Packing) -> Packing:
+    """Returns the state of an earlier pack of the same source in the folder, or writes and returns the new state.
 
     Raises:
-        UserError: the folder holds something else.
+        UserError: if the folder holds something else.
     """
     path = folder / STATE
     if not path.is_file():
-        other = next((each.name for each in folder.iterdir() if not each.name.startswith(".")), None)
+        other = next((file.name for file in folder.iterdir() if not file.name.startswith(".")), None)
         if other:
             raise UserError(f"{folder}: is not empty (it holds {other}); pack into a new folder")
         _write(path, new)
@@ -214,9 +215,9 @@ def _begun(folder: Path, new: Packing) -> Packing:
         raise UserError(f"{path}: not what a pack writes; pack into a new folder") from None
     if not same:
         raise UserError(f"{folder}: holds a pack of other data or in other shards; pack into a new folder")
-    gone = next((shard["name"] for shard in old.shards if not (folder / shard["name"]).is_file()), None)
-    if gone:
-        raise UserError(f"{folder}: its shard {gone} is gone; pack into a new folder")
+    missing = next((shard["name"] for shard in old.shards if not (folder / shard["name"]).is_file()), None)
+    if missing:
+        raise UserError(f"{folder}: its shard {missing} is gone; pack into a new folder")
     return old
 
 
@@ -225,15 +226,16 @@ def _write(path: Path, state: Packing) -> None:
         file.write((json.dumps(asdict(state), indent=1) + "\n").encode())
 
 
-def _indexed(path: Path, checksums: list[str]) -> bool:
+def _has_index(path: Path, checksums: list[str]) -> bool:
+    """Tells whether there is an index of shards with these checksums."""
     try:
         return [shard.sha256 for shard in TarIndex(path).shards] == checksums
     except UserError:
         return False
 
 
-class _Hashed:
-    """A file that knows the digest of what was written to it."""
+class _HashingFile:
+    """A file that hashes what is written to it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.sha256 = file, hashlib.sha256()

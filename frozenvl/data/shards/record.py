@@ -1,4 +1,4 @@
-"""An example as JSON: how packed shards carry it."""
+"""Examples as JSON records, the format of packed shards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frozenvl.prompt import Example, Image
 
 
 def as_record(example: Example) -> dict[str, Any]:
-    """All that an example says, its image apart."""
+    """Returns all fields of an example except its image as JSON values."""
     return {
         "id": example.id,
         "image_id": example.image_id,
@@ -23,18 +23,19 @@ def as_record(example: Example) -> dict[str, Any]:
 
 
 def from_record(record: Any, image: Image) -> Example:
-    """The example that a record tells of.
+    """Makes an example from its record and its image.
 
     Raises:
-        ValueError: it is no such record.
+        ValueError: if `record` is not a record of an example.
     """
     try:
         references, kind = tuple(record["references"]), dict(record["kind"])
         scores = {str(answer): float(score) for answer, score in record.get("scores", {}).items()}
         choices = tuple(record.get("choices", ()))
-        single = [record[key] for key in ("id", "image_id", "question", "answer")]
+        key, image_id, question, answer = [record[k] for k in ("id", "image_id", "question", "answer")]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError("not an example's record") from None
-    if not all(isinstance(text, str) for text in (*single, *references, *choices, *kind, *kind.values())):
+    texts = (key, image_id, question, answer, *references, *choices, *kind, *kind.values())
+    if not all(isinstance(text, str) for text in texts):
         raise ValueError("not an example's record: not all of it is text")
-    return Example(single[0], image, single[1], references, single[2], single[3], kind, scores, choices)
+    return Example(key, image, image_id, references, question, answer, kind, scores, choices)

@@ -1,4 +1,4 @@
-"""What stands where in a WebDataset tar. Members are only ever bytes at an offset: nothing is extracted."""
+"""Scans a WebDataset tar for the offsets of its members. Nothing is ever extracted, so hostile names do no harm."""
 
 from __future__ import annotations
 
@@ -19,72 +19,81 @@ from frozenvl.prompt import BlackImage
 from frozenvl.util.errors import UserError
 
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm")
-"""Of image members."""
+"""Suffixes of image members. Indices store positions in this tuple."""
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
+"""First two bytes of a compressed file → name of the compression."""
 LONGEST_TEXT = 2**24
-"""Bytes of a text or record that are looked at."""
+"""Maximum number of bytes read of a text or record."""
 
 ROW = np.dtype(
     [
-        ("image", "<u8"),  # offsets and sizes are in bytes; an offset of 0: the sample has none
+        ("image", "<u8"),  # offsets and sizes in bytes; offset 0: the sample has no such member
         ("image_size", "<u8"),
         ("words", "<u8"),
         ("words_size", "<u8"),
-        ("key_end", "<u8"),  # of its key, among the keys of its shard one after another
-        ("texts", "<u4"),  # that are trained on
-        ("coco", "<u4"),  # number of the photograph in COCO; 0: none known
-        ("form", "u1"),
-        ("suffix", "u1"),
+        ("key_end", "<u8"),  # end of its key in the shard's concatenated keys
+        ("texts", "<u4"),  # number of target texts
+        ("coco", "<u4"),  # COCO's number of the photograph; 0: not known to be COCO's
+        ("form", "u1"),  # one of `Form`
+        ("suffix", "u1"),  # position in `SUFFIXES`
     ]
 )
-"""A sample in an index."""
+"""Index row of a sample."""
 
 
 class Form:
-    """What the words of a sample are. Plain numbers: an enumeration's are slow to look up for each sample."""
+    """Kind of member that holds the text of a sample. Plain integers, because `enum` look-ups are slow per sample."""
 
     NONE = 0
+    """No text."""
     TEXT = 1
-    """A `.txt` member."""
+    """Text of a `.txt` member."""
     CAPTION = 2
-    """`caption` in a `.json` member."""
+    """Value of `caption` in a `.json` member."""
     PACKED = 3
-    """`frozenvl` in a `.json` member: a whole example."""
+    """Value of `frozenvl` in a `.json` member: a complete example."""
 
 
 @dataclass
 class Scan:
-    """What was found in a tar."""
+    """Result of scanning a tar."""
 
     rows: np.ndarray
+    """Samples, of type `ROW`."""
     keys: list[str]
-    """One a row, no two alike."""
+    """Unique keys, one per row."""
     size: int
-    """Of the tar, in bytes."""
+    """Size of the tar, in bytes."""
     notes: Counter[str]
-    """How often something was odd."""
+    """Oddities: kind → count."""
     broken: str
-    """What is wrong with the tar as a whole; empty where nothing is."""
+    """Damage of the tar; empty if it is intact."""
 
 
 @dataclass
 class _Sample:
     key: str
     members: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """(offset, size) by suffix; offset 0 where it is cut off."""
+    """Suffix → (offset, size) of the member; offset 0 if it is cut off."""
 
 
 def scan(file: BinaryIO, name: str) -> Scan:
-    """Reads the headers, the texts and the records of a tar, up to its end or to where it breaks off.
+    """Reads the headers, texts and records of a tar, up to its end or to the first damage.
+
+    Args:
+        file: seekable file.
+        name: name of the tar, for error lines.
 
     Raises:
-        UserError: it is compressed, or no tar at all.
+        UserError: if the file is compressed or not a tar.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    packer = COMPRESSED.get(file.read(2))
-    if packer:
-        raise UserError(f"{name}: compressed ({packer}), but reading at random needs a plain tar; unpack it")
+    compression = COMPRESSED.get(file.read(2))
+    if compression:
+        raise UserError(
+            f"{name}: compressed ({compression}), but reading at random needs a plain tar; unpack it"
+        )
     file.seek(0)
     samples: list[_Sample] = []
     notes: Counter[str] = Counter()
@@ -93,9 +102,9 @@ def scan(file: BinaryIO, name: str) -> Scan:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             try:
                 while (member := tar.next()) is not None:
-                    tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
-                    _take(member, size, samples, notes)
-                broken = _ending(file, tar.offset, size)
+                    tar.members.clear()  # type: ignore[attr-defined]  # otherwise all are kept in memory
+                    _add_member(member, size, samples, notes)
+                broken = _check_end(file, tar.offset, size)
             except (tarfile.TarError, ValueError, OverflowError) as error:
                 cut = "unexpected end" in str(error)
                 broken = f"is truncated at byte {size}" if cut else f"is damaged at byte {tar.offset}"
@@ -109,7 +118,7 @@ def scan(file: BinaryIO, name: str) -> Scan:
         row = _row(file, sample, notes)
         if row is None:
             continue
-        key = _unlike(sample.key, seen)
+        key = _unique_key(sample.key, seen)
         notes["repeated keys"] += key != sample.key
         key_end += len(key.encode())
         keys.append(key)
@@ -117,8 +126,8 @@ def scan(file: BinaryIO, name: str) -> Scan:
     return Scan(np.array(rows, ROW), keys, size, +notes, broken)
 
 
-def _take(member: tarfile.TarInfo, size: int, samples: list[_Sample], notes: Counter[str]) -> None:
-    """Adds a member to the sample that it belongs to: to the last one, or a new one."""
+def _add_member(member: tarfile.TarInfo, size: int, samples: list[_Sample], notes: Counter[str]) -> None:
+    """Adds a member to the last sample, or to a new one if its key differs or its suffix is already there."""
     folder, slash, base = member.name.rpartition("/")
     stem, _, suffix = base.partition(".")  # as webdataset splits names
     if not member.isreg() or member.issparse() or not stem or not suffix:
@@ -132,12 +141,12 @@ def _take(member: tarfile.TarInfo, size: int, samples: list[_Sample], notes: Cou
 
 
 def printable(text: str) -> str:
-    """A name without what would break a line or a JSON file."""
+    """Escapes a name that contains unprintable characters, which would break lines and JSON."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def _ending(file: BinaryIO, offset: int, size: int) -> str:
-    """What is wrong with the end of a tar whose last header stands before `offset`."""
+def _check_end(file: BinaryIO, offset: int, size: int) -> str:
+    """Returns what is wrong at the end of a tar, where its header blocks stop at `offset`; empty if nothing is."""
     file.seek(offset)
     block = file.read(tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE:
@@ -150,47 +159,47 @@ def _ending(file: BinaryIO, offset: int, size: int) -> str:
     return ""
 
 
-def _unlike(key: str, seen: dict[str, int]) -> str:
-    """The key, or with `#n` behind where it was there before."""
+def _unique_key(key: str, seen: dict[str, int]) -> str:
+    """Returns the key, with a suffix `#n` if it was seen before."""
     new, number = key, seen.get(key, 1)
     while new in seen:
         number += 1
         new = f"{key}#{number}"
     seen[new] = 1
-    seen[key] = number  # where the next search begins
+    seen[key] = number  # the next search starts here
     return new
 
 
 def _row(file: BinaryIO, sample: _Sample, notes: Counter[str]) -> tuple[int, ...] | None:
-    """The row of a sample, `key_end` apart; None where it is none of ours."""
+    """Returns the row of a sample without `key_end`; None if it has no image, text or JSON member."""
     members = sample.members
     suffix = next((suffix for suffix in members if suffix in SUFFIXES), None)
-    known = {suffix, "txt", "json"} & set(members)
-    notes["members ignored"] += len(members) - len(known)
-    if not known:
+    used = {suffix, "txt", "json"} & set(members)
+    notes["members ignored"] += len(members) - len(used)
+    if not used:
         return None
     image = members[suffix] if suffix else (0, 0)
-    form, words, texts = Form.NONE, (0, 0), 1
+    form, text, texts = Form.NONE, (0, 0), 1
     photograph = coco_id(f"{PurePosixPath(sample.key).name}.{suffix}") if suffix else None
     record = _json(file, *members.get("json", (0, 0)))
-    url = record.get("url")  # img2dataset's
+    url = record.get("url")  # written by img2dataset
     if isinstance(url, str) and "cocodataset" in url:
         photograph = coco_id(PurePosixPath(url).name)
     try:
         example = from_record(record.get("frozenvl"), BlackImage())
-        form, words, texts = Form.PACKED, members["json"], len(example.targets)
+        form, text, texts = Form.PACKED, members["json"], len(example.targets)
         photograph = example.image_id
     except ValueError:
         if members.get("txt", (0, 0))[0]:
             offset, size = members["txt"]
-            form, words = Form.TEXT, (offset, min(size, LONGEST_TEXT))
-        if not _bytes(file, *words).strip() and isinstance(record.get("caption"), str):
-            form, words = Form.CAPTION, members["json"]
+            form, text = Form.TEXT, (offset, min(size, LONGEST_TEXT))
+        if not _bytes(file, *text).strip() and isinstance(record.get("caption"), str):
+            form, text = Form.CAPTION, members["json"]
     notes["samples without an image"] += not image[0]
     notes["samples without a text"] += form == Form.NONE
     coco = re.fullmatch(r"coco/(\d{1,9})", photograph or "")
     number = SUFFIXES.index(suffix) if suffix else 0
-    return (*image, *words, texts, int(coco[1]) if coco else 0, form, number)
+    return (*image, *text, texts, int(coco[1]) if coco else 0, form, number)
 
 
 def _bytes(file: BinaryIO, offset: int, size: int) -> bytes:

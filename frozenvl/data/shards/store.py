@@ -1,4 +1,4 @@
-"""Parts of shards, wherever the shards are: on a disk, or in a store from which they are brought whole."""
+"""Random access to shards, local or remote. Remote shards are downloaded whole into a disk cache."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from frozenvl.util.errors import RunError, UserError
 from frozenvl.util.files import cannot_write
 
 DESCRIPTORS = 64
-"""How many shards a process keeps open."""
+"""Maximum number of shards that a process keeps open."""
 AHEAD = 3
-"""How many shards a process brings in the background at a time."""
+"""Maximum number of concurrent background downloads of a process."""
 IDLE = 60.0
-"""Seconds without a read after which an evicted shard's descriptor is closed, and its disk space is free."""
+"""Seconds without a read after which the descriptor of an evicted shard is closed, which frees its disk space."""
 
 
 class ShardStore:
-    """Reads parts of shards. Remote shards are brought into a cache that the processes of a machine share.
+    """Reads byte ranges of shards. Remote shards are downloaded into a cache that the processes of a machine share.
 
-    It may be pickled, and used by threads and after a fork.
+    Safe to pickle, to use from threads and to use after a fork.
 
     Args:
-        urls: local paths, or addresses that fsspec knows (`s3://`, `gs://`, `https://`).
-        sizes: in bytes; without them, what a store says.
-        checksums: SHA-256 in hex; without one, the store's own MD5 is verified, where it gives one.
-        cache: folder of the cache; by default `shards` in the project's cache.
-        max_bytes: of the cache. The least recently used shards make room. One that is still being read is read
-            on from its open descriptor, so the disk may hold that much more.
-        storage_options: fsspec's: keys, an endpoint, whatever the store takes.
-        attempts, backoff, stall: see `Download`.
+        urls: local paths, or URLs that fsspec supports (`s3://`, `gs://`, `https://`).
+        sizes: size of each shard in bytes; by default the remote store is asked.
+        checksums: SHA-256 of each shard in hex. Without it, the MD5 that the remote store reports, if any, is verified.
+        cache: cache folder; by default `shards` in the project's cache.
+        max_bytes: maximum size of the cache. The least recently used shards are evicted. A shard that is being read
+            is evicted too, but occupies the disk until its descriptor is closed.
+        storage_options: fsspec options, such as keys and an endpoint.
+        attempts: see `Download`.
+        backoff: see `Download`.
+        stall: see `Download`.
     """
 
     def __init__(
@@ -59,31 +61,32 @@ class ShardStore:
         self.urls, self.sizes, self.checksums = urls, sizes, checksums
         self.cache = ShardCache((cache or home() / "shards").expanduser().absolute(), max_bytes)
         self.download = Download(dict(storage_options or {}), attempts, backoff, stall)
-        self._state = _State()
+        self._state = _ProcessState()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_state"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _state=_State())
+        vars(self).update(state, _state=_ProcessState())
 
     @property
-    def _own(self) -> _State:
+    def _process_state(self) -> _ProcessState:
+        """State of the current process, new after a fork."""
         if self._state.process != os.getpid():
-            self._state = _State()  # locks and threads do not survive a fork
+            self._state = _ProcessState()  # locks and threads do not survive a fork
         return self._state
 
     def read(self, shard: int, offset: int, size: int) -> bytes:
-        """`size` bytes of a shard, from `offset`.
+        """Reads `size` bytes of a shard at `offset`.
 
         Raises:
-            UserError: no such shard, or it may not be read.
-            RunError: it is too short, cannot be downloaded, or cannot be kept.
+            UserError: if there is no such shard, or access is refused.
+            RunError: if the shard is too short, cannot be downloaded, or cannot be written to the cache.
         """
-        held = self._held(shard)
+        opened = self._opened(shard)
         parts = []
         try:
-            while size and (part := os.pread(held.descriptor, size, offset)):
+            while size and (part := os.pread(opened.descriptor, size, offset)):
                 parts.append(part)
                 offset, size = offset + len(part), size - len(part)
         except OSError as error:
@@ -96,49 +99,53 @@ class ShardStore:
         return b"".join(parts)
 
     def open(self, shard: int) -> BinaryIO:
-        """The whole shard, as a file to read from and to close. Raises what `read` raises."""
+        """Opens the whole shard as a file, which the caller closes. Raises what `read` raises."""
         return self._file(shard)
 
     def prefetch(self, shards: Iterable[int]) -> None:
-        """Brings remote shards in the background, in this order. What goes wrong is said when they are read."""
-        own = self._own
-        with own.lock:
+        """Downloads remote shards in the background, in this order. Errors are reported when the shards are read."""
+        state = self._process_state
+        with state.lock:
             for shard in shards:
-                if shard not in own.wanted and not is_local(self.urls[shard]):
-                    own.wanted.add(shard)
-                    own.queue.append(shard)
-            while own.threads < min(AHEAD, len(own.wanted)):
-                own.threads += 1
-                threading.Thread(target=self._bring, args=(own,), daemon=True).start()
+                if shard not in state.pending and not is_local(self.urls[shard]):
+                    state.pending.add(shard)
+                    state.queue.append(shard)
+            while state.threads < min(AHEAD, len(state.pending)):
+                state.threads += 1
+                threading.Thread(target=self._download_queue, args=(state,), daemon=True).start()
 
-    def _bring(self, own: _State) -> None:
+    def _download_queue(self, state: _ProcessState) -> None:
+        """Downloads queued shards until the queue is empty; runs in a background thread."""
         while True:
-            with own.lock:
-                if not own.queue:
-                    own.threads -= 1
+            with state.lock:
+                if not state.queue:
+                    state.threads -= 1
                     return
-                shard = own.queue.popleft()
-            with suppress(Exception):  # it is met again, and said, when the shard is read
+                shard = state.queue.popleft()
+            with suppress(Exception):  # raised again when the shard is read
                 self._file(shard).close()
-            with own.lock:
-                own.wanted.discard(shard)
+            with state.lock:
+                state.pending.discard(shard)
 
-    def _held(self, shard: int) -> _Held:
-        own = self._own
-        with own.lock:
-            if held := own.held.pop(shard, None):
-                own.held[shard] = held  # the most recently used stands last
-        if held is None:
-            held = _Held(self._file(shard), remote=not is_local(self.urls[shard]))
-            with own.lock:
-                own.held[shard] = held
-                old = list(own.held)[:-DESCRIPTORS]
-                for other in [*old, *(at for at, one in own.held.items() if one.evicted and one.idle > IDLE)]:
-                    own.held.pop(other, None)
-        held.use()
-        return held
+    def _opened(self, shard: int) -> _OpenShard:
+        """Returns an open shard, and closes the shards that were not used for longest."""
+        state = self._process_state
+        with state.lock:
+            if opened := state.opened.pop(shard, None):
+                state.opened[shard] = opened  # the most recently used is last
+        if opened is None:
+            opened = _OpenShard(self._file(shard), remote=not is_local(self.urls[shard]))
+            with state.lock:
+                state.opened[shard] = opened
+                surplus = list(state.opened)[:-DESCRIPTORS]
+                idle = [key for key, one in state.opened.items() if one.evicted and one.idle > IDLE]
+                for key in [*surplus, *idle]:
+                    state.opened.pop(key, None)
+        opened.use()
+        return opened
 
     def _file(self, shard: int) -> BinaryIO:
+        """Opens a local shard, or a cached one after downloading it if necessary."""
         url, size = self.urls[shard], self.sizes[shard] if self.sizes else None
         if is_local(url):
             try:
@@ -148,7 +155,7 @@ class ShardStore:
             except OSError as error:
                 raise UserError(f"{url}: cannot be read ({error.strerror}); check it") from None
         sha256 = self.checksums[shard] if self.checksums else None
-        options = self.download.options  # the same address may lead to different stores
+        options = self.download.options  # the same URL may mean different stores
         endpoint = options.get("endpoint_url") or options.get("client_kwargs", {}).get("endpoint_url")
         key = hashlib.sha256(repr((url, sha256, endpoint)).encode()).hexdigest()[:32]
         try:
@@ -164,24 +171,24 @@ class ShardStore:
 
 
 def is_local(url: str) -> bool:
-    """Whether an address is a path on this machine."""
+    """Tells whether a URL is a path on this machine."""
     return "://" not in url or url.startswith("file://")
 
 
-class _State:
-    """What belongs to one process."""
+class _ProcessState:
+    """Open shards and downloads of one process."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self.lock = threading.Lock()
-        self.held: dict[int, _Held] = {}
+        self.opened: dict[int, _OpenShard] = {}
         self.queue: deque[int] = deque()
-        self.wanted: set[int] = set()
+        self.pending: set[int] = set()
         self.threads = 0
 
 
-class _Held:
-    """An open shard. It closes when the last reader has dropped it, so that nobody reads a closed descriptor."""
+class _OpenShard:
+    """An open shard. It is closed when the last reader drops it, so that no thread reads a closed descriptor."""
 
     def __init__(self, file: BinaryIO, remote: bool) -> None:
         self.file, self.remote = file, remote
@@ -193,13 +200,16 @@ class _Held:
 
     @property
     def evicted(self) -> bool:
+        """True if the file was deleted from the cache."""
         return os.fstat(self.descriptor).st_nlink == 0
 
     @property
     def idle(self) -> float:
+        """Seconds since the last recorded use."""
         return time.monotonic() - self.used
 
     def use(self) -> None:
-        if self.remote and self.idle > 1:  # not at each read: they are many
+        """Records a use, for the eviction order."""
+        if self.remote and self.idle > 1:  # at most once a second: reads are frequent
             touch(self.descriptor)
             self.used = time.monotonic()

@@ -80,8 +80,8 @@ class SceneCaptions(_Scenes):
     """Scenes with five differently worded captions each.
 
     Args:
-        split: "train"; "val", other scenes with the same combinations of colour and shape; or "novel", scenes that each
-            have a combination that the other splits never show.
+        split: "train"; "val", other scenes with the same combinations of colour and shape; or "novel",
+            scenes that each have a combination that the other splits never show.
         size: number of images.
         seed: seed of the scenes.
         resolution: side of the images, in pixels.
@@ -96,7 +96,7 @@ class SceneCaptions(_Scenes):
         super().__init__(split, size, seed, resolution)
 
     def __getitem__(self, index: int) -> Example:
-        """Returns the example at `index`, with five captions as references. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the example at `index`, with five captions. Raises `IndexError` outside 0 … size - 1."""
         self._check(index)
         image = self._image(index)
         return Example(

@@ -48,7 +48,7 @@ class Source(ABC):
 
     @cached_property
     def _ends(self) -> list[int]:
-        """For each example, the index after its last pair; empty if all have the same number of targets."""
+        """End of the pairs of each example (exclusive); empty if all examples have the same number of targets."""
         return (
             list(accumulate(self.targets_per_example))
             if not isinstance(self.targets_per_example, int)

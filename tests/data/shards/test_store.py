@@ -138,7 +138,7 @@ def _read(store: ShardStore) -> None:
 def test_a_fork_while_a_thread_holds_the_lock(local):
     store = ShardStore(local)
     child = multiprocessing.get_context("fork").Process(target=_read, args=(store,))
-    with store._own.lock:
+    with store._process_state.lock:
         child.start()
     child.join(30)
     child.kill()  # where it hangs
