@@ -1,1 +1,1 @@
-"""The small commands that stand beside Lightning's own: one file each."""
+"""Commands of `frozenvl`: one file each, and `experiment.py` for those of Lightning."""

@@ -1,4 +1,4 @@
-"""Asks a trained checkpoint about an image, after examples if there are any."""
+"""Asks a trained checkpoint a question about an image, zero-shot or after examples."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    parser.add_argument("image", type=Path, help="the image of the question")
-    parser.add_argument("question")
+    parser.add_argument("image", type=Path, help="image that the question is about")
+    parser.add_argument("question", help="text of the question")
     parser.add_argument(
         "--example",
         nargs=3,
         action="append",
         default=[],
         metavar=("IMAGE", "QUESTION", "ANSWER"),
-        help="a complete example that stands before the question; may be given several times",
+        help="few-shot example before the question; may be repeated",
     )
-    parser.add_argument("--induction", default=None, help="text before everything else")
-    parser.add_argument("--max_new_tokens", type=int, default=10, help="length limit (default: 10)")
+    parser.add_argument("--induction", default=None, help="task induction: text at the start of the prompt")
+    parser.add_argument(
+        "--max_new_tokens", type=int, default=10, help="maximum length of the answer (default: 10)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

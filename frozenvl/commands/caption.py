@@ -9,12 +9,14 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files")
-    parser.add_argument("--max_new_tokens", type=int, default=32, help="length limit (default: 32)")
-    parser.add_argument("--gallery", type=Path, help="also draw images and captions into this PNG")
+    parser.add_argument(
+        "--max_new_tokens", type=int, default=32, help="maximum length of a caption (default: 32)"
+    )
+    parser.add_argument("--gallery", type=Path, help="PNG file for a gallery of images and captions")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a line for each image: its path, a tab, its caption."""
+    """Prints a line per image: path, tab, caption. Draws the gallery if asked."""
     from frozenvl.prompt import Example, ImageFile
     from frozenvl.training.trained_run import load_trained
     from frozenvl.util.files import write_atomically

@@ -1,4 +1,4 @@
-"""Compares two runs, or two predictions.jsonl, on the queries that both answered."""
+"""Compares two runs, or two predictions.jsonl files, on the queries that both answered."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from frozenvl.util.files import write_atomically
 from frozenvl.util.gallery import Tile, as_png, draw_gallery
 
 MAX_TILES = 12
-"""Queries drawn."""
+"""Maximum number of queries in a gallery."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", type=Path, metavar="A", help="a run's folder, or a predictions.jsonl")
-    parser.add_argument("b", type=Path, metavar="B", help="another")
-    parser.add_argument("--all", action="store_true", help="every score, also by answer and question type")
+    parser.add_argument("a", type=Path, metavar="A", help="folder of a run, or a predictions.jsonl")
+    parser.add_argument("b", type=Path, metavar="B", help="the other run or file")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="these benchmarks, or evaluations of them"
+        "--all", action="store_true", help="print every score, also by answer and question type"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("comparison"), help="folder of the galleries (comparison)"
+        "--only", nargs="+", default=[], metavar="NAME", help="only these benchmarks or evaluations"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("comparison"), help="folder of the galleries (default: comparison)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints, for each evaluation that both have, B minus A with interval and p; draws where they differ most.
+    """Prints B - A with interval and p-value for each common evaluation, and draws the queries that differ most.
 
-    An evaluation that cannot be compared is left out, and it is said why.
+    An evaluation that cannot be compared is left out with a message.
     """
     from rich.console import Console
     from rich.table import Column, Table
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def rows_of(result: Comparison, every: bool) -> Iterator[list[str]]:
-    """The printed rows of a comparison: a score, then A, B, the difference, its interval, p."""
+    """Yields the table rows of a comparison: score, A, B, difference, interval, p-value."""
     for key, change in result.differences.items():
         metric = metric_of(key, result.metrics)
         if every or metric.shown:
@@ -72,10 +74,10 @@ def rows_of(result: Comparison, every: bool) -> Iterator[list[str]]:
 
 
 def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
-    """The predictions of A and B for each evaluation that both have.
+    """Returns the prediction files of A and B for each common evaluation, by its name ("" for two files).
 
     Raises:
-        UserError: where there are none.
+        UserError: if there is no common evaluation, or the options do not fit.
     """
     first, second = evaluations(args.a), evaluations(args.b)
     if args.a.is_file() or args.b.is_file():
@@ -86,17 +88,20 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
         return {"": (next(iter(first.values())), next(iter(second.values())))}
     if wanted := set(args.only):
         scores = {name: score_of(path) for name, path in (first | second).items()}
-        known = {name: {name, score.benchmark if score else name} for name, score in scores.items()}
-        if unknown := [name for name in args.only if not any(name in names for names in known.values())]:
-            there = ", ".join(sorted({min(names, key=len) for names in known.values()}))
-            raise UserError(f"no benchmark or evaluation {unknown[0]!r}; there are {there}")
+        names_of = {name: {name, score.benchmark if score else name} for name, score in scores.items()}
+        if unknown_names := [
+            name for name in args.only if not any(name in names for names in names_of.values())
+        ]:
+            available = ", ".join(sorted({min(names, key=len) for names in names_of.values()}))
+            raise UserError(f"no benchmark or evaluation {unknown_names[0]!r}; there are {available}")
         first, second = (
-            {name: path for name, path in found.items() if wanted & known[name]} for found in (first, second)
+            {name: path for name, path in paths.items() if wanted & names_of[name]}
+            for paths in (first, second)
         )
     pairs = matched(first, second)
     compared = {path for pair in pairs.values() for path in pair}
-    for run, found in ((args.a, first), (args.b, second)):
-        if names := sorted(name for name, path in found.items() if path not in compared):
+    for run, paths in ((args.a, first), (args.b, second)):
+        if names := sorted(name for name, path in paths.items() if path not in compared):
             say(f"left out, since only {run} has them: {', '.join(names)}")
     if not pairs:
         raise UserError(f"{args.a} and {args.b}: no evaluation in common")
@@ -104,16 +109,17 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
 
 
 def say(line: str) -> None:
+    """Prints a message to stderr."""
     print(f"frozenvl: {line}", file=sys.stderr)
 
 
 def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
-    """The images that galleries are drawn of, by query id; none where no run's config.yaml tells of them."""
+    """Returns the images for galleries by query id; none if neither run has a usable config.yaml."""
     from frozenvl.training.trained_run import images_of
 
     runs = [run for run in (args.a, args.b) if (run / "config.yaml").is_file()]
     if not runs:
-        say("no gallery, since neither is a run's folder with its config.yaml")
+        say("no gallery: neither A nor B is a run's folder with a config.yaml")
         return {}
     try:
         return images_of(runs[0])
@@ -123,7 +129,7 @@ def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
 
 
 def draw(images: Mapping[str, Image], file: Path, result: Comparison) -> None:
-    """Draws the queries on which A and B differ most, as far as their images are known."""
+    """Draws a gallery of the queries that differ most, if their images are known."""
     tiles: list[Tile] = []
     for key in (key for key in result.changed if key in images):
         try:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from frozenvl.data.sources.source import Source
 
 MAX_NAMED = 3
-"""Examples that `check` names for each kind of finding."""
+"""Number of examples that `check` prints for each kind of finding."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    # Arguments that these parsers do not know belong to the source.
+    # Arguments unknown to these parsers are the source's.
     kind: type[argparse.ArgumentParser] = type("SourceParser", (type(parser),), {"keeps_rest": True})
     metavar = "pack|index|check|show"
     action = parser.add_subparsers(dest="action", required=True, metavar=metavar, parser_class=kind)
@@ -29,39 +29,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def command(name: str, line: str) -> argparse.ArgumentParser:
         return action.add_parser(name, help=line, description=line, allow_abbrev=False)
 
-    pack = command(
-        "pack", "write a source as WebDataset tars with an index; goes on where it was interrupted"
-    )
+    pack = command("pack", "write a source as WebDataset tars with an index; resumes an interrupted pack")
     pack.add_argument("source", metavar="SOURCE")
-    pack.add_argument("dest", metavar="DEST", type=Path, help="folder of the tars: new, or of the same pack")
+    pack.add_argument(
+        "dest",
+        metavar="DEST",
+        type=Path,
+        help="folder of the tars: a new one, or that of an interrupted pack",
+    )
     size = pack.add_mutually_exclusive_group()
-    size.add_argument("--samples-per-shard", type=int, default=1000, metavar="N", help="(default: 1000)")
-    size.add_argument("--shard-mb", type=int, metavar="MB", help="close a shard at this size instead")
-    pack.add_argument("--skip-bad", action="store_true", help="leave out, and list, images that are missing")
-    index = command("index", "index tars that others made, so that they are read by number")
-    index.add_argument(
-        "shards", metavar="SHARDS", nargs="+", help="folders, globs, {000..575} patterns or tars"
+    size.add_argument(
+        "--samples-per-shard", type=int, default=1000, metavar="N", help="examples per tar (default: 1000)"
     )
-    index.add_argument("--index", type=Path, metavar="PATH", help="where to write it, for Shards' `index`")
-    index.add_argument("--storage-options", type=json.loads, metavar="JSON", help="fsspec's, for remote tars")
-    index.add_argument(
-        "--allow-broken", action="store_true", help="index truncated or damaged tars up to there"
+    size.add_argument(
+        "--shard-mb", type=int, metavar="MB", help="size of a tar, in place of a number of examples"
     )
-    check = command("check", "read all of a source and say what is wrong or odd")
+    pack.add_argument(
+        "--skip-bad", action="store_true", help="leave out examples whose image is missing, and list them"
+    )
+    index = command("index", "index existing tars, for random access")
+    index.add_argument(
+        "shards", metavar="SHARDS", nargs="+", help="tars, folders, globs or {000..575} patterns"
+    )
+    index.add_argument(
+        "--index", type=Path, metavar="PATH", help="file of the index; give it to Shards as `index`"
+    )
+    index.add_argument(
+        "--storage-options", type=json.loads, metavar="JSON", help="fsspec options of remote tars"
+    )
+    index.add_argument(
+        "--allow-broken", action="store_true", help="index truncated or damaged tars up to the damage"
+    )
+    check = command("check", "read all of a source and report what is wrong or unusual")
     check.add_argument("source", metavar="SOURCE")
-    check.add_argument("--json", type=Path, metavar="PATH", help="write all findings there")
+    check.add_argument("--json", type=Path, metavar="PATH", help="file for all findings")
     check.add_argument(
-        "--strict", action="store_true", help="exit status 1 if an image or a text cannot be used"
+        "--strict", action="store_true", help="exit with status 1 if an image or a text cannot be used"
     )
     show = command("show", "draw some examples with their captions, or questions and answers")
     show.add_argument("source", metavar="SOURCE")
-    show.add_argument("--count", type=count, default=24, metavar="N", help="examples (default: 24)")
-    show.add_argument("--out", type=Path, default=Path("sheet.png"), help="the PNG (default: sheet.png)")
-    show.add_argument("--seed", type=int, default=0, help="another seed, other examples (default: 0)")
+    show.add_argument("--count", type=count, default=24, metavar="N", help="number of examples (default: 24)")
+    show.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG file (default: sheet.png)")
+    show.add_argument("--seed", type=int, default=0, help="seed of the choice of examples (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs one of the four; returns the exit status."""
+    """Runs one of the four actions; returns the exit status."""
     if args.action == "index":
         return run_index(args)
     from frozenvl.data.registry import build_source

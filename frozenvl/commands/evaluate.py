@@ -1,4 +1,4 @@
-"""Evaluates a trained checkpoint on the benchmarks of a YAML file; goes on where it was interrupted."""
+"""Evaluates a trained checkpoint on the benchmarks of a YAML file. Resumes an interrupted evaluation."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         required=True,
-        help="the benchmarks; may be given several times",
+        help="YAML file of benchmarks; may be repeated",
     )
-    parser.add_argument("--root", help="folder of the data, for ${root} in the file")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these benchmarks")
+    parser.add_argument("--root", help="folder of the data, for ${root} in the YAML file")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these benchmarks")
     parser.add_argument(
         "--views",
         nargs="+",
         default=["seeing"],
         choices=["seeing", "test-blind", "text-only"],
-        help="what is shown of images: themselves; black; nothing (default: seeing)",
+        help="how images are shown: as they are, black, or not at all (default: seeing)",
     )
-    parser.add_argument("--batch_size", type=int, default=64, help="prompts of a batch (default: 64)")
-    parser.add_argument("--limit", type=int, help="only so many batches of each setting, a fair sample")
-    parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: 1)")
-    parser.add_argument("--accelerator", default="auto", help="cpu, cuda, auto (default: auto)")
+    parser.add_argument("--batch_size", type=int, default=64, help="prompts per batch (default: 64)")
+    parser.add_argument("--limit", type=int, help="maximum number of batches per setting, a random sample")
+    parser.add_argument(
+        "--devices", type=int, default=1, help="number of devices, with a process each (default: 1)"
+    )
+    parser.add_argument("--accelerator", default="auto", help="cpu, cuda or auto (default: auto)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes to `evaluation/` in the run's folder; prints the scores."""
+    """Writes scores and predictions to `evaluation/` in the run's folder, and prints the scores."""
     from dataclasses import replace
 
     from lightning.fabric import Fabric
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     folder = run_folder(args.checkpoint)
     session = session_of(trained, folder / "evaluation", args.views, args.batch_size, args.limit)
     check_suite(benchmarks, session)
-    fabric.launch()  # only now, so that one process alone says what is wrong
+    fabric.launch()  # only after the checks, so that one process alone reports errors
     trained.module.to(fabric.device)
     run_suite(benchmarks, replace(session, rank=fabric.global_rank, world_size=fabric.world_size))
     if fabric.is_global_zero:

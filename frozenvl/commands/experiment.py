@@ -10,7 +10,7 @@ def run(arguments: list[str]) -> int:
     """Runs a subcommand; returns the exit status.
 
     Raises:
-        UserError: whatever is wrong with the arguments, in one line.
+        UserError: if the arguments are invalid; the message is one line.
     """
     make(FrozenCLI, arguments, module=names_module(arguments))
     return 0

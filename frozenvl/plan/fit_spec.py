@@ -1,4 +1,4 @@
-"""The fit that a configuration describes: its model without weights, or a shorter one, and batches of its lengths."""
+"""The fit that a configuration describes: its model, whole or with fewer layers, and batches of real lengths."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from frozenvl.training.trained_run import made
 from frozenvl.util.errors import UserError
 
 TOKENS = 13
-"""Target tokens of a pair where the data is not at hand: about those of a caption, its end token included."""
+"""Target tokens per pair if the data is missing: about a caption's, end token included."""
 SEEN = 16
-"""Batches that are tokenised to learn how long they are."""
+"""Number of batches that are tokenised to get their lengths."""
 
 
 class Planned:
-    """The fit that a configuration describes.
+    """Fit that a configuration describes.
 
     Args:
-        configuration: of `fit`.
-        tokens: target tokens of a pair; by default those of the data, where it can be opened.
-        pairs: that it trains on in all; by default what the configuration says.
-        precision: what `auto` stands for; by default what is faster on this machine.
+        configuration: nested configuration of `fit`.
+        tokens: target tokens per pair (default: those of the data if it can be opened, else `TOKENS`).
+        pairs: total number of training pairs (default: from the configuration).
+        precision: precision that `auto` stands for (default: the faster one on this machine).
 
     Raises:
-        UserError: where it describes none.
+        UserError: if the configuration describes no fit.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class Planned:
         wanted = self.settings["precision"]
         self.precision = precision or faster_precision(torch.device("cpu")) if wanted == "auto" else wanted
         self.language = configuration_of(self.settings["language"])
-        """Configuration of the language model."""
+        """transformers configuration of the language model."""
         self.assumed: list[str] = []
-        """What was not found but taken for granted, in words."""
+        """Assumptions made because data is missing, as sentences for the user."""
 
-    # The model
+    # Model
 
     def module(self, layers: int | None = None) -> FrozenModule:
-        """The module, with random weights, as training holds it. Under `torch.device("meta")` it has none.
+        """Makes the module with random weights, in the precision of training. On the meta device it has no weights.
 
         Args:
-            layers: of the language model, the first ones; by default all.
+            layers: number of language model layers (default: all).
         """
         with self._shortened(layers) as name:
             settings = {
@@ -88,7 +88,7 @@ class Planned:
 
     @contextmanager
     def _shortened(self, layers: int | None) -> Iterator[str]:
-        """The name of a language model with so many layers: a folder with its configuration alone."""
+        """Yields the name of the language model, or a folder with a configuration of fewer layers."""
         if layers is None:
             yield self.settings["language"]
             return
@@ -102,32 +102,32 @@ class Planned:
 
     @cached_property
     def outlined(self) -> FrozenModule:
-        """Without weights."""
+        """Module on the meta device, without weights."""
         with torch.device("meta"):
             return self.module()
 
-    # The batches
+    # Batches
 
     @property
     def batch_size(self) -> int:
-        """Pairs of an optimiser step."""
+        """Number of pairs per optimiser step."""
         return int(self.data["batch_size"])
 
     @property
     def accumulated(self) -> int:
-        """Micro-batches of an optimiser step."""
+        """Number of micro-batches per optimiser step."""
         return int(self.trainer["accumulate_grad_batches"])
 
     @property
     def steps(self) -> int | None:
-        """Of the whole fit, where the configuration says so."""
+        """Number of optimiser steps of the fit, or None if the configuration sets no limit."""
         if self.pairs is not None:
             return -(-self.pairs // self.batch_size)
         return self.trainer["max_steps"] if self.trainer["max_steps"] > 0 else None
 
     @cached_property
     def stage(self) -> Stage:
-        """What training is given of images."""
+        """Stage at which images enter training: pixels, or features if they are cached."""
         vision = self.outlined.model.vision
         stage = vision.reader().stage
         kept = keeps_features(
@@ -136,38 +136,43 @@ class Planned:
         return "features" if stage == "pixels" and kept else stage
 
     def batches(self, size: int) -> Sequence[Batch]:
-        """Micro-batches of so many pairs, as long as the fit's own, with images on the meta device."""
+        """Returns micro-batches of `size` pairs with the lengths of the fit's data, and images on the meta device."""
         if self.stream is None:
             return [self._uniform(size)]
         process = ObjectiveRows(self.processor(Unread(self)), self.outlined.objectives)
         return [process(self.samples(start, size)) for start in range(0, SEEN * size, size)]
 
     def samples(self, start: int, count: int) -> list[Sample]:
-        """So many of the stream from a position on."""
+        """Returns `count` training samples from position `start` on."""
         assert self.stream is not None
         return [self.stream[position] for position in range(start, start + count)]
 
     @cached_property
     def stream(self) -> TrainingStream | None:
-        """The training samples, where the data can be opened."""
+        """Stream of training samples, or None if `tokens` is given or the data cannot be opened."""
         if self.tokens is None:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
                 stream = TrainingStream(data.train, data.seed)
                 processor = self.processor(Unread(self))
                 processor([stream[0]])
-                if not processor.encode("words"):  # transformers makes one of a configuration alone
+                if not processor.encode(
+                    "words"
+                ):  # transformers makes an empty tokeniser from a configuration alone
                     raise UserError(f"{self.settings['language']}: has no tokeniser's files")
                 return stream
             except (UserError, OSError) as error:
-                self.assumed.append(f"{TOKENS} target tokens a pair, since the data is not at hand ({error})")
+                self.assumed.append(
+                    f"{TOKENS} target tokens a pair, because the data or the tokeniser is missing ({error})"
+                )
         return None
 
     def processor(self, reader: ImageReader) -> Processor:
+        """Makes the processor of training with an image reader."""
         return self.outlined.model.processor(self.settings["max_target_tokens"], reader)
 
     def unread(self, count: int) -> Tensor:
-        """So many images without content."""
+        """Returns a tensor for `count` images, or their features, on the meta device."""
         vision: Any = self.outlined.model.vision
         if self.stage == "pixels":
             return torch.empty(count, 3, vision.size, vision.size, dtype=torch.uint8, device="meta")
@@ -175,20 +180,20 @@ class Planned:
         return torch.empty(count, vision.tokens, vision.channels, dtype=dtype, device="meta")
 
     def _uniform(self, size: int) -> Batch:
-        """Pairs of one image and as many target tokens, each."""
+        """Returns a batch of pairs with one image and the same number of target tokens each."""
         k, tokens = self.settings["k"], self.tokens or TOKENS
-        before = int(self.settings["bos"])
-        length = before + k + tokens - 1
+        image_start = int(self.settings["bos"])
+        length = image_start + k + tokens - 1
         ids = torch.zeros(size, length, dtype=torch.long)
         slots, labels = torch.full_like(ids, -1), torch.full_like(ids, IGNORE)
-        slots[:, before : before + k] = torch.arange(size * k).view(size, k)
-        labels[:, before + k - 1 :] = 0
+        slots[:, image_start : image_start + k] = torch.arange(size * k).view(size, k)
+        labels[:, image_start + k - 1 :] = 0
         lengths = torch.full((size,), length)
         return Batch(tuple(map(str, range(size))), ids, slots, labels, lengths, self.unread(size), self.stage)
 
 
 class Unread:
-    """An image reader that reads nothing."""
+    """Image reader that returns tensors on the meta device, and reads no file."""
 
     def __init__(self, planned: Planned) -> None:
         self.planned, self.stage = planned, planned.stage
@@ -198,7 +203,11 @@ class Unread:
 
 
 def configuration_of(language: str) -> PreTrainedConfig:
-    """Configuration of a language model by name."""
+    """Loads the transformers configuration of a language model by name.
+
+    Raises:
+        UserError: if it cannot be found.
+    """
     try:
         with loading(language) as where:
             return AutoConfig.from_pretrained(where)
@@ -209,12 +218,16 @@ def configuration_of(language: str) -> PreTrainedConfig:
 
 
 def unloaded(part: dict[str, Any]) -> dict[str, Any]:
-    """An encoder's settings, but with random weights, where its class knows how."""
+    """Returns an encoder's settings with pretrained weights switched off, if its class has such an argument."""
     module, _, name = part["class_path"].rpartition(".")
     kind = getattr(importlib.import_module(module), name)
-    takes, given = inspect.signature(kind).parameters, dict(part.get("init_args") or {})
-    pretrained = bool(given.get("pretrained", True) and given.get("weights", True))
-    if "moving_statistics" in takes and given.get("moving_statistics") is None:
-        given["moving_statistics"] = not pretrained  # as before
-    given |= {key: value for key, value in {"pretrained": False, "weights": None}.items() if key in takes}
-    return part | {"init_args": given}
+    parameters, init_args = inspect.signature(kind).parameters, dict(part.get("init_args") or {})
+    pretrained = bool(init_args.get("pretrained", True) and init_args.get("weights", True))
+    if "moving_statistics" in parameters and init_args.get("moving_statistics") is None:
+        init_args[
+            "moving_statistics"
+        ] = not pretrained  # the default follows `pretrained`, switched off below
+    init_args |= {
+        key: value for key, value in {"pretrained": False, "weights": None}.items() if key in parameters
+    }
+    return part | {"init_args": init_args}

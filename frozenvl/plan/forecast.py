@@ -1,4 +1,4 @@
-"""The plan of a fit: what is counted and measured for one device, put together for many."""
+"""The forecast of a fit: counts and measures a step on one device, and extrapolates to many."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from frozenvl.training.callbacks.cost import peak_memory
 from frozenvl.util.errors import UserError
 
 QUANTIZED = {"int8": 1.0, "nf4": 0.5}
-"""Bytes of a weight."""
+"""Bytes per weight of a quantised language model."""
 
 HEAP = 1.35
-"""What the C library's allocator takes for what is asked of it, told as it is to keep what was freed: 1.2 to 1.5 in the
-fits of docs/planning.md. A GPU's memory is managed otherwise."""
+"""Memory that the C library's allocator holds, relative to what is asked of it, if it keeps freed memory: 1.2 to 1.5 in
+the fits of docs/planning.md. Not used for GPUs."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What is known of a device, and of the network between them.
+    """Speed of a device and of the network between devices.
 
     Args:
-        bandwidth: bytes a second that it sends, and receives, at a time.
-        peak: operations a second of matrix products; None has steps measured on this machine.
-        share: of the peak, that training reaches.
-        memory_bandwidth: bytes a second that it reads of its own memory.
+        bandwidth: bytes per second that a device sends and, at the same time, receives.
+        peak: operations per second of matrix products; None measures steps on this machine.
+        share: share of the peak that training reaches.
+        memory_bandwidth: bytes per second that a device reads from its own memory.
     """
 
     bandwidth: float
@@ -39,38 +39,43 @@ class Device:
     memory_bandwidth: float = float("inf")
 
     def seconds(self, operations: float, weights: int) -> float:
-        """Of a pass through a model and back: however few positions it has, weights are read on either way."""
+        """Returns the seconds of a forward and backward pass, at least the time to read all weights twice.
+
+        Args:
+            operations: operations of both passes.
+            weights: bytes of the model's weights.
+        """
         assert self.peak is not None
         return max(operations / (self.peak * self.share), 2 * weights / self.memory_bandwidth)
 
 
 class Forecast:
-    """What a fit takes.
+    """Forecast of a fit's memory and time.
 
     Args:
-        planned: the fit.
-        device: that it is to run on.
+        planned: fit to forecast.
+        device: device to run on.
     """
 
     def __init__(self, planned: Planned, device: Device) -> None:
         self.planned, self.device = planned, device
-        planned.batches(1)  # now there is what a process of a fit holds beside its model
+        planned.batches(1)  # loads imports and data, so that the peak includes them, but no model
         self.process = peak_memory()["peak_memory_gb"] * 1e9 if device.peak is None else 0.0
-        """Bytes; of another device, whose memory holds no process, none."""
+        """Bytes of the process on this machine; 0 for another device, whose memory does not hold it."""
         self.outline = Outline(planned.outlined.model)
         self.weights = self._weights()
         self.positions = self.targets = 0.0
-        """Of a pair, on average."""
+        """Mean number of positions, and of target tokens, per pair."""
         self.measured = 0
-        """Layers of the language model that were measured."""
+        """Number of language model layers that were measured."""
 
     @property
     def loading(self) -> int:
-        """Bytes of the language model while it is loaded."""
+        """Peak bytes while the language model is loaded, in fp32."""
         return 4 * sum(weight.numel() for weight in self.outline.model.language.parameters())
 
     def _weights(self) -> Weights:
-        """Bytes of the weights, as training holds them."""
+        """Returns the bytes of weights, gradients and optimiser state in training."""
         model = self.outline.model
         trained = size(self.outline.trained)
         frozen = float(size((*model.parameters(), *model.buffers()))) - trained
@@ -84,10 +89,10 @@ class Forecast:
         return Weights(int(frozen), trained, trained, state, int(layer), int(layer * len(layers)))
 
     def rows(self, devices: int) -> list[Row]:
-        """One a strategy; of one device, one.
+        """Returns a row for DDP and, with several devices, one for FSDP.
 
         Raises:
-            UserError: where a batch cannot be divided among so many.
+            UserError: if the batch has fewer pairs than there are devices × accumulated micro-batches.
         """
         planned, parts = self.planned, devices * self.planned.accumulated
         if planned.batch_size < parts:
@@ -106,26 +111,27 @@ class Forecast:
         ]
 
     def micro(self, batches: Sequence[Batch]) -> Micro:
-        """A micro-batch on a device: of usual length for its time, the longest for its memory."""
+        """Returns the cost of a micro-batch: time and operations of the median length, memory of the longest."""
         ordered = sorted(batches, key=positions)
-        usual, longest = ordered[len(ordered) // 2], ordered[-1]
-        step = self.outline.step(usual)
-        most = step if positions(longest) == positions(usual) else self.outline.step(longest)
+        median_batch, longest = ordered[len(ordered) // 2], ordered[-1]
+        step = self.outline.step(median_batch)
+        largest = step if positions(longest) == positions(median_batch) else self.outline.step(longest)
         if self.device.peak is None:
-            seconds, self.measured = measured(self.planned, usual)
-            seconds += reading(self.planned, len(usual))
+            seconds, self.measured = measured(self.planned, median_batch)
+            seconds += reading(self.planned, len(median_batch))
         else:
             seconds = self.device.seconds(step.operations, self.weights.frozen + self.weights.trained)
         heap = HEAP if self.device.peak is None else 1.0
-        return Micro(step.operations, seconds, int(heap * most.working))
+        return Micro(step.operations, seconds, int(heap * largest.working))
 
 
 def positions(batch: Batch) -> int:
+    """Returns the number of real (non-padding) positions."""
     return int(batch.lengths.sum())
 
 
 def lengths(batches: Sequence[Batch]) -> tuple[float, float]:
-    """Positions and target tokens of a pair."""
+    """Returns the mean number of positions, and of target tokens, per pair."""
     pairs = sum(map(len, batches))
     targets = sum(int((batch.labels != IGNORE).sum()) for batch in batches)
     return sum(map(positions, batches)) / pairs, targets / pairs

@@ -1,4 +1,4 @@
-"""From what a step takes on one device to memory, seconds and hours on many."""
+"""Extrapolates a step on one device to memory, seconds and hours on many, with DDP or FSDP."""
 
 from __future__ import annotations
 
@@ -10,71 +10,79 @@ Strategy: TypeAlias = Literal["DDP", "FSDP"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Bytes of a model's weights, and of what goes with those that are trained."""
+    """Bytes of a model's weights, of gradients and of optimiser state, on one device with DDP."""
 
     frozen: int
     trained: int
     gradients: int
     state: int
-    """What the optimiser keeps."""
+    """Bytes of optimiser state."""
     layer: int
-    """What is frozen of one layer of the language model."""
+    """Frozen bytes of one language model layer."""
     layers: int
-    """What is frozen of all of them."""
+    """Frozen bytes of all language model layers."""
 
 
 @dataclass(frozen=True)
 class Micro:
-    """A pass through the model and back for a device's micro-batch."""
+    """Cost of the forward and backward pass of one device's micro-batch."""
 
     operations: float
     seconds: float
     working: int
-    """Bytes held at a time beside the weights and what goes with them."""
+    """Peak bytes of activations and temporaries (all but weights, gradients and optimiser state)."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A fit on so many devices; bytes are a device's, seconds an optimiser step's."""
+    """Forecast for a number of devices. Bytes are per device; seconds are per optimiser step."""
 
     strategy: Strategy
     devices: int
     pairs: int
-    """Of an optimiser step, over all devices."""
+    """Pairs per optimiser step, over all devices."""
     frozen: float
+    """Bytes of frozen weights."""
     trained: float
-    """Weights, their gradients and what the optimiser keeps."""
+    """Bytes of trained weights, gradients and optimiser state."""
     gathered: float
-    """Weights of others that are held for the moment."""
+    """Bytes of other devices' layers, gathered temporarily."""
     working: float
+    """Bytes of activations and temporaries."""
     process: float
+    """Bytes of the process itself: imports and data."""
     operations: float
-    """Of an optimiser step, on one device."""
+    """Operations per optimiser step on one device."""
     computing: float
+    """Seconds of arithmetic."""
     communicating: float
+    """Seconds of communication."""
     steps: int | None
+    """Optimiser steps of the whole fit, if known."""
 
     @property
     def memory(self) -> float:
+        """Peak bytes on a device."""
         return self.frozen + self.trained + self.gathered + self.working + self.process
 
     @property
     def seconds(self) -> float:
-        """Of an optimiser step, none of whose communication hides behind arithmetic."""
+        """Seconds per optimiser step, if communication and arithmetic do not overlap."""
         return self.computing + self.communicating
 
     @property
     def share(self) -> float:
-        """Of a step that is spent in communication."""
+        """Share of the step spent in communication."""
         return self.communicating / self.seconds
 
     @property
     def rate(self) -> float:
-        """Pairs a second, over all devices."""
+        """Pairs per second, over all devices."""
         return self.pairs / self.seconds
 
     @property
     def hours(self) -> float | None:
+        """Hours of the whole fit, or None if its number of steps is not known."""
         return None if self.steps is None else self.steps * self.seconds / 3600
 
 
@@ -89,32 +97,36 @@ def plan(
     process: float = 0.0,
     steps: int | None = None,
 ) -> Row:
-    """A row of the plan.
+    """Forecasts a fit on a number of devices.
 
-    With DDP each device holds everything; gradients, which the trained weights alone have, are summed by a ring.
-    With FSDP (`model.shard`) what is frozen of the language model's layers is dealt out; each device gathers a layer
-    and the one after it, once on the way forward and once on the way back. All else is as with DDP.
+    With DDP each device holds everything; a ring all-reduce sums the gradients of the trained weights.
+    With FSDP (`model.shard`) the frozen weights of the language model's layers are sharded. Each device gathers the
+    current and the next layer, once in the forward and once in the backward pass. All else is as with DDP.
 
     Args:
-        pairs: of an optimiser step.
-        accumulated: micro-batches of it, on each device.
-        bandwidth: bytes a second that a device sends, and receives, at a time.
-        process: bytes of a process before it has a model.
-        steps: of the whole fit.
+        strategy: DDP or FSDP.
+        devices: number of devices.
+        pairs: pairs per optimiser step.
+        accumulated: micro-batches per optimiser step on each device.
+        weights: bytes of the model on one device with DDP.
+        micro: cost of one device's micro-batch.
+        bandwidth: bytes per second that a device sends and, at the same time, receives.
+        process: bytes of the process without a model.
+        steps: optimiser steps of the whole fit.
     """
-    others = (devices - 1) / devices
-    kept = weights.trained + weights.gradients + weights.state
-    frozen, gathered, sent = float(weights.frozen), 0.0, 2 * others * weights.gradients
+    others_share = (devices - 1) / devices
+    trained = weights.trained + weights.gradients + weights.state
+    frozen, gathered, sent = float(weights.frozen), 0.0, 2 * others_share * weights.gradients
     if strategy == "FSDP":
-        frozen -= others * weights.layers
-        gathered = others * min(weights.layers, 2 * weights.layer)
-        sent += others * 2 * accumulated * weights.layers
+        frozen -= others_share * weights.layers
+        gathered = others_share * min(weights.layers, 2 * weights.layer)
+        sent += others_share * 2 * accumulated * weights.layers
     return Row(
         strategy,
         devices,
         pairs,
         frozen,
-        float(kept),
+        float(trained),
         gathered,
         micro.working,
         process,

@@ -1,4 +1,4 @@
-"""How long a step takes on this machine, from models with fewer layers: the others cost what these do."""
+"""Measures the time of a step on this machine with a few layers, and extrapolates linearly to all layers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from frozenvl.plan.fit_spec import Planned, Unread
 from frozenvl.training.module import FrozenModule
 
 TURNS = 3
-"""Times that each is measured; they take turns, since others use the machine too."""
+"""Number of measurements. The models take turns, because other processes may use the machine."""
 
 
 class Pieces:
-    """A step of a language model with one layer, and of one with some more.
+    """Timed steps of two models: the language model with one layer, and with a few more (`some`).
 
     Args:
-        batch: with images on the meta device.
-        clock: that tells seconds.
+        planned: fit to measure.
+        batch: micro-batch with images on the meta device.
+        clock: function that returns seconds.
     """
 
     def __init__(
@@ -37,10 +38,10 @@ class Pieces:
         made = [planned.module(count) for count in sorted({1, self.some})]
         self.steps = [self._steps(module) for module in made]
         self.took: list[list[float]] = [[] for _ in self.steps]
-        self.turn(count=False)  # the first pays for memory
+        self.turn(count=False)  # the first step also allocates memory
 
     def _steps(self, module: FrozenModule) -> Iterator[float]:
-        """Seconds of one step after the other, the optimiser's included."""
+        """Runs steps with the optimiser's update; yields the seconds of each."""
         optimizer = module.make_optimizer([p for p in module.parameters() if p.requires_grad])
         module.train()
         while True:
@@ -52,7 +53,7 @@ class Pieces:
             yield self.clock() - start
 
     def turn(self, count: bool = True) -> None:
-        """Runs a step of each."""
+        """Runs one step of each model, and stores its seconds if `count`."""
         for steps, took in zip(self.steps, self.took, strict=True):
             seconds = next(steps)
             if count:
@@ -60,28 +61,28 @@ class Pieces:
 
     @property
     def seconds(self) -> float:
-        """Of a step of the whole model."""
+        """Seconds of a step of the whole model."""
         first, last = median(self.took[0]), median(self.took[-1])
-        more = max(last - first, 0.0) / max(self.some - 1, 1)
-        return first + more * (self.layers - 1)
+        per_layer = max(last - first, 0.0) / max(self.some - 1, 1)
+        return first + per_layer * (self.layers - 1)
 
 
 def enough(module: FrozenModule, batch: Batch, layers: int) -> int:
-    """Layers that take clearly longer than what stands around them."""
+    """Returns how many layers to measure, so that layers take clearly longer than the head (capped by the caller)."""
     body, head = module.model.language.weights
-    around = head * int((batch.labels != IGNORE).sum())
-    return 1 + max(1, math.ceil(2 * around / (body / layers * int(batch.lengths.sum()))))
+    head_operations = head * int((batch.labels != IGNORE).sum())
+    return 1 + max(1, math.ceil(2 * head_operations / (body / layers * int(batch.lengths.sum()))))
 
 
 def drawn(images: torch.Tensor) -> torch.Tensor:
-    """Images of that shape, drawn."""
+    """Returns random images of the given shape and dtype."""
     if images.dtype == torch.uint8:
         return torch.randint(0, 256, images.shape, dtype=images.dtype)
     return torch.randn(images.shape).to(images.dtype)
 
 
 def measured(planned: Planned, batch: Batch) -> tuple[float, int]:
-    """Seconds of a step on this machine, and how many layers they were measured with."""
+    """Returns the seconds of a step on this machine, and the number of layers measured."""
     pieces = Pieces(planned, batch)
     for _ in range(TURNS):
         pieces.turn()
@@ -89,7 +90,7 @@ def measured(planned: Planned, batch: Batch) -> tuple[float, int]:
 
 
 def reading(planned: Planned, size: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds that it takes to make a micro-batch of the data, images decoded where training needs their pixels."""
+    """Returns the seconds to make a micro-batch, with image decoding if training needs pixels; 0 without data."""
     if planned.stream is None:
         return 0.0
     pixels = planned.outlined.model.vision.reader(planned.data["scaled_decoding"])

@@ -1,6 +1,6 @@
-"""What a training step computes and holds, found by running its own code on tensors that have no content.
+"""Counts operations and memory of a training step by running its own code on fake tensors (without content).
 
-Nothing about a model is written down here a second time: whatever its classes do is counted as they do it.
+There are no formulas per model: whatever the model's classes do is counted as it happens.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ INDEXED = {
 
 
 class Step(NamedTuple):
-    """What a step on one device takes: a pass through the model and back for a micro-batch."""
+    """Cost of the forward and backward pass of a micro-batch on one device."""
 
     operations: float
-    """Of all products: two for each multiplication with its addition."""
+    """Operations of all matrix products; a multiply-add counts as two."""
     working: int
-    """Bytes: the most that is held at a time beside weights, their gradients and what the optimiser keeps."""
+    """Peak bytes of activations and temporaries (all but weights, gradients and optimiser state)."""
 
 
 class RealNumbers(TorchDispatchMode):
-    """Runs on tensors with content whatever needs no other: positions, slots and labels decide shapes."""
+    """Mode that computes on real tensors as usual, because positions, slots and labels determine shapes."""
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -53,23 +53,25 @@ class RealNumbers(TorchDispatchMode):
             with _disable_current_modes():
                 return function(*args, **kwargs)
         if function is torch.ops.aten._local_scalar_dense.default:
-            return False if args[0].dtype == torch.bool else 0.0  # no rare case, no loss
+            return (
+                False if args[0].dtype == torch.bool else 0.0
+            )  # a fake scalar: False skips rare branches, and losses are 0
         if function in INDEXED:
             with _disable_current_modes():
-                where = [place for index in args[1] for place in places(index)]
-            args = (args[0], where, *args[2:])
+                indices = [place for index in args[1] for place in places(index)]
+            args = (args[0], indices, *args[2:])
         return function(*args, **kwargs)
 
 
 def places(index: Tensor | None) -> list[Tensor | None]:
-    """An index by truth as one by place, whose shape is known where the tensors that it picks from have no content."""
+    """Converts a boolean index to integer indices, so that the result of indexing a fake tensor has a known shape."""
     if index is None or index.dtype != torch.bool or isinstance(index, FakeTensor):
         return [index]
     return list(index.nonzero(as_tuple=True))
 
 
 class Counting(TorchDispatchMode):
-    """Counts the operations of products, and the bytes that are held."""
+    """Mode that counts operations of matrix products, and current (`held`) and peak (`most`) bytes of fake tensors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class Counting(TorchDispatchMode):
         return out
 
     def known(self, tensor: Tensor) -> None:
-        """A tensor that was there before, and does not count."""
+        """Excludes the memory of an existing tensor from the count."""
         self._known.add(tensor.untyped_storage()._cdata)
 
     def _see(self, storage: Any) -> None:
@@ -106,10 +108,10 @@ class Counting(TorchDispatchMode):
 
 
 def without_content(model: nn.Module) -> FakeTensorMode:
-    """Has the weights of a model that was made on the meta device pass for a CPU's.
+    """Replaces the weights of a model on the meta device, in place, by fake CPU tensors.
 
     Returns:
-        the mode that they live in.
+        Mode of the fake tensors.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     made: dict[int, Tensor] = {}
@@ -119,7 +121,7 @@ def without_content(model: nn.Module) -> FakeTensorMode:
             for name, tensor in tensors.items():
                 if tensor is None or not tensor.is_meta:
                     continue
-                if id(tensor) not in made:  # a weight that is tied stays one
+                if id(tensor) not in made:  # tied weights stay tied
                     fake: Tensor = FakeTensor(mode, tensor.detach(), CPU)
                     trained = tensor.requires_grad
                     made[id(tensor)] = (
@@ -131,6 +133,7 @@ def without_content(model: nn.Module) -> FakeTensorMode:
 
 @contextmanager
 def counted(mode: FakeTensorMode) -> Iterator[Counting]:
+    """Context manager that counts the operations and bytes of code on fake tensors of a mode."""
     with ExitStack() as stack:
         stack.enter_context(mode)
         counting = stack.enter_context(Counting())
@@ -139,10 +142,10 @@ def counted(mode: FakeTensorMode) -> Iterator[Counting]:
 
 
 class Outline:
-    """A model without weights, and what its steps take.
+    """Model without weights whose training steps are counted.
 
     Args:
-        model: made on the meta device.
+        model: model on the meta device; its weights are replaced in place.
     """
 
     def __init__(self, model: FrozenVL) -> None:
@@ -150,17 +153,20 @@ class Outline:
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def step(self, batch: Batch) -> Step:
-        """A pass through the model and back.
+        """Counts the forward and backward pass of a micro-batch.
 
         Args:
-            batch: with images on the meta device, and all else as it is.
+            batch: micro-batch with images on the meta device; all other tensors are real.
+
+        Raises:
+            UserError: if an objective depends on the content of tensors.
         """
         with self.mode:
             images: Tensor = FakeTensor(self.mode, batch.images, CPU)
         with counted(self.mode) as counting:
             for tensor in (*self.model.parameters(), *self.model.buffers(), images):
                 counting.known(tensor)
-            # Gradients go as they come: they are counted apart.
+            # Drop gradients at once: they are counted separately.
             hooks = [weight.register_post_accumulate_grad_hook(_drop_gradient) for weight in self.trained]
             self._loss(replace(batch, images=images)).backward()
             for hook in hooks:
@@ -178,7 +184,7 @@ class Outline:
             ) from error
 
     def state(self, make_optimizer: Callable[[Any], torch.optim.Optimizer]) -> int:
-        """Bytes that an optimiser keeps after its first step."""
+        """Returns the bytes of optimiser state after the first step."""
         with counted(self.mode):
             optimizer = make_optimizer(self.trained)
             for weight in self.trained:
@@ -193,5 +199,5 @@ def _drop_gradient(weight: Tensor) -> None:
 
 
 def size(tensors: Iterable[Tensor]) -> int:
-    """Bytes of tensors."""
+    """Returns the total bytes of tensors."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -35,7 +35,7 @@ def numbers(plan, *options: object) -> list[dict]:
 def test_a_table_says_what_it_rests_on(plan):
     status, out, err = plan("--devices", 1, 4, "--peak", "1e12", "--memory", "0.0001", "--model.k", 3)
     assert status == 0 and "Traceback" not in err
-    for words in ("4 DDP", "4 FSDP", "memory, GB", "hours", "fits into 0.0001 GB", "of it communication"):
+    for words in ("4 DDP", "4 FSDP", "memory, GB", "hours", "fits into 0.0001 GB", "share of communication"):
         assert words in out
     assert "1e+12 operations a second" in out and "also gathers the frozen layers twice a pass" in out
 
