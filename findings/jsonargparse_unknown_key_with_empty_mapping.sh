@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# jsonargparse 4.53.0, Python 3.11: a configuration key that a dataclass does not have is refused, unless its value is an
-# empty mapping: then it is dropped without a word. And `null` is taken for a field whose type has no None, if it has a default.
+# jsonargparse 4.53.0, Python 3.11: an unknown key with an empty mapping as its value is dropped silently.
 #
-# Who meets it: someone whose YAML says `optimiser: {}` where the class has `optimizer`, and who trusts that misspelt keys
-# are refused, as they are with any other value; or `seeds: null` for `seeds: list[int]`, which arrives as None.
+# A key that a dataclass does not have is refused, except if its value is an empty mapping. In addition, `null` is accepted for
+# a field whose type does not allow None, if the field has a default.
 #
-# Seen:
+# Effect: `optimiser: {}` in YAML passes where the class has `optimizer`, although other misspelt keys are refused.
+# `seeds: null` for `seeds: list[int]` arrives as None.
+#
+# Run:      bash findings/jsonargparse_unknown_key_with_empty_mapping.sh      (installs jsonargparse into a temporary venv)
+# Prints:
 #   {'sedes': [1]}: refused
 #   {'sedes': {}}: accepted, Namespace(name='a', seeds=[0])
 #   {'seeds': None}: accepted, Namespace(name='a', seeds=None)
+#   as described
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
