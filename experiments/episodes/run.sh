@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains on episodes, of rendered scenes and of photographs, and asks for new names and at k shots, seeing and blind at test. What was interrupted
-# goes on when this is called again.
+# Trains on episodes of rendered scenes and of photographs, and evaluates new names and k-shot questions, seeing and with black images at
+# test. An interrupted run continues when the script is called again.
 #   experiments/episodes/run.sh DATA
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

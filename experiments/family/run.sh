@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains each configuration of configs/ on as many pairs of Flickr8k (budget.yaml), scores it on the first 300 validation images,
-# and keeps its scores here. What is done is not done again; an interrupted training goes on where it stopped.
+# Trains each configuration of configs/ on the same number of pairs of Flickr8k (budget.yaml), scores it on the first 300 validation images,
+# and copies the scores here. Finished runs are skipped; an interrupted training continues.
 #   experiments/family/run.sh DATA [NAME …]        NAME, or NAME-seedN
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

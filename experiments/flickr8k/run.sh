@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains a configuration of Flickr8k, and its train-blind baseline where the name ends in -blind; scores it on all 1,000 validation
-# images, greedy and with four beams, and keeps scores and curves here. An interrupted training goes on where it stopped.
+# Trains a configuration of Flickr8k, or its train-blind baseline if the name ends in -blind. Scores it on all 1,000 validation images, greedy
+# and with four beams, and copies scores and curves here. An interrupted training continues.
 #   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both), flickr8k_lora
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains on Flickr8k captions, and with questions mixed in, each beside its train-blind baseline; runs the few-shot suite on
-# all of them and writes the report. What was interrupted goes on when this is called again.
+# Trains on captions of Flickr8k, and with questions mixed in, each with its train-blind baseline. Runs the few-shot suite on all of them and
+# writes the report. An interrupted run continues when the script is called again.
 #   experiments/frozen_suite/run.sh DATA [NAME …]
 #   names: flickr8k flickr8k-blind flickr8k-vqa flickr8k-vqa-blind (default: all)
 set -euo pipefail
@@ -21,7 +21,7 @@ for name in "$@"; do
   frozenvl fit "${options[@]}" --name "$name" "${resume[@]}"
   views=(seeing)
   [ "$name" != flickr8k ] || views+=(test-blind text-only)
-  # Of each score a fair sample of 256 queries, where there are more (DAQUAR has 4,300, Flickr8k 1,000).
+  # A fair sample of 256 queries for each score, if there are more (DAQUAR has 4,300, Flickr8k 1,000).
   frozenvl evaluate "runs/$name" --config configs/evaluation/small.yaml --config configs/evaluation/scenes.yaml \
     --root "$data" --views "${views[@]}" --limit 4
 done
