@@ -51,7 +51,7 @@ def check_head(language: FrozenLanguageModel) -> None:
     expected = language.model(inputs_embeds=embeddings[:1], use_cache=False).logits[0]
     if not alike(language, logits, expected):
         raise UserError(
-            f"{language.name}: {type(language.model).__name__} changes its logits in a way that is not known here; "
+            f"{language.name}: {type(language.model).__name__} transforms its logits in an unsupported way; "
             "choose another language model"
         )
 
@@ -70,8 +70,8 @@ def check_cache(language: FrozenLanguageModel) -> None:
     language.goes_on_singly = True
     if not goes_on(language):
         raise UserError(
-            f"{language.name}: {type(language.model).__name__} does not go on from what it has read in a way that is "
-            "known here; choose another language model"
+            f"{language.name}: {type(language.model).__name__} does not continue correctly from its cache; "
+            "choose another language model"
         )
 
 

@@ -159,7 +159,7 @@ def leave_attention_as_it_is() -> None:
 
 
 class packed:
-    """Context manager in which a model takes packed sequences (1, T, dim). It can be entered again.
+    """Context manager in which a model takes packed sequences (1, T, dim). It can be entered again after exit.
 
     Args:
         config: configuration of the model.

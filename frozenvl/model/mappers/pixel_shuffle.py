@@ -33,7 +33,7 @@ class PixelShuffle(Mapper):
         side, left = round(tokens**0.5), round(k**0.5)
         if side * side != tokens or left * left != k or side % left:
             raise UserError(
-                f"PixelShuffle folds a square map of features into k squares; {tokens} vectors and k = {k} are none: "
+                f"PixelShuffle folds a square map of features into k squares; {tokens} vectors and k = {k} do not fit: "
                 "try grid 6 and k 9, or grid 8 and k 16"
             )
         self.left, self.fold = left, side // left

@@ -31,7 +31,7 @@ class Adapters(Tuning):
             part = next((getattr(layer, name) for name in self.NAMES if hasattr(layer, name)), None)
             if part is None:
                 raise UserError(
-                    f"adapters on {language.name}: its layers have no part of their own to feed forward "
+                    f"adapters on {language.name}: its layers have no feed-forward part "
                     f"({', '.join(self.NAMES)}); use LoRA"
                 )
             adapter = Bottleneck(language.dim, max(1, language.dim // self.reduction))

@@ -66,7 +66,7 @@ class HFEncoder(PixelEncoder):
         if self.grid == "head":
             vector = getattr(outputs, "pooler_output", None)
             if vector is None:
-                raise UserError(f"vision encoder {self.name!r} pools nothing; use grid 1 or all")
+                raise UserError(f"vision encoder {self.name!r} has no pooled vector; use grid 1 or all")
             return vector[:, None], vector
         if self.layer == -1:
             vectors = outputs.last_hidden_state

@@ -23,7 +23,7 @@ def test_logits_changed_in_an_unknown_way_are_refused(tmp_path, monkeypatch):
 
     folder = causal_lm(tmp_path, "llama")
     monkeypatch.setattr(LlamaForCausalLM, "forward", twice)
-    with pytest.raises(UserError, match="LlamaForCausalLM changes its logits") as caught:
+    with pytest.raises(UserError, match="LlamaForCausalLM transforms its logits") as caught:
         FrozenLanguageModel(str(folder))
     assert "\n" not in str(caught.value)
 
@@ -35,7 +35,9 @@ def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):
     forgetful = lambda self, past_key_values=None, **inputs: forward(self, **inputs)
     folder = causal_lm(tmp_path, "llama")
     monkeypatch.setattr(LlamaModel, "forward", forgetful)
-    with pytest.raises(UserError, match="LlamaForCausalLM does not go on from what it has read") as caught:
+    with pytest.raises(
+        UserError, match="LlamaForCausalLM does not continue correctly from its cache"
+    ) as caught:
         FrozenLanguageModel(str(folder))
     assert "\n" not in str(caught.value)
 
@@ -44,7 +46,7 @@ def test_a_cache_that_an_architecture_cannot_use_is_refused_in_one_line(tmp_path
     config = OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, vocab_size=20)  # masks what is new alone
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     with pytest.raises(
-        UserError, match="OpenAIGPTLMHeadModel does not go on from what it has read"
+        UserError, match="OpenAIGPTLMHeadModel does not continue correctly from its cache"
     ) as caught:
         FrozenLanguageModel(str(tmp_path))
     assert "\n" not in str(caught.value)
@@ -71,5 +73,5 @@ def test_going_on_is_tried_and_known(language, monkeypatch):
     read = model.read
     monkeypatch.setattr(model, "read", lambda embeddings, lengths: read(2 * embeddings, lengths))
     assert not goes_on(model)
-    with pytest.raises(UserError, match="does not go on from what it has read"):
+    with pytest.raises(UserError, match="does not continue correctly from its cache"):
         check_cache(model)

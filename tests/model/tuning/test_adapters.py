@@ -32,6 +32,6 @@ def test_a_bottleneck_adds_to_what_comes_out_of_a_part_and_at_first_nothing():
 
 
 def test_layers_without_a_part_of_their_own_to_feed_forward(build):
-    with pytest.raises(UserError, match=r"adapters on .*no part of their own") as found:
+    with pytest.raises(UserError, match=r"adapters on .*no feed-forward part") as found:
         build("opt", tuning=Adapters())
     assert "\n" not in str(found.value)
