@@ -1,5 +1,5 @@
 """Packs, indexes, checks and shows data sets. SOURCE is a class such as CocoCaptions or Shards, or a class path;
-its arguments follow as --NAME VALUE (--source.NAME where an option here has the same name)."""
+its arguments follow as --NAME VALUE (--source.NAME if an option here has the same name)."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_index(args: argparse.Namespace) -> int:
+    """Writes an index of existing tars."""
     from frozenvl.data.shards.files import default_places, expand, say
     from frozenvl.data.shards.index import build_index
     from frozenvl.data.shards.store import ShardStore
@@ -101,6 +102,7 @@ def run_index(args: argparse.Namespace) -> int:
 
 
 def run_pack(args: argparse.Namespace, source: Source) -> int:
+    """Writes a source as indexed tars."""
     from frozenvl.data.shards.pack import pack
     from frozenvl.util.progress import progress_line
 
@@ -116,6 +118,7 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
 
 
 def run_check(args: argparse.Namespace, source: Source) -> int:
+    """Reads all of a source and prints the findings."""
     from frozenvl.data.check import BAD, check
     from frozenvl.util.progress import progress_line
 
@@ -136,6 +139,7 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
 
 
 def run_show(args: argparse.Namespace, source: Source) -> int:
+    """Draws random examples of a source into a PNG file."""
     import PIL.Image
 
     from frozenvl.data.order import Permutation

@@ -156,9 +156,8 @@ class Planned:
                 stream = TrainingStream(data.train, data.seed)
                 processor = self.processor(Unread(self))
                 processor([stream[0]])
-                if not processor.encode(
-                    "words"
-                ):  # transformers makes an empty tokeniser from a configuration alone
+                # Without tokeniser files transformers makes an empty tokeniser from the configuration.
+                if not processor.encode("words"):
                     raise UserError(f"{self.settings['language']}: has no tokeniser's files")
                 return stream
             except (UserError, OSError) as error:

@@ -104,6 +104,7 @@ class FrozenCLI(LightningCLI):
         """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Makes the Trainer with the callbacks, checkpoint IO and signal handlers of every run."""
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
@@ -167,6 +168,7 @@ class FrozenCLI(LightningCLI):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def before_validate(self) -> None:
+        """Notes the checkpoint to score. Warns if there is none."""
         self._note_checkpoint(self._get(self.config, "ckpt_path"))
         if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):
             print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)

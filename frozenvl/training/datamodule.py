@@ -117,6 +117,11 @@ class FrozenData(L.LightningDataModule):
         return AugmentedImage(image, self.augmentation, seed_from("augmentation", self.seed, *draw))
 
     def train_dataloader(self) -> DataLoader:
+        """Returns the loader of training micro-batches.
+
+        Raises:
+            UserError: if a task has no example left after those of validation are excluded.
+        """
         for name in self.overlapping:
             if not self.train[name].source.pairs:
                 raise UserError(
@@ -133,6 +138,7 @@ class FrozenData(L.LightningDataModule):
         return self._loader(StepLoader, Positions(), steps, collate, accumulated=accumulated, **prefetch)
 
     def val_dataloader(self) -> DataLoader:
+        """Returns the loader of this rank's validation batches, over all tasks."""
         pairs = ValidationPairs(self.val, partial(self._change, training=False))
         return self._loader(
             DataLoader, pairs, self._dealt(len(pairs)), partial(readable, process=self.inputs.rows)

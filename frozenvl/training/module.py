@@ -172,6 +172,7 @@ class FrozenModule(L.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
+        """Returns the optimiser with a group per part, and the schedule per step."""
         optimizer = self.make_optimizer(parameter_groups(self.model.parts, self.rates))
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, steps)
@@ -205,6 +206,11 @@ class FrozenModule(L.LightningModule):
         return what if len(self.objectives) == 1 else f"{what} of {objective}"
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Logs the losses of the step.
+
+        Raises:
+            RunError: if the gradients are not finite.
+        """
         totals = self._all_sum(self._totals)
         self._totals = dict.fromkeys(self._totals, 0.0)
         self.work = Work(*(int(totals[name]) for name in WORK[:3]))
@@ -256,6 +262,7 @@ class FrozenModule(L.LightningModule):
         self._sums: dict[str, float] = {}
 
     def validation_step(self, batch: Batch, _index: int) -> None:
+        """Adds the totals and counts of each objective for a batch."""
         run = self.model.run(batch)
         for name, objective in self.objectives.items():
             objective_run = run.of(name)
