@@ -1,1 +1,1 @@
-"""Sweeps: many runs of one recipe, shared by any number of workers, each run exactly once."""
+"""Sweeps: many runs of one configuration. Any number of workers share them; each run is trained once."""

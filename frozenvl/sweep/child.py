@@ -1,6 +1,6 @@
 """`python -m frozenvl.sweep.child …`: the command `frozenvl`, which ends when the process that started it dies.
 
-A killed worker must not leave a fit behind: it would write beside the worker that continues the run.
+Otherwise the fit of a killed worker would go on, and write to the same folder as the worker that resumes the run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 
 
 def watch() -> None:
-    """Kills this process and its children (its session) when standard input closes."""
+    """Waits until standard input closes, then kills this process and its children (its process group)."""
     while os.read(0, 1):
         pass
     os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The state of a sweep while its workers run: a table on a terminal, else a line for each change."""
+"""Live state of a sweep while its workers run: a table on a terminal, else a line for each change."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MAX_ROWS = 24
-"""Rows of the table. Of more runs it shows those that are running and those that ended last."""
+"""Maximum number of rows. Running runs come first, then failed and interrupted ones, then those that changed last."""
 
 
 @contextmanager
 def dashboard(spec: Spec) -> Iterator[Callable[[], None]]:
-    """Yields a function that shows how the sweep stands now."""
+    """Yields a function that reads the state of the sweep and shows it."""
     settled: dict[Path, RunState] = {}
     if sys.stderr.isatty():
         from rich.console import Console
@@ -46,7 +46,7 @@ def dashboard(spec: Spec) -> Iterator[Callable[[], None]]:
 
 
 def as_table(spec: Spec, states: Sequence[RunState]) -> Table:
-    """A row for each run, those that are running first."""
+    """Returns a table with a row for each run, running runs first."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -70,7 +70,7 @@ def as_table(spec: Spec, states: Sequence[RunState]) -> Table:
 
 
 def time_left(spec: Spec, states: Sequence[RunState]) -> str:
-    """An estimate from the runs that are done."""
+    """Returns the estimated time left as text, from the mean duration of the runs that are done; empty without any."""
     took = [state.seconds for state in states if state.state == "done"]
     running = [state.seconds for state in states if state.state == "running"]
     if not took or not running:

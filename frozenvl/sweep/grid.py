@@ -1,4 +1,4 @@
-"""Points of a sweep and their runs: names, folders, and arguments of `frozenvl fit`."""
+"""Points of a sweep and their runs: names, folder names and labels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from itertools import product
 from typing import Any
 
 UNNAMED = ("init_args", "class_path")
-"""Parts of a dotted key that are left out of names."""
+"""Parts of a dotted key that names leave out."""
 MAX_NAME = 100
-"""Characters of a point's folder name, before a digest makes it unique."""
+"""Maximum length of a point's folder name in characters; a longer one is cut and gets a digest."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of values.
+    """One combination of values of the varied keys.
 
     Args:
-        arm: the arm that it belongs to; empty in a sweep without arms.
+        arm: name of its arm; empty in a sweep without arms.
         values: dotted key → value.
     """
 
@@ -30,13 +30,13 @@ class Point:
 
     @property
     def key(self) -> str:
-        """Digest of arm and values: the same in every version of the specification."""
+        """Digest of arm and values. It stays the same when the specification gets other points."""
         content = json.dumps([self.arm, dict(self.values)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
-        """A folder name made from this point alone, so that values that are added later rename nothing."""
+        """Folder name. It depends on this point only, so points that are added later do not change it."""
         titles = [short_key(key) for key in self.values]
         words = [folder_word(value) for value in self.values.values()]
         unique = len(set(titles)) == len(titles) and all(exact for _, exact in words)
@@ -47,7 +47,7 @@ class Point:
 
     @property
     def label(self) -> str:
-        """The values in words; a key by its last part, or in full where two keys share that part."""
+        """Values in words: "k 4, lr 0.1". A key whose last part is not unique is written in full."""
         titles = [short_key(key) for key in self.values]
         named = zip(self.values.items(), titles, strict=True)
         return ", ".join(
@@ -64,13 +64,16 @@ class SweepRun:
 
     @property
     def name(self) -> str:
+        """Folder name."""
         return f"{self.point.name or 'run'}-seed{self.seed}"
 
     @property
     def key(self) -> str:
+        """Digest of the point, and the seed."""
         return f"{self.point.key}-{self.seed}"
 
     def as_json(self) -> dict[str, Any]:
+        """Returns a dict that JSON can hold; `from_json` reads it."""
         return asdict(self.point) | {"seed": self.seed}
 
     @classmethod
@@ -79,17 +82,17 @@ class SweepRun:
 
 
 def grid(lists: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """All combinations; the last key varies fastest."""
+    """Returns all combinations of the values; the last key varies fastest."""
     return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
 
 
 def short_key(key: str) -> str:
-    """The last part of a dotted key, without `init_args` and `class_path`."""
+    """Returns the last part of a dotted key other than `init_args` and `class_path`."""
     return next((part for part in reversed(key.split(".")) if part not in UNNAMED), key)
 
 
 def in_words(value: Any) -> str:
-    """A value for people; a class by its name."""
+    """Returns a value as text; a class path as the name of the class with its arguments."""
     if isinstance(value, Mapping) and isinstance(value.get("class_path"), str):
         options = value.get("init_args") or {}
         inside = ", ".join(f"{key} {in_words(option)}" for key, option in options.items())
@@ -100,7 +103,7 @@ def in_words(value: Any) -> str:
 
 
 def folder_word(value: Any) -> tuple[str, bool]:
-    """A value as part of a folder's name; False beside it where another value may be written alike."""
+    """Returns a value as part of a folder name, and whether no other value gives the same text."""
     if isinstance(value, float):
         word = f"{value:.4g}"
         return word, float(word) == value and not word.isdigit()
@@ -111,5 +114,5 @@ def folder_word(value: Any) -> tuple[str, bool]:
 
 
 def clean(text: str) -> str:
-    """Text with every run of characters that folders should not have replaced by `_`."""
+    """Returns text with characters that are unsafe in folder names replaced by `_`."""
     return re.sub(r"[^\w.+-]+", "_", text).strip("_") or "_"

@@ -1,7 +1,7 @@
-"""Leases: which worker has a run. Attempts are numbered files in the run's folder; a living worker touches its own.
+"""Leases of runs. Each attempt at a run is a numbered file in its folder, which the worker touches as a heartbeat.
 
-Attempt n + 1 is created exclusively, once attempt n has ended or fallen silent. That needs no lock of the file system,
-so it works on network folders too. The files stay as a record of each attempt.
+Attempt n + 1 can be created once attempt n has ended or has no heartbeat. Exclusive creation of a file needs no file
+locks, so it works on network folders too. The files stay as a record of the attempts.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ from typing import Any
 from frozenvl.util.files import write_atomically
 
 BEAT_SECONDS = 10.0
-"""Between two signs of life."""
+"""Seconds between two heartbeats."""
 STALE_SECONDS = 60.0
-"""Without a sign of life, after which a run is taken over."""
+"""Seconds without a heartbeat after which another worker may take the run."""
 
 
 def this_host() -> str:
-    """The machine, with the name space of its process ids where there is one (containers have their own)."""
+    """Returns the machine's name and, on Linux, its PID namespace: containers on one machine have different ones."""
     space = Path("/proc/self/ns/pid")
     return f"{platform.node()} {space.readlink() if space.is_symlink() else ''}".strip()
 
 
 class Lease:
-    """This process's attempt at a run; used as a context, it keeps giving signs of life."""
+    """Attempt of this process at a run. As a context manager, it sends heartbeats from a thread."""
 
     def __init__(self, folder: Path, number: int, beat: float) -> None:
         self.folder, self.number, self.beat = folder, number, beat
         self.content = {"host": this_host(), "pid": os.getpid()}
         self.lost = threading.Event()
-        """Set when another worker has taken over because this process was silent for too long."""
+        """Event that is set when another worker has taken the run, because the heartbeats stopped for too long."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     @property
     def path(self) -> Path:
+        """File of the attempt."""
         return attempt_file(self.folder, self.number)
 
     def __enter__(self) -> Lease:
@@ -53,12 +54,12 @@ class Lease:
         self._thread.join()
 
     def end(self, outcome: str) -> None:
-        """Records how the attempt ended."""
+        """Records the outcome of the attempt."""
         if not self._taken():
             write_atomically(self.path, json.dumps(self.content | {"ended": outcome}) + "\n")
 
     def in_a_row(self, outcome: str) -> int:
-        """How many attempts right before this one ended so."""
+        """Returns how many attempts in a row, just before this one, had an outcome."""
         earlier = (attempt(self.folder, number).get("ended") for number in range(self.number - 1, 0, -1))
         return len(list(takewhile(outcome.__eq__, earlier)))
 
@@ -67,9 +68,7 @@ class Lease:
             if self._taken():
                 self.lost.set()
                 return
-            with suppress(
-                OSError
-            ):  # a network disk may be away for a moment; STALE_SECONDS allows for some beats
+            with suppress(OSError):  # a network disk may fail briefly; STALE_SECONDS is several beats
                 os.utime(self.path)
 
     def _taken(self) -> bool:
@@ -77,7 +76,13 @@ class Lease:
 
 
 def claim(folder: Path, beat: float = BEAT_SECONDS, stale: float = STALE_SECONDS) -> Lease | None:
-    """Takes the run of a folder; None where another worker has it."""
+    """Takes the lease of a run; returns None if another worker has it.
+
+    Args:
+        folder: folder of the run.
+        beat: seconds between two heartbeats.
+        stale: seconds without a heartbeat after which an attempt counts as dead.
+    """
     number, last = last_attempt(folder)
     if number and alive(folder, number, last, stale):
         return None
@@ -92,18 +97,19 @@ def claim(folder: Path, beat: float = BEAT_SECONDS, stale: float = STALE_SECONDS
 
 
 def attempt_file(folder: Path, number: int) -> Path:
+    """Returns the path of an attempt's file."""
     return folder / "attempts" / f"{number}.json"
 
 
 def last_attempt(folder: Path) -> tuple[int, dict[str, Any]]:
-    """The number of the last attempt, 0 where there was none, and its content."""
+    """Returns the number of the last attempt, or 0, and its content."""
     numbers = (int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit())
     number = max(numbers, default=0)
     return number, attempt(folder, number)
 
 
 def attempt(folder: Path, number: int) -> dict[str, Any]:
-    """The content of an attempt's file; empty where it is being written, or missing."""
+    """Reads an attempt's file; returns an empty dict if it is missing or not complete yet."""
     try:
         return dict(json.loads(attempt_file(folder, number).read_text()))
     except (OSError, ValueError):
@@ -111,7 +117,14 @@ def attempt(folder: Path, number: int) -> dict[str, Any]:
 
 
 def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STALE_SECONDS) -> bool:
-    """Whether a worker is at an attempt."""
+    """Returns whether the worker of an attempt is alive.
+
+    Args:
+        folder: folder of the run.
+        number: number of the attempt.
+        content: content of its file.
+        stale: seconds without a heartbeat after which an attempt counts as dead.
+    """
     if "ended" in content:
         return False
     if content.get("host") == this_host() and not process_lives(content["pid"]):
@@ -123,6 +136,7 @@ def alive(folder: Path, number: int, content: dict[str, Any], stale: float = STA
 
 
 def process_lives(pid: int) -> bool:
+    """Returns whether a process of this machine exists."""
     try:
         os.kill(pid, 0)
     except OSError as error:
@@ -131,7 +145,7 @@ def process_lives(pid: int) -> bool:
 
 
 def now(folder: Path) -> float:
-    """The time by the clock that dates the folder's files: machines that share it may disagree."""
+    """Returns the time of the file system's clock, because the clocks of machines that share it may differ."""
     clock = folder / "attempts" / ".clock"
     clock.touch()
     return clock.stat().st_mtime

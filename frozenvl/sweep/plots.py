@@ -1,4 +1,4 @@
-"""Plots of a sweep: the metric against what was varied, and curves of training; single runs beside their mean."""
+"""Plots of a sweep: the metric against the varied keys and trained parameters, and training curves."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from frozenvl.sweep.results import PointResult, SweepResults
 from frozenvl.util.files import read_lines
 
 MAX_TICKS = 12
-"""Values that are marked one by one on an axis, or curves that a legend names."""
+"""Maximum number of values with a tick each, and of curves with an entry in the legend."""
 
 
 def plots_of(results: SweepResults) -> list[Plot]:
-    """The plots that the results allow."""
+    """Returns the plots of a sweep's results."""
     metric, keys = results.metric, axes_of(results)
     plots = []
     for key in keys:
         name = f"metric-{short_key(key)}" if len(keys) > 1 else "metric"
         plots.append(Plot(name, f"{metric} against {key}", partial(_draw, results, key)))
-    if len({found.cost("trained_parameters") for found in results.points} - {None}) > 1:
+    if len({entry.cost("trained_parameters") for entry in results.points} - {None}) > 1:
         plots.append(Plot("parameters", f"{metric} against {SIZE}", partial(_draw, results, None)))
     if (curve := curve_of(results)) is not None:
         plots.append(
@@ -37,54 +37,65 @@ def plots_of(results: SweepResults) -> list[Plot]:
 
 
 def axes_of(results: SweepResults) -> list[str]:
-    """Keys to draw against: all of a search, else one: in every arm, then of numbers, then of many values."""
+    """Returns the keys that have a plot: all that vary in a search, else one.
+
+    That one is preferably a key of every arm, then one of numbers, then the one with most values.
+    """
     varied = [key for key in results.keys if len(values_of(results, key)) > 1]
     if results.searched or not varied:
         return varied
 
     def rank(key: str) -> tuple[bool, bool, int]:
         values = values_of(results, key)
-        shared = all(key in found.point.values for found in results.points)
+        shared = all(key in entry.point.values for entry in results.points)
         return shared, all(map(is_number, values)), len(values)
 
     return [max(varied, key=rank)]
 
 
 def values_of(results: SweepResults, key: str) -> list[Any]:
-    """The different values of a key, in the order of points."""
+    """Returns the different values of a key, in the order of points."""
     values: list[Any] = []
-    for found in results.points:
-        if key in found.point.values and found.point.values[key] not in values:
-            values.append(found.point.values[key])
+    for entry in results.points:
+        if key in entry.point.values and entry.point.values[key] not in values:
+            values.append(entry.point.values[key])
     return values
 
 
 def lines_of(results: SweepResults, key: str | None) -> dict[str, list[PointResult]]:
-    """Points to join: those of an arm that agree in every key that the axis does not decide."""
+    """Groups the points of a plot into lines: a line has one arm and one value of each of the `free_keys`.
+
+    Args:
+        results: results of the sweep.
+        key: key of the horizontal axis; None for trained parameters.
+
+    Returns:
+        Label → points of the line.
+    """
     lines: dict[str, list[PointResult]] = {}
-    placed = [found for found in results.points if key is None or key in found.point.values]
-    for found in placed:
-        own = [other for other in placed if other.point.arm == found.point.arm]
-        free = [] if key is None or results.searched else free_keys(own, key)
-        names = [found.point.arm] if found.point.arm else []
-        names += [f"{short_key(name)} {in_words(found.point.values.get(name))}" for name in free]
-        lines.setdefault(", ".join(names), []).append(found)
+    placed = [entry for entry in results.points if key is None or key in entry.point.values]
+    for entry in placed:
+        same_arm = [other for other in placed if other.point.arm == entry.point.arm]
+        free = [] if key is None or results.searched else free_keys(same_arm, key)
+        names = [entry.point.arm] if entry.point.arm else []
+        names += [f"{short_key(name)} {in_words(entry.point.values.get(name))}" for name in free]
+        lines.setdefault(", ".join(names), []).append(entry)
     return lines
 
 
 def free_keys(points: Sequence[PointResult], key: str) -> list[str]:
-    """Keys that have more than one value at one value of a key."""
+    """Returns the other keys that vary while `key` has one value: the horizontal axis does not determine them."""
 
     def is_free(other: str) -> bool:
         pairs = {(repr(p.point.values.get(key)), repr(p.point.values.get(other))) for p in points}
         return len(pairs) > len({at for at, _ in pairs})
 
-    others = dict.fromkeys(name for found in points for name in found.point.values if name != key)
+    others = dict.fromkeys(name for entry in points for name in entry.point.values if name != key)
     return list(filter(is_free, others))
 
 
 def _draw(results: SweepResults, key: str | None) -> Any:
-    """The metric against a key, or against trained parameters."""
+    """Draws the metric against a key, or against trained parameters if it is None: single runs and their means."""
     from matplotlib.figure import Figure
 
     metric, lines = results.metric, lines_of(results, key)
@@ -95,13 +106,13 @@ def _draw(results: SweepResults, key: str | None) -> Any:
     handles = []
     for number, (label, line) in enumerate(lines.items()):
         shift = 5.0 * (number - (len(lines) - 1) / 2) if joined else 0.0
-        known = sorted((found for found in line if found.values(metric)), key=place)
-        singles = [(place(found), value) for found in known for value in found.values(metric)]
+        known = sorted((entry for entry in line if entry.values(metric)), key=place)
+        singles = [(place(entry), value) for entry in known for value in entry.values(metric)]
         dots = axes.plot(*zip(*singles, strict=True), **look(number), alpha=0.4, markersize=4, linestyle="")
         move(axes, dots, shift + 5 * joined)
         if not results.searched:
-            means = [found.mean(metric) for found in known]
-            # A single run has no interval over seeds.
+            means = [entry.mean(metric) for entry in known]
+            # The interval of a single run is over images, so it is not drawn.
             cells = [cell if cell.draws > 1 else Cell(mean=cell.mean) for cell in means]
             style = {**look(number), "linestyle": "-" if joined else "", "label": label or None}
             handles.append(draw_cells(axes, list(map(place, known)), cells, shift, capsize=3, **style))
@@ -112,41 +123,41 @@ def _draw(results: SweepResults, key: str | None) -> Any:
 
 
 def _axis(axes: Any, results: SweepResults, key: str | None) -> Callable[[PointResult], float]:
-    """Sets up the horizontal axis; returns the place of a point on it."""
+    """Sets up the horizontal axis; returns a function that gives the position of a point on it."""
     if key is None:
         count_axis(axes, SIZE)
-        return lambda found: found.cost("trained_parameters") or 1.0
+        return lambda entry: entry.cost("trained_parameters") or 1.0
     axes.set_xlabel(key)
     values = values_of(results, key)
     if not all(map(is_number, values)):
         names = [in_words(value) for value in values]
         axes.set_xticks(range(len(values)), names, rotation=20 if sum(map(len, names)) > 50 else 0)
         axes.set_xlim(-0.5, len(values) - 0.5)
-        return lambda found: values.index(found.point.values[key])
+        return lambda entry: values.index(entry.point.values[key])
     if min(values) > 0 and max(values) / min(values) >= 8:
         twos = all(math.log2(value).is_integer() for value in values)
         axes.set_xscale("log", base=2 if twos else 10)
     if len(values) <= MAX_TICKS:
         axes.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
         axes.set_xticks([], minor=True)
-    return lambda found: found.point.values[key]
+    return lambda entry: entry.point.values[key]
 
 
 def history_of(found: PointResult) -> list[list[dict[str, Any]]]:
-    """The rows of each run's history."""
+    """Reads the rows of each run's history.jsonl."""
     return [list(read_lines(run.folder / "history.jsonl")) for run in found.runs]
 
 
 def curve_of(results: SweepResults) -> str | None:
-    """The key of the history to draw: the metric, where runs logged it more than once each, else a loss."""
-    histories = [history for found in results.points for history in history_of(found)]
+    """Returns the key of history.jsonl to draw: the metric, or else a loss, if there are enough values; else None."""
+    histories = [history for entry in results.points for history in history_of(entry)]
     counts = Counter(key for history in histories for row in history for key in row)
     candidates = (results.metric, "val/loss", "train/loss")
     return next((key for key in candidates if counts[key] > len(histories)), None)
 
 
 def _draw_curves(results: SweepResults, curve: str) -> Any:
-    """A panel for each arm, a colour for each point: thin lines are runs, thick lines their means."""
+    """Draws training curves: a panel for each arm, a colour for each point; runs are thin lines, means thick ones."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -154,17 +165,17 @@ def _draw_curves(results: SweepResults, curve: str) -> Any:
     figure = Figure(figsize=(6.4 if len(arms) == 1 else 4.6 * len(arms), 4.2), layout="constrained")
     panels = figure.subplots(1, len(arms), squeeze=False, sharey=True)[0]
     for axes, arm in zip(panels, arms, strict=True):
-        own = [found for found in results.points if found.point.arm == arm]
-        shades = matplotlib.colormaps["viridis"].resampled(len(own) + 1)
-        for number, found in enumerate(own):
-            lines = [{row["step"]: row[curve] for row in rows if curve in row} for rows in history_of(found)]
+        of_arm = [entry for entry in results.points if entry.point.arm == arm]
+        shades = matplotlib.colormaps["viridis"].resampled(len(of_arm) + 1)
+        for number, entry in enumerate(of_arm):
+            lines = [{row["step"]: row[curve] for row in rows if curve in row} for rows in history_of(entry)]
             for line in lines if len(lines) > 1 else []:
                 axes.plot(list(line), list(line.values()), color=shades(number), alpha=0.3, linewidth=0.7)
             steps = sorted(set.intersection(*map(set, lines)))
             means = [fmean(line[step] for line in lines) for step in steps]
-            axes.plot(steps, means, color=shades(number), linewidth=1.8, label=found.point.label)
+            axes.plot(steps, means, color=shades(number), linewidth=1.8, label=entry.point.label)
         axes.set(xlabel="optimiser step", title=arm)
-        if len(own) <= MAX_TICKS:
+        if len(of_arm) <= MAX_TICKS:
             axes.legend()
     panels[0].set_ylabel(curve)
     return figure

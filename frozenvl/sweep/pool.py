@@ -1,4 +1,4 @@
-"""A sweep on one machine: workers side by side, each a process of its own."""
+"""Runs a sweep on one machine by several worker processes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,29 @@ from frozenvl.sweep.trial import LOG, Stop, kill, last_line, wait
 from frozenvl.util.errors import RunError
 
 LOOK_SECONDS = 2.0
-"""Between two looks at the folder."""
+"""Seconds between two updates of the dashboard."""
 GRACE_SECONDS = 90.0
-"""For an interrupted worker to end by itself: more than its command has."""
+"""Seconds that an interrupted worker has to end by itself: more than `trial.GRACE_SECONDS`."""
 
 
 def run_workers(
     path: Path, spec: Spec, options: Mapping[str, str], jobs: int, at_most: int | None, stop: Stop
 ) -> int:
-    """Runs a sweep by workers that divide the cores; returns the exit status.
+    """Runs a sweep by worker processes that share the cores evenly.
 
     Args:
         path: file of the specification.
+        spec: content of that file.
         options: settings of this machine: dotted key → value.
-        at_most: trials of each worker.
+        jobs: number of workers.
+        at_most: maximum number of trials of each worker; None for no limit.
+        stop: signal that ends the workers.
+
+    Returns:
+        The exit status: 0, or 128 + n after signal n.
 
     Raises:
-        RunError: runs failed.
+        RunError: if a run or a worker failed.
     """
     command = [sys.executable, "-m", "frozenvl.sweep.child", "sweep", str(path), "--worker"]
     command += [f"--set={key}={value}" for key, value in options.items()]
@@ -68,7 +74,7 @@ def run_workers(
             kill(worker)
     if stop.signal:
         print(
-            "frozenvl: interrupted; what was finished is kept, the rest is taken up next time",
+            "frozenvl: interrupted; finished runs are kept, the others resume when the sweep runs again",
             file=sys.stderr,
         )
         return 128 + stop.signal
@@ -77,7 +83,7 @@ def run_workers(
 
 
 def threads_each(jobs: int) -> int:
-    """Each worker's share of the cores; 0 where OMP_NUM_THREADS decides."""
+    """Returns each worker's share of the cores, at least 1; 0 if OMP_NUM_THREADS is set, which then applies."""
     if "OMP_NUM_THREADS" in os.environ:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -85,10 +91,14 @@ def threads_each(jobs: int) -> int:
 
 
 def conclude(spec: Spec, statuses: Sequence[int]) -> None:
-    """Prints how the sweep stands after its workers ended, and writes its report.
+    """Prints failures and progress after the workers have ended, and writes the sweep's report.
+
+    Args:
+        spec: specification of the sweep.
+        statuses: exit statuses of the workers.
 
     Raises:
-        RunError: a run failed, or a worker.
+        RunError: if a run or a worker failed.
     """
     states = read_runs(spec.folder, spec.metric)
     failed = [state for state in states if state.state == "failed"]
@@ -109,4 +119,5 @@ def conclude(spec: Spec, statuses: Sequence[int]) -> None:
 
 
 def worker_log(spec: Spec, number: int) -> Path:
+    """Returns the file with the output of a worker of this machine."""
     return spec.folder / f"worker-{platform.node()}-{number}.log"

@@ -1,4 +1,4 @@
-"""Checks before a sweep runs: its folder, its keys, every configuration, and that earlier runs meant the same."""
+"""Checks before a sweep runs: its folder, its keys, every configuration, and agreement with runs in the folder."""
 
 from __future__ import annotations
 
@@ -20,32 +20,36 @@ from frozenvl.util.errors import UserError, nearest
 from frozenvl.util.files import write_atomically, write_once
 
 Parse = Callable[[Sequence[str]], dict[str, Any]]
-"""Arguments of `frozenvl fit` → the nested configuration that they make."""
+"""Function from arguments of `frozenvl fit` to the nested configuration."""
 
 
 def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Parse]) -> int:
-    """Checks a sweep and records it in its folder; returns the batch size of its base configuration.
+    """Checks a sweep and records it in its folder.
 
     Args:
-        options: settings of this machine.
-        parser: makes the parser of configurations; called only where there are new points.
+        spec: specification of the sweep.
+        options: settings of this machine: dotted key → value.
+        parser: function that makes the parser of configurations; called only if there are new points.
+
+    Returns:
+        The batch size of the base configuration.
 
     Raises:
-        UserError: whatever could not work, in one line.
+        UserError: if anything of the sweep cannot work.
     """
     for key in options:
         if key in spec.keys or key in budget(spec, 1):
             raise UserError(f"--set {key}: the sweep itself sets it; --set is for what is a machine's own")
     folder = spec.folder
-    known = read_record(folder) if is_sweep(folder) else {}
-    if not known and any((folder / name).exists() for name in ("config.yaml", "checkpoints")):
+    recorded = read_record(folder) if is_sweep(folder) else {}
+    if not recorded and any((folder / name).exists() for name in ("config.yaml", "checkpoints")):
         raise UserError(f"{folder}: holds a run, not a sweep; give the sweep another name")
     meaning = meaning_of(spec)
-    if known:
-        refuse_another(folder, known["meaning"], meaning)
-    checked = set(known.get("checked", ()))
+    if recorded:
+        refuse_another(folder, recorded["meaning"], meaning)
+    checked = set(recorded.get("checked", ()))
     unchecked = [point for point in spec.all_points if point.key not in checked]
-    batch_size = known.get("batch_size")
+    batch_size = recorded.get("batch_size")
     if unchecked or batch_size is None:
         batch_size = check_points(spec, unchecked or [one_drawn(spec)], options, parser())
     points = {name: [asdict(point) for point in spec.all_points if point.arm == name] for name in spec.arms}
@@ -59,15 +63,19 @@ def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Pars
         }
     )
     text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
-    if known and record != known:
+    if recorded and record != recorded:
         write_atomically(folder / RECORD, text)
-    elif not known and not write_once(folder / RECORD, text):
-        return open_sweep(spec, options, parser)  # another sweep may have taken the folder meanwhile
+    elif not recorded and not write_once(folder / RECORD, text):
+        return open_sweep(spec, options, parser)  # another process was faster: check against its record
     return int(batch_size)
 
 
 def meaning_of(spec: Spec) -> dict[str, Any]:
-    """What a run depends on besides its point: sweeps that differ in it cannot share a folder."""
+    """Returns the settings that all runs of a sweep depend on. Sweeps that differ in them cannot share a folder.
+
+    Raises:
+        UserError: if a configuration file is not YAML.
+    """
     from omegaconf import OmegaConf
 
     config: dict[str, Any] = {}
@@ -87,16 +95,22 @@ def meaning_of(spec: Spec) -> dict[str, Any]:
 
 
 def refuse_another(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises `UserError` where a folder's runs meant something else."""
+    """Raises `UserError` if the runs in a folder belong to a different sweep.
+
+    Args:
+        folder: folder of the sweep.
+        before: recorded `meaning_of` those runs.
+        now: `meaning_of` the sweep that is about to run.
+    """
 
     def arm(key: str) -> str:
         return key.partition(".set")[0] if key.startswith("arms.") else ""
 
     old, new = dict(flat(before)), dict(flat(now))
-    shared_arms = {arm(key) for key in before} & {arm(key) for key in now}  # arms may come and go
+    shared_arms = {arm(key) for key in before} & {arm(key) for key in now}  # arms may be added and removed
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key) and (not arm(key) or arm(key) in shared_arms):
-            was, is_now = (repr(known[key]) if key in known else "nothing" for known in (old, new))
+            was, is_now = (repr(values[key]) if key in values else "nothing" for values in (old, new))
             raise UserError(
                 f"{folder}: two sweeps in one folder: the runs there have {key} = {was}, this one has {is_now}; "
                 "give it another name, or put that back"
@@ -104,7 +118,11 @@ def refuse_another(folder: Path, before: Mapping[str, Any], now: Mapping[str, An
 
 
 def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any], parse: Parse) -> int:
-    """Parses the configuration of every point, without building anything; returns the base's batch size."""
+    """Parses the configuration of every point, which builds nothing; returns the batch size of the base configuration.
+
+    Raises:
+        UserError: if a configuration cannot work.
+    """
     for point in points:
         check_callbacks(spec, parse(arguments(spec, SweepRun(point, spec.seeds[0]), options, 1)))
     base = parse([f"--config={file}" for file in spec.config])
@@ -112,14 +130,14 @@ def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any]
 
 
 def one_drawn(spec: Spec) -> Point:
-    """A point of a search, with which its keys are tried."""
+    """Returns one point of a search, by which its keys are checked."""
     return Point(
         "", {key: drawn.choices[0] if drawn.choices else drawn.low for key, drawn in spec.search.items()}
     )
 
 
 def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
-    """Raises `UserError` where a configuration saves no last checkpoint, or has no evaluation for the metric."""
+    """Raises `UserError` if a configuration saves no last checkpoint, or has no evaluation with the metric's name."""
     callbacks = (configuration.get("trainer") or {}).get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     settings = [dict(callback.get("init_args") or {}) for callback in callbacks]
@@ -140,5 +158,5 @@ def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
 
 
 def as_yaml_has_it(content: Any) -> Any:
-    """Content as it comes back from a file: lists in place of tuples, text as keys."""
+    """Returns content as a YAML file would give it back: lists in place of tuples, texts as keys."""
     return json.loads(json.dumps(content))

@@ -1,4 +1,4 @@
-"""The report of a sweep: printed, and as a page with plots, Markdown, CSV and LaTeX."""
+"""Report of a sweep: a printed table, and a page with plots, Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from frozenvl.util.files import write_atomically
 def report_sweep(folder: Path, out: Path) -> None:
     """Prints a sweep's table; writes report.html, report.md, tables.tex, points.csv, scores.csv and plots to `out`.
 
+    Args:
+        folder: folder of the sweep.
+        out: folder for the files.
+
     Raises:
-        UserError: no run is done yet.
+        UserError: if no run is done yet.
     """
     results = read_results(folder)
     table, plots = results.table, plots_of(results)
@@ -41,7 +45,7 @@ def report_sweep(folder: Path, out: Path) -> None:
 
 
 def print_table(results: SweepResults) -> None:
-    """Prints a row for each point, and of its scores the metric and the main loss; the report has all."""
+    """Prints a row for each point with its metric, loss and costs; the written report has all scores."""
     table = results.table
     losses = {result.main for result in results.results if result.benchmark == LOSSES}
     shown = {"seeds", score_name(table.main), *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}

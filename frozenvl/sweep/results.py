@@ -1,4 +1,4 @@
-"""The results of a sweep: points with the runs of their seeds, and their scores and costs as a table and as CSV."""
+"""Results of a sweep: points with the runs of their seeds, and their scores and costs as a table and as CSV."""
 
 from __future__ import annotations
 
@@ -22,19 +22,24 @@ from frozenvl.sweep.state import RunState, place_of, read_record, read_runs
 from frozenvl.util.errors import UserError
 
 SHOWN_COSTS = ("trained_parameters", "pairs_per_second", "minutes")
-"""Costs of the fits in the table."""
+"""Keys of cost.json that the table shows."""
 
 
 @dataclass(frozen=True)
 class PointResult:
-    """A point with its runs that are done, one for each of the seeds."""
+    """A point with its runs that are done."""
 
     point: Point
     seeds: Sequence[int]
+    """Seeds of `runs`, in the same order."""
     runs: Sequence[Run]
 
     def cells(self, metric: str) -> list[Cell]:
-        """A score of each run."""
+        """Returns a score of each run.
+
+        Args:
+            metric: name of the score, EVALUATION/SCORE.
+        """
         evaluation, score = place_of(metric)
         return [
             cell_of([result for result in run.results if result.name == evaluation], score)
@@ -42,49 +47,54 @@ class PointResult:
         ]
 
     def values(self, metric: str) -> list[float]:
+        """Returns the numbers of `cells`, without runs that lack the score."""
         return [cell.mean for cell in self.cells(metric) if cell.mean is not None]
 
     def mean(self, metric: str) -> Cell:
-        """The mean over seeds, with Student's interval; of one run, the score with its own interval."""
+        """Returns the mean over seeds with Student's interval; for one run, the score with its own interval."""
         return over_seeds(self.cells(metric))
 
     def cost(self, key: str) -> float | None:
-        """The mean over seeds."""
+        """Returns the mean over seeds of a key of cost.json; None if no run has it."""
         values = [run.cost[key] for run in self.runs if key in run.cost]
         return fmean(values) if values else None
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """The results of a sweep so far."""
+    """Results of a sweep so far."""
 
     name: str
     about: str
     metric: str
+    """Metric of the sweep, EVALUATION/SCORE."""
     minimize: bool
     searched: bool
+    """Whether the points were drawn by a search."""
     points: Sequence[PointResult]
     states: Sequence[RunState]
-    """Of all runs that were begun."""
+    """States of all runs that were started."""
     run_count: int
-    """Runs that the specification asks for."""
+    """Number of runs of the whole sweep."""
 
     @property
     def arms(self) -> list[str]:
-        return list(dict.fromkeys(found.point.arm for found in self.points))
+        """Names of the arms that have results."""
+        return list(dict.fromkeys(entry.point.arm for entry in self.points))
 
     @property
     def keys(self) -> list[str]:
-        """Dotted keys that points set."""
-        return list(dict.fromkeys(key for found in self.points for key in found.point.values))
+        """Dotted keys that vary between points."""
+        return list(dict.fromkeys(key for entry in self.points for key in entry.point.values))
 
     @property
     def results(self) -> list[Result]:
-        return [result for found in self.points for run in found.runs for result in run.results]
+        """Scores of all runs that are done."""
+        return [result for entry in self.points for run in entry.runs for result in run.results]
 
     @cached_property
     def scores(self) -> list[str]:
-        """EVALUATION/SCORE of the table: the metric, then the scores of its evaluation, then others."""
+        """Names of the table's scores, EVALUATION/SCORE: the metric, the others of its evaluation, all others."""
         evaluation = place_of(self.metric)[0]
         shown = [
             f"{result.name}/{score}"
@@ -95,7 +105,7 @@ class SweepResults:
 
     @property
     def table(self) -> Table:
-        """A row a point, of a search the best first: its number of seeds, its scores, its costs."""
+        """Table with a row for each point: number of seeds, scores, costs. A search's best point comes first."""
         names = Counter(map(score_name, self.scores))
         scores = {
             metric: Column("run", metric if names[score_name(metric)] > 1 else score_name(metric))
@@ -105,24 +115,24 @@ class SweepResults:
         seeds = Column("run", "seeds")
         points = list(self.points)
         if self.searched:
-            points.sort(key=lambda found: found.mean(self.metric).mean or 0, reverse=not self.minimize)
+            points.sort(key=lambda entry: entry.mean(self.metric).mean or 0, reverse=not self.minimize)
         rows = []
-        for found in points:
-            cells = {seeds: Cell(0, len(found.runs))}
+        for entry in points:
+            cells = {seeds: Cell(0, len(entry.runs))}
             for metric, column in scores.items():
-                cells[column] = replace(found.mean(metric), deviation=None)  # the seeds have a column
-            cells |= {column: Cell(COSTS[key][1], found.cost(key)) for key, column in costs.items()}
-            label = ": ".join(part for part in (found.point.arm, found.point.label) if part)
-            rows.append(Row(dict(found.point.values), label, self.metric, cells))
+                cells[column] = replace(entry.mean(metric), deviation=None)  # the seeds have a column
+            cells |= {column: Cell(COSTS[key][1], entry.cost(key)) for key, column in costs.items()}
+            label = ": ".join(part for part in (entry.point.arm, entry.point.label) if part)
+            rows.append(Row(dict(entry.point.values), label, self.metric, cells))
         columns = (seeds, *scores.values(), *costs.values())
         return Table(self.name, self.metric, "", columns, tuple(rows), tuple(self._notes()))
 
     def _notes(self) -> Iterator[str]:
         yield from marks_in(self.results)
-        if any(len(found.runs) > 1 for found in self.points):
-            yield "means over seeds, with the interval of 95 % of that mean by Student's t"
-        if any(len(found.runs) == 1 for found in self.points):
-            yield "of one seed: the interval is that over its images, and says nothing of other seeds"
+        if any(len(entry.runs) > 1 for entry in self.points):
+            yield "means over seeds with their 95 % intervals (Student's t)"
+        if any(len(entry.runs) == 1 for entry in self.points):
+            yield "points with one seed: the interval is over images, not over seeds"
         counts = Counter(state.state for state in self.states)
         rest = ", ".join(f"{number} {state}" for state, number in counts.items() if state != "done")
         if counts["done"] < self.run_count or rest:
@@ -130,10 +140,10 @@ class SweepResults:
 
 
 def read_results(folder: Path) -> SweepResults:
-    """The results in a sweep's folder.
+    """Reads the results in a sweep's folder.
 
     Raises:
-        UserError: no run is done yet.
+        UserError: if no run is done yet.
     """
     spec: dict[str, Any] = read_record(folder)["spec"]
     states = read_runs(folder, spec["metric"])
@@ -149,10 +159,10 @@ def read_results(folder: Path) -> SweepResults:
         by_point.setdefault(state.run.point.key, []).append(state)
     points = [
         PointResult(
-            own[0].run.point, [state.run.seed for state in own], [scored[state.folder] for state in own]
+            group[0].run.point, [state.run.seed for state in group], [scored[state.folder] for state in group]
         )
-        for own in by_point.values()
-        if own
+        for group in by_point.values()
+        if group
     ]
     return SweepResults(
         name=spec["name"],
@@ -167,28 +177,29 @@ def read_results(folder: Path) -> SweepResults:
 
 
 def score_name(metric: str) -> str:
+    """Returns SCORE of EVALUATION/SCORE."""
     return metric.partition("/")[2]
 
 
 def points_csv(results: SweepResults) -> str:
-    """A row for each point: its scores as means with their intervals, and its costs."""
+    """Returns a CSV with a row for each point: mean scores with their intervals, and costs."""
     rows = []
-    for found in results.points:
-        row = point_columns(results, found) | {"seeds": len(found.runs)}
+    for entry in results.points:
+        row = point_columns(results, entry) | {"seeds": len(entry.runs)}
         for name in results.scores:
-            cell = found.mean(name)
+            cell = entry.mean(name)
             row |= {name: cell.mean, f"{name}.low": cell.low, f"{name}.high": cell.high}
-        rows.append(row | {f"cost.{key}": found.cost(key) for key in SHOWN_COSTS})
+        rows.append(row | {f"cost.{key}": entry.cost(key) for key in SHOWN_COSTS})
     return as_csv(rows)
 
 
 def scores_csv(results: SweepResults) -> str:
-    """A row for each run, with all its scores and costs."""
+    """Returns a CSV with a row for each run: all scores and costs."""
     names = dict.fromkeys(f"{result.name}/{score}" for result in results.results for score in result.scores)
     rows = []
-    for found in results.points:
-        for seed, run in zip(found.seeds, found.runs, strict=True):
-            row = {"run": run.label} | point_columns(results, found) | {"seed": seed} | dict.fromkeys(names)
+    for entry in results.points:
+        for seed, run in zip(entry.seeds, entry.runs, strict=True):
+            row = {"run": run.label} | point_columns(results, entry) | {"seed": seed} | dict.fromkeys(names)
             for result in run.results:
                 row |= {f"{result.name}/{score}": value for score, value in result.scores.items()}
             rows.append(row | {f"cost.{key}": run.cost.get(key) for key in COSTS})
@@ -196,4 +207,5 @@ def scores_csv(results: SweepResults) -> str:
 
 
 def point_columns(results: SweepResults, found: PointResult) -> dict[str, Any]:
+    """Returns the CSV columns that say which point a row is of: its arm and its values."""
     return {"arm": found.point.arm} | {key: found.point.values.get(key) for key in results.keys}

@@ -1,4 +1,4 @@
-"""The specification of a sweep: dataclasses that jsonargparse fills from YAML, and the rules that types cannot say."""
+"""Specification of a sweep: dataclasses that jsonargparse fills from YAML, and checks that types cannot express."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ RESERVED = {
     "overwrite": "remove the run's folder to have it again",
     "trainer.default_root_dir": "runs of a sweep lie in its folder",
 }
-"""Keys of a configuration that a sweep sets itself, and what to do instead."""
+"""Keys of a configuration that a sweep sets itself → what to do instead."""
 CLASHES = (("search", "grid"), ("search", "points"), ("search", "arms"), ("grid", "points"))
+"""Pairs of keys that exclude each other."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a search draws the values of a key from.
+    """Values of a key from which a search draws: numbers between two bounds, or a list of choices.
 
     Args:
         low: the lowest number
@@ -51,7 +52,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Arm:
-    """Points that share settings; a line of the plot.
+    """Points that share settings. Each arm is a line of the plot.
 
     Args:
         set: a mapping of dotted keys, the same in all runs of the arm: {model.k: 4}
@@ -68,13 +69,13 @@ class Arm:
 
     @property
     def values(self) -> list[dict[str, Any]]:
-        """The values of each point."""
+        """Values of each point: dotted key → value."""
         return self.points or grid(self.grid)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a sweep runs.
+    """Content of a sweep's YAML file.
 
     Args:
         config: a YAML file, or a list of files that are laid over each other
@@ -102,7 +103,7 @@ class Spec:
     about: str = ""
     set: dict = field(default_factory=dict)
     arms: dict[str, Arm] = field(default_factory=dict)
-    """Filled from `grid` and `points` where an arm has neither; "" in a sweep without arms."""
+    """Arms by name. An arm with neither grid nor points has those of the sweep; a sweep without arms has the arm ""."""
     grid: dict[str, list] = field(default_factory=dict)
     points: list[dict] = field(default_factory=list)
     search: dict[str, Range] = field(default_factory=dict)
@@ -126,21 +127,22 @@ class Spec:
 
     @property
     def folder(self) -> Path:
+        """Folder of the sweep, with a folder for each run."""
         return Path("runs") / self.name
 
     @cached_property
     def all_points(self) -> list[Point]:
-        """The points that are known beforehand: none of a search."""
+        """All points of a grid or a list; empty for a search, which draws its points as it goes."""
         return [Point(name, values) for name, arm in self.arms.items() for values in arm.values]
 
     @property
     def runs(self) -> list[SweepRun]:
-        """All runs that are known beforehand, seed by seed, so that each point has a result early on."""
+        """Runs of `all_points`: all points with the first seed, then with the next, so that each has a result early."""
         return [SweepRun(point, seed) for seed in self.seeds for point in self.all_points]
 
     @property
     def run_count(self) -> int:
-        """How many runs the sweep asks for."""
+        """Number of runs of the whole sweep."""
         return (self.trials or len(self.all_points)) * len(self.seeds)
 
     @property
@@ -151,15 +153,15 @@ class Spec:
         return list(dict.fromkeys(key for setting in settings for key in setting))
 
     def settings_of(self, arm: str) -> dict[str, Any]:
-        """What is set in all runs of an arm."""
+        """Returns the settings that all runs of an arm share: dotted key → value."""
         return self.set | (self.arms[arm].set if arm in self.arms else {})
 
 
 def read_spec(path: Path) -> Spec:
-    """Reads a specification, and checks what can be checked without the code that is to run.
+    """Reads a specification and checks it by itself; `preflight.open_sweep` checks it against the configuration.
 
     Raises:
-        UserError: whatever is wrong with it, in one line.
+        UserError: if anything is wrong with it; the line names the key.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -184,19 +186,23 @@ def read_spec(path: Path) -> Spec:
 
 
 def spec_of(content: dict[str, Any]) -> Spec:
-    """The specification that a mapping describes."""
+    """Makes a specification from the mapping of a YAML file.
+
+    Raises:
+        UserError: if a key is unknown, missing, or has a value that cannot work.
+    """
     shared = {key: content[key] for key in ("grid", "points") if key in content}
     search = content.get("search")
     arms = content.get("arms") or ({} if search else {"": {}})
-    # Filled entry by entry, so that an error names the entry; jsonargparse refuses what is no mapping.
+    # Each arm and each range is made by itself, so that an error names it. jsonargparse refuses values of other types.
     made: dict[str, Any] = {}
     if isinstance(arms, dict):
         made["arms"] = {}
         for name, arm in arms.items():
-            own = {} if arm is None else arm
-            inherits = isinstance(own, dict) and not {"grid", "points"} & own.keys()
+            entry = {} if arm is None else arm
+            inherits = isinstance(entry, dict) and not {"grid", "points"} & entry.keys()
             where = f"arms.{name}." if name else ""
-            made["arms"][str(name)] = filled(Arm, own | shared if inherits else own, where)
+            made["arms"][str(name)] = filled(Arm, entry | shared if inherits else entry, where)
     if isinstance(search, dict):
         made["search"] = {}
         for key, value in search.items():
@@ -224,23 +230,28 @@ def spec_of(content: dict[str, Any]) -> Spec:
 
 
 class Unfit(Exception):
-    """A value that has the right type and breaks a rule; the argument is its key."""
+    """Raised for a value of the right type that breaks a rule. Its argument is the key."""
 
 
 def require(key: str, holds: bool) -> None:
+    """Raises `Unfit` for a key unless its rule holds."""
     if not holds:
         raise Unfit(key)
 
 
 def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
-    """A dataclass from a mapping. Its docstring's words on a key end the error line about that key.
+    """Makes a dataclass from a mapping.
+
+    An error line ends with the text on the key in the `Args:` of the dataclass: "seeds is []; write a list of ...".
 
     Args:
-        where: what stands before the keys in messages: "arms.small."
-        made: fields that are made already.
+        kind: dataclass to make.
+        content: mapping of keys to values.
+        where: prefix of keys in error lines, such as "arms.small.".
+        made: values of fields that are not parsed again.
 
     Raises:
-        UserError: a key that it does not have, or a value that the key cannot have.
+        UserError: if the mapping has an unknown key, lacks one, or has a value that the key does not allow.
     """
     names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""One run of a sweep: `frozenvl fit` and `frozenvl validate`, continued where an earlier attempt stopped."""
+"""Commands of one run of a sweep: `frozenvl fit`, then `frozenvl validate`; both resume an earlier attempt."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ from frozenvl.sweep.spec import Spec
 from frozenvl.util.files import read_lines
 
 POLL_SECONDS = 0.5
-"""Between two looks at a running command."""
+"""Seconds between two checks of a running command."""
 GRACE_SECONDS = 60.0
-"""For an interrupted command to end by itself."""
+"""Seconds that an interrupted command has to end by itself."""
 LOG = "log.txt"
+"""File in a run's folder with the output of its commands."""
 
 Outcome = Literal["done", "failed", "pruned", "interrupted", "killed", "lost"]
 Report = Callable[[int, float], bool]
-"""Takes a step and its metric; returns whether to give the run up."""
+"""Function of a step and its metric that returns whether to prune the run."""
 
 
 @dataclass
 class Stop:
-    """The signal that this process was sent and passes on to its commands; 0 for none."""
+    """Signal that this process has received and passes on to its commands."""
 
     signal: int = 0
+    """Number of the signal; 0 before there was one."""
 
     def listen(self) -> None:
+        """Installs the handlers of SIGINT and SIGTERM."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
@@ -48,11 +51,11 @@ class Trials:
     """Runs the commands of a sweep's runs.
 
     Args:
-        spec: the sweep.
+        spec: specification of the sweep.
         options: settings of this machine, for all runs: dotted key → value.
-        batch_size: pairs of an optimiser step, unless a run sets its own.
-        threads: CPU threads of each command; 0 leaves them to the environment.
-        stop: ends the running command when it has a signal.
+        batch_size: pairs per optimiser step of runs that do not set `data.batch_size`.
+        threads: CPU threads of each command; 0 keeps OMP_NUM_THREADS as it is.
+        stop: signal that ends the running command.
         program: the command line before the arguments of `frozenvl`.
     """
 
@@ -64,7 +67,13 @@ class Trials:
     program: Sequence[str] = (sys.executable, "-m", "frozenvl.sweep.child")
 
     def run(self, run: SweepRun, lease: Lease, report: Report | None = None) -> Outcome:
-        """Does what is left to do of a run; `report` is told of the metric when validation logs it in the fit."""
+        """Runs the commands of a run that are not complete yet.
+
+        Args:
+            run: point and seed.
+            lease: lease of its folder.
+            report: function that gets each value of the metric that validation logs during the fit, for pruning.
+        """
         folder, settings = lease.folder, arguments(self.spec, run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # a fit writes it last
             saved = newest_checkpoint(folder)
@@ -83,11 +92,11 @@ class Trials:
             log.flush()
             child = subprocess.Popen(
                 [*self.program, *options],
-                stdin=subprocess.PIPE,  # closes when this process dies: `child.py` ends the command then
+                stdin=subprocess.PIPE,  # closes when this process dies, upon which `child.py` ends the command
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=os.environ | threads,
-                start_new_session=True,  # Ctrl-C at the terminal reaches it through this process alone
+                start_new_session=True,  # Ctrl-C reaches only this process, which passes it on
             )
             try:
                 outcome = self._attend(child, lease, report)
@@ -96,15 +105,15 @@ class Trials:
             if outcome is not None:
                 return outcome
             if number := signal_of(child.returncode):
-                if self.stop.signal:  # Slurm, for one, sends it to all processes of a job
+                if self.stop.signal:  # Slurm sends the signal to all processes of a job
                     return "interrupted"
-                cause = ", as the kernel does where memory runs out" if number == signal.SIGKILL else ""
+                cause = ", probably because memory ran out" if number == signal.SIGKILL else ""
                 log.write(f"killed by {number.name}{cause}\n")
                 return "killed"
         return "done" if child.returncode == 0 else "failed"
 
     def _attend(self, child: subprocess.Popen, lease: Lease, report: Report | None) -> Outcome | None:
-        """Waits for a command; None where it ended by itself."""
+        """Waits for a command; returns None if it ended by itself, else the reason to end it."""
         reported: set[int] = set()
         while child.poll() is None:
             if lease.lost.is_set():
@@ -124,7 +133,14 @@ class Trials:
 
 
 def arguments(spec: Spec, run: SweepRun, options: Mapping[str, Any], batch_size: int) -> list[str]:
-    """The arguments of `frozenvl fit` for a run; a later one overrides an earlier one."""
+    """Returns the arguments of `frozenvl fit` for a run; later ones override earlier ones.
+
+    Args:
+        spec: specification of the sweep.
+        run: point and seed.
+        options: settings of this machine: dotted key → value.
+        batch_size: pairs per optimiser step, unless the run sets `data.batch_size`.
+    """
     settings = spec.settings_of(run.point.arm) | dict(run.point.values)
     limits = budget(spec, settings.get("data.batch_size", batch_size))
     return [
@@ -136,12 +152,12 @@ def arguments(spec: Spec, run: SweepRun, options: Mapping[str, Any], batch_size:
 
 
 def argument(key: str, value: Any) -> str:
-    """A setting as an argument of `frozenvl fit`."""
+    """Returns a setting as an argument of `frozenvl fit`: "--KEY=VALUE"."""
     return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def budget(spec: Spec, batch_size: int) -> dict[str, Any]:
-    """The settings that end a fit."""
+    """Returns the trainer's settings that end a fit after the specification's budget."""
     limits: dict[str, Any] = {}
     for kind, amount in spec.budget.items():
         if kind == "minutes":
@@ -153,7 +169,7 @@ def budget(spec: Spec, batch_size: int) -> dict[str, Any]:
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """last.ckpt, or the checkpoint written last where a kill came before that."""
+    """Returns last.ckpt or, if the fit was killed before it was written, the newest checkpoint; None without any."""
     last = folder / "checkpoints" / "last.ckpt"
     if last.is_file():
         return last
@@ -161,25 +177,26 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def last_line(file: Path) -> str:
-    """The last line that a command wrote to its log."""
+    """Returns the last line in the log of a command, at most 300 characters."""
     lines = file.read_text(errors="replace").split("\n") if file.is_file() else []
     written = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
-    return written[-1].removeprefix("frozenvl: error: ")[:300] if written else "it wrote nothing"
+    return written[-1].removeprefix("frozenvl: error: ")[:300] if written else "no output"
 
 
 def signal_of(status: int) -> signal.Signals | None:
-    """The signal that ended a process, by its exit status: -n, or 128 + n where `frozenvl` obeyed signal n."""
+    """Returns the signal n that ended a process, if its exit status is -n, or 128 + n as `frozenvl` returns."""
     number = -status if status < 0 else status - 128
     return signal.Signals(number) if number in {*signal.Signals} else None
 
 
 def wait(child: subprocess.Popen, seconds: float) -> None:
+    """Waits until a process ends, for at most some seconds."""
     with suppress(subprocess.TimeoutExpired):
         child.wait(seconds)
 
 
 def kill(child: subprocess.Popen) -> None:
-    """Kills a command and all that it started, where it still runs."""
+    """Kills a command and the processes that it started, if it still runs."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
     if child.stdin is not None:

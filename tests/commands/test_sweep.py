@@ -123,7 +123,7 @@ def test_killed_in_the_middle_of_a_fit_it_ends_as_if_it_had_not_been(tiny, capfd
         and state_of(Path("runs/try/k2-seed0"))[0] == "interrupted"
     )
     assert main([*tiny(**slow), "--worker", "--trials", "1"]) == 0
-    assert "k2-seed0: taken up, attempt 2" in capfd.readouterr().out
+    assert "k2-seed0: resumed, attempt 2" in capfd.readouterr().out
     log = Path("runs/try/k2-seed0/log.txt").read_text()
     assert "--ckpt_path=runs/try/k2-seed0/checkpoints/last.ckpt" in log and scored("k2-seed0")["step"] == 40
     assert [row["step"] for row in history("try/k2-seed0")] == list(range(1, 41))
@@ -151,7 +151,7 @@ def test_interrupted_from_the_terminal_it_says_so_and_goes_on_later(tiny):
     until(Path("runs/try/k2-seed0/checkpoints/last.ckpt").exists, 120)
     whole.send_signal(signal.SIGINT)
     said, _ = whole.communicate(timeout=120)
-    assert whole.returncode == 130 and "what was finished is kept" in said
+    assert whole.returncode == 130 and "finished runs are kept" in said
     assert state_of(Path("runs/try/k2-seed0"))[0] == "interrupted" and not fits()
 
 

@@ -34,7 +34,7 @@ def test_of_a_single_seed_the_interval_is_that_over_images_and_it_is_said():
     results = read_results(Path("runs/try"))
     cell = results.points[0].mean("captions/CIDEr")
     assert (cell.low, cell.high) == pytest.approx((0.19, 0.21))
-    assert any("says nothing of other seeds" in note for note in results.table.notes)
+    assert any("over images, not over seeds" in note for note in results.table.notes)
     assert not any("Student" in note for note in results.table.notes)
 
 

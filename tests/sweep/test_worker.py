@@ -41,7 +41,7 @@ def test_a_killed_workers_run_is_taken_up_from_its_checkpoint(sweep):
     assert first == "k1-seed0" and second == "k1-seed1"
     assert sweep.began() == ["k1-seed0", "k1-seed1", "k1-seed1"], "what was finished is not repeated"
     again = sweep.calls("start")[-1]
-    assert again["start"] >= 2 and "k1-seed1: taken up, attempt 2" in said
+    assert again["start"] >= 2 and "k1-seed1: resumed, attempt 2" in said
     steps = [call["step"] for call in sweep.calls("step") if call["run"] == "k1-seed1"]
     # At most the step that was under way when it was killed is done again: nothing went on beside the second attempt.
     assert sorted(set(steps)) == [1, 2, 3, 4, 5] and len(steps) <= 6
@@ -95,7 +95,7 @@ def test_values_that_are_taken_out_are_not_run(sweep):
 def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
     sweep.write(set={"fake.fail": "k1-seed1"})
     said = sweep.work()
-    assert "k1-seed1: failed: it fails as it was told (runs/try/k1-seed1/log.txt has all of it)" in said
+    assert "k1-seed1: failed: it fails as it was told (full log: runs/try/k1-seed1/log.txt)" in said
     assert sorted(state for state, _ in sweep.told()) == ["COMPLETE"] * 3 + ["FAIL"]
     sweep.work()
     assert len(sweep.began()) == 4
@@ -108,7 +108,7 @@ def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
 def test_a_command_that_is_killed_alone_is_taken_up_again(sweep, signal):
     kill = {"fake.kill": "k1-seed1", "fake.kills": 1, "fake.signal": signal}
     sweep.write(grid={"model.k": [1]}, set=kill)
-    assert "k1-seed1: taken up, attempt 2" in sweep.work()
+    assert "k1-seed1: resumed, attempt 2" in sweep.work()
     assert [(call["run"], call["start"]) for call in sweep.calls("start")] == [
         ("k1-seed0", 0),
         ("k1-seed1", 0),
@@ -121,7 +121,7 @@ def test_a_command_that_is_killed_alone_is_taken_up_again(sweep, signal):
 def test_a_command_that_is_killed_again_and_again_has_failed(sweep):
     sweep.write(set={"fake.kill": "k1-seed1", "fake.kills": 9})
     said = sweep.work()
-    assert "k1-seed1: failed: killed by SIGKILL, as the kernel does where memory runs out (runs/try" in said
+    assert "k1-seed1: failed: killed by SIGKILL, probably because memory ran out (full log: runs/try" in said
     assert sweep.began() == ["k1-seed0", *["k1-seed1"] * 3, "k2-seed0", "k2-seed1"]
     assert state_of(Path("runs/try/k1-seed1"))[0] == "failed"
 
