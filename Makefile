@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo check test docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,6 +27,10 @@ demo: install  ## train and score a visual prefix on rendered scenes, beside its
 	@echo "  $(BIN)/frozenvl evaluate runs/demo --config configs/evaluation/scenes.yaml      few-shot suite"
 	@echo "  $(BIN)/frozenvl fit --config configs/demo.yaml --name k8 --model.k 8"
 	@echo "  $(BIN)/tensorboard --logdir runs"
+
+docs: install  ## the documentation site, in site/; a broken link fails
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev,docs]'
+	$(BIN)/zensical build --clean --strict
 
 test: install  ## lint, types and all tests
 	$(BIN)/ruff check .

@@ -1,0 +1,69 @@
+"""Pages of the documentation name what there is: every configuration, command, page and class."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from frozenvl.cli import EXPERIMENT, SMALL
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = {str(path.relative_to(DOCS)): path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md")}
+
+
+def navigation(entries) -> list[str]:
+    """The pages of the site's navigation."""
+    pages = []
+    for entry in entries:
+        for target in entry.values():
+            pages += [target] if isinstance(target, str) else navigation(target)
+    return pages
+
+
+def test_every_page_is_in_the_navigation_once():
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    assert sorted(navigation(site["nav"])) == sorted(PAGES)
+
+
+def test_every_configuration_is_listed_and_is_there():
+    page = PAGES["reference/configurations.md"]
+    listed = set(re.findall(r"configs/\w+\.yaml", page))
+    assert listed == {f"configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+
+
+def test_every_command_is_listed():
+    page = PAGES["reference/command_line.md"]
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == (EXPERIMENT | SMALL).keys()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/api_" in page])
+def test_what_the_api_pages_show_exists(page):
+    for path in re.findall(r"^::: ([\w.]+)$", PAGES[page], re.MULTILINE):
+        try:
+            importlib.import_module(path)
+        except ModuleNotFoundError:
+            module, _, name = path.rpartition(".")
+            assert hasattr(importlib.import_module(module), name), path
+
+
+def test_every_file_and_class_that_pages_name_is_there():
+    """Paths of the project in code spans, and class paths of the package."""
+    missing = []
+    for page, text in PAGES.items():
+        for path in re.findall(
+            r"`((?:configs|experiments|benchmarks|tests|frozenvl|data|docs)/[\w./-]+)`", text
+        ):
+            if "/a/" in path:  # stands for any module
+                continue
+            if not (ROOT / path).exists() and not (ROOT / "frozenvl" / path).exists():
+                missing.append(f"{page}: {path}")
+        for path in set(re.findall(r"\bfrozenvl(?:\.\w+)+\.[A-Z]\w+", text)):
+            module, _, name = path.rpartition(".")
+            if not hasattr(importlib.import_module(module), name):
+                missing.append(f"{page}: {path}")
+    assert not missing

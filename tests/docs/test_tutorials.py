@@ -1,0 +1,135 @@
+"""The tutorials are run from their own text, with tiny models and little data in place of theirs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from frozenvl.cli import main
+from frozenvl.data.sources.scenes import SceneCaptions
+
+ROOT = Path(__file__).parents[2]
+TUTORIALS = ROOT / "docs/tutorials"
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+SHORTER = {"max_steps: 300": "max_steps: 3", "val_check_interval: 100": "val_check_interval: 3"}
+
+
+def run_page(name: str) -> None:
+    """Writes the titled files of a page and calls its commands, in their order."""
+    for language, title, text in BLOCK.findall((TUTORIALS / f"{name}.md").read_text(encoding="utf-8")):
+        if title:
+            for long, short in SHORTER.items():
+                text = text.replace(long, short)
+            Path(title).write_text(text, encoding="utf-8")
+        elif language == "bash":
+            for line in text.splitlines():
+                program, *arguments = shlex.split(line)
+                if program == "python":
+                    runpy.run_path(arguments[0])
+                elif arguments != ["fetch"]:
+                    assert main(arguments) == 0, line
+
+
+def tiny_configuration(name: str, language: Path, vision: Path) -> dict[str, Any]:
+    """A published configuration with tiny models, few steps and little data."""
+    config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    config["model"] |= {
+        "language": str(language),
+        "k": 2,
+        "precision": "fp32",
+        "warmup_steps": 0,
+        "bos": False,
+    }
+    config["model"]["vision"]["init_args"] |= {"name": str(vision), "grid": 1}
+    config["model"]["mapper"]["init_args"]["hidden"] = 16
+    config["data"] |= {"batch_size": 8, "eval_batch_size": 8}
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    config["trainer"] |= quiet | {"max_steps": 2, "val_check_interval": 2, "log_every_n_steps": 1}
+    for tasks in (config["data"]["train"], config["data"]["val"]):
+        for task in tasks.values():
+            if "scenes" in task["source"]["class_path"]:
+                task["source"]["init_args"] |= {"size": 16, "resolution": 64}
+    for callback in config["trainer"]["callbacks"]:
+        if "max_new_tokens" in callback["init_args"]:
+            callback["init_args"]["max_new_tokens"] = 4
+        if "every_n_train_steps" in callback["init_args"]:
+            callback["init_args"]["every_n_train_steps"] = 2
+    return config
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Path:
+    """A folder as a reader has it: the configurations, photographs and a table of captions."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("my_encoder", "my_objective", "my_source"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "configs").mkdir()
+    for name in ("demo", "flickr8k"):
+        content = tiny_configuration(name, tiny_language, tiny_vision)
+        (tmp_path / "configs" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (tmp_path / "photos").mkdir()
+    for table, numbers in (("captions.csv", range(1, 13)), ("val.csv", range(13, 16))):
+        with Path(table).open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["file", "caption"])
+            for number in numbers:
+                scene = SceneCaptions("val", 20, resolution=64)[number]
+                scene.image.read().save(f"photos/{number:04}.jpg")
+                rows.writerows([f"photos/{number:04}.jpg", text] for text in scene.targets[:2])
+    return tmp_path
+
+
+def test_own_images(desk, capsys):
+    run_page("own_images")
+    printed = capsys.readouterr().out
+    assert "train 10 images 20 captions" in printed and "val 2 images 4 captions" in printed
+    assert "all can be used" in printed and "photos/0001.jpg\t" in printed
+    for run in ("mine", "mine-blind"):
+        assert (desk / "runs" / run / "evaluation/captions/score.json").is_file()
+
+
+def test_few_shot(desk, tiny_run, capsys):
+    shutil.copytree(tiny_run, "runs/demo")
+    run_page("few_shot")
+    folders = {path.parent.name for path in Path("runs/demo/evaluation").glob("questions-*/score.json")}
+    assert len(folders) == 2 * (1 + 2 * 2), "two views of no shot, and of two numbers of shots with two seeds"
+    assert "questions overall, 4 shots" in capsys.readouterr().out
+    assert "<svg" in Path("few_shot/report.html").read_text()
+
+
+def test_add_encoder(desk):
+    run_page("add_encoder")
+    vision = yaml.safe_load(Path("runs/small-cnn/config.yaml").read_text())["model"]["vision"]
+    assert vision["class_path"] == "my_encoder.SmallCNN" and vision["init_args"]["channels"] == 32
+
+
+def test_add_objective(desk):
+    run_page("add_objective")
+    history = Path("runs/norm/history.jsonl").read_text()
+    assert all(f'"{key}"' in history for key in ("train/captions", "train/norm", "val/captions", "val/norm"))
+
+
+def test_add_source(desk, capsys):
+    run_page("add_source")
+    assert "12 examples, 12 images, 24 texts to train on" in capsys.readouterr().out
+    assert Path("runs/csv/checkpoints/last.ckpt").is_file() and Path("sheet.png").is_file()
+    Path("captions.csv").write_text("file,caption\nphotos/0001.jpg,\n")
+    assert main(["data", "check", "my_source.CsvCaptions", "--table", "captions.csv"]) == 2
+    assert (
+        "captions.csv: line 2 has no file or no caption; fill it in, or remove it" in capsys.readouterr().err
+    )
+
+
+def test_every_tutorial_is_run():
+    tests = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {page.stem for page in TUTORIALS.glob("*.md")} <= tests
