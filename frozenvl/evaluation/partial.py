@@ -36,7 +36,9 @@ class PartialPredictions:
     def __init__(self, session: Session, name: str, fingerprint: str) -> None:
         self.folder, self.fingerprint, self.session = session.folder / name, fingerprint, session
         self.own: dict[str, Row] = {}
+        """Query id → row of this rank."""
         self.known: dict[str, Row] = {}
+        """Query id → row of an earlier run."""
         if session.resumable:  # only rank 0 reads the files: all ranks have to agree on what is answered
             self.known = gather(self._read() if session.rank == 0 else {})[0]
         self._file = self.folder / FILES.replace("*", uuid.uuid4().hex[:8])

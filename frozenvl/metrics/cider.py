@@ -63,10 +63,10 @@ class DocumentFrequency:
         """Returns the tf-idf of each entry of `counts`, for n = 1..4. An unknown n-gram gets document frequency 1."""
         weights = []
         for entries, frequency in zip(counts, self.frequency, strict=True):
-            known = entries.ngram < len(frequency)
-            seen = np.ones(len(known))
-            seen[known] = np.maximum(1, frequency[entries.ngram[known]])
-            weights.append(entries.count * (np.log(self.images) - np.log(seen)))
+            indexed = entries.ngram < len(frequency)
+            documents = np.ones(len(indexed))
+            documents[indexed] = np.maximum(1, frequency[entries.ngram[indexed]])
+            weights.append(entries.count * (np.log(self.images) - np.log(documents)))
         return weights
 
 

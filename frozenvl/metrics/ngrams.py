@@ -64,10 +64,10 @@ class NGramIndex:
         """
 
         def number(n: int, key: np.ndarray) -> np.ndarray:
-            known = self.keys[n - 2]
-            numbers = find(known, key)
+            indexed = self.keys[n - 2]
+            numbers = find(indexed, key)
             new = numbers < 0
-            numbers[new] = len(known) + np.unique(key[new], return_inverse=True)[1]
+            numbers[new] = len(indexed) + np.unique(key[new], return_inverse=True)[1]
             return numbers
 
         return _count(sets, dict(self.vocabulary), number)

@@ -43,7 +43,7 @@ def tokenize(caption: str) -> list[str]:
     """Splits a caption into the words that BLEU, CIDEr and ROUGE-L compare: lower case, without punctuation.
 
     The tokens equal the output of pycocoevalcap's `PTBTokenizer` (Stanford CoreNLP 3.4.1, `-preserveLines -lowerCase`)
-    for this caption alone, with line separators replaced by spaces. Brackets become -lrb- and -rrb-. A token may contain
+    for this caption alone, with line separators replaced by spaces. Brackets become -lrb- and -rrb-. A token may hold
     a no-break space (phone numbers, 1 1/2) and, in unusual input, what pycocoevalcap does not count as punctuation.
     """
     text = _LINE_ENDS.sub(" ", caption)

@@ -28,8 +28,8 @@ class Naming(EpisodeBenchmark):
         repeats: numbers of times that each support example is repeated, each a setting of its own; 0 shows it once.
         induction: texts before the support set (task induction), each a setting of its own; "" for none. `{names}`
             is replaced by the support set's names ("dax or blicket").
-        choose: measure by which the most likely of the support set's names is chosen ("sum", "mean" or "calibrated",
-            as for `Choose`); by default the name is generated.
+        choose: log-probability by which the most likely of the support set's names is chosen: its "sum" over tokens,
+            its "mean", or "calibrated" (sum minus the sum given black images); by default the name is generated.
         max_new_tokens: length limit of a name, in tokens.
         decoding: options of transformers' `generate`; by default decoding is greedy.
         supervised_encoder: note for reports about an encoder that was trained with labels of these classes.

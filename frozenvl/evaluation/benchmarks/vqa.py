@@ -38,8 +38,8 @@ class FewShotVQA(Worded):
         way: how demonstrations are chosen; by default at random for each question.
         seeds: seeds of the random choice of demonstrations, each a setting of its own.
         induction: texts before everything else (task induction), each a setting of its own; "" for none.
-        choose: measure by which the most likely of the example's choices is chosen ("sum", "mean" or "calibrated",
-            as for `Choose`); by default the answer is generated.
+        choose: log-probability by which the most likely of the example's choices is chosen: its "sum" over tokens, its
+            "mean", or "calibrated" (sum minus the sum given black images); by default the answer is generated.
         max_new_tokens: length limit of an answer, in tokens.
         decoding: options of transformers' `generate`; by default decoding is greedy.
     """
