@@ -10,7 +10,7 @@ from frozenvl.prompt import Example, Image, Learned, Prompt, Sample, joined
 from frozenvl.util.errors import UserError
 
 NEW_WORDS = ("dax", "blicket", "wug", "toma", "fep", "modi", "zav", "tulver", "gazzer", "kob")
-"""Nonce words of Frozen's naming tasks (dax, blicket, …), which a language model knows no meaning of."""
+"""Nonce words of Frozen's naming tasks."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class ShardShuffle:
 
     Args:
         sizes: number of pairs in each shard.
-        window: number of consecutive (shuffled) shards whose pairs are mixed.
+        window: number of shards, consecutive after the shuffle, whose pairs are mixed.
         seed: seed of both shuffles.
     """
 

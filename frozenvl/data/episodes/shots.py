@@ -32,9 +32,9 @@ class Shots(Support):
         self.shots, self.learned, self.same_image = span("shots", shots, 0), learned, same_image
 
     def bind(self, source: Source) -> Draw:
-        if (most := self.shots[1]) and most >= source.pairs:
+        if (highest := self.shots[1]) and highest >= source.pairs:
             raise UserError(
-                f"{most} shots, but their source has only {source.pairs} pairs, the query's among them"
+                f"{highest} shots, but their source has only {source.pairs} pairs, the query's among them"
             )
         return partial(self._episode, source)
 

@@ -133,11 +133,11 @@ def arrange(pairs: Sequence[Pair], rng: Random, max_count: int | None = None) ->
         max_count: maximum number of objects in a group; by default `MAX_COUNT`.
     """
     layout = rng.choice(LAYOUTS[len(pairs)])
-    most = max_count or MAX_COUNT[len(pairs)]
+    max_objects = max_count or MAX_COUNT[len(pairs)]
     groups = []
     for (colour, shape), place in zip(pairs, layout, strict=True):
         size = rng.choice(SIZES)
-        things = _place(rng, _box(layout, place), rng.randint(1, most), DIAMETER[size])
+        things = _place(rng, _box(layout, place), rng.randint(1, max_objects), DIAMETER[size])
         groups.append(Group(colour, shape, size, place, things))
     background = Background(
         pattern=rng.choice(PATTERNS),

@@ -139,9 +139,7 @@ def _count(scene: Scene, rng: Random) -> Question | None:
 
 def _place(scene: Scene, rng: Random) -> Question:
     group = _subject(scene, rng)
-    if (
-        len(scene.groups) == 3
-    ):  # an end twice as often as the middle, so that all five places are equally frequent
+    if len(scene.groups) == 3:  # ends twice as often as the middle: all five places are equally frequent
         group = rng.choices(scene.groups, (2, 1, 2))[0]
     name = f"{_be(group)} the {_name(scene, group, rng)}"
     text = {2: f"Which side {name} on?", 4: f"Which corner {name} in?"}.get(

@@ -69,9 +69,7 @@ class ShardCache:
                     if self._make_room(size):
                         temporary.touch(exist_ok=False)
                         return temporary
-                time.sleep(
-                    0.05
-                )  # other processes are writing: their files can be evicted once they are complete
+                time.sleep(0.05)  # files that others are writing can be evicted once they are complete
         except OSError as error:
             raise cannot_write(self.folder, error) from None
 

@@ -126,8 +126,8 @@ def majority(answers: Sequence[str], preferred: str = "") -> str:
     """Returns the most frequent non-empty answer (on a tie `preferred`, else the first), or "" if there is none."""
     counts = Counter(answer for answer in answers if answer)
     highest = max(counts.values(), default=0)
-    most = [answer for answer, count in counts.items() if count == highest]
-    return preferred if preferred in most else most[0] if most else ""
+    tied = [answer for answer, count in counts.items() if count == highest]
+    return preferred if preferred in tied else tied[0] if tied else ""
 
 
 def image_name(pattern: str, **key: object) -> str:

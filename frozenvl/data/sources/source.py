@@ -20,7 +20,7 @@ class Source(ABC):
     """Number of target texts of each example: one number for all examples, or a sequence."""
 
     window: int = 1
-    """Number of consecutive shards whose pairs are mixed in training."""
+    """Number of shards whose pairs are mixed in training."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
