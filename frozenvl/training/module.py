@@ -174,7 +174,7 @@ class FrozenModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Returns the optimiser with a group per part, and the schedule per step."""
         optimizer = self.make_optimizer(parameter_groups(self.model.parts, self.rates))
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self.trainer.estimated_stepping_batches  # infinite where only `max_time` ends the run
         scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

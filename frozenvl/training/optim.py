@@ -42,13 +42,21 @@ def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float])
 
 
 def scheduled(
-    optimizer: torch.optim.Optimizer, schedule: Schedule, warmup_steps: int, steps: int
+    optimizer: torch.optim.Optimizer, schedule: Schedule, warmup_steps: int, steps: float
 ) -> LambdaLR:
     """Returns a scheduler with a linear warm-up from 0, then the schedule down to the last of `steps`.
 
+    Args:
+        steps: number of steps of the run; infinite if only its time is limited.
+
     Raises:
-        UserError: if the run ends before the warm-up does.
+        UserError: if the run ends before the warm-up does, or the schedule needs an end and there is none.
     """
+    if schedule != "constant" and math.isinf(steps):
+        raise UserError(
+            f"model.schedule is {schedule}, which needs to know the last step; give --trainer.max_steps, or "
+            "--model.schedule constant"
+        )
     if schedule != "constant" and steps <= warmup_steps:
         raise UserError(f"model.warmup_steps is {warmup_steps}, the run has only {steps} steps; lower it")
 

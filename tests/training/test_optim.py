@@ -96,3 +96,16 @@ def test_each_part_of_which_something_is_trained_is_a_group_with_its_own_rate():
 def test_a_rate_of_a_part_of_which_nothing_is_trained_is_refused(name):
     with pytest.raises(UserError, match=rf"model.rates names {name}, but what is trained is mapper, vision"):
         parameter_groups(PARTS, {"mapper": 0.1, name: 0.2})
+
+
+def test_a_run_that_only_its_time_ends(frozenvl, capfd):
+    """Lightning's number of steps is infinite then."""
+    endless = ["--trainer.max_steps", -1, "--trainer.max_epochs", -1, "--trainer.max_time", "00:00:00:02"]
+    assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", *endless) == 0
+    assert len(history("tiny")) >= 1
+    capfd.readouterr()
+    assert frozenvl("fit", "--model.schedule", "cosine", "--overwrite", "true", *endless) == 2
+    assert (
+        "model.schedule is cosine, which needs to know the last step; give --trainer.max_steps"
+        in one_line(capfd.readouterr().err)
+    )
