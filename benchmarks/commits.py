@@ -1,9 +1,9 @@
-"""The speed of this tree beside that of another commit, in one run: `python benchmarks/commits.py COMMIT DATA`.
+"""Compares the speed of this tree with another commit in one run: `python benchmarks/commits.py COMMIT DATA`.
 
-Each side is a process of its own with its own code and the same work; they take turns, and the table has the ratio of
-each turn, in seconds of this tree over seconds of the commit: the median, the least and the most. Work: training steps,
-captions by greedy decoding, questions behind a shared support, and `frozenvl fit` from its start to its first step.
-It needs the small language model of `frozenvl fetch`.
+Each side is a process with its own code; both do the same work in turns. The table has the ratio of each turn, seconds
+of this tree divided by seconds of the commit: median, minimum and maximum. The work: training steps, captions by greedy
+decoding, questions after a shared support set, and `frozenvl fit` from its start to its first step. It needs the small
+language model of `frozenvl fetch`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIT = (
 
 
 def work(data: Path, half: bool) -> dict[str, Callable[[], object]]:
-    """What is timed, in the process of a side; only what both commits have is used."""
+    """Makes the pieces of work that a side times: name → function. It uses only code that both commits have."""
     import torch
     from training_ways import build, captions, here, processor
 
@@ -58,7 +58,7 @@ def work(data: Path, half: bool) -> dict[str, Callable[[], object]]:
 
 
 def serve(data: Path, half: bool) -> None:
-    """Runs a piece of work for each line of standard input that names it; answers with its seconds."""
+    """Reads names of work from standard input; runs each and prints its seconds."""
     made = work(data, half)
     print(json.dumps(list(made)), flush=True)
     for line in sys.stdin:
@@ -68,11 +68,12 @@ def serve(data: Path, half: bool) -> None:
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """In which Python imports a tree's package and benchmarks, not those beside this file."""
+    """Returns the environment in which Python imports a tree's own package and benchmarks."""
     return os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'benchmarks'}", "PYTHONSAFEPATH": "1"}
 
 
 def side(tree: Path, data: Path, precision: str) -> subprocess.Popen:
+    """Starts the process of a side, which runs `serve` on a tree's code."""
     command = [sys.executable, __file__, "--serve", str(data), "--precision", precision]
     return subprocess.Popen(
         command, env=environment(tree), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -80,7 +81,7 @@ def side(tree: Path, data: Path, precision: str) -> subprocess.Popen:
 
 
 def first_step(tree: Path, data: Path) -> float:
-    """Seconds of a fit of one step, whose images are read and encoded."""
+    """Returns the seconds of a fit of one step that reads and encodes its images."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         config = ["--config", str(tree / "configs" / "flickr8k.yaml"), "--data.root", str(data / "flickr8k")]
@@ -105,24 +106,25 @@ def compare(asked: argparse.Namespace) -> None:
         )
         sides = [side(place, asked.data.resolve(), asked.precision) for place in (HERE, tree)]
         try:
-            names, _ = (json.loads(each.stdout.readline()) for each in sides)  # type: ignore[union-attr]
+            names, _ = (json.loads(process.stdout.readline()) for process in sides)  # type: ignore[union-attr]
             for name in names:
                 took: list[list[float]] = [[], []]
                 for turn in range(asked.turns + 1):
-                    for place, each in enumerate(sides):
-                        each.stdin.write(f"{name}\n")  # type: ignore[union-attr]
-                        each.stdin.flush()  # type: ignore[union-attr]
-                        seconds = float(each.stdout.readline())  # type: ignore[union-attr]
-                        took[place] += [seconds] if turn else []  # the first one pays for memory
+                    for place, process in enumerate(sides):
+                        process.stdin.write(f"{name}\n")  # type: ignore[union-attr]
+                        process.stdin.flush()  # type: ignore[union-attr]
+                        seconds = float(process.stdout.readline())  # type: ignore[union-attr]
+                        took[place] += [seconds] if turn else []  # the first turn also allocates memory
                 row(name, *took)
-            for each in sides:
-                each.kill()
-            first_step(HERE, asked.data), first_step(tree, asked.data)  # the first ones pay for reading files
+            for process in sides:
+                process.kill()
+            # Not counted: they fill the page cache.
+            first_step(HERE, asked.data), first_step(tree, asked.data)
             pairs = [(first_step(HERE, asked.data), first_step(tree, asked.data)) for _ in range(asked.fits)]
             row("fit to its first step", *map(list, zip(*pairs, strict=True)))
         finally:
-            for each in sides:
-                each.kill()
+            for process in sides:
+                process.kill()
             subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=HERE, check=True)
 
 

@@ -1,20 +1,20 @@
-"""How fast images come off the disk: here, with `webdataset`, and with torchvision, in one run on one machine.
+"""Benchmarks the data pipeline: frozenvl, `webdataset` and torchvision in one run on one machine.
 
-`python benchmarks/data.py` makes its own data in a temporary folder (2 GB) and prints a table in Markdown, after a
-quarter of an hour (nothing else should run). What is compared takes turns; a ratio is the median over the rounds. All
-files were just written, and so come from memory: no disk is measured. Every process computes with one thread.
+`python benchmarks/data.py` makes its own data in a temporary folder (2 GB) and prints a table in Markdown after about
+15 minutes (nothing else should run). The sides take turns; a ratio is the median over rounds. The files were just
+written and are in the page cache: disk speed is not measured. Every process computes with one thread.
 
-- Raw samples: key, bytes of the image and caption, shuffled, in one process. Here in training order; `webdataset` with
+- Raw samples: key, image bytes and caption, shuffled, in one process. frozenvl in training order; `webdataset` with
   `shardshuffle=100` and `.shuffle(1000)`.
-- End to end: shuffled batches of 64 images at 224 × 224, and their captions. Here by the way that training takes: JPEGs
-  decoded at reduced size, padded, uint8 (the device normalises). `webdataset` as its documentation shows it:
-  `.decode("pil")`, torchvision's `Resize(224)`, `CenterCrop(224)`, `ToTensor()`, `.batched(64)` in a `WebLoader`.
-  torchvision: `ImageFolder` with the same transforms. Both give float32.
-- Decode limit: a bare loop in as many processes, over JPEGs in memory: Pillow decodes in full and resizes, bicubic,
-  until the longest side is 224. Here from tars, end to end, with `scaled_decoding: false`.
-- Millions of samples: their index is real, their tars are holes. Start-up is in a fresh process, to the end of the
-  first batch. Memory, after 600 batches from all over an epoch, is what processes hold of their own and of the
-  index, shared pages counted once (PSS), above that of the same processes with 1000 samples.
+- End to end: shuffled batches of 64 images at 224 × 224 with captions. frozenvl as in training: JPEGs decoded at
+  reduced size, padded, uint8 (the device normalises). `webdataset` as its documentation shows it: `.decode("pil")`,
+  torchvision's `Resize(224)`, `CenterCrop(224)`, `ToTensor()`, `.batched(64)` in a `WebLoader`. torchvision:
+  `ImageFolder` with the same transforms. Both give float32.
+- Decode limit: a bare loop in as many processes over JPEGs in memory, in which Pillow decodes in full and resizes
+  (bicubic) to a longest side of 224. frozenvl end to end from tars with `scaled_decoding: false`.
+- Millions of samples: the index is real, the tars are sparse files. Start-up is measured in a fresh process until the
+  end of the first batch. Memory is measured after 600 batches from all parts of an epoch: private memory and the index,
+  shared pages counted once (PSS), minus the same for an index of 1000 samples.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def batches_torchvision(files: Path, workers: int) -> Iterable:
 
 
 def decode_limit(contents: list[bytes], seconds: float) -> float:
-    """Images per second of a bare loop."""
+    """Returns images per second of a bare loop that decodes and resizes JPEGs with Pillow."""
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         image = PIL.Image.open(io.BytesIO(contents[done % len(contents)])).convert("RGB")
@@ -114,7 +114,7 @@ def decode_limit(contents: list[bytes], seconds: float) -> float:
 
 
 def decode_limits(contents: list[bytes], processes: int, seconds: float) -> float:
-    """The same in so many processes at once."""
+    """Returns images per second of that loop in several processes at once."""
     with multiprocessing.Pool(processes) as pool:
         return sum(pool.starmap(decode_limit, [(contents, seconds)] * processes))
 
@@ -126,7 +126,7 @@ def samples_per_second(samples: Iterable) -> float:
 
 
 def images_per_second(loader: Iterable, workers: int, batches: int) -> float:
-    """In the middle of the run: the workers have begun and will go on."""
+    """Returns images per second of a loader, measured after each worker has delivered its first batch."""
     iterator = iter(loader)
     for _ in range(max(1, workers)):
         next(iterator)
@@ -136,7 +136,7 @@ def images_per_second(loader: Iterable, workers: int, batches: int) -> float:
 
 
 def by_turns(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float]]:
-    """What each side measures, one after the other in every round."""
+    """Measures all sides in each round, in alternating order; returns name → one measurement per round."""
     measured: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(rounds):
         for name in list(sides)[:: 1 if turn % 2 else -1]:
@@ -145,12 +145,12 @@ def by_turns(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float]
 
 
 def compared(what: str, unit: str, ours: list[float], theirs: list[float], aim: str) -> Line:
-    ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
     return Line(what, f"{median(ours):,.0f} {unit}", f"{median(theirs):,.0f} {unit}", ratio, aim)
 
 
 def raw(material: Material, rounds: int) -> list[Line]:
-    stream_of(material)  # makes the index, once
+    stream_of(material)  # makes the index before anything is timed
     measured = by_turns(
         rounds,
         here=lambda: samples_per_second(raw_here(material)),
@@ -185,8 +185,10 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--quick", action="store_true", help="little data and one round: does it run?")
-    options.add_argument("--json", type=Path, help="where the lines are written as JSON, too")
+    options.add_argument(
+        "--quick", action="store_true", help="little data and one round, to see that it runs"
+    )
+    options.add_argument("--json", type=Path, help="file for the lines of the table as JSON")
     asked = options.parse_args()
     torch.set_num_threads(1)
     rounds, batches, distinct = (1, 2, 8) if asked.quick else (5, 8, 200)
@@ -203,7 +205,7 @@ def main() -> None:
         for samples in (10_000, 20_000) if asked.quick else (3_000_000, 12_000_000):
             lines += scale(Path(folder), samples, min(rounds, 3))
     print(f"large: {large}; {os.cpu_count()} cores\n")
-    print("| | here | beside | ratio or value | aim | |\n|---|---|---|---|---|---|")
+    print("| | frozenvl | other | ratio or value | target | |\n|---|---|---|---|---|---|")
     for line in lines:
         met = "reached" if line.reached else "missed"
         print(f"| {line.what} | {line.ours} | {line.theirs or '–'} | {line.value:.2f} | {line.aim} | {met} |")

@@ -1,4 +1,4 @@
-"""What `data.py` reads: photograph-like JPEGs in tars and in files, and the index of millions of samples."""
+"""Test data of `data.py`: photograph-like JPEGs in tars and in files, and an index of millions of samples."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from frozenvl.data.shards.index import MAGIC, Shard, whole_file
 from frozenvl.data.shards.scan import ROW, Form
 
 LARGE = ((1152, 864), (1280, 960), (1600, 1200), (960, 1280), (1200, 1600), (1440, 1080), (1632, 1088))
-"""1 to 2 megapixels."""
+"""Image sizes of 1 to 2 megapixels, (width, height)."""
 SMALL = ((256, 192), (256, 171), (192, 256), (256, 256))
-"""CC3M as img2dataset is usually told to store it."""
+"""Image sizes of CC3M as img2dataset usually stores it, (width, height)."""
 
 
 @dataclass
 class Material:
-    """The same images as tars in img2dataset's layout and as files.
+    """Images in tars of img2dataset's layout and as files.
 
     Args:
-        folder: where it is written.
-        sizes: of the images, (width, height).
-        distinct: so many different images; shards repeat them.
+        folder: folder for the tars and files.
+        sizes: image sizes, (width, height).
+        distinct: number of different images; shards repeat them.
         shards: number of tars.
-        samples: in each.
+        samples: number of samples in each tar.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class Material:
                     add(tar, f"{key}.json", json.dumps({"caption": caption, "key": key}).encode())
 
     def files(self) -> Path:
-        """A folder as torchvision's `ImageFolder` wants it."""
+        """Writes the images as files in the layout of torchvision's `ImageFolder`; returns the folder."""
         folder = self.folder / "files" / "all"
         folder.mkdir(parents=True)
         for number in range(self.shards * self.samples):
@@ -80,7 +80,7 @@ def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def jpeg(size: tuple[int, int], seed: int) -> bytes:
-    """Structure at all scales, the finer the weaker, as a photograph has; quality 90."""
+    """Makes a JPEG of quality 90 with noise at all scales, weaker at finer ones, as in photographs."""
     random, total = np.random.default_rng(seed), np.full((size[1], size[0], 3), 128, np.float32)
     for step, strength in ((256, 1.0), (64, 0.5), (16, 0.25), (4, 0.12), (1, 0.06)):
         noise = random.integers(0, 256, (size[1] // step + 2, size[0] // step + 2, 3), dtype=np.uint8)
@@ -93,7 +93,7 @@ def jpeg(size: tuple[int, int], seed: int) -> bytes:
 
 
 def write_index(folder: Path, samples: int) -> None:
-    """The index of so many samples, and their tars: of the right size, but holes without content."""
+    """Writes the index of `samples` samples, and their tars as sparse files of the right size without content."""
     image_size, words_size, each = 25_000, 50, 5000
     folder.mkdir()
     rows = np.zeros(min(each, samples), ROW)

@@ -1,4 +1,4 @@
-"""Start-up, memory and resuming with an index of millions of samples, each measured in fresh processes."""
+"""Measures start-up, memory and resuming with an index of millions of samples, each in fresh processes."""
 
 from __future__ import annotations
 
@@ -28,26 +28,34 @@ BATCH, WORKERS, BATCHES = 64, 4, 600
 
 
 def contents(samples: Sequence[Any]) -> list[int]:
-    """All of a sample but its pixels: the tars are empty."""
+    """Reads the bytes of the images without decoding them, because the tars have no content."""
     return [len(sample.images[0].content()) for sample in samples]
 
 
 def memory(processes: Sequence[int], index: Path) -> float:
-    """What some processes hold of their own and of the index, in MB; what they share is counted once.
+    """Returns the private memory of processes and their share of the index in MB; shared pages are counted once.
 
-    Not the libraries' code: its share depends on what else runs on the machine.
+    The code of libraries is left out, since its share depends on the other processes of the machine.
     """
     total = 0
     for process in processes:
         rollup, maps = (Path(f"/proc/{process}/{name}").read_text() for name in ("smaps_rollup", "smaps"))
-        own = re.findall(r"^Pss_(?:Anon|Shmem): +([0-9]+)", rollup, re.MULTILINE)
+        private = re.findall(r"^Pss_(?:Anon|Shmem): +([0-9]+)", rollup, re.MULTILINE)
         mapped = re.findall(rf"{re.escape(str(index))}\n(?:.*\n)*?Pss: +([0-9]+)", maps)
-        total += sum(map(int, own + mapped))
+        total += sum(map(int, private + mapped))
     return total / 1024
 
 
 def measured_here(folder: Path, share: float) -> dict[str, float]:
-    """In this process: opens the index, and takes batches from a share of the epoch on."""
+    """Opens the index in this process and reads batches.
+
+    Args:
+        folder: folder of the tars and the index.
+        share: part of the epoch that the first batch skips, 0 to 1.
+
+    Returns:
+        Seconds to the first batch, and MB of this process alone and together with the workers.
+    """
     began = time.perf_counter()
     stream = TrainingStream({"captions": Task(Shards(str(folder)))}, seed=0)
     batches = TrainingBatches(stream, contents)  # type: ignore[arg-type]
@@ -55,7 +63,7 @@ def measured_here(folder: Path, share: float) -> dict[str, float]:
     batches(range(first, first + BATCH))
     started = time.perf_counter() - began
     alone = memory([os.getpid()], folder / INDEX)
-    # Batches from all over the epoch: the workers come by much of the index.
+    # Batches from all parts of the epoch, so that the workers map much of the index.
     starts = range(0, stream.order.epoch_length() - BATCH, stream.order.epoch_length() // BATCHES)
     loader = DataLoader(
         Positions(),  # type: ignore[arg-type]
@@ -65,7 +73,7 @@ def measured_here(folder: Path, share: float) -> dict[str, float]:
         worker_init_fn=reads_only,
     )
     iterator = iter(loader)
-    for _ in range(BATCHES - 3 * WORKERS):  # the workers are still there
+    for _ in range(BATCHES - 3 * WORKERS):  # stops before the end, while the workers still run
         next(iterator)
     workers = [worker.pid for worker in iterator._workers]  # type: ignore[attr-defined]
     together = memory([os.getpid(), *workers], folder / INDEX)
@@ -73,14 +81,14 @@ def measured_here(folder: Path, share: float) -> dict[str, float]:
 
 
 def fresh(folder: Path, share: float) -> dict[str, float]:
-    """The same in a process of its own."""
+    """Runs `measured_here` in a new process."""
     command = [sys.executable, __file__, str(folder), str(share)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def scale(folder: Path, samples: int, rounds: int) -> list[Line]:
-    """The lines on an index of so many samples."""
+    """Measures an index of `samples` samples; returns its lines of the table."""
     few, many = folder / f"few-{samples}", folder / f"many-{samples}"
     write_index(few, 1000)
     write_index(many, samples)
@@ -92,7 +100,7 @@ def scale(folder: Path, samples: int, rounds: int) -> list[Line]:
     shutil.rmtree(many)
 
     def typical(measured: list[dict[str, float]], what: str) -> float:
-        return median(each[what] for each in measured)
+        return median(values[what] for values in measured)
 
     index = f"index of {samples:,} samples"
     started, later = typical(begun, "started"), typical(resumed, "started")

@@ -1,4 +1,4 @@
-"""The table of `data.py`."""
+"""Lines of the table that `data.py` prints."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 @dataclass
 class Line:
-    """A line of the table. The aim holds for `value`; the others say where it comes from."""
+    """A line of the table: two measurements, a value computed from them, and the target for that value."""
 
     what: str
+    """Name of the line."""
     ours: str
+    """Measurement of frozenvl, with its unit."""
     theirs: str
+    """Measurement of the other side, with its unit; empty if there is none."""
     value: float
+    """Ratio of the two, or frozenvl's number itself."""
     aim: str
-    """Such as "≥ 1.5"."""
+    """Target for `value`, such as "≥ 1.5"."""
 
     @property
     def reached(self) -> bool:
+        """Whether `value` meets the target."""
         sign, number = self.aim.split()[:2]
         return self.value >= float(number) if sign == "≥" else self.value <= float(number)

@@ -1,8 +1,8 @@
-"""What decoding JPEGs at a reduced size changes, and saves: `python benchmarks/decoding.py`.
+"""Measures how decoding JPEGs at a reduced size changes pixels and speed: `python benchmarks/decoding.py`.
 
-Made JPEGs, structured at all scales as photographs are, to 224 × 224 pixels. Differences are the mean and the largest
-of 255, beside full decoding; those of a bilinear resize in place of the bicubic one are the yardstick. The ratio of
-speeds is the median over rounds in which the two take turns.
+Photograph-like JPEGs are read at 224 × 224 pixels. Differences from full decoding are the mean and the maximum, on the
+scale 0 to 255; for comparison, those of a bilinear resize in place of a bicubic one. The ratio of speeds is the median
+over rounds in which the two take turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGES, ROUNDS, SIDE = 6, 5, 224
 def main() -> None:
     torch.set_num_threads(1)
     pixels = Pixels(SIDE)
-    print("| size | reduced: mean, largest | bilinear: mean, largest | times as fast |\n|---|---|---|---|")
+    print("| size | reduced: mean, max | bilinear: mean, max | speed, ratio |\n|---|---|---|---|")
     for size in SIZES:
         contents = [jpeg(size, seed) for seed in range(IMAGES)]
         ratios = []
@@ -52,8 +52,9 @@ def _bilinear(image):
 
 
 def difference(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> str:
-    apart = np.concatenate([(a.int() - b.int()).abs().flatten() for a, b in zip(ours, theirs, strict=True)])
-    return f"{apart.mean():.2f}, {apart.max()}"
+    """Returns the mean and the maximum of the absolute differences of pixels."""
+    errors = np.concatenate([(a.int() - b.int()).abs().flatten() for a, b in zip(ours, theirs, strict=True)])
+    return f"{errors.mean():.2f}, {errors.max()}"
 
 
 if __name__ == "__main__":

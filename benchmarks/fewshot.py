@@ -1,11 +1,11 @@
-"""How fast few-shot questions are answered here, beside the straightforward way, in one run.
+"""Benchmarks few-shot questions: frozenvl's decoding against transformers' `generate`, in one run.
 
-`python benchmarks/fewshot.py` needs the two small models of `frozenvl fetch` and no data. The prefix is not trained:
-what is said does not matter here, only that both ways say the same. Prints a table in Markdown. Where others use the
-machine too, `OMP_NUM_THREADS=1` and the ratio of CPU time say more: threads that wait for each other count as busy.
+`python benchmarks/fewshot.py` needs the two small models of `frozenvl fetch` and no data. The prefix is not trained,
+since only the equality of both sides' answers matters. It prints a table in Markdown. On a shared machine set
+`OMP_NUM_THREADS=1` and read the ratio by CPU time; with more threads, waiting threads count as busy.
 
-The straightforward way: transformers' own `generate` on left-padded batches of whole prompts, in the order of the data,
-each image's prefix computed wherever it stands.
+The baseline is transformers' `generate` on left-padded batches of whole prompts in the order of the data. It computes
+an image's prefix again wherever the image occurs.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.wording import VQA
 
 ANSWER = 10
-"""Tokens at most."""
+"""Maximum number of tokens of an answer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Held(Image):
-    """An image in memory: neither side is charged for reading it."""
+    """Image in memory, so that reading it is not timed."""
 
     name: str
     pixels: PIL.Image.Image
@@ -54,7 +54,7 @@ class Held(Image):
 
 
 class Examples(list[Example]):
-    """Some examples of a source, their images held."""
+    """The first examples of a source, with their images in memory."""
 
     def __init__(self, source: Source, count: int) -> None:
         held: dict[str, Held] = {}
@@ -66,7 +66,7 @@ class Examples(list[Example]):
 
 
 class Models:
-    """The model, and both ways to have it answer."""
+    """A model, and the ways to answer that are compared."""
 
     def __init__(self, k: int, half: bool) -> None:
         torch.manual_seed(0)
@@ -78,17 +78,17 @@ class Models:
         self.plain = Processor(self.model.language.name, k, self.pixels)
 
     def fresh(self) -> Processor:
-        """A processor that has seen no image yet."""
+        """Returns a processor with an empty prefix cache."""
         return Processor(self.model.language.name, self.model.k, PrefixCache(self.model, self.pixels))
 
     def fixed(self, sets: Sequence[Sequence[Prompt]], query: int, batch: int) -> list[str]:
-        """Ours, where the prompts of a set differ in their last `query` parts only."""
+        """Answers by frozenvl; the prompts of a set differ only in their last `query` parts."""
         processor = self.fresh()
 
         def answer(prompts: Sequence[Prompt]) -> list[str]:
             shared = self.model.prefill(processor, prompts[0][:-query])
-            run = lambda some: self.model.generate(
-                processor(some, start=False), processor, ANSWER, VQA.stop, prompt_cache=shared
+            run = lambda queries: self.model.generate(
+                processor(queries, start=False), processor, ANSWER, VQA.stop, prompt_cache=shared
             )
             texts = by_length([prompt[-query:] for prompt in prompts], batch, run)
             return [VQA.answer(text) for text in texts]
@@ -96,15 +96,15 @@ class Models:
         return [text for prompts in sets for text in answer(prompts)]
 
     def each(self, prompts: Sequence[Prompt], batch: int) -> list[str]:
-        """Ours, where every prompt has its own demonstrations."""
+        """Answers by frozenvl; every prompt has its own demonstrations."""
         processor = self.fresh()
-        run = lambda some: self.model.generate(processor(some), processor, ANSWER, VQA.stop)
+        run = lambda group: self.model.generate(processor(group), processor, ANSWER, VQA.stop)
         return [VQA.answer(text) for text in by_length(prompts, batch, run)]
 
     def embedded(self, prompts: Sequence[Prompt]) -> list[Tensor]:
-        """(length, dim) embeddings of each prompt, its images encoded wherever they stand."""
+        """Returns the embeddings of each prompt, (length, dim); encodes each occurrence of an image."""
         images = [part for prompt in prompts for part in prompt if isinstance(part, Image)]
-        batches = self.pixels(images).split(32)  # for all at once it takes longer
+        batches = self.pixels(images).split(32)  # faster than all at once
         prefixes = iter(torch.cat([self.model.vectors(batch, "pixels") for batch in batches]))
         embed = self.model.language.embed
         return [
@@ -121,7 +121,7 @@ class Models:
 
     @torch.no_grad()
     def transformers(self, prompts: Sequence[Prompt], batch: int) -> list[str]:
-        """`generate` on the whole prompts."""
+        """Answers by transformers' `generate` on whole prompts."""
         texts, end = [], self.plain.end
         for start in range(0, len(prompts), batch):
             rows = self.embedded(prompts[start : start + batch])
@@ -139,13 +139,13 @@ class Models:
 
 
 def by_length(prompts: Sequence[Prompt], batch: int, run: Callable[[list[Prompt]], list[str]]) -> list[str]:
-    """Runs batches of prompts of like length; the texts in the order of the prompts."""
+    """Runs batches of prompts of similar length; returns the texts in the order of the prompts."""
     size = lambda prompt: sum(len(part) if isinstance(part, str) else 0 for part in prompt)
     order = sorted(range(len(prompts)), key=lambda index: size(prompts[index]))
     texts = [""] * len(prompts)
     for start in range(0, len(order), batch):
-        some = order[start : start + batch]
-        for index, text in zip(some, run([prompts[index] for index in some]), strict=True):
+        indices = order[start : start + batch]
+        for index, text in zip(indices, run([prompts[index] for index in indices]), strict=True):
             texts[index] = text
     return texts
 
@@ -168,12 +168,14 @@ def main() -> None:
     draw = lambda query: PerQuestion().draw(query, pool, asked.shots, seed=0)  # type: ignore[arg-type]
     supports = [draw(queries[start]) for start in range(0, len(queries), 32)]
     fixed = [VQA.prompt(query, supports[at // 32]) for at, query in enumerate(queries)]
-    each = [VQA.prompt(query, draw(query)) for query in queries]
+    per_question = [VQA.prompt(query, draw(query)) for query in queries]
 
-    stand = [part for prompt in each for part in prompt if isinstance(part, Image)]
+    images = [part for prompt in per_question for part in prompt if isinstance(part, Image)]
     print(f"{asked.shots} shots, batches of {asked.batch}, k = {asked.k}, {asked.precision}", end=", ")
     print(f"threads: {torch.get_num_threads()}")
-    print(f"per question, {len(set(stand))} images stand in {len(stand)} places\n")
+    print(
+        f"prompts with demonstrations per question: {len(images)} images, {len(set(images))} of them different\n"
+    )
     print(HEADER)
     n, batch, query = len(queries), asked.batch, len(VQA.prompt(queries[0]))
     sets = [fixed[start : start + 32] for start in range(0, n, 32)]
@@ -184,8 +186,8 @@ def main() -> None:
     )
     compare(
         *("questions, demonstrations per question", asked.rounds, 1.3, exact),
-        ours=(n, lambda: models.each(each, batch)),
-        theirs=(n, lambda: models.transformers(each, batch)),
+        ours=(n, lambda: models.each(per_question, batch)),
+        theirs=(n, lambda: models.transformers(per_question, batch)),
     )
 
 

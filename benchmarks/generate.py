@@ -1,12 +1,12 @@
-"""How fast images are captioned here, beside the ways that others decode, in one run.
+"""Benchmarks captioning: frozenvl's decoding against common ways to decode, in one run.
 
-`python benchmarks/generate.py [CKPT DATA]` captions photographs of DATA/flickr8k with a trained run, and without them
-rendered scenes with a prefix that was never trained. Prefix vectors are computed before, for all sides the same: what
-is compared is decoding, greedy. Prints a table in Markdown.
+`python benchmarks/generate.py [CKPT DATA]` captions photographs of DATA/flickr8k with a trained run; without arguments,
+rendered scenes with an untrained prefix. All sides use the same prefix vectors, computed before: only greedy decoding
+is timed. It prints a table in Markdown.
 
-- `generate`: transformers' own, on the whole batch, padded on the left.
-- one at a time: all of the sequence again for each token, as ClipCap's notebooks decode.
-- beam search of 4 is transformers' own here, too; the row shows that nothing is lost.
+- `generate`: transformers' method, on the whole batch, padded on the left.
+- one at a time: one image after the other without a KV cache, as ClipCap's notebooks decode.
+- beam search of 4: frozenvl calls transformers' `generate`, too; the row shows its overhead.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ from frozenvl.wording import Template
 
 
 class Decoding:
-    """One model, one batch of prompts, and each way to go on from them."""
+    """A model, a batch of prompts, and the ways to decode that are compared."""
 
     def __init__(self, model: FrozenVL, batch: Batch, processor: Processor, length: int) -> None:
         self.model, self.batch, self.processor, self.length = model, batch, processor, length
 
     @torch.no_grad()
     def rows(self, batch: Batch) -> list[torch.Tensor]:
-        """(length, dim) embeddings of each prompt."""
+        """Returns the embeddings of each prompt, (length, dim)."""
         embedded = self.model.embeddings(batch, self.model.run(batch).prefix)
         return [row[:length] for row, length in zip(embedded, batch.lengths.tolist(), strict=True)]
 
     def here(self, **options: int) -> list[str]:
+        """Decodes by frozenvl."""
         return self.model.generate(self.batch, self.processor, self.length, **options)
 
     @torch.no_grad()
     def transformers(self, **options: int) -> list[str]:
+        """Decodes by transformers' `generate`, prompts padded on the left."""
         rows, end = self.rows(self.batch), self.processor.end
         mask = [torch.ones(len(row), dtype=torch.long) for row in rows]
         out = self.model.language.model.generate(
@@ -65,18 +67,18 @@ class Decoding:
 
     @torch.no_grad()
     def alone(self, few: list[int]) -> list[str]:
-        """One image at a time, nothing kept from token to token."""
+        """Decodes one image at a time without a KV cache."""
         language, texts = self.model.language, []
         rows = self.rows(self.batch)
         for index in few:
-            row, said = rows[index], list[int]()
-            while len(said) < self.length:
+            row, tokens = rows[index], list[int]()
+            while len(tokens) < self.length:
                 token = int(language.model(inputs_embeds=row[None], use_cache=False).logits[0, -1].argmax())
                 if token == self.processor.end:
                     break
-                said.append(token)
+                tokens.append(token)
                 row = torch.cat([row, language.embed(torch.tensor([token]))])
-            texts.append(self.processor.decode(said))
+            texts.append(self.processor.decode(tokens))
         return texts
 
 
@@ -86,7 +88,7 @@ def main() -> None:
     options.add_argument("data", type=Path, nargs="?", metavar="DATA")
     options.add_argument("--batch", type=int, default=100)
     options.add_argument("--alone", type=int, default=10, help="images captioned one at a time")
-    options.add_argument("--length", type=int, default=24, help="tokens at most")
+    options.add_argument("--length", type=int, default=24, help="maximum number of tokens")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     asked = options.parse_args()
@@ -108,23 +110,23 @@ def main() -> None:
     batch = processor(prompts)
     decoding = Decoding(model, batch, processor, asked.length)
 
-    exact, all_of = asked.precision == "fp32", len(prompts)
-    few = list(range(all_of))[:: max(1, all_of // asked.alone)][: asked.alone]
-    print(f"batch {all_of}, {asked.precision}, threads: {torch.get_num_threads()}\n\n{HEADER}")
+    exact, count = asked.precision == "fp32", len(prompts)
+    few = list(range(count))[:: max(1, count // asked.alone)][: asked.alone]
+    print(f"batch {count}, {asked.precision}, threads: {torch.get_num_threads()}\n\n{HEADER}")
     compare(
-        *("captions beside `generate`", asked.rounds, 1.5, exact),
-        ours=(all_of, decoding.here),
-        theirs=(all_of, decoding.transformers),
+        *("captions; baseline: `generate`", asked.rounds, 1.5, exact),
+        ours=(count, decoding.here),
+        theirs=(count, decoding.transformers),
     )
     compare(
-        *("captions beside one at a time", asked.rounds, 20, exact),
-        ours=(all_of, decoding.here),
+        *("captions; baseline: one at a time", asked.rounds, 20, exact),
+        ours=(count, decoding.here),
         theirs=(len(few), lambda: decoding.alone(few)),
     )
     compare(
         *("captions, beam search of 4", 1, 1, exact),
-        ours=(all_of, lambda: decoding.here(num_beams=4)),
-        theirs=(all_of, lambda: decoding.transformers(num_beams=4)),
+        ours=(count, lambda: decoding.here(num_beams=4)),
+        theirs=(count, lambda: decoding.transformers(num_beams=4)),
     )
 
 

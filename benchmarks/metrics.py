@@ -1,7 +1,7 @@
-"""How long caption scores take here and with pycocoevalcap, in one run on one machine.
+"""Benchmarks caption scores: frozenvl and pycocoevalcap in one run on one machine.
 
-`python benchmarks/metrics.py --captions captions.json` takes COCO-layout captions as material; without it,
-captions are made of common words. Prints a table in Markdown.
+`python benchmarks/metrics.py --captions captions.json` scores captions of a file in COCO's layout; without it, captions
+of random common words. It prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from frozenvl.metrics.tokenizer import tokenize
 
 
 def material(path: Path | None, images: int, references: int) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """One candidate and so many references for each image, dealt from the captions of a file."""
+    """Deals the captions of a file, or random ones, to images: one candidate and some references each."""
     draw = random.Random(0)
     if path is None:
         words = [
@@ -73,6 +73,7 @@ def timed(run: Callable[[], object]) -> tuple[float, object]:
 
 
 def here(candidates: dict[str, str], references: dict[str, list[str]]) -> dict[str, float]:
+    """Returns the seconds that frozenvl takes: stage or score → seconds."""
     took: dict[str, float] = {}
     images = list(candidates)
 
@@ -82,22 +83,26 @@ def here(candidates: dict[str, str], references: dict[str, list[str]]) -> dict[s
             [[tokenize(text) for text in references[image]] for image in images],
         )
 
-    took["tokenisation"], (mine, theirs) = timed(tokens)
-    flat = [words for several in theirs for words in several]
-    references_of = [len(several) for several in theirs]
+    took["tokenisation"], (candidate_tokens, reference_tokens) = timed(tokens)
+    flat = [words for several in reference_tokens for words in several]
+    references_of = [len(several) for several in reference_tokens]
 
     def shared() -> tuple[DocumentFrequency, list]:
-        index, counts = NGramIndex.of(mine, flat)
+        index, counts = NGramIndex.of(candidate_tokens, flat)
         return DocumentFrequency.counted(index, counts[1], references_of), counts
 
     took["n-grams and idf (shared)"], (frequency, counts) = timed(shared)
-    took["BLEU"], _ = timed(lambda: bleu(bleu_counts(mine, theirs, *counts).sum(axis=0)))
+    took["BLEU"], _ = timed(
+        lambda: bleu(bleu_counts(candidate_tokens, reference_tokens, *counts).sum(axis=0))
+    )
     took["CIDEr"], _ = timed(lambda: cider(*counts, references_of, frequency))
-    took["ROUGE-L"], _ = timed(lambda: np.mean([rouge_l(m, t) for m, t in zip(mine, theirs, strict=True)]))
+    pairs = list(zip(candidate_tokens, reference_tokens, strict=True))
+    took["ROUGE-L"], _ = timed(lambda: np.mean([rouge_l(*pair) for pair in pairs]))
     return took
 
 
 def pycocoevalcap(candidates: dict[str, str], references: dict[str, list[str]]) -> dict[str, float]:
+    """Returns the seconds that pycocoevalcap takes: stage or score → seconds. Its tokeniser needs Java."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
@@ -136,12 +141,12 @@ def main() -> None:
     grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     theirs = pycocoevalcap(candidates, references)
     print(f"{asked.images} images × {asked.references} references\n")
-    print("| | pycocoevalcap, s | here, s | ratio |\n|---|---|---|---|")
+    print("| | pycocoevalcap, s | frozenvl, s | ratio |\n|---|---|---|---|")
     for name in ["tokenisation", "n-grams and idf (shared)", "BLEU", "CIDEr", "ROUGE-L"]:
         a, b = theirs.get(name), ours[name]
         print(f"| {name} | {f'{a:.2f}' if a else '–'} | {b:.2f} | {f'{a / b:.1f}' if a else '–'} |")
     total = sum(theirs.values())
-    print(f"| all, as one call | {total:.2f} | {whole:.2f} | {total / whole:.1f} |")
+    print(f"| all scores in one call | {total:.2f} | {whole:.2f} | {total / whole:.1f} |")
     print(f"\npeak memory grew by {grew:.0f} MB")
 
 

@@ -1,9 +1,9 @@
-"""What `frozenvl plan` says of three fits, beside what these take: seconds of a step, and memory.
+"""Compares the forecast of `frozenvl plan` with three real fits: seconds per step, and memory.
 
-`OMP_NUM_THREADS=1 python benchmarks/plan.py DATA` trains on the captions of DATA/flickr8k, some steps each. It needs
-the small models of `frozenvl fetch`. Seconds are the processor's, so that others who use the machine are not measured;
-a step of the fit and the pieces that its plan is made of take turns in one process. Memory is the peak of a fit in a
-process of its own, as its cost.json has it. A table is printed in Markdown.
+`OMP_NUM_THREADS=1 python benchmarks/plan.py DATA` trains on the captions of DATA/flickr8k for some steps. It needs the
+small models of `frozenvl fetch`. Seconds are processor time, so other processes on the machine matter little. A step of
+the fit and the pieces of its forecast take turns in one process. Memory is the peak of a fit in a process of its own,
+from its cost.json. It prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAMILY = HERE.parent / "experiments" / "family"
 
 
 def fits(data: Path) -> dict[str, list[str]]:
-    """Options of each fit."""
+    """Returns the command-line options of each fit: name → options."""
     at = ["--data.root", str(data / "flickr8k"), "--data.batch_size"]
     flickr = ["--config", str(CONFIGS / "flickr8k.yaml"), *at]
     trained = ["--model.vision.init_args.trainable", "true"]
@@ -43,28 +43,28 @@ def fits(data: Path) -> dict[str, list[str]]:
 
 
 def command(*arguments: str, folder: str) -> str:
-    """What frozenvl prints, called in a folder, where the callbacks of this one are found."""
-    found = subprocess.run(
+    """Runs the command `frozenvl` in a folder, with the callbacks of benchmarks/ importable; returns its output."""
+    result = subprocess.run(
         [sys.executable, "-m", "frozenvl", *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": f"{HERE.parent}:{HERE}"},
         capture_output=True,
         text=True,
     )
-    if found.returncode:
-        raise SystemExit(found.stderr)
-    return found.stdout
+    if result.returncode:
+        raise SystemExit(result.stderr)
+    return result.stdout
 
 
 def brief(options: list[str], steps: int) -> list[str]:
-    """Options of a fit that takes so many steps, and nothing else."""
+    """Returns the options of a fit that only trains, for some steps."""
     quiet = {"max_steps": steps, "limit_val_batches": 0, "callbacks": "[]", "enable_progress_bar": "false"}
     rest = [part for name, value in quiet.items() for part in (f"--trainer.{name}", str(value))]
     return [*options, *rest, "--model.warmup_steps", "1"]
 
 
 def compare(options: list[str], steps: int) -> tuple[float, float, float, float]:
-    """Seconds of a step and GB, each planned and real."""
+    """Measures a fit; returns seconds per step, planned and real, then GB of memory, planned and real."""
     with tempfile.TemporaryDirectory() as folder:
         (row,) = json.loads(command("plan", *options, "--json", folder=folder))
         command("fit", *brief(options, steps), "--name", "alone", folder=folder)
@@ -80,20 +80,20 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("data", type=Path, metavar="DATA")
     options.add_argument("--steps", type=int, default=8)
-    options.add_argument("--only", type=int, choices=(0, 1, 2), help="of the three")
+    options.add_argument("--only", type=int, choices=(0, 1, 2), help="index of the only fit to run")
     asked = options.parse_args()
-    print("| | s a step: planned | real | ratio | memory, GB: planned | real | ratio |")
+    print("| | s per step: planned | real | ratio | memory, GB: planned | real | ratio |")
     print("|---|---|---|---|---|---|---|")
     rows = list(fits(asked.data.absolute()).items())
     for name, fit in rows if asked.only is None else rows[asked.only : asked.only + 1]:
-        seconds, real, memory, held = compare(fit, asked.steps)
+        seconds, real, memory, peak = compare(fit, asked.steps)
         cells = [f"{seconds:.2f}", f"{real:.2f}", f"{seconds / real:.2f}"]
         print(
             "|",
             name,
             "|",
             " | ".join(cells),
-            f"| {memory:.2f} | {held:.2f} | {memory / held:.2f} |",
+            f"| {memory:.2f} | {peak:.2f} | {memory / peak:.2f} |",
             flush=True,
         )
 

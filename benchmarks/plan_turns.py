@@ -1,4 +1,4 @@
-"""Callbacks of the fits that `plan.py` and `scaling.py` run."""
+"""Callbacks that measure the fits of `plan.py` and `scaling.py`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.command_line import configuration_parser
 
 WARM = 1
-"""Steps at the start that are not counted."""
+"""Number of steps at the start that are not counted."""
 
 
 class Turns(L.Callback):
-    """After each step of a fit, the pieces that its plan is made of; both in seconds of the processor.
+    """Callback that times each step of a fit and, after it, the pieces from which the plan computes a step.
+
+    Both are in seconds of processor time.
 
     Args:
-        options: of the fit.
-        out: file for what was found.
+        options: command-line options of the fit.
+        out: JSON file for the seconds of a step, planned and real.
     """
 
     def __init__(self, options: list[str], out: Path) -> None:
@@ -46,15 +48,15 @@ class Turns(L.Callback):
         self.since = time.process_time()
 
     def on_train_end(self, *_: Any) -> None:
-        found = {"planned": self.pieces.seconds + self.reading, "real": median(self.took[WARM:])}
-        self.out.write_text(json.dumps(found))
+        seconds = {"planned": self.pieces.seconds + self.reading, "real": median(self.took[WARM:])}
+        self.out.write_text(json.dumps(seconds))
 
 
 class Communication(L.Callback):
-    """Seconds of steps, and of those that go into summing gradients over the ranks; and what a checkpoint takes.
+    """Callback that times steps, the all-reduce of gradients within them, and writing and reading a checkpoint.
 
     Args:
-        out: file for what was found.
+        out: JSON file for the measurements.
     """
 
     def __init__(self, out: Path) -> None:
@@ -67,8 +69,8 @@ class Communication(L.Callback):
             trainer.strategy.model.register_comm_hook(None, self._sum)  # type: ignore[union-attr, operator]
         self.since = time.perf_counter()
 
-    def _sum(self, _, bucket):  # torch refuses annotations that are strings, as all of this file are
-        """DDP's own way of summing, waited for."""
+    def _sum(self, _, bucket):  # no annotations: torch refuses them as strings
+        """Averages a bucket of gradients as DDP does, but waits for it, so that it can be timed."""
         start = time.perf_counter()
         gradients = bucket.buffer().div_(distributed.get_world_size())
         distributed.all_reduce(gradients)
@@ -90,7 +92,7 @@ class Communication(L.Callback):
         if trainer.is_global_zero:
             read_checkpoint(path)
             steps = self.took[WARM:]
-            found = {
+            measured = {
                 "seconds": median(step for step, _ in steps),
                 "waited": median(waited for _, waited in steps),
                 "bytes_a_step": self.sent / len(self.took),
@@ -98,4 +100,4 @@ class Communication(L.Callback):
                 "read": time.perf_counter() - written,
                 "checkpoint": path.stat().st_size,
             }
-            self.out.write_text(json.dumps(found))
+            self.out.write_text(json.dumps(measured))

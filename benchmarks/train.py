@@ -1,19 +1,19 @@
-"""How fast a visual prefix is trained here, beside a plain loop and `transformers.Trainer`, in one run.
+"""Benchmarks the training of a visual prefix: frozenvl, a plain loop and `transformers.Trainer` in one run.
 
-`python benchmarks/train.py DATA` trains on the captions of DATA/flickr8k (without DATA, on those of rendered scenes,
-which are all of like length). It needs the small language model of `frozenvl fetch`; images are rows of drawn numbers
-in place of an encoder's features, since those are computed once and kept. All sides are given the same samples,
-weights, data type and threads, and take turns of some steps (the Trainer comes last); tables are printed in Markdown.
+`python benchmarks/train.py DATA` trains on the captions of DATA/flickr8k (without DATA, on captions of rendered scenes,
+which have similar lengths). It needs the small language model of `frozenvl fetch`. Random features replace an encoder,
+because frozenvl computes features once and caches them. All sides have the same samples, weights, data type and
+threads, and take turns of some steps (the Trainer comes last). It prints tables in Markdown.
 
-- plain: prompts padded to the longest, all logits, one cross-entropy: as ClipCap and most others write it.
+- plain: prompts padded to the longest, all logits, one cross-entropy, as in ClipCap and most other code.
 - Trainer: the same model and loss under `transformers.Trainer`.
-- compiled: as here, with `model.compile`.
-- share of the peak: 4 operations for each weight and each position that it has to meet (forward, and back to the
-  inputs), over what the largest matrix products alone do in that time.
+- compiled: frozenvl with `model.compile`.
+- share of the peak: operations per second of a step, relative to the largest matrix products alone. A step has 4
+  operations for each weight and each position that it is applied to (forward pass, and backward pass to the inputs).
 
-`--memory`: what a step takes. `--equal`: how far losses and gradients are apart at the start; `--along`: at each step,
-both at the same weights. `--grow PNG`: the cost of a step as
-batch, k and captions grow. `--curve PNG`: both ways' losses over 200 steps. `--profile`: which operators take the time.
+`--memory`: memory of a step. `--equal`: differences of losses and gradients at the start. `--along`: the same at each
+step, both sides at the same weights. `--grow PNG`: time of a step as batch, k and captions grow. `--curve PNG`: losses
+of both sides over 200 steps. `--profile`: time by operator.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.progress import progress_line
 
 TURN = 4
-"""Steps that a way takes in a row. The first is not counted: it finds the processor's caches full of another's."""
-WAYS: dict[str, Way] = {"plain": plain, "here": here}
+"""Number of steps in a turn. The first is not counted: the processor's caches still hold another side's data."""
+WAYS: dict[str, Way] = {"plain": plain, "frozenvl": here}
 CHECKPOINTED = "checkpointed"
-"""As here, with `model.checkpointing`."""
+"""Name of the side that is frozenvl with `model.checkpointing`."""
 
 
 def work(batch: Batch) -> Work:
@@ -55,7 +55,7 @@ def work(batch: Batch) -> Work:
 
 
 def timed(steps: Iterator[float]) -> Iterator[float]:
-    """Seconds of each step."""
+    """Yields the seconds of each step."""
     while True:
         start = time.perf_counter()
         if next(steps, None) is None:
@@ -69,7 +69,7 @@ def compare(asked: argparse.Namespace) -> None:
     peak = matrix_peak(torch.device("cpu"), dtype)
     print(f"batch {asked.batch}, {asked.precision}, threads: {torch.get_num_threads()}", end=", ")
     print(f"{asked.steps} steps, matrix products alone: {peak / 1e9:.0f} GFLOP/s\n")
-    print("| k | | pairs/s | s a step (median) | share of the peak | beside plain |")
+    print("| k | | pairs/s | s per step (median) | share of the peak | speed relative to plain |")
     print("|---|---|---|---|---|---|")
     batches = captions(asked.data, asked.batch, asked.steps)
     language = FrozenLanguageModel(LANGUAGE)
@@ -92,7 +92,7 @@ def compare(asked: argparse.Namespace) -> None:
 
 
 def gradients(model: FrozenVL, way: Way, batch: Batch) -> tuple[float, Tensor]:
-    """The loss, and its gradient at the mapper's weights."""
+    """Returns the loss and its gradient with respect to the mapper's weights, as one fp64 vector."""
     model.zero_grad()
     loss = way(model, batch)
     loss.backward()
@@ -100,51 +100,54 @@ def gradients(model: FrozenVL, way: Way, batch: Batch) -> tuple[float, Tensor]:
 
 
 def equal(asked: argparse.Namespace) -> None:
-    """Both ways in both data types, beside the plain way in fp64."""
+    """Prints how both sides in both data types differ from the plain side in fp64."""
     (rows,) = captions(asked.data, asked.batch, 1)
     batch = processor(4)(rows)
     loss, gradient = gradients(build(4, half=False).double(), plain, batch)
     print(
-        "| beside plain in fp64 | loss, relative | gradient, norm of the difference | cosine |\n|---|---|---|---|"
+        "| compared with plain in fp64 | loss, relative | gradient, relative norm | cosine |\n|---|---|---|---|"
     )
     for precision, (name, way) in itertools.product(("fp32", "bf16"), WAYS.items()):
-        found = gradients(build(4, precision == "bf16"), way, batch)
-        apart = (found[1] - gradient).norm() / gradient.norm()
-        cosine = nn.functional.cosine_similarity(found[1], gradient, dim=0)
-        cells = [f"{name}, {precision}", f"{abs(found[0] / loss - 1):.1e}", f"{apart:.1e}", f"{cosine:.3f}"]
+        side_loss, side_gradient = gradients(build(4, precision == "bf16"), way, batch)
+        error = (side_gradient - gradient).norm() / gradient.norm()
+        cosine = nn.functional.cosine_similarity(side_gradient, gradient, dim=0)
+        cells = [f"{name}, {precision}", f"{abs(side_loss / loss - 1):.1e}", f"{error:.1e}", f"{cosine:.3f}"]
         print("|", " | ".join(cells), "|", flush=True)
 
 
 def along(asked: argparse.Namespace) -> None:
-    """How far the ways' losses and gradients are apart at each step, at the weights that one of them has led to."""
+    """Prints the largest difference of both sides' losses and gradients over the steps that frozenvl takes."""
     (k,) = asked.k[:1]
     model = build(k, asked.precision == "bf16")
     worst = [0.0, 0.0]
-    seen = []
+    norms = []
 
     def both(model: FrozenVL, batch: Batch) -> Tensor:
-        theirs, mine = gradients(model, plain, batch), gradients(model, here, batch)
-        seen.append(float(theirs[1].norm()))
-        worst[0] = max(worst[0], abs(mine[0] / theirs[0] - 1))
-        worst[1] = max(worst[1], float((mine[1] - theirs[1]).norm() / theirs[1].norm()))
+        (plain_loss, plain_gradient), (loss, gradient) = (
+            gradients(model, way, batch) for way in (plain, here)
+        )
+        norms.append(float(plain_gradient.norm()))
+        worst[0] = max(worst[0], abs(loss / plain_loss - 1))
+        worst[1] = max(worst[1], float((gradient - plain_gradient).norm() / plain_gradient.norm()))
         model.zero_grad()
         return here(model, batch)
 
     batches = list(map(processor(k), captions(asked.data, asked.batch, asked.steps)))
     for _ in train(model, both, batches):
         pass
-    print(f"{len(seen)} steps of {asked.batch}, k = {k}, {asked.precision}; gradients of norm", end=" ")
-    print(f"{min(seen):.3g} to {max(seen):.3g}; at most apart: loss {worst[0]:.1e}, gradient {worst[1]:.1e}")
+    print(f"{len(norms)} steps of {asked.batch}, k = {k}, {asked.precision}; gradients of norm", end=" ")
+    print(f"{min(norms):.3g} to {max(norms):.3g}; largest relative differences:", end=" ")
+    print(f"loss {worst[0]:.1e}, gradient {worst[1]:.1e}")
 
 
 def resident(peak: bool) -> int:
-    """Memory of this process in MB, now or at its peak since that was set back (Linux)."""
+    """Returns the memory of this process in MB, now or at its peak since the last reset (Linux)."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:" if peak else "VmRSS:")[1].split()[0]) >> 10
 
 
 def memory_of(asked: argparse.Namespace) -> None:
-    """Prints what a step takes beside what stood there before, in MB."""
+    """Prints the peak memory of a step minus the memory before it, in MB."""
     (k,) = asked.k
     model, (rows,) = build(k, asked.precision == "bf16"), captions(asked.data, asked.batch, 1)
     if asked.memory_of == CHECKPOINTED:
@@ -158,9 +161,9 @@ def memory_of(asked: argparse.Namespace) -> None:
 
 
 def memory(asked: argparse.Namespace) -> None:
-    """A process for each: memory that one way freed would serve the other."""
+    """Prints the memory of a step of each side. Each has its own process, since one would reuse the other's memory."""
     ways = (*WAYS, CHECKPOINTED)
-    print("| k |", ", MB | ".join(ways) + ", MB | here beside plain |\n|---|---|---|---|---|")
+    print("| k |", ", MB | ".join(ways) + ", MB | frozenvl / plain |\n|---|---|---|---|---|")
     for k in asked.k:
         command = [sys.executable, __file__, *([str(asked.data)] if asked.data else []), "--k", str(k)]
         command += ["--batch", str(asked.batch), "--precision", asked.precision, "--memory-of"]
@@ -168,18 +171,18 @@ def memory(asked: argparse.Namespace) -> None:
             name: int(subprocess.run([*command, name], check=True, capture_output=True, text=True).stdout)
             for name in ways
         }
-        cells = [k, *took.values(), f"{took['here'] / took['plain']:.2f}"]
+        cells = [k, *took.values(), f"{took['frozenvl'] / took['plain']:.2f}"]
         print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
 def of_length(rows: list[Sample], tokens: int) -> list[Sample]:
-    """The samples with captions so long that all are cut to as many tokens."""
+    """Returns the samples with captions so long that the processor cuts all of them to `tokens` tokens."""
     words = " ".join(sample.target for sample in rows)
     return [Sample(row.id, row.prompt, words[at * 7 :][: 12 * tokens]) for at, row in enumerate(rows)]
 
 
 def grow(asked: argparse.Namespace) -> None:
-    """Seconds of a step against its real positions, as each of three sizes grows."""
+    """Plots seconds of a step against its real positions, as batch, k and captions grow."""
     (rows,) = captions(asked.data, 256, 1)
     half = asked.precision == "bf16"
     series = {
@@ -190,7 +193,7 @@ def grow(asked: argparse.Namespace) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     done, total = 0, sum(map(len, series.values()))
-    print("| | batch | k | real positions | s a step | µs a position |\n|---|---|---|---|---|---|")
+    print("| | batch | k | real positions | s per step | µs per position |\n|---|---|---|---|---|---|")
     with progress_line("sizes", sys.stderr.isatty()) as progress:
         for name, points in series.items():
             places = []
@@ -204,13 +207,13 @@ def grow(asked: argparse.Namespace) -> None:
                 done += 1
                 progress(done, total)
             axes.plot(*zip(*places, strict=True), marker=".", label=name)
-    axes.set(xlabel="real positions", ylabel="seconds a step", xlim=(0, None), ylim=(0, None))
+    axes.set(xlabel="real positions", ylabel="seconds per step", xlim=(0, None), ylim=(0, None))
     axes.legend()
     figure.savefig(asked.grow, dpi=100)
 
 
 def curve(asked: argparse.Namespace) -> None:
-    """The losses of both ways from the same start, over the same batches."""
+    """Plots the losses of both sides from the same weights, over the same batches."""
     (k,) = asked.k[:1]
     batches = captions(asked.data, asked.batch, 200)
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -222,21 +225,21 @@ def curve(asked: argparse.Namespace) -> None:
                 losses[name].append(loss)
                 progress(len(losses[name]), len(batches))
         axes.plot(
-            range(1, len(batches) + 1), losses[name], label=name, lw=1, ls="-" if name == "here" else "--"
+            range(1, len(batches) + 1), losses[name], label=name, lw=1, ls="--" if name == "plain" else "-"
         )
-    apart = [abs(one / two - 1) for one, two in zip(*losses.values(), strict=True)]
+    errors = [abs(one / two - 1) for one, two in zip(*losses.values(), strict=True)]
+    print(f"losses of 200 steps, {asked.precision}: relative difference", end=" ")
     print(
-        f"losses of 200 steps, {asked.precision}: apart by {statistics.mean(apart):.1e} on average,", end=" "
+        f"{statistics.mean(errors):.1e} on average, {max(errors):.1e} at most; means of the last 50:", end=" "
     )
-    print(f"{max(apart):.1e} at most; means of the last 50:", end=" ")
     print(", ".join(f"{name} {statistics.mean(values[-50:]):.4f}" for name, values in losses.items()))
-    axes.set(xlabel="optimiser step", ylabel="loss (nats a token)")
+    axes.set(xlabel="optimiser step", ylabel="loss (nats per token)")
     axes.legend()
     figure.savefig(asked.curve, dpi=100)
 
 
 def profile(asked: argparse.Namespace) -> None:
-    """Milliseconds that operators take of a step: their own, without those that they call."""
+    """Prints the milliseconds per step of each operator, without the operators that it calls."""
     (k,) = asked.k[:1]
     batches = list(map(processor(k), captions(asked.data, asked.batch, 6)))
     spent: dict[str, Counter[str]] = {}
@@ -244,9 +247,10 @@ def profile(asked: argparse.Namespace) -> None:
         steps = train(build(k, asked.precision == "bf16"), way, batches)
         for _ in batches[:3]:
             next(steps)
-        with torch.profiler.profile() as found:
+        with torch.profiler.profile() as profiler:
             rest = list(steps)
-        spent[name] = Counter({row.key: row.self_cpu_time_total / len(rest) for row in found.key_averages()})
+        averages = profiler.key_averages()
+        spent[name] = Counter({row.key: row.self_cpu_time_total / len(rest) for row in averages})
     first, second = spent.values()
     print("| operator | " + " | ".join(spent) + " |\n|---|---|---|")
     shown = [key for key, _ in (first | second).most_common(14)]

@@ -1,4 +1,4 @@
-"""What `train.py` compares: a step as it is done here, as it is commonly written, and under transformers' Trainer."""
+"""Training steps that `train.py` compares: frozenvl's, a plain loop, and transformers' Trainer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANNELS = 1280
 
 
 class Drawn:
-    """An image reader whose features are drawn: a row of numbers for each image."""
+    """Image reader that returns random features, seeded by the name of the image: (N, 1, CHANNELS)."""
 
     stage: Stage = "features"
 
@@ -41,7 +41,7 @@ class Drawn:
 
 
 class NoEncoder(VisionEncoder):
-    """Stands where an encoder would; features come drawn."""
+    """Encoder without weights, whose reader returns random features."""
 
     name = fingerprint = "drawn"
     tokens = 1
@@ -67,7 +67,7 @@ def processor(k: int, longest: int = 64) -> Processor:
 
 
 def captions(data: Path | None, size: int, count: int) -> list[list[Sample]]:
-    """Batches of samples, always the same: of Flickr8k's training part, or of rendered scenes."""
+    """Returns `count` batches of `size` samples, always the same: Flickr8k's training captions, or rendered scenes."""
     flickr = None if data is None else data / "flickr8k"
     source = (
         SceneCaptions("train")
@@ -79,23 +79,24 @@ def captions(data: Path | None, size: int, count: int) -> list[list[Sample]]:
 
 
 Way = Callable[[FrozenVL, Batch], Tensor]
-"""The mean NLL of a batch's target tokens."""
+"""Function that returns the mean NLL of a batch's target tokens."""
 
 
 def here(model: FrozenVL, batch: Batch) -> Tensor:
+    """Computes the loss as frozenvl does."""
     run, captioning = model.run(batch), Captioning()
     return captioning.total(run) / captioning.count(batch)
 
 
 def plain(model: FrozenVL, batch: Batch) -> Tensor:
-    """Padded to the longest, all logits, one cross-entropy."""
+    """Computes the loss as most code does: sequences padded to the longest, all logits, one cross-entropy."""
     with torch.autocast("cpu", torch.bfloat16, enabled=model.low_precision):
         images = batch.images.to(next(model.mapper.parameters()).dtype)
         prefix = model.mapper(images).flatten(0, 1)
     embeddings = model.language.model.get_input_embeddings()(batch.tokens)
-    there = batch.slots >= 0
-    vectors = prefix[batch.slots[there]].to(embeddings.dtype)
-    embeddings = embeddings.masked_scatter(there[..., None], vectors)
+    is_prefix = batch.slots >= 0
+    vectors = prefix[batch.slots[is_prefix]].to(embeddings.dtype)
+    embeddings = embeddings.masked_scatter(is_prefix[..., None], vectors)
     mask = batch.real().long()
     logits = model.language.model(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).logits
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, 1)
@@ -103,7 +104,10 @@ def plain(model: FrozenVL, batch: Batch) -> Tensor:
 
 
 def train(model: FrozenVL, way: Way, batches: Iterable[Batch]) -> Iterator[float]:
-    """One loss a step. Without a warm-up losses leap at first, and the least rounding parts two ways for good."""
+    """Trains the mapper and yields the loss of each step.
+
+    The warm-up avoids jumps of the first losses, after which two ways that differ in rounding would never meet again.
+    """
     optimizer = torch.optim.AdamW(model.mapper.parameters(), lr=1e-3)
     warmup = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, total_iters=50)
     for batch in batches:
@@ -117,7 +121,7 @@ def train(model: FrozenVL, way: Way, batches: Iterable[Batch]) -> Iterator[float
 
 
 class Wrapped(nn.Module):
-    """What `transformers.Trainer` trains: its forward returns the loss."""
+    """Module for `transformers.Trainer`, whose forward pass returns the loss."""
 
     def __init__(self, model: FrozenVL) -> None:
         super().__init__()
@@ -128,7 +132,7 @@ class Wrapped(nn.Module):
 
 
 def under_trainer(model: FrozenVL, batches: Sequence[Sequence[Sample]], processor: Processor) -> list[float]:
-    """Seconds of each step under transformers' Trainer."""
+    """Trains under transformers' Trainer; returns the seconds of each step."""
     ends: list[float] = []
 
     class Clock(TrainerCallback):
