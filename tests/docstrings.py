@@ -1,6 +1,6 @@
-"""Lists docstrings and comments that do not stand alone, such as "Of the whole fit." below a name. Part of `make check`.
+"""Lists docstrings and comments that do not stand alone, such as "Of the whole fit."; a part of `make check`.
 
-    python tests/docstrings.py [FOLDER ...]     exit status 1 where there are some
+python tests/docstrings.py [FOLDER or FILE ...]     exit status 1 if there are any
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ RIDDLE = re.compile(r"\b(that of|those which|such as are|of which \w+ alone|for 
 def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """The line and the text of each docstring, below modules, classes, functions and attributes."""
     for node in ast.walk(tree):
-        for statement in body if isinstance(body := getattr(node, "body", None), list) else ():
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                if isinstance(text := statement.value.value, str):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else ():
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str(text))):
                     yield statement.lineno, text
 
 
@@ -56,11 +57,15 @@ def problems(source: str) -> Iterator[tuple[int, str]]:
             yield line, f"says {found[0]!r}; name the thing"
 
 
-def main(folders: list[str]) -> int:
+def main(paths: list[str]) -> int:
     """Prints a line for each problem; returns the exit status."""
-    files = sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
+    files = [
+        file
+        for path in map(Path, paths)
+        for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+    ]
     lines = [f"{file}:{line}: {told}" for file in files for line, told in sorted(problems(file.read_text()))]
-    print(*lines, sep="\n")
+    print(*lines, sep="\n", end="\n" if lines else "")
     print(f"{len(lines)} docstrings and comments do not stand alone in {len(files)} files")
     return bool(lines)
 

@@ -115,7 +115,9 @@ def _check_example(source: Source, images: dict[str, int], number: int) -> _Chec
     name = example.image.name
     findings = [(kind, f"{example.id}: {problem}") for kind, problem in _odd_texts(example)]
     digest = None
-    if images.setdefault(name, number) == number:  # True in one thread only: setdefault is atomic
+    if (
+        images.setdefault(example.image.key, number) == number
+    ):  # True in one thread only: setdefault is atomic
         try:
             data = original(example.image)
             if data is None:

@@ -80,15 +80,16 @@ def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session
     limit, before = language.max_positions, language.soft_prompt_length + len(plain.start)
     if limit is None:
         return
+    longest = 0
     for query in queries[-MAX_QUERIES_TOKENIZED:]:
         parts = [plain.encode(x) if isinstance(x, str) else [0] * session.model.k for x in query.prompt]
         answer = max((len(plain.encode(text)) for text in query.candidates), default=ask.max_new_tokens)
-        needed = before + sum(map(len, parts)) + answer
-        if needed > limit:
-            raise UserError(
-                f"{name}: its longest prompt takes {needed} positions with the answer, "
-                f"{language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
-            )
+        longest = max(longest, before + sum(map(len, parts)) + answer)
+    if longest > limit:
+        raise UserError(
+            f"{name}: its longest prompt takes {longest} positions with the answer, "
+            f"{language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
+        )
 
 
 def refuse_to_replace_whole(benchmark: Benchmark, setting: Setting, session: Session) -> None:

@@ -7,6 +7,7 @@ from tars import sample, write_tar
 from toy import Broken, Rows, Square, question
 
 from frozenvl.data.check import LONG_TEXT, check
+from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.shards import Shards
 from frozenvl.prompt import Example, ImageFile
 
@@ -50,6 +51,17 @@ def test_equal_files_of_different_photographs_are_the_same_image(tmp_path):
         "same image": ["b.jpg: as a.jpg"],
         "wrong suffix": ["c.png: is JPEG"],
     }
+
+
+def test_files_of_one_name_in_two_folders_are_two_images(tmp_path):
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        PIL.Image.new("RGB", (8, 8), "red").save(tmp_path / folder / "0.jpg")
+    (tmp_path / "dog" / "1.jpg").write_text("not an image")
+    (tmp_path / "cat" / "1.jpg").write_text("not an image either")
+    report = check(ImageFolder(str(tmp_path)), lambda done, total: None)
+    assert report.images == 4 and report.bad == 2
+    assert len(report.found["same image"]) == 1
 
 
 def test_the_notes_of_an_index_are_added_up(tmp_path, cache):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,11 +155,17 @@ def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
 
 
 def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
-    long = question(9, text="color " * 600)
-    benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, long), shots=[0])
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
-    with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions"):
-        check_suite(toy(vqa=benchmark), session)
+
+    def needed(*words: int) -> int:
+        """Positions that the error line gives for questions of so many words."""
+        long = [question(10 + number, text="color " * count) for number, count in enumerate(words)]
+        benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, *long), shots=[0])
+        with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions") as error:
+            check_suite(toy(vqa=benchmark), session)
+        return int(re.search(r"takes (\d+)", str(error.value))[1])
+
+    assert needed(600) < needed(600, 700) == needed(700, 600)
 
 
 def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):

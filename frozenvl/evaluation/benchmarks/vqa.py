@@ -67,7 +67,7 @@ class FewShotVQA(Worded):
         super().__init__(ask, task, source, template or (VQA if source is not None else None))
         if not shots or min(shots) < 0 or not seeds or not induction:
             raise UserError("FewShotVQA: shots (from 0), seeds and induction each need at least one value")
-        self.pool_name, self.pool = demonstrations or task or "", pool
+        self.pool_name, self.pool = "" if pool is not None else demonstrations or task or "", pool
         self.shots, self.way, self.seeds, self.induction = shots, way or PerQuestion(), seeds, induction
         self._prepared = False
         self._baselines: dict[str, float] | None = None

@@ -6,9 +6,11 @@ import pytest
 from suites import CHOOSING
 from toy import Rows, question, words
 
+from frozenvl.data.stream import Task
 from frozenvl.evaluation import FewShotVQA, Fixed
 from frozenvl.evaluation.query import Answer
 from frozenvl.util.errors import UserError
+from frozenvl.wording import VQA
 
 POOL = Rows(
     question(10, text="What is it?", answer="a cat"), question(11, answer="no"), question(12, answer="no")
@@ -108,3 +110,14 @@ def test_a_pool_that_is_too_small_and_a_source_without_one():
         benchmark(shots=[4])
     with pytest.raises(UserError, match="needs a pool"):
         benchmark(shots=[1], pool=None)
+
+
+def test_the_provenance_names_where_demonstrations_come_from():
+    """A pool of its own, not the task whose questions are asked."""
+    task = Task(POOL, VQA)
+    own, other = FewShotVQA("vqa", pool=POOL, shots=[2]), FewShotVQA("vqa", shots=[2])
+    for made in (own, other):
+        made.bind({"vqa": task}, {"vqa": task})
+    (of_pool,), (of_task,) = own.settings(), other.settings()
+    assert of_pool.provenance["demonstrations_from"] == "Rows"
+    assert of_task.provenance["demonstrations_from"] == "vqa"
