@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def forks_allowed():
     import torch
 
-    # A process whose first backward pass comes after tensors without content (plan's) has threads that forbid forks.
+    # If the first backward pass of a process follows `plan`'s fake tensors, autograd starts threads that forbid forks.
     torch.ones(1, requires_grad=True).sum().backward()
 
 
@@ -47,7 +47,7 @@ def tiny_vision(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real data."""
+    """Folder of real data sets."""
     folder = os.environ.get("FROZENVL_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("FROZENVL_DATA names no folder of real data")
@@ -56,7 +56,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def feature_home(tmp_path_factory):
-    """A feature cache that the runs of a session share; models that were fetched are there."""
+    """Home folder with a feature cache that the runs of a session share, and with the fetched models."""
     import lightning  # noqa: F401 - here, since its log would keep to the captured stderr of whichever test is first
 
     from frozenvl.pretrained.zoo import models
@@ -71,7 +71,7 @@ def feature_home(tmp_path_factory):
 
 @pytest.fixture
 def frozenvl(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
-    """The command, in an empty folder: `frozenvl("fit", "--model.k", 3, name="x", ranks=2)`."""
+    """The command in an empty folder: `frozenvl("fit", "--model.k", 3, name="x", ranks=2)`."""
     from running import Runs
 
     monkeypatch.chdir(tmp_path)
@@ -80,7 +80,7 @@ def frozenvl(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
-    """The folder of a finished run; to be read only."""
+    """Folder of a finished run. Tests only read it."""
     from running import Runs
 
     with pytest.MonkeyPatch.context() as patch:
@@ -101,7 +101,7 @@ def drilled(tmp_path_factory, tiny_language, tiny_vision, feature_home):
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
-    """Sweeps of runs that take a moment, in an empty folder."""
+    """Sweep in an empty folder whose runs are fake and take a moment."""
     from sweeping import Sweep
 
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that fails where it is told to: in front of files, or of another server."""
+"""HTTP server on loopback that injects faults. It serves files, or forwards to another server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Fault = Callable[[str, int], str]
 
 
 class FaultyServer:
-    """Serves `files` by path, or what stands behind `upstream` (host, port).
+    """Serves `files` by path, or forwards to `upstream` (host, port).
 
-    `fault(path, number)` says what befalls the GET of that number (from 0) of a path: "" for nothing, one of
-    `FAULTS`, "slow", or a status.
+    `fault(path, number)` returns the fault of the n-th GET (from 0) of a path: "" for none, one of `FAULTS`, "slow", or
+    a status.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class FaultyServer:
     ) -> None:
         self.files, self.upstream = files or {}, upstream
         self.fault: Fault = lambda path, number: ""
-        self.headers: dict[str, str] = {}  # in place of the upstream's, by lower-case name; "" removes one
+        self.headers: dict[str, str] = {}  # replace the upstream's, by lower-case name; "" removes one
         self.gets: Counter[str] = Counter()
         self.given: Counter[str] = Counter()
         self.busy = self.most = 0

@@ -1,4 +1,4 @@
-"""Numbers of a tiny run that a change of structure must not move.
+"""Numbers of a tiny run that refactoring must not change.
 
 `python tests/golden.py` compares them with golden.json digit by digit; `--rel 1e-6` allows a relative difference, and
 `--write` replaces the file. The numbers are training losses on 1 and 2 ranks × accumulation 1 and 2, the weights after
@@ -22,14 +22,14 @@ STEPS = ("--trainer.max_steps", 5, "--data.batch_size", 30)  # four steps an epo
 
 
 def machine() -> str:
-    """What decides the last digits: the instruction set that torch uses, and its version."""
+    """Returns the instruction set that torch uses and its version: the last digits depend on them."""
     import torch
 
     return f"{torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__.split('+')[0]}"
 
 
 def measure(language: Path, vision: Path) -> dict[str, Any]:
-    """The numbers, from runs in the current folder."""
+    """Runs the command in the current folder and returns the numbers."""
     from running import Runs, add, checkpoint, history, score
 
     from frozenvl.cli import main
@@ -63,7 +63,7 @@ def measure(language: Path, vision: Path) -> dict[str, Any]:
 
 
 def suite() -> list[str]:
-    """The option that names a file with the suite."""
+    """Writes the suite to a file; returns the option that names it."""
     import yaml
     from suites import SUITE
 
@@ -83,7 +83,7 @@ def exported(folder: Path) -> dict[str, Any]:
 
 
 def tensors(weights: dict[str, Any]) -> dict[str, Any]:
-    """Shape, sum and norm of each, in fp64."""
+    """Returns shape, sum and norm of each tensor, in fp64."""
     return {
         name: {
             "shape": list(value.shape),
@@ -95,7 +95,7 @@ def tensors(weights: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(known: Any, found: Any, rel: float = 0.0, where: str = "") -> Iterator[str]:
-    """Where two records differ, a line each."""
+    """Yields a line for each difference between two records."""
     if isinstance(known, dict) and isinstance(found, dict):
         for key in dict.fromkeys([*known, *found]):
             yield from differences(known.get(key), found.get(key), rel, f"{where}/{key}")

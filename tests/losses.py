@@ -1,4 +1,4 @@
-"""The loss of a batch outside of a Trainer, with what it is a quotient of."""
+"""Loss of a batch without a Trainer, as a sum and its denominators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Loss(NamedTuple):
 
 
 def loss_of(model: FrozenVL, batch: Batch) -> Loss:
-    """Sum of the target tokens' negative log-likelihood; it reaches every trained parameter."""
+    """Returns the summed negative log-likelihood of the target tokens, with a gradient for every trained parameter."""
     run, objective = model.run(batch), Captioning()
     nll = objective.total(run) + run.reach()
     return Loss(nll, objective.count(batch), run.positions, run.padding)

@@ -1,4 +1,4 @@
-"""The table of docs/language_models.md, made of the outcomes of the tests that are marked with a property.
+"""Table of docs/language_models.md, made from the outcomes of the tests that are marked with a property.
 
 `@pytest.mark.matrix("batched = single", cannot={"bloom": "why"})` marks a test with the parameter `kind`. A run checks
 the cells that it has outcomes of against the page; `pytest tests/model --matrix` writes all.
@@ -25,7 +25,7 @@ PROPERTIES = (
 
 
 class Matrix:
-    """Collects outcomes; says at the end where the page differs, or writes it."""
+    """Pytest plug-in that collects outcomes, and at the end reports differences to the page or writes the page."""
 
     def __init__(self, write: bool, page: Path = PAGE) -> None:
         self.write, self.page = write, page
@@ -37,7 +37,7 @@ class Matrix:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo):
         report = yield
         if mark := item.get_closest_marker("matrix"):
-            # On the report, which comes from another process where tests run in several.
+            # Kept on the report, because with xdist it comes from another process.
             report.matrix = item.callspec.params["kind"], mark.args, mark.kwargs.get("cannot", {})  # type: ignore[attr-defined]
         return report
 
@@ -50,7 +50,7 @@ class Matrix:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workerinput"):
-            return  # one of several processes, each with its part of the tests
+            return  # an xdist worker, which has run a part of the tests
         if self.write:
             text = self.page.read_text(encoding="utf-8")
             before, _, rest = text.partition(BEGIN)
@@ -76,7 +76,7 @@ class Matrix:
             )
 
     def cell(self, kind: str, name: str) -> str:
-        """Whether it holds; "?" where no test said."""
+        """Returns whether a property holds for an architecture; "?" if no test was run."""
         passed = self.found.get((kind, name))
         if passed and (kind, name) in self.cannot:
             reasons = list(dict.fromkeys(self.cannot.values()))
@@ -84,7 +84,7 @@ class Matrix:
         return {None: "?", True: "✓", False: "✗"}[passed]
 
     def table(self) -> str:
-        """Architectures down, properties across, reasons below."""
+        """Returns the table: architectures as rows, properties as columns, reasons below."""
         lines = [["", *PROPERTIES], ["---", *(":-:" for _ in PROPERTIES)]]
         kinds = sorted({kind for kind, _ in self.found})
         lines += [[kind, *(self.cell(kind, name) for name in PROPERTIES)] for kind in kinds]
@@ -94,7 +94,7 @@ class Matrix:
 
 
 def cells(page: str) -> dict[tuple[str, str], str]:
-    """(architecture, property) → what stands there."""
+    """Reads the table of a page: (architecture, property) → cell."""
     lines = [line for line in page.partition(BEGIN)[2].partition(END)[0].splitlines() if line.startswith("|")]
     head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return {(row[0], name): cell for row in rows for name, cell in zip(head[1:], row[1:], strict=True)}

@@ -1,4 +1,4 @@
-"""Pictures to encode, decode and compare."""
+"""Images to encode, decode and compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RED, BLUE = (200, 30, 40), (30, 40, 200)
 
 
 def two_halves(size=(64, 48)) -> PIL.Image.Image:
-    """Red above blue, with a white corner at the top left."""
+    """Makes an image that is red above, blue below, with a white corner at the top left."""
     width, height = size
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[: height // 2], pixels[height // 2 :] = RED, BLUE
@@ -20,7 +20,7 @@ def two_halves(size=(64, 48)) -> PIL.Image.Image:
 
 
 def photograph(size, seed=0) -> PIL.Image.Image:
-    """Structure at all scales, like a photograph's."""
+    """Makes an image with structure at all scales, like a photograph."""
     random, total = np.random.default_rng(seed), np.zeros((size[1], size[0], 3))
     for step in (256, 64, 16, 4):
         noise = random.integers(0, 256, (size[1] // step + 2, size[0] // step + 2, 3), dtype=np.uint8)
@@ -35,7 +35,7 @@ def saved(image: PIL.Image.Image, kind: str, **options) -> bytes:
 
 
 def distance(one: PIL.Image.Image, other: PIL.Image.Image) -> float:
-    """Mean absolute difference, of 255."""
+    """Returns the mean absolute difference of two images, on the scale 0 to 255."""
     assert one.mode == other.mode == "RGB"
     assert one.size == other.size
     return float(np.abs(np.asarray(one, int) - np.asarray(other, int)).mean())

@@ -1,4 +1,4 @@
-"""Callbacks that look into a run, or end it."""
+"""Callbacks that record the state of a run, disturb it or end it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frozenvl.util.errors import RunError
 
 
 class StopAt(L.Callback):
-    """Breaks a run off right after an optimiser step, before that step's checkpoint."""
+    """Raises right after an optimiser step, before its checkpoint is written."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -30,7 +30,7 @@ class StopAt(L.Callback):
 
 
 class SameStart(MLP):
-    """An MLP that starts from the same weights, whatever was drawn before."""
+    """MLP whose initial weights do not depend on the random state."""
 
     def __init__(self, channels: int, tokens: int, dim: int, k: int) -> None:
         torch.manual_seed(0)
@@ -38,7 +38,7 @@ class SameStart(MLP):
 
 
 class SlowOptimizer(torch.optim.AdamW):
-    """Takes a tenth of a second for each update."""
+    """AdamW that takes a tenth of a second for each update."""
 
     def step(self, closure=None):
         loss = super().step(closure)
@@ -47,7 +47,7 @@ class SlowOptimizer(torch.optim.AdamW):
 
 
 class Leaving(L.Callback):
-    """Writes which of gloo's threads are left when Python ends, a file a rank."""
+    """Writes the names of gloo's threads that still run when Python ends, one file per rank."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -62,7 +62,7 @@ class Leaving(L.Callback):
 
 
 class Rates(L.Callback):
-    """Writes the learning rate of each part."""
+    """Writes the learning rate of each parameter group."""
 
     def __init__(self, file: str) -> None:
         self.file = Path(file)
@@ -73,7 +73,7 @@ class Rates(L.Callback):
 
 
 class Seen(L.Callback):
-    """Writes which samples each optimiser step trained on, a file a rank."""
+    """Writes the ids of the samples of each optimiser step, one file per rank."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -85,7 +85,7 @@ class Seen(L.Callback):
 
 
 def seen(folder: str) -> dict[int, list[str]]:
-    """The samples of each step, over all ranks."""
+    """Reads the files of `Seen`: step → sample ids of all ranks."""
     steps: dict[int, list[str]] = {}
     for file in sorted(Path(folder).iterdir()):
         for line in file.read_text().splitlines():
@@ -106,7 +106,7 @@ class Gradients(L.Callback):
 
 
 class Overflow(L.Callback):
-    """Has the gradients of a step overflow, under a loss that is a number."""
+    """Sets a gradient of one step to infinity, while the loss stays finite."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -117,7 +117,7 @@ class Overflow(L.Callback):
 
 
 class LanguageModelUntouched(L.Callback):
-    """Fails a run that changed a bit of the language model, or left its eval mode."""
+    """Fails if a run changes a weight of the language model, or takes it out of eval mode."""
 
     def on_fit_start(self, trainer, module) -> None:
         self.before = {k: v.clone() for k, v in module.model.language.state_dict().items()}
@@ -131,7 +131,7 @@ class LanguageModelUntouched(L.Callback):
 
 
 class AllBlack(L.Callback):
-    """Fails a run that sees anything but black images."""
+    """Fails if a run gets an image that is not black."""
 
     def on_train_batch_start(self, trainer, module, batch, *_) -> None:
         assert batch.images.numel() and not batch.images.any()
@@ -161,13 +161,13 @@ class Saved(L.Callback):
 
 
 class Wait(L.Callback):
-    """Lets every process of a run wait at a step: for a signal that comes in the middle of it, or for ever.
+    """Makes processes of a run wait in the middle of a step, so that a signal can reach them there.
 
     Args:
-        step: the number of steps that are done by then.
-        where: a hook of callbacks that comes in the middle of a step, or in a validation.
-        seconds: how long.
-        rank: which one waits; -1 for all.
+        step: number of optimiser steps before the wait.
+        where: name of the callback hook in which to wait.
+        seconds: duration of the wait.
+        rank: rank that waits; -1 for all.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class Wait(L.Callback):
 
 
 class InStep(L.Callback):
-    """Moves all weights by the rank before training starts, and writes which agree again once it has."""
+    """Shifts all weights differently on each rank before training; writes which of them agree when training starts."""
 
     def __init__(self, file: str) -> None:
         self.file = Path(file)
@@ -206,7 +206,7 @@ class InStep(L.Callback):
 
 
 class Held(L.Callback):
-    """Writes how many frozen weights of the language model's layers this rank holds in a training step."""
+    """Writes the number of frozen weights of the language model's layers that rank 0 holds in a training step."""
 
     def __init__(self, file: str) -> None:
         self.file = Path(file)
@@ -219,7 +219,7 @@ class Held(L.Callback):
 
 
 class LongTargets(Captioning):
-    """An objective that only tensors with content can tell the size of."""
+    """Objective that selects by value, so that fake tensors cannot run it."""
 
     def total(self, run):
         (nll,) = (nll for _, nll in run.nll())

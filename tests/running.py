@@ -1,4 +1,4 @@
-"""Whole runs on tiny models, through the command line."""
+"""Runs of the command line with tiny models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG = Path(__file__).with_name("tiny.yaml")
 
 
 class Runs:
-    """Calls the command in the current folder; `name`s runs there.
+    """Calls the command in the current folder, with tiny models and data.
 
     Args:
         language: folder of the language model.
@@ -25,7 +25,7 @@ class Runs:
         self.models = ["--model.language", str(language), "--model.vision.init_args.name", str(vision)]
 
     def __call__(self, command: str, *options: object, name: str = "tiny", ranks: int = 1) -> int:
-        """The exit status. More than one rank are forked processes."""
+        """Runs a command; returns the exit status. With several ranks it forks processes."""
         where = ["--trainer.devices", str(ranks), "--trainer.strategy", "ddp_fork" if ranks > 1 else "auto"]
         return main(
             [command, "--config", str(CONFIG), *self.models, *where, "--name", name, *map(str, options)]
@@ -33,7 +33,7 @@ class Runs:
 
 
 def add(callback: str, **settings: object) -> list[str]:
-    """Options that add a callback to those of the configuration."""
+    """Returns the options that add a callback to the configuration."""
     options = [f"--trainer.callbacks+={callback}"]
     return options + [
         x for key, value in settings.items() for x in (f"--trainer.callbacks.{key}", str(value))
@@ -58,7 +58,7 @@ def score(run: str | Path, evaluation: str) -> dict[str, Any]:
 
 
 def one_line(stderr: str) -> str:
-    """What the command said went wrong; fails where that is not one line, or a traceback stands beside it."""
+    """Returns the command's error line; fails if there are several, or a traceback."""
     assert "Traceback" not in stderr
     lines = [line for line in stderr.splitlines() if line.startswith("frozenvl: error: ")]
     assert len(lines) == 1 and stderr.rstrip().endswith(lines[0])

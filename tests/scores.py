@@ -1,4 +1,4 @@
-"""score.json files as evaluations write them, for tests that read them."""
+"""Score files like those of evaluations, for tests that read them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAMILIES = {"captions": captions.METRICS, "naming": naming.METRICS, "vqa": vqa.M
 
 
 def score_of(name: str, scores: dict[str, float], **keys: Any) -> Score:
-    """A score with some keys; its metrics are those of the benchmark that has such scores, or plain ones."""
+    """Makes a score; its metrics are those of the benchmark with such scores, or plain ones."""
     protocol, metrics = next(
         (
             (protocol, metrics)
@@ -51,7 +51,7 @@ def score_of(name: str, scores: dict[str, float], **keys: Any) -> Score:
 
 
 def chosen(score: Score) -> Score:
-    """The score of answers that were chosen: tables show the main metric alone."""
+    """Returns the score as for answers chosen from candidates: tables show only the main metric."""
     return replace(score, metrics=tuple(replace(metric, shown=metric.main) for metric in score.metrics))
 
 

@@ -1,4 +1,4 @@
-"""Tars to test with."""
+"""Tars for tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from frozenvl.prompt import Example
 
 
 def picture(number: int = 0, size: tuple[int, int] = (8, 6), kind: str = "JPEG") -> bytes:
-    """An image file; another number, another colour."""
+    """Makes the content of an image file; each number has its own colour."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (number * 37 % 256, number * 11 % 256, 99)).save(buffer, kind)
     return buffer.getvalue()
 
 
 def write_tar(path: Path, members: Iterable[tuple[str, Any]], **settings: Any) -> Path:
-    """A tar of (name, content): bytes, text, what becomes JSON, or a `TarInfo` as it is."""
+    """Writes a tar of (name, content). Content is bytes, text, an object for JSON, or a `TarInfo`."""
     with tarfile.open(path, "w", **settings) as tar:
         for name, content in members:
             if isinstance(content, tarfile.TarInfo):
@@ -37,7 +37,7 @@ def write_tar(path: Path, members: Iterable[tuple[str, Any]], **settings: Any) -
 
 
 def sample(number: int, caption: str | None = None) -> list[tuple[str, Any]]:
-    """The members of a sample as img2dataset writes them."""
+    """Returns the members of a sample in img2dataset's layout."""
     key, caption = f"{number:09}", caption or f"caption {number}"
     return [
         (f"{key}.jpg", picture(number)),
@@ -47,7 +47,7 @@ def sample(number: int, caption: str | None = None) -> list[tuple[str, Any]]:
 
 
 def folder_of_shards(folder: Path, sizes: Iterable[int]) -> Path:
-    """A folder of tars with so many samples each, numbered through."""
+    """Writes a tar for each size, with that many samples; returns the folder. Samples are numbered over all tars."""
     folder.mkdir(exist_ok=True)
     number = 0
     for shard, size in enumerate(sizes):
@@ -59,6 +59,6 @@ def folder_of_shards(folder: Path, sizes: Iterable[int]) -> Path:
 
 
 def put_content(source: Sequence[Example], to: Any) -> None:
-    """Puts the ids and the images' digests into a queue: here, so that another process imports little."""
+    """Puts the ids and image digests of a source into a queue. It is here so that a spawned process imports little."""
     examples = [source[index] for index in range(len(source))]
     to.put(([example.id for example in examples], [example.image.digest for example in examples]))

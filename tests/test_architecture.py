@@ -1,4 +1,4 @@
-"""The rooms of the package: what may import what, no import circle, and a test file for each (docs/architecture.md)."""
+"""Import rules of the package's folders, no import cycles, a test file for each module (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NEVER = {
     "sweep": ("torch", "lightning", "transformers"),
     "util": ("frozenvl.model", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
 }
-"""What a room does not import, nor does anything that it imports."""
+"""Folder → modules that it must not import, directly or through another module."""
 
 
 def modules() -> dict[str, Path]:
-    """The modules of the package by name; a package by the name of its folder."""
+    """Returns the modules of the package: dotted name → file."""
     named = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -48,7 +48,7 @@ def tree(module: str) -> ast.Module:
 
 
 def imported(module: str, late: bool) -> set[str]:
-    """What a module imports when it is itself imported; with `late`, what its functions import, too."""
+    """Returns the modules that a module imports at the top; with `late`, also those that its functions import."""
     names: set[str] = set()
 
     def walk(node: ast.AST) -> None:
@@ -66,14 +66,14 @@ def imported(module: str, late: bool) -> set[str]:
 
     walk(tree(module))
     own = {name for name in names if name in MODULES}
-    # A package is imported before what lies in it.
+    # Importing a module imports the packages above it first.
     own |= {".".join(name.split(".")[:end]) for name in own for end in range(2, name.count(".") + 1)}
     return (own & MODULES.keys()) | {name for name in names if not name.startswith("frozenvl")}
 
 
 @cache
 def reached(module: str) -> frozenset[str]:
-    """All that an import of a module brings, libraries by their top names."""
+    """Returns all modules that importing a module imports; libraries by their top-level names."""
     found, todo = set(), [module]
     while todo:
         name = todo.pop()
@@ -123,7 +123,7 @@ def test_nothing_imports_a_command():
 
 
 def test_no_import_circle():
-    """Depth first: a module that is met again while it is being walked closes a circle."""
+    """Depth-first search: a module that occurs twice on a path closes a cycle."""
     done: set[str] = set()
 
     def walk(module: str, path: tuple[str, ...]) -> None:
@@ -131,7 +131,7 @@ def test_no_import_circle():
         if module in done:
             return
         for name in sorted(imported(module, late=False) & MODULES.keys()):
-            # The package that a module lies in is there by then.
+            # The packages above a module are imported before it.
             if name != module and not module.startswith(f"{name}."):
                 walk(name, (*path, module))
         done.add(module)
@@ -174,7 +174,7 @@ FORMER = (
     *("frozenvl.data.sources.aokvqa.AOKVQAQuestions", "frozenvl.data.sources.lxmert.LxmertQuestions"),
     "frozenvl.data.sources.karpathy.KarpathyCaptions",
 )
-"""Class paths of configurations that were published before the rooms were."""
+"""Class paths in configurations that were published before the package had its present folders."""
 
 
 @pytest.mark.parametrize("path", FORMER)
@@ -189,11 +189,11 @@ UNTESTED = {
     "frozenvl.data.support": "re-exports class paths of published configurations: FORMER",
     "frozenvl.model.mapper": "re-exports class paths of published configurations: FORMER",
 }
-"""Modules without a test file of their own, and why."""
+"""Modules without a test file → reason."""
 
 
 def file_of_tests(module: str) -> Path:
-    """The test file of a module: that of `frozenvl/a/b.py` is `tests/a/test_b.py`."""
+    """Returns the test file of a module: `tests/a/test_b.py` for `frozenvl/a/b.py`."""
     *folders, name = module.split(".")[1:]
     return Path(__file__).parent.joinpath(*folders, f"test_{name}.py")
 

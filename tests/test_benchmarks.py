@@ -1,4 +1,4 @@
-"""The benchmarks: that they can be imported. What they measure is no test."""
+"""Benchmarks can be imported. Their measurements are not tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: help at once, and one line for a command that cannot be."""
+"""The command line: fast help, and one error line for a bad command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configurations that are published: each trains for two steps, with tiny models and data in place of its own."""
+"""Published configurations: each trains for two steps with tiny models and data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frozenvl.model.vision import TimmEncoder
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMED = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 GRIDS = {"limber": 2, "magma": 2}
-"""In place of 12 × 12: `k` follows."""
+"""Configuration → side of the feature grid, in place of 12; it determines `k`."""
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def tiny_clip(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_language(tiny_language, tmp_path_factory) -> Path:
-    """Its tokeniser has a start token, as those of the published models have."""
+    """Tiny language model whose tokeniser has a start token, as those of the published models do."""
     folder = shutil.copytree(tiny_language, tmp_path_factory.mktemp("configs") / "language")
     words = hf.AutoTokenizer.from_pretrained(folder)
     words.bos_token = words.eos_token
@@ -46,7 +46,7 @@ def tiny_language(tiny_language, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def scenes(tmp_path) -> Path:
-    """tiny.yaml's data alone."""
+    """Configuration file with only the data of tiny.yaml."""
     data = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["data"]
     data["train"]["vqa"]["source"]["init_args"]["size"] = 24  # six images: an episode is about five
     (tmp_path / "data.yaml").write_text(yaml.safe_dump({"data": data | {"root": "nowhere"}}))
@@ -87,7 +87,7 @@ def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_visi
     assert main([str(word) for word in command]) == 0
     losses = [row["train/loss"] for row in history(run) if "train/loss" in row]
     assert len(losses) == 2
-    # Where training stops once validation is no better, the weights that were best are kept.
+    # With early stopping, the best weights are kept.
     assert Path(f"runs/{run}/checkpoints/best.ckpt").is_file() == ("EarlyStopping" in config.read_text())
     kept = checkpoint(run)["state_dict"]
     parts = {key.split(".")[1] for key in kept}
@@ -134,7 +134,7 @@ def test_frozens_encoder_gives_one_vector_and_learns():
 
 @pytest.fixture
 def photographs(tmp_path) -> Path:
-    """Flickr8k's layout, and the same in tars as CC3M's."""
+    """Folder with images in Flickr8k's layout, and the same images in tars in CC3M's layout."""
     folder = tmp_path / "photographs"
     (folder / "images").mkdir(parents=True)
     (folder / "annotations").mkdir()
@@ -166,7 +166,7 @@ def test_data_goes_with_any_model(name, photographs, monkeypatch, tmp_path, tiny
 
 @pytest.fixture
 def questions(photographs) -> Path:
-    """Flickr8k's captions beside questions in the layouts of DAQUAR and VQA v2, in one folder."""
+    """Folder with Flickr8k's captions, and questions in the layouts of DAQUAR and VQA v2."""
     root = photographs.parent
     photographs.rename(root / "flickr8k")
     names = {

@@ -1,4 +1,4 @@
-"""A change of structure moves no number of a tiny run (golden.py)."""
+"""Numbers of a tiny run are the same as before (golden.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import golden
 def test_no_number_of_a_tiny_run_has_moved(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
     monkeypatch.chdir(tmp_path)
     known = json.loads(golden.GOLDEN.read_text())
-    # Another processor rounds otherwise, and five steps of AdamW spread that.
+    # Other processors round differently, and five steps of AdamW amplify that.
     rel = 1e-6 if known.pop("machine") == golden.machine() else 1e-3
     found = golden.measure(tiny_language, tiny_vision)
     del found["machine"]

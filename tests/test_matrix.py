@@ -1,4 +1,4 @@
-"""The table of docs/language_models.md: whole, and checked by each run of the tests that it is made of."""
+"""The table of docs/language_models.md is complete, and tests fail if it differs from their outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of one's own, a file each outside the package: encoder, mapper, objective, fusion, source, module."""
+"""User-defined parts, each in a file outside the package: encoder, mapper, objective, fusion, source, module."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTS = {
     "fusion": ("--model.fusion", "own_fusion.GatedAdd", "--model.fusion.gate", 0.1),
     "module": ("--model", "own_module.Doubled", "--model.factor", 3),
 }
-"""Options that name a class, and one of its arguments."""
+"""Part → options that name its class and one of its arguments."""
 
 
 def test_each_is_one_short_file():
@@ -79,7 +79,7 @@ def test_a_source_that_gives_nothing_is_said_in_one_line(frozenvl, capfd):
 
 
 def test_a_module_decides_what_is_optimised(frozenvl):
-    """Its loss is a multiple, and so are SGD's steps from the same start."""
+    """The module multiplies the loss by a factor: the first logged loss is the same, the weights after SGD are not."""
     sgd = (
         "--model.optimizer",
         "torch.optim.SGD",

@@ -1,4 +1,4 @@
-"""Scores are known by their metrics: no list of their names stands where they are shown, searched or drawn."""
+"""No module lists the names of scores: tables, sweeps and plots get them from the metrics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "frozenvl"
 NAMES = re.compile(r"(?<!--)\b(CIDEr|Bleu_4|ROUGE_L|overall|strict|first_phrase|perplexity|bits_per_byte)\b")
 DEFINED = ("training/callbacks/perplexity.py", "training/module.py")
-"""The files that compute and describe the losses."""
+"""Files that compute and describe the losses."""
 
 
 def texts(file: Path) -> Iterator[str]:
-    """The strings of a module, its docstrings and the texts of f-strings among them; or all of another file."""
+    """Yields the strings of a Python module, with docstrings and f-strings, or the whole text of another file."""
     if file.suffix != ".py":
         yield file.read_text()
         return

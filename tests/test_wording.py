@@ -1,4 +1,4 @@
-"""How tasks are worded."""
+"""Templates and named wordings of tasks."""
 
 import pytest
 

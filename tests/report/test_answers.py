@@ -1,4 +1,4 @@
-"""Which answers a page shows of a run, with their prompts and pictures."""
+"""Galleries: the answers of a run that a page shows, with prompts and images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frozenvl.report.load import read_runs
 from frozenvl.util.errors import UserError
 
 
-def test_right_and_wrong_ones_of_the_largest_setting_with_pictures(tmp_path):
+def test_gallery_shows_right_and_wrong_answers_of_the_largest_setting(tmp_path):
     run = tmp_path / "a"
     for ways, inner_shots in ((2, 5), (5, 3), (5, 1)):
         folder = write_naming(run, ways, inner_shots, 40.0)
@@ -44,7 +44,7 @@ def test_the_seeing_view_is_shown_before_longer_prompts(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[3]", '[{"id": 1}]', '[{"id": 1, "prompt": [{}], "text": ""}]'])
-def test_a_bad_file_of_answers_is_said_in_one_line(tmp_path, content):
+def test_a_damaged_file_of_answers_is_one_error_line(tmp_path, content):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     (folder / "shown.json").write_text(content)
     with pytest.raises(UserError, match=r"shown.json: not ") as error:
@@ -58,7 +58,7 @@ def test_a_run_without_answers_has_no_gallery(tmp_path):
 
 
 def only_answer(folder, row: dict, record: dict | None = None):
-    """The one answer of an evaluation that shows a row; its prediction adds what the row leaves out."""
+    """Writes a row of shown.json and its prediction; returns the only answer of the gallery."""
     write_shown(folder, [row])
     if record:
         (folder / "predictions.jsonl").write_text(json.dumps(record) + "\n")
@@ -84,14 +84,14 @@ def test_a_prompt_is_cut_into_images_each_with_the_text_up_to_the_next(tmp_path)
     assert answer.references == (("cat", 9), ("kitten", 1))
 
 
-def test_half_right_is_right_and_what_cannot_be_judged_stands_last(tmp_path):
+def test_half_right_counts_as_right_and_unscored_answers_come_last(tmp_path):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     write_shown(folder, [shown(n, right, "x") for n, right in enumerate((None, 0.49, 0.5, 1.0))])
     gallery = gallery_of(read_runs([tmp_path / "a"])[0], "vqa_v2")
     assert [answer.right for answer in gallery.answers] == [0.5, 1.0, 0.49, None]
 
 
-def test_candidates_come_from_the_prediction_the_likeliest_first(tmp_path):
+def test_candidates_come_from_the_prediction_likeliest_first(tmp_path):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     record = {"id": "q/1", "text": "b", "candidates": [" a", " b", " c"], "values": [-3.0, -1.5, -9.0]}
     assert only_answer(folder, shown(1, 1.0, "b"), record).candidates == (
@@ -101,7 +101,7 @@ def test_candidates_come_from_the_prediction_the_likeliest_first(tmp_path):
     )
 
 
-def test_texts_that_were_said_once_are_not_among_the_most_frequent(tmp_path):
+def test_answers_given_once_are_not_among_the_most_frequent(tmp_path):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     write_shown(folder, [])
     said = ["once", *(text for text in "abcdefg" for _ in range(2)), "a"]
@@ -111,7 +111,7 @@ def test_texts_that_were_said_once_are_not_among_the_most_frequent(tmp_path):
     assert [text for text, _ in most_said] == list("abcde") and len(most_said) == FREQUENT
 
 
-def test_a_picture_is_written_anew_so_that_nothing_hidden_in_its_file_gets_out(tmp_path):
+def test_an_image_is_encoded_again_without_hidden_data(tmp_path):
     file = tmp_path / "curve.png"
     Image.new("RGB", (30, 20), "red").save(file)
     file.write_bytes(file.read_bytes() + b"secret")
@@ -125,7 +125,7 @@ def test_a_picture_is_written_anew_so_that_nothing_hidden_in_its_file_gets_out(t
     assert picture(tmp_path / "nowhere.png") is None
 
 
-def test_a_picture_from_outside_of_the_evaluation_is_not_shown(tmp_path):
+def test_an_image_outside_the_evaluation_folder_is_not_shown(tmp_path):
     folder = write_vqa(tmp_path / "a", 0, 30.0)
     Image.new("RGB", (9, 9)).save(tmp_path / "secret.jpg")
     outside = "../../../secret.jpg"

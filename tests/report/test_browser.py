@@ -1,4 +1,4 @@
-"""The page in a real browser: offline, whole, and as wide as the window."""
+"""The page in a real browser: it loads offline, has all images, and is as wide as the window."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_page_in_a_browser(report, browser, width, dark):
     assert light == dark and seen["axis"] == seen["ink"]
 
 
-def test_the_browser_would_complain(tmp_path, browser):
+def test_a_broken_page_makes_the_browser_complain(tmp_path, browser):
     page = tmp_path / "page.html"
     page.write_text('<body style="width: 900px"><img src="missing.png"><script>console.log(1)</script>')
     browser.open(page, 390)

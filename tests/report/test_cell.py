@@ -1,4 +1,4 @@
-"""One place of a table: a score with its interval, or the mean over seeds with its spread."""
+"""Cells of tables: a score with its interval, or the mean over seeds with its standard deviation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frozenvl.report.cell import Cell, cell_of
 from frozenvl.report.load import Result, read_runs
 
 
-def test_the_mean_has_an_interval_only_where_all_have():
+def test_a_mean_has_an_interval_only_if_all_seeds_have():
     assert str(Cell(mean=1.234, deviation=0.5, draws=2)) == "1.2 ± 0.5 (2 seeds)"
     assert str(cell_of([], "overall")) == "–"
 
@@ -21,9 +21,9 @@ def test_the_mean_has_an_interval_only_where_all_have():
     [
         (Cell(), "–"),
         (Cell(marks="*"), "–*"),
-        (Cell(mean=0.0), "0.0"),  # a score of nothing is a score
+        (Cell(mean=0.0), "0.0"),  # 0 is a score, not a missing one
         (Cell(3, 0.4, 0.37, 0.43), "0.400 [0.370, 0.430]"),
-        (Cell(mean=30.0, low=28.0), "30.0"),  # half an interval is none
+        (Cell(mean=30.0, low=28.0), "30.0"),  # an interval needs both ends
         (Cell(0, 1_234_567.0), "1,234,567"),
         (Cell(1, 33.0, 30.0, 36.0, 3.61, 3, "*†"), "33.0*† ± 3.6 (3 seeds) [30.0, 36.0]"),
     ],
@@ -52,7 +52,7 @@ def test_a_seed_without_an_interval_takes_it_from_the_mean(tmp_path):
     assert (cell.mean, cell.low, cell.high) == (32.0, None, None)
 
 
-def test_a_seed_whose_score_is_no_number_is_left_out(tmp_path):
+def test_a_seed_with_a_nan_score_is_left_out(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0)
     write_vqa(tmp_path / "a", 4, math.nan, seed=1)
     cell = cell_of(results(tmp_path / "a"), "overall")
@@ -60,7 +60,7 @@ def test_a_seed_whose_score_is_no_number_is_left_out(tmp_path):
     assert cell_of(results(tmp_path / "a"), "CIDEr") == Cell()
 
 
-def test_one_marked_seed_marks_the_mean(tmp_path):
+def test_a_mark_of_one_seed_marks_the_mean(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, partial=True)
     write_vqa(tmp_path / "a", 4, 34.0, seed=1, supervised_encoder="ImageNet")
     whole, *_ = marked = results(tmp_path / "a")

@@ -1,4 +1,4 @@
-"""What stands against comparing scores is said, and nothing else."""
+"""Differences of provenance that make scores not comparable are reported, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def found(*folders) -> tuple[list[str], list[str]]:
     return differences([result for run in read_runs(folders) for result in run.results])
 
 
-def test_models_views_and_seeds_are_what_is_compared(tmp_path):
+def test_models_views_and_seeds_may_differ(tmp_path):
     for run in ("a", "b"):
         for seed in (0, 1):
             for view in ("seeing", "text-only"):
@@ -23,7 +23,7 @@ def test_models_views_and_seeds_are_what_is_compared(tmp_path):
     assert found(tmp_path / "a", tmp_path / "b", tmp_path / "c") == ([], [])
 
 
-def test_wording_decoding_and_precision_are_named(tmp_path):
+def test_differences_in_wording_decoding_and_precision_are_reported(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "a", 4, 30.0)
     template = PROVENANCE["template"] | {"query": "{image}Q: {question} A:"}
@@ -45,7 +45,7 @@ def test_wording_decoding_and_precision_are_named(tmp_path):
     assert minor == ["versions.torch differs in vqa_v2: 2.14.1 in a, c; 2.9 in b"]
 
 
-def test_other_queries_are_named_and_other_seeds_stand_apart(tmp_path):
+def test_different_numbers_of_queries_are_reported_and_different_seeds_are_not(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, samples=100, partial=True)
     write_vqa(tmp_path / "b", 4, 30.0)
     write_vqa(tmp_path / "b", 4, 30.0, seed=1)
@@ -54,7 +54,7 @@ def test_other_queries_are_named_and_other_seeds_stand_apart(tmp_path):
     ]
 
 
-def test_hashes_are_told_in_words(tmp_path):
+def test_hashes_are_not_shown(tmp_path):
     hashes = {"a": "838a7861b0c44dd2", "b": "8300fd0f0a9ce911", "c": "8300fd0f0a9ce911"}
     for run, known in hashes.items():
         same = {
@@ -75,7 +75,7 @@ def test_hashes_are_told_in_words(tmp_path):
     ]
 
 
-def test_references_of_other_queries_are_not_told_twice(tmp_path):
+def test_references_of_different_queries_are_not_reported_as_well(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0, samples=100, provenance={"references": "838a7861b0c44dd2"})
     write_vqa(tmp_path / "b", 0, 30.0, provenance={"references": "8300fd0f0a9ce911"})
     assert found(tmp_path / "a", tmp_path / "b")[0] == [
@@ -83,7 +83,7 @@ def test_references_of_other_queries_are_not_told_twice(tmp_path):
     ]
 
 
-def test_a_run_of_different_weights_is_named(tmp_path):
+def test_a_run_with_scores_of_different_weights_is_reported(tmp_path):
     for seed, step in enumerate((500, 1500)):
         write_vqa(
             tmp_path / "a",
@@ -96,7 +96,7 @@ def test_a_run_of_different_weights_is_named(tmp_path):
     assert found(tmp_path / "a")[0] == ["the weights differ within a (of steps 500, 1,500) in vqa_v2"]
 
 
-def test_a_run_that_differs_in_itself(tmp_path):
+def test_a_run_whose_views_differ_is_reported(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0)
     write_vqa(tmp_path / "a", 4, 30.0, view="text-only", provenance={"precision": "fp32"})
     assert found(tmp_path / "a")[0] == [
@@ -104,7 +104,7 @@ def test_a_run_that_differs_in_itself(tmp_path):
     ]
 
 
-def test_long_values_are_cut_and_stay_in_a_line(tmp_path):
+def test_long_values_are_cut_and_stay_on_one_line(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, provenance={"ends": "x" * 100})
     write_vqa(tmp_path / "b", 4, 30.0, provenance={"ends": "at\nonce"})
     (line,) = found(tmp_path / "a", tmp_path / "b")[0]

@@ -1,4 +1,4 @@
-"""Predictions of two runs, compared on the queries that both answered."""
+"""Paired comparison of the predictions of two runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def in_tmp_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_differences_and_where_they_lie():
+def test_differences_and_the_queries_with_the_largest():
     result = compare(write_captions("a", WORSE), write_captions("b", BETTER))
     change = result.differences["CIDEr"]
     assert change.difference > 0 and change.low <= change.difference <= change.high
@@ -33,14 +33,14 @@ def test_a_run_does_not_differ_from_itself():
     assert all((d.difference, d.low, d.high) == (0, 0, 0) and d.p == 1 for d in result.differences.values())
 
 
-def test_a_provenance_that_differs_is_said():
+def test_a_different_provenance_is_a_warning():
     result = compare(
         write_captions("a", WORSE), write_captions("b", BETTER, decoding={"num_beams": 5}, model="another")
     )
     assert result.warnings == ["decoding differs: greedy and {'num_beams': 5}"]
 
 
-def test_provenances_are_told_in_words():
+def test_warnings_have_no_hashes():
     one = {
         "references": "838a7861b0c44dd2",
         "demonstrations": "rices",
@@ -58,14 +58,14 @@ def test_provenances_are_told_in_words():
     ]
 
 
-def test_an_unknown_provenance_is_said():
+def test_a_missing_provenance_is_a_warning():
     one, other = write_captions("a", WORSE), write_captions("b", BETTER)
     other.with_name("score.json").unlink()
     assert "no b/score.json" in compare(one, other).warnings[0]
 
 
 def answered(folder: str, rows: list[dict], protocol: str) -> Path:
-    """A predictions.jsonl of answers with the score.json beside it."""
+    """Writes a predictions.jsonl of answers with the score.json beside it; returns its path."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text(
@@ -79,7 +79,7 @@ def answered(folder: str, rows: list[dict], protocol: str) -> Path:
 
 
 @pytest.mark.parametrize("chosen", [False, True])
-def test_names_are_compared_by_their_own_rules(chosen):
+def test_names_are_scored_by_the_strict_and_the_lenient_rule(chosen):
     row = {"references": ["dax"], "ended": True} | ({"candidates": ["dax", "fep"]} if chosen else {})
     right, wrong = row | {"text": "dax"}, row | {"text": "fep" if chosen else "dax. It is red"}
     a, b = (
@@ -94,7 +94,7 @@ def test_names_are_compared_by_their_own_rules(chosen):
     assert chosen or result.differences["first_phrase"].difference == 0
 
 
-def test_soft_scores_are_what_is_compared():
+def test_soft_scores_are_compared_if_there_are_any():
     known = {"references": [], "scores": {"dog": 1.0, "puppy": 0.3}}
     a = answered("a", [known | {"text": "puppy"}], protocol="vqa")
     b = answered("b", [known | {"text": "dog"}], protocol="vqa")

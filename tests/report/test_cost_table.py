@@ -1,4 +1,4 @@
-"""Scores beside their cost: which scores, what was recorded, and what is drawn."""
+"""Table of costs: its score, the recorded costs, and the plot."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def test_the_metric_is_chosen(tmp_path):
         worth(runs, "BLEU")
 
 
-def test_without_captions_it_is_the_main_score(tmp_path):
+def test_the_default_metric_is_the_main_score_of_a_benchmark(tmp_path):
     write_score(tmp_path / "a", "perplexity", {"perplexity": 20.0})
     assert worth(read_runs([tmp_path / "a"])).metric == "perplexity"
-    write_vqa(tmp_path / "a", 0, 30.0)  # its name comes after that of perplexity
+    write_vqa(tmp_path / "a", 0, 30.0)  # it comes after perplexity in the order of names
     assert worth(read_runs([tmp_path / "a"])).metric == "overall"
     write_naming(tmp_path / "b", 2, 1, 40.0)
     assert worth(read_runs([tmp_path / "b"])).metric == "strict"
 
 
-def test_what_was_not_recorded_is_not_told(tmp_path, capsys):
+def test_a_run_without_records_has_no_cost_table(tmp_path, capsys):
     write_score(tmp_path / "a", "captions", {"CIDEr": 0.4})
     found = worth(read_runs([tmp_path / "a"]))
     assert not found.costs and not found.points
@@ -86,7 +86,7 @@ def test_points_are_labelled_on_a_log_axis(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"minutes": "long"}', "{"])
-def test_a_bad_file_of_costs_is_said_in_one_line(tmp_path, content):
+def test_a_damaged_file_of_costs_is_one_error_line(tmp_path, content):
     write_run(tmp_path / "a", 0.4)
     (tmp_path / "a" / "cost.json").write_text(content)
     with pytest.raises(UserError, match=r"cost\.json: not ") as error:
@@ -94,7 +94,7 @@ def test_a_bad_file_of_costs_is_said_in_one_line(tmp_path, content):
     assert "\n" not in str(error.value)
 
 
-def test_a_bad_configuration_is_said_in_one_line(tmp_path):
+def test_a_damaged_configuration_is_one_error_line(tmp_path):
     write_run(tmp_path / "a", 0.4)
     (tmp_path / "a" / "config.yaml").write_text("a: [\nb")
     with pytest.raises(UserError, match=r"config\.yaml: not a run's configuration") as error:

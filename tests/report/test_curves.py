@@ -1,4 +1,4 @@
-"""Which lines are drawn."""
+"""Lines and points of a report's plots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lines(panel: Panel) -> dict[str, list[tuple[float, float | None]]]:
     return {line.label: [(x, cell.mean) for x, cell in line.points] for line in panel.lines}
 
 
-def test_shots_with_the_point_of_none_on_every_line(tmp_path):
+def test_the_zero_shot_point_is_on_every_line(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     for mode, gain in (("fixed", 1), ("per_question", 2)):
         for shots in (1, 4):
@@ -73,7 +73,7 @@ def test_a_plot_for_each_number_of_ways(tmp_path):
     }
 
 
-def test_nothing_is_drawn_of_a_single_point(tmp_path):
+def test_a_single_point_has_no_plot(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0)
     write_score(tmp_path / "a", "captions", {"CIDEr": 0.3})
     assert drawn(tmp_path / "a") == []

@@ -1,4 +1,4 @@
-"""The style of plots: drawings that can stand in a page, intervals, and runs that look different."""
+"""Style of plots: SVG for a page, error bars, and different colours and markers for runs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_a_shift_is_in_points_whatever_the_scale():
     assert places[1] - places[0] == pytest.approx(6 / 72 * 144)
 
 
-def test_what_was_moved_still_sets_the_limits():
+def test_moved_points_do_not_change_the_limits():
     axes = Figure().subplots()
     draw_cells(axes, [100, 300], [Cell(mean=20.0), Cell(mean=70.0, low=60, high=90)], 4)
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     assert 50 < left < 100 and 300 < right < 350 and 10 < bottom < 20 and 90 < top < 100
 
 
-def test_the_drawing_is_an_element_that_needs_nothing_and_takes_the_ink(tmp_path):
+def test_svg_is_self_contained_and_takes_the_text_colour(tmp_path):
     hostile = "<img src=x onerror=alert(1)> $x$ & \"id='y'\""
     for run in ("plain", hostile):
         for shots, value in ((0, 30.0), (4, 33.0)):

@@ -1,4 +1,4 @@
-"""Markdown, LaTeX and CSV carry the numbers of the tables, and text as text."""
+"""Tables as Markdown, LaTeX and CSV, with special characters escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page: what stands in it, and that nothing of it comes to life or from elsewhere."""
+"""The HTML page: its content, escaped texts, and no scripts or links to other files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = "</p><script>alert(1)</script><img src=http://evil.example/x onerror=a
 
 
 class Parsed(HTMLParser):
-    """Tags with their attributes, and the text."""
+    """Parser that collects tags with their attributes, and the text."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def test_hostile_text_stays_text(tmp_path):
     assert parsed.text.count(HOSTILE) >= 8
 
 
-def test_everything_is_inside(tmp_path):
+def test_the_page_needs_no_other_files(tmp_path):
     folder = write_vqa(tmp_path / "a", 4, 30.0)
     write_vqa(tmp_path / "a", 0, 28.0)
     write_thumbnail(folder)
@@ -96,7 +96,7 @@ def test_everything_is_inside(tmp_path):
     assert policy and policy.startswith("default-src 'none'")
 
 
-def test_a_prompt_is_told_in_full_with_its_answer(tmp_path):
+def test_an_answer_has_its_full_prompt(tmp_path):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     write_thumbnail(folder)
     write_shown(folder, [shown(1, 1.0, "cat"), shown(2, 0.3, "")])
@@ -107,7 +107,7 @@ def test_a_prompt_is_told_in_full_with_its_answer(tmp_path):
     assert "→ cat" in text and "→ (nothing)" in text and "cat ×9 · kitten" in text
 
 
-def test_a_text_before_the_examples_is_none_of_them(tmp_path):
+def test_text_before_the_demonstrations_is_not_counted_as_one(tmp_path):
     folder = write_naming(tmp_path / "a", 2, 2, 40.0)
     write_thumbnail(folder)
     row = shown(1, 1.0, "dax", shots=4)
@@ -117,7 +117,7 @@ def test_a_text_before_the_examples_is_none_of_them(tmp_path):
     assert [image["alt"] for image in parsed.all("img")] == [f"image {n} of the prompt" for n in range(1, 6)]
 
 
-def test_candidates_are_told_likeliest_first(tmp_path):
+def test_candidates_are_shown_likeliest_first(tmp_path):
     folder = write_naming(tmp_path / "a", 2, 1, 40.0)
     write_thumbnail(folder)
     write_shown(folder, [shown(1, 1.0, "wug")])
@@ -126,7 +126,7 @@ def test_candidates_are_told_likeliest_first(tmp_path):
     assert "candidates and their scores: wug (-1.50) · fep (-3.25)" in rendered(tmp_path / "a").text
 
 
-def test_what_a_run_says_most_is_told_with_its_share(tmp_path):
+def test_most_frequent_answers_are_shown_with_their_share(tmp_path):
     folder = write_naming(tmp_path / "a", 5, 3, 40.0)
     write_shown(folder, [shown(1, 1.0, "dax")])
     said = ["dax"] * 3 + ["perpo"] * 2 + ["a cat"]
@@ -143,7 +143,7 @@ def test_captions_are_neither_right_nor_wrong(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["missing", "broken", "outside", "nul"])
-def test_images_that_are_none_are_said(tmp_path, kind):
+def test_unreadable_images_are_named(tmp_path, kind):
     folder = write_vqa(tmp_path / "a", 1, 30.0)
     (folder / "shown").mkdir()
     name = {"outside": "../../../secret.jpg", "nul": "shown/\0.jpg"}.get(kind, "shown/0.jpg")
@@ -155,7 +155,7 @@ def test_images_that_are_none_are_said(tmp_path, kind):
     assert parsed.all("img") == [] and parsed.text.count("image missing: ") == 2
 
 
-def test_provenances_and_differences_are_told(tmp_path):
+def test_provenance_and_differences_are_shown(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, seed=3)
     write_vqa(tmp_path / "b", 4, 30.0, seed=3, provenance={"precision": "fp32", "versions": {"torch": "1"}})
     text = " ".join(rendered(tmp_path / "a", tmp_path / "b").text.split())
@@ -166,7 +166,7 @@ def test_provenances_and_differences_are_told(tmp_path):
     assert "aSmolLM2-135M-Instruct · EfficientNet-Lite0, k = 4 · 1,500 steps · bf16" in text
 
 
-def test_no_shorthand_of_how_demonstrations_are_chosen(tmp_path):
+def test_rices_is_shown_as_most_similar(tmp_path):
     similar = {"shots": 4, "demonstrations": "rices"}
     folder = write_vqa(tmp_path / "a", 4, 30.0, setting=similar, provenance=similar)
     write_thumbnail(folder)

@@ -1,4 +1,4 @@
-"""Settings in words: what tells rows apart, what all have in common, and the order of both."""
+"""Labels of settings: varying keys, common keys, and their order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_settings_in_words():
     [
         ({"induction": False, "shots": 1}, "no induction, 1 shot"),
         ({"repeats": 0}, "0 repeats"),
-        ({"gallery": 5}, "gallery 5"),  # a number of something only where the name is a plural
+        ({"gallery": 5}, "gallery 5"),  # only plural names are counts
         ({"temperature": 0.5}, "temperature 0.5"),
         ({"evaluation": "vqa-2shot"}, "vqa-2shot"),
         ({"demonstrations": "per_question"}, "demonstrations per question"),
@@ -37,26 +37,26 @@ def test_known_keys_come_first_and_others_by_name():
     assert ordered({"zeal", "shots", "ways", "beams"}) == ["ways", "shots", "beams", "zeal"]
 
 
-def test_what_the_rest_of_a_setting_implies_is_left_out():
+def test_keys_implied_by_the_others_are_left_out():
     induced = [{"induction": text != "", "induction_text": text} for text in ("", "Please.")]
     assert without_implied(induced) == [{"induction": False}, {"induction": True}]
 
 
-def test_what_alone_tells_two_settings_apart_is_kept():
+def test_an_implied_key_is_kept_if_settings_differ_only_in_it():
     texts = [{"induction": True, "induction_text": text, "episodes": "2way"} for text in ("One.", "Two.")]
     assert without_implied(texts) == [
         {"induction": True, "induction_text": text} for text in ("One.", "Two.")
     ]
-    assert texts[0]["episodes"] == "2way"  # those that were given stay as they were
+    assert texts[0]["episodes"] == "2way"  # the arguments are not changed
 
 
-def test_what_all_settings_agree_in_is_said_once_but_never_the_number_of_shots():
+def test_common_keys_never_include_the_number_of_shots():
     few = {"ways": 2, "shots": 4, "seeds": "0"}
     assert shared([few, few | {"seeds": "1"}, {"shots": 4}]) == {"ways": 2}
     assert shared([few, few]) == {"ways": 2, "seeds": "0"}
 
 
-def test_rows_are_sorted_by_number_and_what_is_missing_comes_first():
+def test_settings_are_sorted_by_number_and_missing_values_come_first():
     settings = [{"shots": 16}, {"shots": 4}, {"ways": 2, "shots": 0}, {"shots": 4, "odd": "b"}, {}]
     assert sorted(settings, key=place) == [
         {}, {"shots": 4}, {"shots": 4, "odd": "b"}, {"shots": 16}, {"ways": 2, "shots": 0},

@@ -1,4 +1,4 @@
-"""What is read of the scores of runs."""
+"""Runs and scores as they are read from folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frozenvl.report.tables import benchmark_tables
 from frozenvl.util.errors import UserError
 
 
-def test_a_result_says_what_its_file_says(tmp_path):
+def test_a_result_has_the_content_of_its_file(tmp_path):
     write_vqa(tmp_path / "a", 4, 31.0, seed=2, view="text-only", partial=True, samples=100, unreadable=3)
     (run,) = read_runs([tmp_path / "a"])
     (result,) = run.results
@@ -56,7 +56,7 @@ def test_scores_of_the_same_setting_and_seed_are_told_apart(tmp_path):
 
 
 def drawn(run, name: str, value: float, seed: int, fingerprint: str = "", **setting: object):
-    """Two shots, in a folder of any name."""
+    """Writes a two-shot score of a seed to an evaluation of any name."""
     facts = {"shots": 2, "demonstrations": "per_question", "seed": seed} | setting
     return write_score(
         run, name, {"overall": value}, benchmark="x", setting=facts, fingerprint=fingerprint or name
@@ -64,7 +64,7 @@ def drawn(run, name: str, value: float, seed: int, fingerprint: str = "", **sett
 
 
 @pytest.mark.parametrize("later", ["x-2shot", "x-2shot-seed0"])
-def test_the_same_predictions_under_two_names_are_one(tmp_path, later):
+def test_of_two_evaluations_with_the_same_predictions_the_newer_counts(tmp_path, later):
     for name in ("x-2shot", "x-2shot-seed0"):
         drawn(tmp_path / "a", name, 30.0, 0, "same")
     os.utime(tmp_path / "a" / "evaluation" / later / "score.json", (2e9, 2e9))
@@ -73,7 +73,7 @@ def test_the_same_predictions_under_two_names_are_one(tmp_path, later):
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_unlike_seeds_never_share_a_row(tmp_path, same):
+def test_different_seeds_never_share_a_row(tmp_path, same):
     for seed in (0, 1):
         drawn(tmp_path / "a", f"x-2shot-seed{seed}", 10.0 + seed, seed, "0" if same and not seed else "")
     drawn(tmp_path / "a", "x-2shot", 10.0, 0, "0")
@@ -93,7 +93,7 @@ def test_unlike_seeds_never_share_a_row(tmp_path, same):
     assert all(len(seeds) <= 1 for seeds in rows_of_seeds)
 
 
-def test_seeds_that_all_have_are_one_row(tmp_path):
+def test_seeds_of_all_runs_share_a_row(tmp_path):
     for run, seeds in (("a", (0, 1, 2, 3)), ("b", (0, 1)), ("c", (1, 0, 4))):
         for seed in seeds:
             drawn(tmp_path / run, f"x-2shot-seed{seed}", float(seed), seed)
@@ -107,14 +107,14 @@ def test_seeds_that_all_have_are_one_row(tmp_path):
     assert not any("seeds" in result.setting for result in read_runs([tmp_path / "a"])[0].results)
 
 
-def test_the_most_similar_are_not_drawn_by_any_seed(tmp_path):
+def test_most_similar_demonstrations_have_no_seed(tmp_path):
     for run, seed in (("a", 0), ("b", 5)):
         drawn(tmp_path / run, "x-2shot", 30.0, seed, demonstrations="rices")
     (table,) = benchmark_tables(read_runs([tmp_path / "a", tmp_path / "b"]))
     assert len(table.rows) == 1 and table.common == "demonstrations most similar"
 
 
-def test_what_is_wanted_is_read(tmp_path):
+def test_only_wanted_benchmarks_and_views_are_read(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "a", 0, 25.0, view="text-only")
     write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
@@ -145,7 +145,7 @@ def test_runs_that_cannot_be_compared(tmp_path):
         read_runs([tmp_path / "nowhere"])
 
 
-def test_numbers_that_are_none(tmp_path):
+def test_nan_scores_are_kept(tmp_path):
     write_score(tmp_path / "a", "x", {"overall": 1.0, "rare": float("nan")})
     (result,) = read_runs([tmp_path / "a"])[0].results
     assert result.scores["overall"] == 1.0 and result.scores["rare"] != result.scores["rare"]

@@ -1,4 +1,4 @@
-"""The paper's numbers: those that were checked, where they belong, and no other."""
+"""The paper's numbers: only checked ones, each at its setting."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNCHECKED = [
 ]
 
 
-def test_nothing_unchecked_is_printed():
+def test_only_checked_numbers_are_published():
     rows = [
         (name, system, dict(zip(KEYS[protocol], setting, strict=True)), size)
         for (name, protocol, system, size), values in PUBLISHED.items()
@@ -42,7 +42,7 @@ def test_nothing_unchecked_is_printed():
     assert len(rows) == 30
 
 
-def test_numbers_stand_where_they_belong():
+def test_numbers_are_found_by_their_setting():
     frozen = ("Frozen", "7B")
     assert [published("vqa_v2", "vqa", {"shots": n})[frozen] for n in (0, 1, 4)] == [29.5, 35.7, 38.2]
     assert published("ok_vqa", "vqa", {"shots": 4, "demonstrations": "fixed", "induction": True}) == {
@@ -57,7 +57,7 @@ def test_numbers_stand_where_they_belong():
     assert published("fast_vqa", "fast_vqa", {"ways": 2, "inner_shots": 5, "repeats": 0}) == {frozen: 7.9}
 
 
-def test_other_settings_and_benchmarks_have_none():
+def test_other_settings_and_benchmarks_have_no_numbers():
     assert published("vqa_v2", "vqa", {"shots": 2}) == {}
     assert published("vqa_v2", "vqa", {}) == {}
     assert (

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone stand in one column, with the mean of what they reached."""
+"""Runs that differ only in their seed share a column with their mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.report.load import Run, read_runs
 from frozenvl.report.seeds import STUDENT, by_seed, over_seeds
 
 
-def test_runs_that_differ_in_their_seed_alone_are_one(tmp_path):
+def test_runs_that_differ_only_in_their_seed_share_a_column(tmp_path):
     """Student's interval of three values: mean ± 4.303 · s ÷ √3."""
     for seed, cider in enumerate((0.40, 0.42, 0.47)):
         write_run(
@@ -45,7 +45,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one(tmp_path):
         ({"seed_everything": 1, "init_from": "x.ckpt"}, False),
     ],
 )
-def test_what_may_differ(tmp_path, changes, together):
+def test_keys_that_may_differ_between_repetitions(tmp_path, changes, together):
     write_run(tmp_path / "a1", 0.4, seed=0)
     write_run(tmp_path / "a2", 0.5, seed=0, **changes)
     found = worth(read_runs([tmp_path / "a1", tmp_path / "a2"]))
@@ -53,7 +53,7 @@ def test_what_may_differ(tmp_path, changes, together):
     assert any("±" in note for note in found.notes) == together
 
 
-def test_groups_of_like_names_are_told_apart(tmp_path):
+def test_groups_with_the_same_label_are_named_by_their_runs(tmp_path):
     for number, k in enumerate((1, 1, 2, 2)):
         write_run(tmp_path / f"run{number}", 0.4, seed=number, model={"k": k})
     write_run(tmp_path / "other", 0.4)
@@ -62,7 +62,7 @@ def test_groups_of_like_names_are_told_apart(tmp_path):
 
 
 def run(label: str, **config: Any) -> Run:
-    """A run of which only the configuration matters."""
+    """Makes a run with a configuration and no scores."""
     return Run(label, Path(label), (), {}, config)
 
 
@@ -76,7 +76,7 @@ def run(label: str, **config: Any) -> Run:
         (["1", "2"], "1, 2"),
     ],
 )
-def test_a_column_is_called_what_the_names_of_its_runs_begin_with(labels, column):
+def test_a_column_is_named_by_the_common_beginning_of_its_runs(labels, column):
     runs = [run(label, seed_everything=seed, k=4) for seed, label in enumerate(labels)]
     (group,) = by_seed(runs)
     assert (group.label, group.runs) == (column, tuple(runs))
@@ -101,7 +101,7 @@ def test_runs_may_name_their_folders_and_configuration_files_differently():
 
 
 @pytest.mark.parametrize("freedom", range(1, len(STUDENT) + 1))
-def test_quantiles_are_students(freedom):
+def test_quantiles_are_those_of_students_t(freedom):
     """95 % of the density of Student's t lie within them: integrated by Simpson's rule."""
     points = np.linspace(0, STUDENT[freedom - 1], 20_001)
     density = (1 + points**2 / freedom) ** (-(freedom + 1) / 2)
@@ -126,7 +126,7 @@ def test_many_runs_have_the_interval_of_a_normal_distribution():
     assert cell.high == pytest.approx(0.5 + 1.96 * math.sqrt(8 / 31 / 32))
 
 
-def test_what_does_not_vary_and_what_only_one_run_has_is_left_as_it_is():
+def test_equal_values_and_single_values_stay_as_they_are():
     known = Cell(1, 30.0, 28.0, 32.0)
     assert over_seeds([Cell(), known, Cell()]) == known
     assert over_seeds([Cell(0, 4321.0), Cell(0, 4321.0)]) == Cell(0, 4321.0)

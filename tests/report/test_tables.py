@@ -1,4 +1,4 @@
-"""Numbers in, numbers out: means, spreads, intervals, baselines, the paper's rows, and what is said below."""
+"""Tables of scores: means, standard deviations, intervals, baselines, the paper's numbers, and notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def tables(*folders) -> list[Table]:
 
 
 def grid(table: Table) -> dict[tuple[str, str], dict[str, str]]:
-    """(setting, score) → column → cell."""
+    """Returns (setting, score) → column → cell."""
     return {
         (row.label, row.score): {str(column): str(row.cells[column]) for column in row.cells}
         for row in table.rows
@@ -44,7 +44,7 @@ def test_one_seed_has_no_spread(tmp_path):
     assert not any("±" in note for note in table.notes)
 
 
-def test_what_is_missing_is_a_dash(tmp_path):
+def test_missing_scores_are_dashes(tmp_path):
     write_vqa(tmp_path / "a", 4, 30.0, intervals={})
     write_vqa(tmp_path / "a", 2, 30.0, intervals={"overall": [float("nan"), 31.0]})
     write_vqa(tmp_path / "a", 0, float("nan"))
@@ -56,7 +56,7 @@ def test_what_is_missing_is_a_dash(tmp_path):
     assert cells["1 shot", "overall"] | {"a": "–"} == cells["1 shot", "overall"]
 
 
-def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
+def test_columns_are_runs_by_view_then_baselines_then_the_paper(tmp_path):
     for view, value in (("text-only", 20.0), ("seeing", 30.0), ("test-blind", 25.0)):
         write_vqa(tmp_path / "b", 0, value, view=view)
     write_vqa(
@@ -90,7 +90,7 @@ def test_runs_and_what_they_saw_then_baselines_then_the_paper(tmp_path):
     assert any("whole published benchmark" in note for note in table.notes)
 
 
-def test_naming_both_rules_with_the_encoder_told(tmp_path):
+def test_naming_has_both_rules_and_the_mark_of_a_supervised_encoder(tmp_path):
     for inner_shots in (1, 3):
         for induction in (False, True):
             write_naming(
@@ -114,7 +114,7 @@ def test_naming_both_rules_with_the_encoder_told(tmp_path):
     assert "† the encoder was trained with labels on the benchmark's classes: ImageNet" in table.notes
 
 
-def test_captions_in_shares_a_part_marked(tmp_path):
+def test_partial_scores_are_marked(tmp_path):
     scores = {"CIDEr": 0.3939, "Bleu_4": 0.1565, "Bleu_1": 0.5, "ROUGE_L": 0.4254}
     write_score(tmp_path / "a", "coco", scores, 0.02, partial=True, samples=100, unreadable=2)
     write_score(tmp_path / "b", "coco", scores, 0.02)
@@ -129,26 +129,28 @@ def test_captions_in_shares_a_part_marked(tmp_path):
     )
 
 
-def test_chosen_answers_stand_beside_no_generated_ones_of_the_paper(tmp_path):
+def test_chosen_answers_are_not_compared_with_the_papers_generated_ones(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0, provenance={"chosen_by": "likelihood, sum"})
     (table,) = tables(tmp_path / "a")
     assert not any(column.kind == "paper" for column in table.columns)
 
 
-def test_what_was_chosen_has_one_rule_only(tmp_path):
+def test_chosen_answers_have_only_the_strict_rule(tmp_path):
     write_naming(tmp_path / "a", 2, 1, 40.0, provenance={"chosen_by": "likelihood, sum"})
     write_naming(tmp_path / "b", 2, 1, 40.0)
     assert [row.score for row in tables(tmp_path / "a")[0].rows] == ["strict"]
     assert [row.score for row in tables(tmp_path / "b")[0].rows] == ["strict", "first_phrase"]
 
 
-def test_a_part_stands_beside_baselines_of_all_and_it_is_said(tmp_path):
+def test_a_note_says_that_baselines_of_partial_scores_are_on_all_queries(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0, partial=True, baselines={"most_frequent": 23.1, "chance": 2.0})
     (table,) = tables(tmp_path / "a")
-    assert table.notes[0] == "* scored on a part of the queries; chance and most frequent answer: on all queries"
+    assert (
+        table.notes[0] == "* scored on a part of the queries; chance and most frequent answer: on all queries"
+    )
 
 
-def test_baselines_that_differ_are_said(tmp_path):
+def test_a_note_says_that_baselines_differ(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "b", 0, 30.0, baselines={"most_frequent": 25.0})
     (table,) = tables(tmp_path / "a", tmp_path / "b")
@@ -156,7 +158,7 @@ def test_baselines_that_differ_are_said(tmp_path):
     assert "most frequent answer differs among the runs; the first run's is shown" in table.notes
 
 
-def test_rows_go_by_number(tmp_path):
+def test_rows_are_sorted_by_number(tmp_path):
     for shots in (16, 2, 0, 4):
         write_vqa(tmp_path / "a", shots, 30.0)
     write_vqa(tmp_path / "a", 8, 30.0, setting={"shots": 8, "induction": False, "demonstrations": "fixed"})
@@ -170,7 +172,7 @@ def test_rows_go_by_number(tmp_path):
     ]
 
 
-def test_a_metric_of_ones_own_says_how_it_is_shown(tmp_path):
+def test_a_user_defined_metric_sets_its_digits_and_whether_it_is_shown(tmp_path):
     own = (
         Metric("rank", digits=2, better="lower", main=True),
         Metric("odd", shown=False),

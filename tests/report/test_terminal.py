@@ -1,4 +1,4 @@
-"""Scores and costs of runs side by side, as they are printed."""
+"""Printed tables of scores and costs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from frozenvl.report.terminal import FEW, print_cost, print_runs, print_scores
 
 @pytest.fixture(autouse=True)
 def wide_terminal(monkeypatch):
-    """Wide enough that no table is turned over."""
+    """Makes the terminal so wide that no table is printed transposed."""
     monkeypatch.setenv("COLUMNS", "200")
 
 
-def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
+def test_the_command_does_not_compare_different_seeds(tmp_path, capsys):
     for run, seed in (("a", 0), ("b", 1)):
         facts = {"shots": 2, "seed": seed}
         write_score(tmp_path / run, "x-2shot", {"overall": 30.0 + seed}, benchmark="x", setting=facts)
@@ -33,7 +33,7 @@ def test_the_command_puts_no_unlike_seeds_side_by_side(tmp_path, capsys):
     ]
 
 
-def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
+def test_the_command_compares_a_blind_run_with_a_seeing_one(tmp_path, capsys):
     write_vqa(tmp_path / "a", 4, 30.0)
     write_vqa(tmp_path / "b", 4, 31.0, provenance={"blind": True})
     assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
@@ -42,7 +42,7 @@ def test_the_command_puts_a_blind_run_beside_a_seeing_one(tmp_path, capsys):
 
 
 def row_of(printed: str, name: str) -> list[str]:
-    """The cells of the one printed row of this name."""
+    """Returns the cells of the printed row of a name."""
     rows = [
         [cell.strip() for cell in line.replace("┃", "│").strip("│").split("│")]
         for line in printed.splitlines()
@@ -65,17 +65,17 @@ def test_scores_that_tables_leave_out_are_printed_on_request(tmp_path, capsys):
     assert row_of(capsys.readouterr().out, "vqa_v2 answer_type/number, 4 shots") == ["15.0 [12.0, 18.0]", "–"]
 
 
-def test_a_run_without_a_score_has_a_dash_beside_those_that_have_it(tmp_path, capsys):
+def test_a_run_without_a_score_has_a_dash(tmp_path, capsys):
     write_score(tmp_path / "a", "captions", {"CIDEr": 0.4}, partial=True)
     write_score(tmp_path / "b", "perplexity", {"perplexity": 20.0}, half=None)
     print_scores([tmp_path / "a", tmp_path / "b"])
     printed = capsys.readouterr().out
     assert row_of(printed, "captions CIDEr") == ["0.400* [-2.600, 3.400]", "–"]
-    assert row_of(printed, "perplexity") == ["–", "20.00"]  # its name says it once
+    assert row_of(printed, "perplexity") == ["–", "20.00"]  # not "perplexity perplexity"
     assert "* scored on a part of the queries" in printed
 
 
-def test_draws_of_demonstrations_are_one_row_and_views_stand_side_by_side(tmp_path, capsys):
+def test_seeds_are_averaged_in_one_row_and_views_are_columns(tmp_path, capsys):
     for seed in (0, 1):
         for view, loss in (("seeing", 0), ("test-blind", 9)):
             write_vqa(tmp_path / "a", 4, 30.0 + 2 * seed - loss, seed, view=view)

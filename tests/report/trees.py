@@ -1,4 +1,4 @@
-"""Folders of runs as evaluations leave them, written by hand."""
+"""Writes folders of runs like those that evaluations leave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFERENCES = {
     "2": ["two red birds", "birds"],
     "3": ["a cat sits", "cat"],
 }
-"""Of the captions that `write_captions` writes."""
+"""Image id → reference captions of `write_captions`."""
 WORSE = {"1": "a dog runs", "2": "a dog", "3": "a dog"}
 BETTER = {"1": "a dog runs", "2": "two red birds", "3": "a cat"}
 
@@ -95,7 +95,7 @@ def write_shown(evaluation: Path, rows: list[dict[str, Any]]) -> None:
 def shown(
     number: int, right: float | None, text: str, shots: int = 1, image: str = "shown/0.jpg"
 ) -> dict[str, Any]:
-    """An answer with its prompt."""
+    """Returns a row of shown.json: an answer with its prompt."""
     prompt: list[dict[str, str]] = []
     for shot in range(shots):
         prompt += [{"image": image}, {"text": f"Question: how many dogs are there? Answer: {shot + 1}\n"}]
@@ -118,7 +118,7 @@ def write_thumbnail(evaluation: Path, number: int = 0, size: tuple[int, int] = (
 def write_captions(
     folder: str, texts: dict[str, str], score: dict | None = None, **provenance: object
 ) -> Path:
-    """A predictions.jsonl of captions with the score.json beside it."""
+    """Writes a predictions.jsonl of captions with the score.json beside it; returns its path."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
     rows = [
@@ -134,7 +134,7 @@ def write_captions(
 def write_run(
     run: Path, cider: float, parameters: int = 1000, seed: int | None = None, **config: Any
 ) -> None:
-    """A captioning run with what its fit took; its configuration only where it has a seed."""
+    """Writes a captioning run with its costs, and with its configuration if it has a seed."""
     write_score(run, "captions", {"CIDEr": cider}, half=0.03)
     write_score(run, "perplexity", {"perplexity": 20.0 - cider, "loss": 2.9}, half=None)
     took = {"trained_parameters": parameters, "pairs": 64_000, "pairs_per_second": 51.26, "minutes": 20.85}
@@ -150,5 +150,5 @@ def write_run(
 
 
 def cells(table: Table) -> dict[str, dict[str, str]]:
-    """Score → column → cell, as they are written."""
+    """Returns score → column → text of the cell."""
     return {row.score: {str(column): str(cell) for column, cell in row.cells.items()} for row in table.rows}

@@ -1,4 +1,4 @@
-"""In place of `frozenvl fit` and `validate`: leaves the same files, in a moment; and a worker that calls it.
+"""Fake `frozenvl fit` and `validate` that leave the same files in a moment, and a worker that calls them.
 
 python fake.py fit --config=… --model.k=2 --name=sweep/k2-seed0 …      one command
 python fake.py worker SPEC                                              a worker whose runs call this file
@@ -22,9 +22,10 @@ def options(arguments: list[str]) -> dict[str, str]:
 
 
 def fit(given: dict[str, str]) -> None:
-    """Five steps of `fake.seconds` each, a checkpoint after each; fails where `fake.fail` says so.
+    """Runs five steps of `fake.seconds` each and saves a checkpoint after each.
 
-    That of the run `fake.kill` is killed in its second step, as long as fewer than `fake.kills` were saved before.
+    The run `fake.fail` fails. The run `fake.kill` is killed in the second step of an attempt, as long as the attempt
+    starts from a step below `fake.kills`.
     """
     folder = Path("runs") / given["name"]
     start = json.loads(Path(given["ckpt_path"]).read_text()) if "ckpt_path" in given else 0

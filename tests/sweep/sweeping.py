@@ -1,4 +1,4 @@
-"""Sweeps of runs that take a moment, in an empty folder."""
+"""Sweeps of fake runs that take a moment, in the current folder."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SPEC = {
 
 
 class Sweep:
-    """A specification, and workers of it in processes of their own."""
+    """A specification, and its workers in processes of their own."""
 
     def __init__(self) -> None:
         self.started: list[subprocess.Popen] = []
         Path("base.yaml").write_text("model: {k: 4}\n")
 
     def write(self, **changes: Any) -> Path:
-        """SPEC with changes; None leaves a key out."""
+        """Writes `SPEC` with changes to sweep.yaml; a value of None leaves a key out."""
         content = {key: value for key, value in (SPEC | changes).items() if value is not None}
         Path("sweep.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         return Path("sweep.yaml")
@@ -43,20 +43,20 @@ class Sweep:
         return self.started[-1]
 
     def work(self, workers: int = 1, *flags: str) -> str:
-        """What workers side by side say, to their end."""
-        begun = [self.start(*flags) for _ in range(workers)]
-        said = "".join(worker.communicate(timeout=60)[0] for worker in begun)
-        assert [worker.returncode for worker in begun] == [0] * workers, said
-        return said
+        """Runs workers at the same time until they end; returns their output."""
+        started = [self.start(*flags) for _ in range(workers)]
+        output = "".join(worker.communicate(timeout=60)[0] for worker in started)
+        assert [worker.returncode for worker in started] == [0] * workers, output
+        return output
 
     def calls(self, key: str = "run") -> list[dict[str, Any]]:
-        """What the runs' commands noted that has a key."""
+        """Returns the lines with a key that the fake commands have noted."""
         file = Path("calls.jsonl")
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         return [line for line in lines if key in line]
 
     def told(self) -> list[tuple[str, float | None]]:
-        """The states and values of Optuna's trials."""
+        """Returns the states and values of Optuna's trials."""
         from frozenvl.sweep.spec import read_spec
         from frozenvl.sweep.study import SweepStudy
 
@@ -64,7 +64,7 @@ class Sweep:
         return [(trial.state.name, trial.value) for trial in SweepStudy(spec, spec.folder).study.trials]
 
     def began(self) -> list[str]:
-        """The run of each fit that was begun, in the order of names."""
+        """Returns the run of each fit that was started, sorted by name."""
         return sorted(call["run"] for call in self.calls("start"))
 
 

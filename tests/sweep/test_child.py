@@ -1,4 +1,4 @@
-"""Commands end with the process that started them."""
+"""Commands that end when the process that started them dies."""
 
 from __future__ import annotations
 

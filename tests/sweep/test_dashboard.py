@@ -1,4 +1,4 @@
-"""The table of a sweep that is under way."""
+"""Live table of a running sweep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def state(k, seed, state, value=None, cost=None, seconds=0.0):
     run = SweepRun(Point("", {"model.k": k}), seed)
     folder = Path("runs/try") / run.name
     folder.mkdir(parents=True)
-    os.utime(folder, (0, 0))  # those of one state in the order that they are given
+    os.utime(folder, (0, 0))  # equal times keep the given order
     return RunState(run, folder, state, "node7", 40, value, cost or {}, seconds)
 
 
@@ -29,7 +29,7 @@ def drawn(spec, states) -> str:
     return console.export_text()
 
 
-def test_what_is_under_way_comes_first_with_what_it_does(sweep):
+def test_running_runs_come_first_with_their_activity(sweep):
     spec = read_spec(sweep.write(seeds=[0, 1, 2]))
     states = [
         state(1, 0, "done", 0.25, DONE, 240.0),
@@ -43,11 +43,11 @@ def test_what_is_under_way_comes_first_with_what_it_does(sweep):
     assert "k1-seed1" in rows[0] and "scoring on node7" in rows[0]
     assert "k2-seed1" in rows[1] and "fitting on node7" in rows[1] and "40" in rows[1]
     assert "failed" in rows[2] and "0.25" in rows[3] + rows[4] and "12.3" in rows[3] and "4.0" in rows[3]
-    # Four runs of four minutes are left, of which three minutes are done, by two workers.
+    # Four runs of four minutes each are left, of which three minutes are done: 13 minutes for two workers.
     assert "try: 2 of 6 done, 2 running, 1 failed, about 6 minutes left" in " ".join(text.split())
 
 
-def test_of_many_runs_the_last_are_shown(sweep):
+def test_of_many_runs_the_latest_are_shown(sweep):
     spec = read_spec(sweep.write(seeds=list(range(40))))
     text = drawn(spec, [state(1, seed, "done", 0.1, DONE) for seed in range(39)] + [state(1, 39, "running")])
     rows = [line for line in text.splitlines() if "-seed" in line]

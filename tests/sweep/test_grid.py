@@ -1,4 +1,4 @@
-"""What points are called, and what `frozenvl fit` is told of them."""
+"""Names and labels of points, and the grid of values."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_a_plain_point_is_named_by_its_values(values, name, label):
         ({"x" * 90: "y" * 90}, {"x" * 90: "y" * 91}),
     ],
 )
-def test_points_that_are_not_the_same_never_share_a_folder(pair):
+def test_different_points_never_share_a_folder(pair):
     one, other = (Point("", values) for values in pair)
     assert one.name != other.name and one.key != other.key
 
 
-def test_classes_are_told_by_their_names():
+def test_classes_are_shown_by_their_names():
     point = Point(
         "", {MAPPER: {"class_path": "frozenvl.model.mappers.Transformer", "init_args": {"layers": 2}}}
     )

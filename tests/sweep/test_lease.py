@@ -1,4 +1,4 @@
-"""Who has a run."""
+"""Leases: one worker has a run, and another takes it over if that one is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(folder, number, **content):
     return file
 
 
-def test_one_of_many_gets_a_run(tmp_path):
+def test_one_of_many_threads_gets_a_run(tmp_path):
     for number in range(1, 6):
         with ThreadPoolExecutor(8) as pool:
             (lease,) = [lease for lease in pool.map(lambda _: claim(tmp_path), range(16)) if lease]
@@ -30,8 +30,8 @@ def test_one_of_many_gets_a_run(tmp_path):
         lease.end("interrupted")
 
 
-def test_a_beat_that_fails_is_made_up_for_by_the_next(tmp_path, monkeypatch):
-    """As where a network disk is away for a moment."""
+def test_a_lease_survives_a_failed_heartbeat(tmp_path, monkeypatch):
+    """Touching the file fails once, as when a network disk is away for a moment."""
     lease, tried = claim(tmp_path, beat=0.01), []
 
     def utime(path, times=None, real=os.utime):
@@ -51,7 +51,7 @@ def _race(folder, start, won):
     won.put(claim(folder) is not None)
 
 
-def test_one_of_many_processes_takes_over_what_was_left(tmp_path):
+def test_one_of_many_processes_takes_over_the_run_of_a_dead_one(tmp_path):
     write(tmp_path, 1, host=this_host(), pid=dead_process())
     context = multiprocessing.get_context("fork")
     start, won = context.Barrier(6), context.Queue()
@@ -61,7 +61,7 @@ def test_one_of_many_processes_takes_over_what_was_left(tmp_path):
     results = [won.get(timeout=30) for _ in racers]
     for racer in racers:
         racer.join()
-    # The winner's process may have ended by the time that the slowest looked: then its attempt was taken over in turn.
+    # The winner may have exited before the slowest process looked, which then takes over the winner's attempt.
     assert sum(results) == last_attempt(tmp_path)[0] - 1 >= 1
 
 
@@ -71,7 +71,7 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_another_machines_run_is_left_alone_until_it_falls_silent(tmp_path):
+def test_another_machines_run_is_taken_over_once_its_heartbeat_is_old(tmp_path):
     file = write(tmp_path, 1)
     assert claim(tmp_path, stale=60) is None
     os.utime(file, (time.time() - 61,) * 2)
@@ -79,7 +79,7 @@ def test_another_machines_run_is_left_alone_until_it_falls_silent(tmp_path):
     assert lease is not None and lease.number == 2
 
 
-def test_the_clock_is_that_of_the_files(tmp_path, monkeypatch):
+def test_ages_are_measured_by_the_file_systems_clock(tmp_path, monkeypatch):
     """A machine whose clock is an hour ahead takes nothing over."""
     write(tmp_path, 1)
     late = time.time() + 3600
@@ -87,7 +87,7 @@ def test_the_clock_is_that_of_the_files(tmp_path, monkeypatch):
     assert claim(tmp_path, stale=60) is None
 
 
-def test_a_dead_process_of_this_machine_is_known_at_once(tmp_path):
+def test_a_dead_process_of_this_machine_is_noticed_at_once(tmp_path):
     write(tmp_path, 1, host=this_host(), pid=dead_process())
     assert claim(tmp_path) is not None
 
@@ -102,7 +102,7 @@ def test_a_lease_is_kept_alive_and_ends(tmp_path):
     assert last_attempt(tmp_path) == (1, {"host": this_host(), "pid": os.getpid(), "ended": "done"})
 
 
-def test_who_was_silent_for_too_long_learns_that_it_lost(tmp_path):
+def test_a_worker_learns_that_its_run_was_taken_over(tmp_path):
     lease = claim(tmp_path, beat=0.02)
     assert lease is not None
     with lease:
@@ -112,6 +112,6 @@ def test_who_was_silent_for_too_long_learns_that_it_lost(tmp_path):
     assert "ended" not in json.loads(lease.path.read_text()), "the run is another's"
 
 
-def test_a_file_that_is_being_written_belongs_to_somebody(tmp_path):
+def test_an_attempt_file_without_content_counts_as_taken(tmp_path):
     write(tmp_path, 1).write_text("")
     assert claim(tmp_path) is None

@@ -1,4 +1,4 @@
-"""What is drawn of a sweep."""
+"""Plots of a sweep."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_axis_is_the_key_that_all_arms_vary():
     write_sweep({"same": ks(0.1, 0.2, 0.3), "equal": equal})
     results = read_results(Path("runs/try"))
     assert axes_of(results) == ["model.k"]
-    # The width goes along with k: it makes no lines of its own.
+    # k determines the width, so the width does not split the line.
     assert {label: len(line) for label, line in lines_of(results, "model.k").items()} == {
         "same": 3,
         "equal": 3,
@@ -42,7 +42,7 @@ def axis(results, name):
     return plot.draw().axes[0]
 
 
-def test_powers_of_two_stand_equally_far_apart_with_single_runs_beside_their_mean():
+def test_powers_of_two_have_a_log_axis_with_single_runs_and_means():
     write_sweep({"": ks(0.2, 0.5, 0.4, 0.6)})
     drawn = axis(read_results(Path("runs/try")), "metric")
     assert drawn.get_xscale() == "log" and list(drawn.get_xticks()) == [1, 2, 4, 8]
@@ -50,7 +50,7 @@ def test_powers_of_two_stand_equally_far_apart_with_single_runs_beside_their_mea
     assert len(singles.get_xdata()) == 12 and list(means.get_ydata()) == pytest.approx([0.3, 0.6, 0.5, 0.7])
 
 
-def test_words_have_an_axis_too():
+def test_texts_have_an_axis_too():
     points = {(("model.mapper", f"frozenvl.model.mappers.{name}"),): 0.1 for name in ("Linear", "MLP")}
     write_sweep({"frozen": points, "trained": points})
     drawn = axis(read_results(Path("runs/try")), "metric")
@@ -76,7 +76,7 @@ def test_a_search_is_drawn_against_each_of_its_keys_the_best_first():
     assert sorted(axis(results, "metric-k").get_lines()[0].get_xdata()) == [3, 4, 5]
 
 
-def test_curves_show_the_metric_where_it_was_followed():
+def test_curves_show_the_metric_if_it_was_logged_repeatedly():
     write_sweep({"": ks(0.2, 0.5)})
     assert curve_of(read_results(Path("runs/try"))) == "train/loss"
     for file in Path("runs/try").glob("*/history.jsonl"):

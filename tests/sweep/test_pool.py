@@ -1,4 +1,4 @@
-"""Workers side by side."""
+"""Worker processes on one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frozenvl.sweep.pool import threads_each
 
 
 @pytest.mark.parametrize(("jobs", "each"), [(1, 6), (2, 3), (4, 1), (9, 1)])
-def test_runs_side_by_side_divide_the_cores(monkeypatch, jobs, each):
+def test_workers_share_the_cores(monkeypatch, jobs, each):
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
     assert threads_each(jobs) == each

@@ -1,4 +1,4 @@
-"""What is checked before anything of a sweep runs, against the command's own parser."""
+"""Checks before a sweep runs, with the parser of the real command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse():
 
 @pytest.fixture
 def open_(sweep, parse):
-    """Writes a specification of a real configuration, and opens it."""
+    """Function that writes a specification of a real configuration, and opens it."""
     shutil.copy(CONFIG, "base.yaml")
     return lambda options=None, **changes: open_sweep(
         read_spec(sweep.write(**changes)), options or {}, lambda: parse
@@ -56,18 +56,18 @@ def refused(open_, options=None, **changes) -> str:
         ({"set": {"trainer.callbacks": []}}, "config keeps no last checkpoint"),
     ],
 )
-def test_what_could_not_work_is_one_line(open_, changes, said):
+def test_a_setting_that_cannot_work_is_one_error_line(open_, changes, said):
     assert said in refused(open_, **changes)
 
 
-def test_a_base_that_is_no_yaml_is_one_line(sweep, parse):
+def test_a_base_configuration_that_is_not_yaml_is_one_error_line(sweep, parse):
     spec = read_spec(sweep.write())
     Path("base.yaml").write_text("model: {k: [")
     with pytest.raises(UserError, match=r"^config base.yaml: not YAML \(.*\)$"):
         open_sweep(spec, {}, lambda: parse)
 
 
-def test_of_two_that_begin_in_one_folder_at_once_one_is_refused(open_, sweep, parse):
+def test_of_two_sweeps_that_start_in_one_folder_at_once_one_is_refused(open_, sweep, parse):
     open_()
     record = Path("runs/try/sweep.yaml")
     record.unlink()
@@ -83,12 +83,12 @@ def test_of_two_that_begin_in_one_folder_at_once_one_is_refused(open_, sweep, pa
 
 
 @pytest.mark.parametrize("key", ["model.k", "model.schedule", "trainer.max_steps"])
-def test_the_machine_sets_nothing_that_the_sweep_sets(open_, key):
+def test_options_of_the_machine_cannot_set_keys_of_the_sweep(open_, key):
     said = refused(open_, {key: "1"}, set={"model.schedule": "cosine"}, budget={"steps": 3})
     assert f"--set {key}: the sweep itself sets it" in said
 
 
-def test_keys_of_this_machine_are_checked_too(open_):
+def test_options_of_the_machine_are_checked_too(open_):
     assert "data.rot is not in the configuration; did you mean data.root?" in refused(
         open_, {"data.rot": "x"}
     )
@@ -103,7 +103,7 @@ def test_classes_and_their_own_options_may_vary(open_):
     assert open_(grid=None, points=points) == 8, "the batch size of the base"
 
 
-def test_only_what_is_new_is_parsed(open_, parse, sweep):
+def test_only_new_points_are_parsed(open_, parse, sweep):
     open_()
 
     def none():
@@ -135,7 +135,7 @@ def test_another_sweep_in_the_same_folder_is_refused(open_, changes, said):
     )
 
 
-def test_another_base_is_another_sweep(open_):
+def test_a_changed_base_configuration_is_refused(open_):
     open_()
     content = yaml.safe_load(Path("base.yaml").read_text())
     content["model"]["optimizer"]["init_args"]["lr"] = 0.5
@@ -147,7 +147,7 @@ def test_another_base_is_another_sweep(open_):
         open_sweep(read, {}, lambda: pytest.fail("refused before"))
 
 
-def test_a_base_that_only_looks_otherwise_is_the_same(open_):
+def test_a_reformatted_base_configuration_is_accepted(open_):
     open_()
     Path("base.yaml").write_text(
         "# a remark\n" + yaml.safe_dump(yaml.safe_load(Path("base.yaml").read_text()))
@@ -155,7 +155,7 @@ def test_a_base_that_only_looks_otherwise_is_the_same(open_):
     open_()
 
 
-def test_values_seeds_and_arms_may_come_and_go(open_):
+def test_values_seeds_and_arms_may_be_added_and_removed(open_):
     one, two = {"one": {}}, {"two": {"set": {"model.schedule": "linear"}}}
     open_(arms=one)
     open_(arms=one | two, grid={"model.k": [1, 9]}, seeds=[0, 1, 2])
@@ -163,7 +163,7 @@ def test_values_seeds_and_arms_may_come_and_go(open_):
     assert read_record(Path("runs/try"))["spec"]["metric"] == "val/loss"
 
 
-def test_a_search_may_grow_and_nothing_else(open_):
+def test_a_search_may_get_more_trials_but_no_other_range(open_):
     search = {"grid": None, "search": {"model.k": {"low": 1, "high": 4}}, "seeds": [0]}
     open_(**search, trials=2)
     open_(**search, trials=9)
@@ -172,12 +172,12 @@ def test_a_search_may_grow_and_nothing_else(open_):
         open_(**wider, trials=9)
 
 
-def test_a_runs_folder_is_no_sweeps(open_):
+def test_the_folder_of_a_run_is_refused(open_):
     Path("runs/try/checkpoints").mkdir(parents=True)
     assert "runs/try: holds a run, not a sweep; give the sweep another name" in refused(open_)
 
 
-def test_a_damaged_record(open_):
+def test_a_damaged_record_is_refused(open_):
     open_()
     Path("runs/try/sweep.yaml").write_text("[")
     with pytest.raises(UserError, match=r"runs/try/sweep\.yaml: not a sweep's record"):

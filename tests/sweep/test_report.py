@@ -29,7 +29,7 @@ def test_a_sweep_that_is_not_done_says_so(capsys):
     assert "5 of 6 runs done" in said and "1 failed" in said and "1 waiting" in said
 
 
-def test_all_that_is_written(capsys):
+def test_all_files_of_a_report_are_written(capsys):
     write_sweep({"same": ks(0.2, 0.5), "equal": ks(0.1, 0.4)})
     assert main(["report", "runs/try", "--out", "out"]) == 0
     page = Path("out/report.html").read_text()
@@ -56,13 +56,13 @@ def rows_of(file: str) -> list[dict[str, str]]:
     return list(csv.DictReader(Path(file).read_text().splitlines()))
 
 
-def test_a_sweep_is_reported_alone(capsys):
+def test_a_sweep_and_a_run_cannot_be_reported_together(capsys):
     write_sweep({"": ks(0.2)})
     assert main(["report", "runs/try", "runs/try/k1-seed0"]) == 2
     assert "the report of a sweep is of one sweep" in capsys.readouterr().err
 
 
-def test_runs_of_a_sweep_are_runs_like_any_other(capsys):
+def test_runs_of_a_sweep_can_be_reported_like_others(capsys):
     write_sweep({"": ks(0.2, 0.5)})
     assert main(["report", "runs/try/k1-seed0", "runs/try/k2-seed0"]) == 0
     assert "k2-seed0" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The results of a sweep, from the files that its runs left."""
+"""Results of a sweep, read from the folders of its runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_means_and_intervals_over_seeds():
     assert second.mean("val/perplexity").mean == pytest.approx(10 - 0.6)
 
 
-def test_of_a_single_seed_the_interval_is_that_over_images_and_it_is_said():
+def test_with_one_seed_the_interval_is_over_images_and_a_note_says_so():
     write_sweep({"": ks(0.2)}, seeds=(0,))
     results = read_results(Path("runs/try"))
     cell = results.points[0].mean("captions/CIDEr")

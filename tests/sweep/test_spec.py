@@ -1,4 +1,4 @@
-"""Specifications as a person writes them, and one line for each mistake."""
+"""Specifications as users write them, and one error line for each mistake."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_grid(sweep):
     )
 
 
-def test_arms_have_their_own_points_or_take_those_beside(sweep):
+def test_arms_have_their_own_points_or_those_of_the_sweep(sweep):
     arms = {"one": None, "two": {"set": {"data.blind": True}, "points": [{"model.k": 8}]}}
     spec = read_spec(sweep.write(arms=arms, seeds=[0], set={"model.x": 1}))
     assert [(run.point.arm, run.point.values) for run in spec.runs] == [
@@ -52,7 +52,7 @@ def test_a_class_path_stays_as_it_is_written(sweep):
 
 
 def test_numbers_are_numbers(sweep):
-    """PyYAML by itself reads 1e-3 as a text."""
+    """PyYAML alone reads 1e-3 as text."""
     path = Path("sweep.yaml")
     path.write_text("config: base.yaml\ngrid: {model.lr: [1e-3, 3e-3]}\nmetric: val/loss\n")
     spec = read_spec(path)
@@ -127,7 +127,7 @@ def test_numbers_are_numbers(sweep):
         (SEARCH | {"pruner": "median"}, "a pruner looks at one run a trial"),
     ],
 )
-def test_each_mistake_is_one_line(sweep, changes, said):
+def test_each_mistake_is_one_error_line(sweep, changes, said):
     with pytest.raises(UserError) as error:
         read_spec(sweep.write(**changes))
     assert said in str(error.value) and str(error.value).startswith("sweep.yaml: ")
@@ -135,12 +135,12 @@ def test_each_mistake_is_one_line(sweep, changes, said):
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "a: [1,\nb: }", "grid: {}\ngrid: {}\n", "", "\xff"])
-def test_what_is_no_mapping(sweep, text):
+def test_a_file_that_is_not_a_mapping_is_refused(sweep, text):
     Path("sweep.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=r"^sweep\.yaml: [^\n]+$"):
         read_spec(Path("sweep.yaml"))
 
 
-def test_no_file(sweep):
+def test_a_missing_file_is_refused(sweep):
     with pytest.raises(UserError, match=r"no\.yaml: no such sweep"):
         read_spec(Path("no.yaml"))

@@ -1,4 +1,4 @@
-"""The state of runs, from their folders."""
+"""State of runs, read from their folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of a sweep, and its storages."""
+"""Optuna study of a sweep, and its storages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frozenvl.sweep.study import SweepStudy
 from frozenvl.util.errors import UserError
 
 
-def test_runs_that_are_done_already_are_told_to_a_new_storage(sweep):
+def test_finished_runs_are_recorded_in_a_new_storage(sweep):
     sweep.write()
     sweep.work()
     Path("runs/try/optuna.journal").unlink()
@@ -40,7 +40,7 @@ def test_two_folders_share_a_database_but_no_study(sweep, tmp_path):
         ("/proc/no/journal", "No such file"),
     ],
 )
-def test_a_storage_that_cannot_be_reached(sweep, storage, said):
+def test_a_storage_that_cannot_be_reached_is_one_error_line(sweep, storage, said):
     spec = read_spec(sweep.write(storage=storage))
     with pytest.raises(UserError) as error:
         SweepStudy(spec, spec.folder)
@@ -50,14 +50,14 @@ def test_a_storage_that_cannot_be_reached(sweep, storage, said):
     )
 
 
-def test_a_password_comes_from_the_environment_and_is_kept_nowhere(sweep, monkeypatch):
+def test_a_storage_url_can_come_from_the_environment_and_is_not_shown(sweep, monkeypatch):
     monkeypatch.setenv("SWEEP_STORAGE", "sqlite:///state.db")
     spec = read_spec(sweep.write(storage="${oc.env:SWEEP_STORAGE}"))
     assert spec.storage == "sqlite:///state.db" and "state.db" not in repr(spec)
 
 
-def test_a_trial_that_several_know_to_be_done_is_told_once(sweep):
-    """Its runs were done before, so nobody has to run anything, and nobody holds a lease."""
+def test_several_workers_can_finish_the_same_trial(sweep):
+    """Several workers find the runs of a trial done at the same time, so none of them has a lease."""
     spec = read_spec(sweep.write(grid={"model.k": [1]}, seeds=[0]))
     studies = [SweepStudy(spec, spec.folder) for _ in range(6)]
     studies[0].fill(lambda run: False)

@@ -1,4 +1,4 @@
-"""The commands of a run."""
+"""Commands of a run and their arguments."""
 
 from __future__ import annotations
 

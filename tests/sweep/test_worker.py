@@ -1,4 +1,4 @@
-"""Any number of workers: each run exactly once, whatever becomes of a worker."""
+"""Several workers at once: each run is trained once, even if workers are killed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_three_workers_run_each_exactly_once(sweep, storage):
     assert len(sweep.began()) == 8, "what is done is not repeated"
 
 
-def test_a_killed_workers_run_is_taken_up_from_its_checkpoint(sweep):
+def test_the_run_of_a_killed_worker_resumes_from_its_checkpoint(sweep):
     sweep.write(grid={"model.k": [1]}, set={"fake.seconds": 0.15})
     killed = sweep.start()
     until(lambda: len(sweep.calls("step")) >= 5 + 2)
@@ -43,7 +43,7 @@ def test_a_killed_workers_run_is_taken_up_from_its_checkpoint(sweep):
     again = sweep.calls("start")[-1]
     assert again["start"] >= 2 and "k1-seed1: resumed, attempt 2" in said
     steps = [call["step"] for call in sweep.calls("step") if call["run"] == "k1-seed1"]
-    # At most the step that was under way when it was killed is done again: nothing went on beside the second attempt.
+    # Only the step of the kill may be done twice; more would mean that the killed attempt went on beside the second.
     assert sorted(set(steps)) == [1, 2, 3, 4, 5] and len(steps) <= 6
     assert [name for name, _ in sweep.told()] == ["COMPLETE", "COMPLETE"]
 
@@ -60,7 +60,7 @@ def test_a_kill_between_the_fit_and_the_validation_costs_no_fit(sweep):
     assert len(sweep.calls("start")) == 1 and len(sweep.calls("validated")) == 2
 
 
-def test_interrupted_it_keeps_what_was_done(sweep):
+def test_an_interrupted_worker_keeps_finished_work(sweep):
     sweep.write(set={"fake.seconds": 0.1})
     worker = sweep.start()
     until(lambda: len(sweep.calls("step")) >= 2)
@@ -72,7 +72,7 @@ def test_interrupted_it_keeps_what_was_done(sweep):
     assert sweep.began() == ["k1-seed0", *RUNS] and sweep.calls("start")[1]["start"] >= 1
 
 
-def test_values_and_seeds_that_are_added_later_alone_are_run(sweep):
+def test_only_added_values_and_seeds_are_run(sweep):
     sweep.write()
     sweep.work()
     sweep.write(grid={"model.k": [1, 2, 8]}, seeds=[0, 1, 2])
@@ -80,7 +80,7 @@ def test_values_and_seeds_that_are_added_later_alone_are_run(sweep):
     assert sweep.began() == sorted([*RUNS, "k1-seed2", "k2-seed2", "k8-seed0", "k8-seed1", "k8-seed2"])
 
 
-def test_values_that_are_taken_out_are_not_run(sweep):
+def test_removed_values_are_not_run(sweep):
     sweep.write(seeds=[0])
     spec = read_spec(Path("sweep.yaml"))
     SweepStudy(spec, spec.folder).fill(lambda run: False)
@@ -92,7 +92,7 @@ def test_values_that_are_taken_out_are_not_run(sweep):
     assert sweep.began() == ["k1-seed0", "k2-seed0"]
 
 
-def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
+def test_a_failed_run_is_reported_and_skipped_until_retry(sweep):
     sweep.write(set={"fake.fail": "k1-seed1"})
     said = sweep.work()
     assert "k1-seed1: failed: it fails as it was told (full log: runs/try/k1-seed1/log.txt)" in said
@@ -105,7 +105,7 @@ def test_what_fails_is_said_and_stands_aside_until_it_is_retried(sweep):
 
 
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
-def test_a_command_that_is_killed_alone_is_taken_up_again(sweep, signal):
+def test_a_killed_command_is_resumed_by_the_same_worker(sweep, signal):
     kill = {"fake.kill": "k1-seed1", "fake.kills": 1, "fake.signal": signal}
     sweep.write(grid={"model.k": [1]}, set=kill)
     assert "k1-seed1: resumed, attempt 2" in sweep.work()
@@ -118,7 +118,7 @@ def test_a_command_that_is_killed_alone_is_taken_up_again(sweep, signal):
     assert state_of(Path("runs/try/k1-seed1"))[0] == "done"
 
 
-def test_a_command_that_is_killed_again_and_again_has_failed(sweep):
+def test_a_command_that_is_killed_repeatedly_has_failed(sweep):
     sweep.write(set={"fake.kill": "k1-seed1", "fake.kills": 9})
     said = sweep.work()
     assert "k1-seed1: failed: killed by SIGKILL, probably because memory ran out (full log: runs/try" in said
@@ -143,7 +143,7 @@ def test_a_metric_that_no_run_has_stops_the_worker(sweep):
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_search_tries_so_many_points_and_later_more(sweep, sampler):
+def test_a_search_can_get_more_trials_later(sweep, sampler):
     search = {"model.k": {"low": 1, "high": 1000}, "model.lr": {"low": 1e-4, "high": 1e-1, "log": True}}
     settings = {"grid": None, "search": search, "sampler": sampler, "seeds": [0, 1]}
     sweep.write(**settings, trials=4)
@@ -159,7 +159,7 @@ def test_a_search_tries_so_many_points_and_later_more(sweep, sampler):
     assert max(value or 0 for _, value in sweep.told()) == pytest.approx(best)
 
 
-def test_a_search_that_was_killed_goes_on_with_the_same_point(sweep):
+def test_a_killed_search_resumes_the_same_point(sweep):
     search = {"model.k": {"low": 1, "high": 1000}}
     sweep.write(grid=None, search=search, trials=1, seeds=[0], set={"fake.seconds": 0.1})
     killed = sweep.start()
@@ -175,12 +175,12 @@ def test_a_point_that_is_drawn_again_is_not_run_again(sweep):
     sweep.write(grid=None, search={"model.k": [1, 2]}, sampler="random", trials=8, seeds=[0])
     sweep.work(2)
     assert set(sweep.began()) <= {"k1-seed0", "k2-seed0"} and len(sweep.began()) <= 2
-    sweep.work()  # what was being run elsewhere when it was drawn again
+    sweep.work()  # finishes the point that another worker was running when it was drawn again
     assert [state for state, _ in sweep.told()] == ["COMPLETE"] * 8
 
 
 def test_a_hopeless_trial_is_pruned(sweep):
-    """Below the median of five others, as validation logs it. Grids are pruned where that is asked for, too."""
+    """The metric of the last run is below the median of the others at the same step. Grids can be pruned, too."""
     sweep.write(grid={"model.k": [9, 8, 7, 6, 5, 1]}, seeds=[0], pruner="median", set={"fake.seconds": 0.3})
     assert "k1-seed0: pruned" in sweep.work()
     assert [state for state, _ in sweep.told()] == ["COMPLETE"] * 5 + ["PRUNED"]

@@ -1,4 +1,4 @@
-"""Folders of sweeps as their runs leave them, written by hand in the current folder."""
+"""Writes folders of sweeps, like those that runs leave, in the current folder."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ def write_run(
 
 
 def write_sweep(values: dict[str, dict], seeds: tuple[int, ...] = (0, 1, 2), **changes) -> None:
-    """A sweep all of whose runs are done.
+    """Writes a sweep whose runs are all done.
 
     Args:
-        values: arm → its points, as (values, of seed 0) pairs.
+        values: arm → point → score of seed 0; a point is a tuple of (key, value) pairs.
+        seeds: seeds of each point; each adds a tenth of itself to the score.
+        changes: changes to the specification.
     """
     arms = []
     for arm, points in values.items():
@@ -59,5 +61,5 @@ def write_sweep(values: dict[str, dict], seeds: tuple[int, ...] = (0, 1, 2), **c
 
 
 def ks(*values: float, key: str = "model.k") -> dict:
-    """Points k = 1, 2, 4 … with a value each."""
+    """Returns the points k = 1, 2, 4 … with their scores."""
     return {((key, 2**number),): value for number, value in enumerate(values)}
