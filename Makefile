@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help install demo check test docs clean
+.PHONY: help install demo lint check test docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,10 +32,20 @@ docs: install  ## the documentation site, in site/; a broken link fails
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev,docs]'
 	$(BIN)/zensical build --clean --strict
 
-test: install  ## lint, types and all tests
+# Quick tests of what most changes touch: rules, words, and code that needs no model.
+FAST := tests/docs/test_pages.py tests/metrics tests/report tests/test_architecture.py tests/test_docstrings.py tests/test_prompt.py \
+        tests/test_wording.py tests/util
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/docstrings.py
 	$(BIN)/mypy
+
+check: lint  ## lint, types, import rules and the fast tests, in under 90 seconds
+	$(BIN)/python -m pytest -n 2 --durations=0 --durations-min=5 $(FAST)
+
+test: lint  ## lint, types and all tests
 	-$(BIN)/frozenvl fetch    # without a network, tests of the real weights are skipped
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder    # a file's tests share what they made
 
