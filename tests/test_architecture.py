@@ -92,7 +92,7 @@ def within(name: str, forbidden: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NEVER)
-def test_a_room_never_imports_what_is_above_it(name):
+def test_a_folder_never_imports_forbidden_modules(name):
     broken = {
         (module, found)
         for module in MODULES
@@ -122,7 +122,7 @@ def test_nothing_imports_a_command():
     }
 
 
-def test_no_import_circle():
+def test_no_import_cycle():
     """Depth-first search: a module that occurs twice on a path closes a cycle."""
     done: set[str] = set()
 

@@ -53,7 +53,7 @@ def test_usage(arguments, capsys):
     ],
     ids=str,
 )
-def test_a_bad_command_is_said_in_one_line(frozenvl, arguments, said, capfd):
+def test_a_bad_command_is_one_error_line(frozenvl, arguments, said, capfd):
     Path("text.jpg").write_text("hello")
     assert cli.main(arguments) == 2
     assert said in one_line(capfd.readouterr().err)
@@ -64,7 +64,7 @@ def test_debug_shows_the_traceback():
         cli.main(["fitt", "--debug"])
 
 
-def test_a_database_that_goes_away_in_the_middle_of_a_sweep_is_one_line():
+def test_a_lost_database_connection_in_a_sweep_is_one_error_line():
     from optuna.exceptions import StorageInternalError
 
     try:

@@ -54,7 +54,7 @@ def scenes(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_vision, tiny_clip):
+def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_vision, tiny_clip):
     monkeypatch.chdir(tmp_path)
     config = CONFIGS / f"{name}.yaml"
     published = yaml.safe_load(config.read_text())
@@ -97,7 +97,7 @@ def test_it_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_visi
     assert ("tuning" in parts) == any(kind in tuning for kind in ("Prefix", "Prompt", "Adapters"))
 
 
-def test_frozens_recipe_is_the_papers():
+def test_the_frozen_config_has_the_papers_settings():
     """Section 3 and appendix A of Tsimpoukelli et al. 2021."""
     config = yaml.safe_load((CONFIGS / "frozen.yaml").read_text())
     model, vision = config["model"], config["model"]["vision"]["init_args"]
@@ -124,7 +124,7 @@ def test_frozens_recipe_is_the_papers():
         assert differing <= {"language", "tuning", "language_pretrained", "optimizer"}, name
 
 
-def test_frozens_encoder_gives_one_vector_and_learns():
+def test_the_encoder_of_the_frozen_config_gives_one_vector_and_is_trained():
     encoder = TimmEncoder("nf_resnet50", pretrained=False, trainable=True, size=64)
     features = encoder(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert features.shape == (2, 1, 2048)

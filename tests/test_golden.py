@@ -7,7 +7,7 @@ import json
 import golden
 
 
-def test_no_number_of_a_tiny_run_has_moved(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
+def test_numbers_of_a_tiny_run_are_unchanged(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home):
     monkeypatch.chdir(tmp_path)
     known = json.loads(golden.GOLDEN.read_text())
     # Other processors round differently, and five steps of AdamW amplify that.

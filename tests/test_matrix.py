@@ -34,7 +34,7 @@ def finished(page, write=False, **outcomes) -> Matrix:
     return matrix
 
 
-def test_what_is_written_is_what_was_found(page):
+def test_the_written_table_has_the_outcomes(page):
     finished(page, write=True, gpt2=True, mpt=True, opt=False)
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "(1) why not" in text
@@ -46,7 +46,7 @@ def test_what_is_written_is_what_was_found(page):
     assert page.read_text().count("| gpt2") == 1 and "opt" not in page.read_text()
 
 
-def test_a_run_that_finds_something_else_fails(page):
+def test_a_different_outcome_fails_the_run(page):
     finished(page, write=True, gpt2=True)
     assert finished(page, gpt2=True).session.exitstatus == pytest.ExitCode.OK
     other = finished(page, gpt2=True, llama=True)

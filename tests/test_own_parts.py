@@ -33,7 +33,7 @@ PARTS = {
 """Part → options that name its class and one of its arguments."""
 
 
-def test_each_is_one_short_file():
+def test_each_part_is_one_short_file():
     files = sorted(OWN.glob("own_*.py"))
     assert len(files) == 6
     for file in files:
@@ -41,7 +41,7 @@ def test_each_is_one_short_file():
 
 
 @pytest.mark.parametrize("kind", PARTS)
-def test_a_class_by_its_path_is_trained_kept_exported_and_goes_on(frozenvl, kind):
+def test_a_part_by_class_path_is_trained_saved_exported_and_resumed(frozenvl, kind):
     models = frozenvl.models[:2] if "encoder" in kind else frozenvl.models
     frozenvl.models = [*models, *map(str, PARTS[kind])]
     assert frozenvl("fit", *SHORT) == 0
@@ -67,7 +67,7 @@ def test_a_source_is_trained_on_and_evaluated(frozenvl):
     assert main(["data", "check", "own_source.Squares", "--size", "5"]) == 0
 
 
-def test_a_source_that_gives_nothing_is_said_in_one_line(frozenvl, capfd):
+def test_a_bad_source_is_one_error_line(frozenvl, capfd):
     data = yaml.safe_load(CONFIG.read_text())["data"]
     data["train"]["captions"]["source"] = {"class_path": "own_source.Holes"}
     Path("own.yaml").write_text(yaml.safe_dump({"data": data}))
@@ -126,7 +126,7 @@ def test_a_plan_runs_any_objective_or_says_that_it_cannot(frozenvl, capfd):
     assert "model.objectives (long) cannot be planned: one reads the content of tensors" in line
 
 
-def test_a_module_that_is_none_is_refused(frozenvl, capfd):
+def test_a_class_that_is_not_a_module_is_refused(frozenvl, capfd):
     assert frozenvl("fit", *SHORT, "--model", "own_mapper.Mean") == 2
     line = one_line(capfd.readouterr().err)
     assert line == "model: own_mapper.Mean does not correspond to a subclass of FrozenModule; name one"

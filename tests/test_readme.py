@@ -31,7 +31,7 @@ def exported(tiny_run, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
-def test_the_model_from_python(exported, capsys):
+def test_the_model_example_runs(exported, capsys):
     (program,) = programs("README.md")
     assert len([line for line in program.splitlines() if line]) == 10
     exec(program, {})
@@ -52,7 +52,7 @@ def test_an_export_goes_on_learning(exported):
     assert any(not old.equal(new) for old, new in changed)
 
 
-def test_scores_from_python(capsys):
+def test_the_scores_example_runs(capsys):
     (program,) = programs("docs/metrics.md")
     exec(program, {})
     page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")

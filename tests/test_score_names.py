@@ -23,7 +23,7 @@ def texts(file: Path) -> Iterator[str]:
             yield node.value
 
 
-def test_no_score_is_known_by_its_name():
+def test_no_module_names_a_score():
     found = [
         f"{name}: {match[0]}"
         for room in ("report", "sweep", "commands", "training")

@@ -59,7 +59,7 @@ def test_answers_that_are_learned_stand_apart_in_the_same_text():
     assert [part for part in bare.prompt if isinstance(part, Learned)] == ["two", "red"]
 
 
-def test_image_stands_where_the_template_says():
+def test_the_template_sets_the_place_of_the_image():
     template = Template(query="Q: {question} {image} A {{x}}:", induction="Look. ")
     assert template.prompt(asked(ONE), [asked(TWO)]) == (
         "Look. Q: What? ",

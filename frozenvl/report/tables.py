@@ -80,7 +80,7 @@ class Table:
 
 
 def row_name(benchmark: str, row: Row) -> str:
-    """Returns the name of a row in a table of several benchmarks, such as "vqa_v2 overall, 4 shots"."""
+    """Returns the name of a row in a table of several benchmarks, such as "vqa_v2 SCORE, 4 shots"."""
     name = row.score if row.score == benchmark else f"{benchmark} {row.score}"
     return f"{name}, {row.label}" if row.label else name
 
