@@ -37,8 +37,13 @@ def print_runs(runs: Sequence[Run], every: bool = False) -> None:
     print_rows(
         "score", columns, [(row_name(table.benchmark, row), row) for table in tables for row in table.rows]
     )
-    notes = dict.fromkeys(note for table in tables for note in table.notes)
-    print(*(note for note in notes if note != PAPER_NOTE), sep="\n")
+    noted: dict[str, list[str]] = {}
+    for table in tables:
+        for note in table.notes:
+            noted.setdefault(note, []).append(table.benchmark)
+    for note, benchmarks in noted.items():
+        if note != PAPER_NOTE:
+            print(note if len(benchmarks) == len(tables) else f"{', '.join(benchmarks)}: {note}")
     for run in runs:
         galleries = [path for result in run.results if (path := result.folder / "gallery.png").is_file()]
         for gallery in galleries if len(galleries) <= FEW else [run.folder / "evaluation/*/gallery.png"]:

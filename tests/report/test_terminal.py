@@ -87,6 +87,17 @@ def test_seeds_are_averaged_in_one_row_and_views_are_columns(tmp_path, capsys):
     assert "± standard deviation over seeds of the demonstrations" in printed
 
 
+def test_a_note_names_its_benchmarks_unless_it_is_about_all(tmp_path, capsys):
+    write_score(tmp_path / "a", "captions", {"CIDEr": 0.4}, samples=50, of=50)
+    write_score(tmp_path / "a", "others", {"CIDEr": 0.5}, samples=50, of=50)
+    print_scores([tmp_path / "a"])
+    assert "\n50 queries per score" in capsys.readouterr().out
+    write_score(tmp_path / "a", "more", {"CIDEr": 0.5}, samples=70, of=70)
+    print_scores([tmp_path / "a"])
+    printed = capsys.readouterr().out
+    assert "\ncaptions, others: 50 queries per score" in printed and "\nmore: 70 queries per score" in printed
+
+
 def test_many_galleries_are_named_by_one_pattern(tmp_path, capsys):
     for shots in range(FEW + 1):
         folder = write_vqa(tmp_path / "a", shots, 30.0)
