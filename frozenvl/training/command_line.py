@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 
 import lightning as L
 from jsonargparse import ArgumentError, Namespace, set_parsing_settings
+from lightning.fabric.utilities.rank_zero import rank_zero_module
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
@@ -45,9 +47,13 @@ BESIDE_THE_POINT = (
     "The `srun` command is available",
 )
 """Parts of Lightning warnings that do not concern users of this command; they are silenced."""
-
 LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "cost.json", "evaluation")
 """Files and folders that a fit writes to its run's folder."""
+
+
+def no_tips(record: logging.LogRecord) -> bool:
+    """Log filter that drops Lightning's advertisements of other packages."""
+    return "Tip: For seamless cloud" not in record.getMessage()
 
 
 class SaveConfig(SaveConfigCallback):
@@ -207,6 +213,7 @@ def make(
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
+    rank_zero_module.log.addFilter(no_tips)
     return kind(
         FrozenModule,
         FrozenData,

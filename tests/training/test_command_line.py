@@ -71,3 +71,11 @@ def test_what_a_fit_leaves_is_listed(tiny_run):
     kept = {"config.yaml", "hparams.yaml"}  # written anew, and the logger's, which is empty
     there = {path.name for path in Path(tiny_run).iterdir() if not path.name.startswith("events.")}
     assert there - kept <= set(LEFT)
+
+
+def test_advertisements_of_other_packages_are_not_logged(frozenvl, caplog):
+    with caplog.at_level("INFO"):
+        assert frozenvl("fit", "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0) == 0
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("GPU available" in message for message in messages), "the log is seen here"
+    assert not any("Tip" in message for message in messages)
