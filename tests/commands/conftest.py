@@ -1,4 +1,4 @@
-"""Fixtures of commands that look at images."""
+"""Fixtures for commands that take image files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frozenvl.data.sources.scenes import SceneCaptions
 
 @pytest.fixture
 def pictures(tmp_path, monkeypatch) -> list[str]:
-    """The scenes that the tiny run was validated on, as files."""
+    """Image files of the scenes that the tiny run was validated on."""
     monkeypatch.chdir(tmp_path)
     source = SceneCaptions("val", 5, resolution=64)
     for index in range(5):

@@ -10,7 +10,7 @@ from running import one_line
 from frozenvl.cli import main
 
 
-def test_ask_words_questions_as_the_run_did_and_puts_examples_first(tiny_run, pictures, capsys):
+def test_ask_uses_the_wording_of_the_run_with_examples_and_induction(tiny_run, pictures, capsys):
     def ask(*options: str) -> str:
         assert (
             main(["ask", str(tiny_run), pictures[0], "Is the cross blue?", "--max_new_tokens", "4", *options])
@@ -26,7 +26,7 @@ def test_ask_words_questions_as_the_run_did_and_puts_examples_first(tiny_run, pi
     assert ask("--induction", "Answer with one word.") != ask()
 
 
-def test_a_bad_image_is_said_before_the_model_is_loaded(tiny_run, pictures, capsys):
+def test_an_unreadable_image_is_an_error_before_the_model_is_loaded(tiny_run, pictures, capsys):
     Path("1.png").write_bytes(Path("1.png").read_bytes()[:300])
     assert main(["ask", str(tiny_run), "1.png", "What?"]) == 2
     assert "1.png: not a readable image" in one_line(capsys.readouterr().err)

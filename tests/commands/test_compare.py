@@ -20,27 +20,30 @@ def in_tmp_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_command(capsys):
+def test_scores_and_their_difference_are_printed(capsys):
     a = write_captions("a/evaluation/captions", WORSE).parents[2]
     b = write_captions("b/evaluation/captions", BETTER).parents[2]
     assert main(["compare", str(a), str(b)]) == 0
-    said = capsys.readouterr()
-    assert "CIDEr" in said.out and "B - A" in said.out
-    assert "no gallery" in said.err
+    printed = capsys.readouterr()
+    assert "CIDEr" in printed.out and "B - A" in printed.out
+    assert "no gallery" in printed.err
 
 
-def test_one_evaluation_under_two_names_is_compared(capsys):
+def test_equal_settings_are_compared_even_if_folder_names_differ(capsys):
     for run, name in (("a", "x-2shot"), ("b", "x-2shot-seed0")):
         for folder, seed in ((name, 0), (f"x-2shot-seed{1 + (run == 'b')}", 1 + (run == "b"))):
             known = {"benchmark": "x", "setting": {"shots": 2, "seed": seed}}
             write_captions(f"{run}/evaluation/{folder}", WORSE, known)
     assert main(["compare", "a", "b"]) == 0
-    said = capsys.readouterr()
-    assert "x-2shot CIDEr" in said.out and "seed1 CIDEr" not in said.out
-    assert "only a has them: x-2shot-seed1\n" in said.err and "only b has them: x-2shot-seed2\n" in said.err
+    printed = capsys.readouterr()
+    assert "x-2shot CIDEr" in printed.out and "seed1 CIDEr" not in printed.out
+    assert (
+        "only a has them: x-2shot-seed1\n" in printed.err
+        and "only b has them: x-2shot-seed2\n" in printed.err
+    )
 
 
-def test_what_cannot_be_compared_is_left_out_and_the_rest_is_not(capsys):
+def test_evaluations_that_cannot_be_compared_are_left_out(capsys):
     few = {"1": "a dog runs"}
     for run, captions, other in (("a", WORSE, WORSE), ("b", BETTER, few)):
         write_captions(f"{run}/evaluation/captions", captions)
@@ -49,10 +52,10 @@ def test_what_cannot_be_compared_is_left_out_and_the_rest_is_not(capsys):
     (write_captions("a/evaluation/broken", WORSE)).write_text("{")
     write_captions("b/evaluation/broken", WORSE)
     assert main(["compare", "a", "b"]) == 0
-    said = capsys.readouterr()
-    assert "captions CIDEr" in said.out and "afewer" not in said.out
-    assert "afewer: left out: " in said.err and "2 queries stand in one only" in said.err
-    assert "broken: left out: " in said.err and "left out, since only a has them: alone" in said.err
+    printed = capsys.readouterr()
+    assert "captions CIDEr" in printed.out and "afewer" not in printed.out
+    assert "afewer: left out: " in printed.err and "2 queries stand in one only" in printed.err
+    assert "broken: left out: " in printed.err and "left out, since only a has them: alone" in printed.err
     write_captions("c/evaluation/captions", few)
     write_captions("c/evaluation/afewer", WORSE)
     write_captions("d/evaluation/captions", WORSE)
@@ -81,16 +84,16 @@ def test_benchmarks_and_evaluations_are_chosen_by_name(capsys):
     assert "--only chooses among" in one_line(capsys.readouterr().err)
 
 
-def test_scores_need_no_images(capsys):
+def test_scores_are_compared_without_images(capsys):
     for run in ("a", "b"):
         write_captions(f"{run}/evaluation/captions", WORSE)
     Path("a/config.yaml").write_text("data: {}\n")
     assert main(["compare", "a", "b"]) == 0
-    said = capsys.readouterr()
-    assert "captions CIDEr" in said.out and said.err.count("no gallery: ") == 1
+    printed = capsys.readouterr()
+    assert "captions CIDEr" in printed.out and printed.err.count("no gallery: ") == 1
 
 
-def test_command_draws_where_two_runs_differ_most(tiny_run, capsys):
+def test_out_writes_a_gallery_for_each_evaluation(tiny_run, capsys):
     assert main(["compare", str(tiny_run), str(tiny_run), "--out", "drawn"]) == 0
     assert {path.name for path in Path("drawn").iterdir()} == {
         "captions.png",
@@ -99,7 +102,7 @@ def test_command_draws_where_two_runs_differ_most(tiny_run, capsys):
     }
 
 
-def test_other_queries_and_missing_files(capsys):
+def test_different_queries_and_missing_files_are_refused(capsys):
     write_captions("a", WORSE)
     write_captions("b", {"1": "a dog"})
     assert main(["compare", "a/predictions.jsonl", "b/predictions.jsonl"]) == 2
@@ -108,8 +111,8 @@ def test_other_queries_and_missing_files(capsys):
     assert "nowhere: no such file" in one_line(capsys.readouterr().err)
 
 
-def test_a_row_is_a_then_b_then_how_much_b_is_above_a():
-    """Digits are the metric's; a breakdown by kind is printed only with --all."""
+def test_a_row_has_both_scores_their_difference_and_its_interval():
+    """The metric sets the number of digits; breakdowns are printed only with --all."""
     differences = {
         "overall": Difference(difference=-2.25, low=-5.0, high=0.5, p=0.1234),
         "answer_type/number": Difference(difference=1.0, low=0.0, high=2.0, p=1.0),
@@ -125,7 +128,7 @@ def test_a_row_is_a_then_b_then_how_much_b_is_above_a():
     ]
 
 
-def test_a_run_and_a_file_are_not_compared(capsys):
+def test_comparing_a_run_with_a_file_is_refused(capsys):
     for name in ("captions", "other"):
         write_captions(f"a/evaluation/{name}", WORSE)
     write_captions("b", BETTER)
@@ -133,7 +136,7 @@ def test_a_run_and_a_file_are_not_compared(capsys):
     assert one_line(capsys.readouterr().err) == "compare two runs or two files, not one of each"
 
 
-def test_runs_without_an_evaluation_in_common(capsys):
+def test_runs_without_a_common_evaluation_are_refused(capsys):
     write_captions("a/evaluation/one", WORSE)
     write_captions("b/evaluation/other", BETTER, {"benchmark": "other"})
     assert main(["compare", "a", "b"]) == 2

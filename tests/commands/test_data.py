@@ -1,4 +1,4 @@
-"""`frozenvl data`: on the command line."""
+"""`frozenvl data pack`, `check`, `show` and `index` on the command line."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_pack_then_check_then_show(here, capsys):
     assert Path("again.png").read_bytes() == drawn != Path("other.png").read_bytes()
 
 
-def test_show_takes_the_seed_and_the_source_its_own(here, capsys):
+def test_show_and_its_source_have_separate_seeds(here, capsys):
     assert data("show", "SceneCaptions", "--size", 3, "--seed", 1, "--source.seed", 5) == 0
     assert "sheet.png: 3 of 3 examples" in capsys.readouterr().out
 
@@ -111,7 +111,7 @@ def odd(here) -> Path:
     return write_tar(here / "odd.tar", members)
 
 
-def test_check_finds_what_is_wrong_and_what_is_odd(odd, capsys):
+def test_check_reports_bad_and_odd_examples(odd, capsys):
     assert data("check", "Shards", "--shards", odd, "--json", "out/report.json") == 0
     report = json.loads(Path("out/report.json").read_text())
     found = {
@@ -131,12 +131,12 @@ def test_check_finds_what_is_wrong_and_what_is_odd(odd, capsys):
     assert "odd/html.jpg: not a readable image (it is an HTML page)" in out
 
 
-def test_check_fails_when_strict_only(odd):
+def test_check_fails_only_with_strict(odd):
     assert data("check", "Shards", "--shards", odd, "--strict") == 1
     assert data("check", "Shards", "--shards", odd) == 0
 
 
-def test_check_names_a_few_and_tells_what_the_index_knows(here, capsys):
+def test_check_prints_a_few_examples_and_the_notes_of_the_index(here, capsys):
     write_tar(here / "a.tar", [(f"{n}.txt", "alone") for n in range(5)] + sample(3) * 2)
     assert data("check", "Shards", "--shards", "a.tar") == 0
     out = capsys.readouterr().out
@@ -144,7 +144,7 @@ def test_check_names_a_few_and_tells_what_the_index_knows(here, capsys):
     assert "a/2: has no image member" in out and "a/3: has no image member" not in out
 
 
-def test_repeated_ids_are_found(here, capsys):
+def test_check_reports_repeated_ids(here, capsys):
     content = {
         "images": [{"id": "1", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
         "annotations": [{"image_id": "1", "caption": "a"}, {"image_id": 1, "caption": "b"}],
@@ -162,14 +162,14 @@ def test_an_image_of_several_examples_is_read_and_reported_once(here, capsys):
     assert "12 examples, 3 images, 12 texts" in out and "all can be used" in out
 
 
-def test_a_sheet_shows_also_what_cannot_be_read(odd, capsys):
+def test_a_sheet_has_tiles_for_unreadable_images(odd, capsys):
     assert data("show", "Shards", "--shards", odd, "--count", 99) == 0
     assert "sheet.png: 15 of 15 examples" in capsys.readouterr().out
     with Image.open("sheet.png") as sheet:
         assert sheet.height == 4 * 398
 
 
-def test_a_row_that_is_none_is_reported_and_shown(here, capsys):
+def test_a_malformed_row_is_reported_and_shown(here, capsys):
     Path("c.tsv").write_text("a dog\ta.jpg\nno tab\n")
     Path("a.jpg").write_bytes(picture())
     source = ("ConceptualCaptions", "--tsv", "c.tsv", "--images", ".")
@@ -178,7 +178,7 @@ def test_a_row_that_is_none_is_reported_and_shown(here, capsys):
     assert data("show", *source) == 0
 
 
-def test_index_makes_what_shards_uses(here, capsys):
+def test_shards_uses_the_index_that_the_command_made(here, capsys):
     folder_of_shards(here / "s", [2, 3])
     assert data("index", "s") == 0
     assert "s/index.frozenvl: 5 samples in 2 shards" in capsys.readouterr().out
@@ -188,20 +188,20 @@ def test_index_makes_what_shards_uses(here, capsys):
     assert Shards(["s/00001.tar", "s/00000.tar"], index="x/i")[0].id == "00001/000000002"
 
 
-def test_index_of_a_truncated_shard(here, capsys):
+def test_indexing_a_truncated_shard_needs_allow_broken(here, capsys):
     folder_of_shards(here / "s", [3])
     path = here / "s" / "00000.tar"
     path.write_bytes(path.read_bytes()[:4200])
     assert data("index", "s") == 2
     assert "00000.tar: is truncated at byte 4200; download it again" in one_line(capsys.readouterr().err)
     assert data("index", "s", "--allow-broken") == 0
-    said = capsys.readouterr()
-    assert "warning: " in said.err and "indexed up to there" in said.err and "2 samples" in said.out
-    assert len(Shards("s")) == 2  # it is the index that is used
+    printed = capsys.readouterr()
+    assert "warning: " in printed.err and "indexed up to there" in printed.err and "2 samples" in printed.out
+    assert len(Shards("s")) == 2  # the index is used as it is
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         ([], "required: pack|index|check|show"),
         (["pick"], "invalid choice: 'pick'"),
@@ -221,10 +221,10 @@ def test_index_of_a_truncated_shard(here, capsys):
     ],
     ids=str,
 )
-def test_bad_input_is_said_in_one_line(here, capsys, arguments, said):
+def test_bad_input_is_one_error_line(here, capsys, arguments, expected):
     assert data(*arguments) == 2
     message = one_line(capsys.readouterr().err)
-    assert said in message and len(message) < 450
+    assert expected in message and len(message) < 450
     assert not Path("p").exists()
 
 
@@ -243,7 +243,7 @@ def test_sources_are_found_by_name_or_class_path_without_torch():
     assert not {"torch", "lightning", "transformers"} & set(done.stdout.splitlines()[-1].split())
 
 
-def test_help_imports_nothing_large():
+def test_help_imports_no_large_package():
     look = (
         "import sys\nfrom frozenvl.cli import main\ntry: main(['data', 'pack', '--help'])\nexcept SystemExit: pass\n"
         "print(*sys.modules)"

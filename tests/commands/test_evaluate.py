@@ -1,4 +1,4 @@
-"""`frozenvl evaluate`: its options, what it prints, and what it refuses in one line."""
+"""`frozenvl evaluate`: options, printed output and errors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from running import one_line
-from suites import LOOP, copy_of, evaluate_in, kept
+from suites import LOOP, copy_of, evaluate_in, result_files
 
 
 @pytest.fixture
 def run(tiny_run, tmp_path, monkeypatch) -> Path:
-    """A copy of a trained run that nothing was evaluated on."""
+    """Copy of a trained run without evaluations."""
     monkeypatch.chdir(tmp_path)
     return copy_of(tiny_run, tmp_path / "run")
 
@@ -25,10 +25,10 @@ def evaluate(run):
     return evaluate_in(run)
 
 
-def test_two_devices_from_the_shell(evaluate, run):
-    """As a user starts it: the command starts itself a second time."""
+def test_two_devices_write_the_same_files_as_one(evaluate, run):
+    """Runs the command as a user does; Lightning starts it again for the second device."""
     assert evaluate(LOOP) == 0
-    alone = kept(run)
+    alone = result_files(run)
     shutil.rmtree(run / "evaluation")
     command = ["evaluate", "run", "--config", "suite.yaml", "--batch_size", "3", "--devices", "2"]
     done = subprocess.run(
@@ -38,11 +38,11 @@ def test_two_devices_from_the_shell(evaluate, run):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert kept(run) == alone
+    assert result_files(run) == alone
     assert done.stdout.count("captions CIDEr") == 1
 
 
-def test_only_limit_and_views(evaluate, run, capsys):
+def test_only_limit_and_views_select_what_is_evaluated(evaluate, run, capsys):
     views = ("--views", "test-blind", "text-only")
     assert evaluate(LOOP, "--only", "vqa", "--limit", "1", *views) == 0
     names = {folder.name for folder in (run / "evaluation").iterdir()}
@@ -68,11 +68,11 @@ def test_only_limit_and_views(evaluate, run, capsys):
         (["--views", "deaf"], "invalid choice: 'deaf'"),
     ],
 )
-def test_options_that_cannot_be(evaluate, run, capfd, options, message):
+def test_invalid_options_are_one_error_line(evaluate, run, capfd, options, message):
     assert evaluate(LOOP, *options) == 2
     assert message in one_line(capfd.readouterr().err)
 
 
-def test_a_checkpoint_that_is_not_there(evaluate, run, capfd):
+def test_a_missing_checkpoint_is_one_error_line(evaluate, run, capfd):
     assert evaluate(LOOP, checkpoint=run / "checkpoints" / "best.ckpt") == 2
     assert "best.ckpt: no such" in one_line(capfd.readouterr().err)

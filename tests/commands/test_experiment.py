@@ -1,4 +1,4 @@
-"""`frozenvl fit` and Lightning's other commands: what they refuse in one line, what a configuration means."""
+"""`frozenvl fit` and Lightning's other commands: errors in one line, and how configurations are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from frozenvl.util.errors import UserError
 
 
 def config(text: str) -> tuple[str, Path]:
-    """Options that add a configuration file of this text."""
+    """Writes a configuration file; returns the options that add it."""
     path = Path("more.yaml").absolute()
     path.write_text(text)
     return "--config", path
@@ -28,7 +28,7 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         (
             ["--trainer.max_epoch", 3],
@@ -72,19 +72,19 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
     ],
     ids=str,
 )
-def test_bad_input_is_said_in_one_line(frozenvl, capfd, monkeypatch, options, said):
+def test_bad_input_is_one_error_line(frozenvl, capfd, monkeypatch, options, expected):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     options = config(options) if isinstance(options, str) else options
     assert frozenvl("fit", *options) == 2
     message = one_line(capfd.readouterr().err)
-    assert said in message and len(message) < 450
+    assert expected in message and len(message) < 450
     assert not [
         path for path in Path("runs").rglob("*") if path.suffix in (".ckpt", ".json", ".jsonl", ".tmp")
     ]
 
 
-def test_a_run_that_can_read_no_image_names_one(frozenvl, capfd, tmp_path):
-    """Also where it is met by another process: a reading worker, a forked rank."""
+def test_a_run_without_a_readable_image_names_one(frozenvl, capfd, tmp_path):
+    """The error may come from another process: a data loader worker or a forked rank."""
     (tmp_path / "bad.jpg").write_text("hello")
     content = {
         "images": [{"id": i, "file_name": "bad.jpg"} for i in range(8)],
@@ -101,7 +101,7 @@ def test_a_run_that_can_read_no_image_names_one(frozenvl, capfd, tmp_path):
     assert "bad.jpg: not a readable image" in one_line(capfd.readouterr().err)
 
 
-def test_validate_without_a_checkpoint_says_so_and_leaves_the_run_alone(frozenvl, tiny_run, capfd):
+def test_validate_without_a_checkpoint_warns_and_changes_no_file_of_the_run(frozenvl, tiny_run, capfd):
     assert frozenvl("fit", "--trainer.limit_val_batches", 0) == 0
     before = {
         path: path.read_bytes() for path in (Path("runs/tiny/config.yaml"), Path("runs/tiny/history.jsonl"))
@@ -114,20 +114,20 @@ def test_validate_without_a_checkpoint_says_so_and_leaves_the_run_alone(frozenvl
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_the_configuration_of_a_run_starts_it_again(frozenvl, tiny_run):
+def test_the_saved_configuration_of_a_run_repeats_the_run(frozenvl, tiny_run):
     assert cli.main(["fit", "--config", str(tiny_run / "config.yaml"), "--name", "again"]) == 0
     assert history("again") == history(tiny_run)
     assert checkpoint("again")["frozenvl"] == checkpoint(tiny_run)["frozenvl"]
 
 
-def test_a_reference_follows_what_the_command_line_overrides(frozenvl, capsys):
+def test_an_interpolated_value_follows_the_command_line(frozenvl, capsys):
     reference = config("data: {eval_batch_size: '${data.batch_size}'}")
     with pytest.raises(SystemExit, match="0"):
         frozenvl("fit", *reference, "--data.batch_size", 6, "--print_config")
     assert yaml.safe_load(capsys.readouterr().out)["data"]["eval_batch_size"] == 6
 
 
-def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path):
+def test_a_class_path_may_name_a_module_in_the_current_folder(frozenvl, tmp_path):
     Path("mine.py").write_text(
         "from frozenvl.model.mappers import Linear\n\n\nclass Mine(Linear):\n    pass\n"
     )
@@ -139,8 +139,8 @@ def test_a_class_path_may_name_a_module_of_the_current_folder(frozenvl, tmp_path
     assert done.returncode == 0, done.stderr[-500:]
 
 
-def test_what_the_parser_refuses_is_the_users_error_with_its_cause():
-    """The command line prints it; `--debug` shows what it came from."""
+def test_a_parser_error_becomes_a_user_error_with_its_cause():
+    """The command line prints one line; `--debug` also prints the cause."""
     with pytest.raises(UserError, match=r"^nope is not in the configuration") as error:
         experiment.run(["fit", "--config", str(CONFIG), "--nope"])
     assert type(error.value.__cause__).__name__ == "ArgumentError"

@@ -1,4 +1,4 @@
-"""`frozenvl export`: the folder that it writes, and what it does not write."""
+"""`frozenvl export`: the exported model, its model card, and folders that are refused."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def outputs(model, processor) -> tuple[list[str], float]:
     prompts = [(captions[i].image,) for i in range(5)]
     prompts += [(x.image, f"Question: {x.question} Answer:") for x in map(questions.__getitem__, range(5))]
     samples = [Sample(str(at), prompt, " a red circle") for at, prompt in enumerate(prompts)]
-    said = model.generate(processor(prompts), processor, 8)
-    return said, loss_of(model, processor(samples)).nll.item()
+    texts = model.generate(processor(prompts), processor, 8)
+    return texts, loss_of(model, processor(samples)).nll.item()
 
 
-def test_a_model_saved_in_training_says_how_its_images_were_read(frozenvl):
+def test_a_model_saved_in_training_records_how_images_are_decoded(frozenvl):
     full = ("--data.scaled_decoding", "false", *add("probes.Saved", folder="saved"))
     assert frozenvl("fit", *SHORT, *full, "--trainer.limit_val_batches", 0) == 0
     assert json.loads(Path("saved/config.json").read_text())["scaled_decoding"] is False
@@ -56,7 +56,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_a_run_and_its_export_say_the_same(frozenvl, kind):
+def test_a_run_and_its_export_give_the_same_texts_and_loss(frozenvl, kind):
     assert frozenvl("fit", *SHORT, *RUNS[kind], "--trainer.limit_val_batches", 0) == 0
     assert main(["export", "runs/tiny", "exported"]) == 0
     trained = load_trained(Path("runs/tiny"))
@@ -68,7 +68,7 @@ def test_a_run_and_its_export_say_the_same(frozenvl, kind):
     assert {f"model.{name}" for name in kept} == trained.module.state_dict().keys()
 
 
-def test_a_start_token_goes_along(frozenvl, tiny_language, capfd):
+def test_the_bos_token_is_exported(frozenvl, tiny_language, capfd):
     shutil.copytree(tiny_language, "language")
     words = AutoTokenizer.from_pretrained("language")
     words.bos_token = words.eos_token
@@ -86,7 +86,7 @@ def test_a_start_token_goes_along(frozenvl, tiny_language, capfd):
     assert "was trained with bos = True, this model has False" in one_line(capfd.readouterr().err)
 
 
-def test_the_card_tells_what_it_is_and_its_use_works(tiny_run, exported, tmp_path, monkeypatch, capsys):
+def test_the_card_describes_the_model_and_its_code_runs(tiny_run, exported, tmp_path, monkeypatch, capsys):
     card = (exported / "README.md").read_text()
     cider = score(tiny_run, "captions")["scores"]["CIDEr"]
     assert f"| captions | CIDEr | {cider:.3f}" in card and "5 of 5" in card
@@ -105,8 +105,8 @@ def test_the_card_tells_what_it_is_and_its_use_works(tiny_run, exported, tmp_pat
     from frozenvl.prompt import ImageFile
 
     image = ImageFile(Path("photo.jpg"))
-    (said,) = trained.generate([template.prompt(Example("", image, ""))], template, 32)
-    assert template.answer(capsys.readouterr().out) == said
+    (text,) = trained.generate([template.prompt(Example("", image, ""))], template, 32)
+    assert template.answer(capsys.readouterr().out) == text
 
 
 def test_scores_of_other_weights_are_not_on_the_card(tiny_run, tmp_path):
@@ -115,7 +115,7 @@ def test_scores_of_other_weights_are_not_on_the_card(tiny_run, tmp_path):
     assert "Optimiser steps: 2" in card and "CIDEr" not in card
 
 
-def test_a_wording_with_text_is_on_the_card(frozenvl):
+def test_the_prompt_wording_is_on_the_card(frozenvl):
     wording = ("--data.val.captions.template.query", "{image}A photo of", "--trainer.limit_val_batches", 0)
     wording += ("--data.val.captions.template.target", " {target}")
     assert frozenvl("fit", *SHORT, *wording, "--data.blind", "true") == 0
@@ -128,8 +128,8 @@ def test_a_folder_that_is_not_empty_is_refused(tiny_run, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "README.md").write_text("old")
     assert main(["export", str(tiny_run), str(tmp_path)]) == 2
-    said = one_line(capsys.readouterr().err)
-    assert said == f"{tmp_path}: not empty; name another folder, or write over it with --overwrite true"
+    line = one_line(capsys.readouterr().err)
+    assert line == f"{tmp_path}: not empty; name another folder, or write over it with --overwrite true"
     assert (tmp_path / "README.md").read_text() == "old"
     assert main(["export", str(tiny_run), str(tmp_path), "--overwrite", "true"]) == 0
     assert (tmp_path / "notes.txt").read_text() == "mine"

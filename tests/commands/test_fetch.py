@@ -11,7 +11,7 @@ from frozenvl.cli import main
 from frozenvl.pretrained import zoo
 
 
-def test_list(tmp_path, monkeypatch, capsys):
+def test_list_shows_which_models_are_fetched(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path))
     folder = zoo.models() / "EfficientNet-Lite0"
     folder.mkdir(parents=True)
@@ -21,7 +21,7 @@ def test_list(tmp_path, monkeypatch, capsys):
     assert "Apache-2.0" in second and second.endswith(f"fetched: {folder}")
 
 
-def test_those_named_or_all_are_fetched(tmp_path, monkeypatch, capsys):
+def test_named_models_or_all_are_fetched(tmp_path, monkeypatch, capsys):
     recipe = tiny_recipe(tmp_path, monkeypatch)
     monkeypatch.setattr(zoo, "RECIPES", (recipe, replace(recipe, name="Other")))
     assert main(["fetch", "tiny"]) == 0 and left_in(zoo.models()) == ["Tiny"]

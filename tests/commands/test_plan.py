@@ -16,7 +16,7 @@ from frozenvl.training.trained_run import load_trained
 
 @pytest.fixture
 def plan(frozenvl, capfd):
-    """The exit status, and what was printed."""
+    """Function that runs the command; it returns the exit status, stdout and stderr."""
 
     def call(*options: object) -> tuple[int, str, str]:
         status = main(["plan", "--config", str(CONFIG), *frozenvl.models, *map(str, options)])
@@ -32,7 +32,7 @@ def numbers(plan, *options: object) -> list[dict]:
     return json.loads(out)
 
 
-def test_a_table_says_what_it_rests_on(plan):
+def test_the_table_states_its_assumptions(plan):
     status, out, err = plan("--devices", 1, 4, "--peak", "1e12", "--memory", "0.0001", "--model.k", 3)
     assert status == 0 and "Traceback" not in err
     for words in ("4 DDP", "4 FSDP", "memory, GB", "hours", "fits into 0.0001 GB", "share of communication"):
@@ -40,12 +40,12 @@ def test_a_table_says_what_it_rests_on(plan):
     assert "1e+12 operations a second" in out and "also gathers the frozen layers twice a pass" in out
 
 
-def test_weights_are_those_of_a_trained_run(plan, tiny_run):
+def test_memory_of_weights_equals_that_of_a_trained_run(plan, tiny_run):
     (row,) = numbers(plan)
     module = load_trained(tiny_run).module
     bytes_of = lambda trained: sum(p.numel() * 4 for p in module.parameters() if p.requires_grad == trained)
-    assert row["trained"] == pytest.approx(4 * bytes_of(True), abs=100)  # Adam's own count of steps
-    assert row["frozen"] == pytest.approx(bytes_of(False), rel=0.05)  # beside buffers
+    assert row["trained"] == pytest.approx(4 * bytes_of(True), abs=100)  # AdamW also counts its steps
+    assert row["frozen"] == pytest.approx(bytes_of(False), rel=0.05)  # buffers are counted as well
     assert row["steps"] == 6 and row["pairs"] == 8
 
 
@@ -56,12 +56,12 @@ def test_more_devices_divide_the_batch(plan):
     assert numbers(plan, "--tokens", 60)[0]["operations"] > one["operations"]
 
 
-def test_pairs_decide_the_hours(plan):
+def test_the_number_of_pairs_determines_the_hours(plan):
     (row,) = numbers(plan, "--pairs", 8001)
     assert row["steps"] == 1001 and row["hours"] == pytest.approx(1001 * row["seconds"] / 3600)
 
 
-def test_quantised_weights_are_a_fraction(plan):
+def test_quantised_weights_take_less_memory(plan):
     plain, packed = (
         numbers(plan, "--model.precision", "bf16", *more)[0]
         for more in ((), ("--model.quantization", "int8"))
@@ -69,14 +69,14 @@ def test_quantised_weights_are_a_fraction(plan):
     assert packed["frozen"] < plain["frozen"] and packed["trained"] == plain["trained"]
 
 
-def test_measured_on_this_machine(plan):
+def test_speed_is_measured_on_this_machine_unless_given(plan):
     status, out, _ = plan("--json")
     assert status == 0
     (row,) = json.loads(out)
     assert row["process"] > 1e8 and 0.001 < row["seconds"] < 60
 
 
-def test_a_language_model_of_7_billion_weights_needs_its_configuration_alone(plan, tmp_path):
+def test_planning_a_7b_language_model_needs_only_its_configuration(plan, tmp_path):
     LlamaConfig().save_pretrained(tmp_path / "7B")
     small = ("--data.batch_size", 8, "--devices", 8, "--model.precision", "bf16")
     ddp, fsdp = numbers(plan, "--model.language", tmp_path / "7B", *small)
@@ -85,7 +85,7 @@ def test_a_language_model_of_7_billion_weights_needs_its_configuration_alone(pla
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--devices", 0), "0 is not a number of 1 or more"),
         (("--devices", "many"), "--devices: invalid count value: 'many'"),
@@ -101,12 +101,12 @@ def test_a_language_model_of_7_billion_weights_needs_its_configuration_alone(pla
         (("--model.k", 0), "an image needs at least one prefix vector"),
     ],
 )
-def test_bad_input_is_said_in_one_line(plan, options, said):
+def test_bad_input_is_one_error_line(plan, options, message):
     status, _, err = plan(*options)
-    assert status == 2 and said in one_line(err)
+    assert status == 2 and message in one_line(err)
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_no_large_package():
     code = (
         "import sys; from frozenvl.cli import main\n"
         "try: main(['plan', '--help'])\n"

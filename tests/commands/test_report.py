@@ -11,7 +11,7 @@ from trees import write_run, write_score, write_vqa
 from frozenvl.cli import main
 
 
-def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
+def test_the_table_is_printed_and_with_out_also_written(tmp_path, capsys):
     for run, value in (("a", 30.0), ("b", 31.0)):
         write_vqa(tmp_path / run, 4, value)
     assert main(["report", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
@@ -30,7 +30,7 @@ def test_the_command_prints_first_and_then_writes(tmp_path, capsys):
     assert "31.0" in (where / "report.md").read_text()
 
 
-def test_the_command_shows_what_is_chosen(tmp_path, capsys):
+def test_only_and_views_select_what_is_shown(tmp_path, capsys):
     write_vqa(tmp_path / "a", 4, 30.0, partial=True)
     write_vqa(tmp_path / "a", 4, 22.0, view="text-only")
     write_score(tmp_path / "b", "coco", {"CIDEr": 0.4})
@@ -38,24 +38,24 @@ def test_the_command_shows_what_is_chosen(tmp_path, capsys):
     assert (
         main(["report", *runs, "--only", "vqa_v2", "--views", "seeing", "--out", str(tmp_path / "out")]) == 0
     )
-    said = capsys.readouterr()
-    assert "30.0*" in said.out and "22.0" not in said.out and "CIDEr" not in said.out
-    assert "* scored on a part of the queries" in said.out
-    assert f"{tmp_path / 'b'}: left out" in said.err
+    printed = capsys.readouterr()
+    assert "30.0*" in printed.out and "22.0" not in printed.out and "CIDEr" not in printed.out
+    assert "* scored on a part of the queries" in printed.out
+    assert f"{tmp_path / 'b'}: left out" in printed.err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "vqa_v2" in page and "coco" not in page
     assert main(["report", *runs, "--only", "nothing"]) == 2
     assert "there are coco, vqa_v2" in one_line(capsys.readouterr().err)
 
 
-def test_bad_input_to_the_command(tmp_path, capsys):
+def test_bad_input_is_one_error_line(tmp_path, capsys):
     assert main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
     assert "no scores there" in one_line(capsys.readouterr().err)
     write_vqa(tmp_path / "a", 4, 30.0)
     (tmp_path / "file").write_text("")
     assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "file")]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and "file is a file; name a folder" in one_line(said.err)
+    printed = capsys.readouterr()
+    assert printed.out == "" and "file is a file; name a folder" in one_line(printed.err)
 
 
 def test_runs_of_several_seeds_are_printed_and_written_with_their_cost(tmp_path, capsys):
@@ -63,9 +63,9 @@ def test_runs_of_several_seeds_are_printed_and_written_with_their_cost(tmp_path,
         write_run(tmp_path / f"a-{seed}", 0.4 + seed / 10, 4_321, seed=seed)
     runs, out = [str(tmp_path / f"a-{seed}") for seed in (0, 1)], tmp_path / "out"
     assert main(["report", *runs, "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "4,321" in said and "0.450 ± 0.071 (2 seeds)" in said
-    assert "captions CIDEr" in said and "perplexity" in said and "perplexity perplexity" not in said
+    printed = capsys.readouterr().out
+    assert "4,321" in printed and "0.450 ± 0.071 (2 seeds)" in printed
+    assert "captions CIDEr" in printed and "perplexity" in printed and "perplexity perplexity" not in printed
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 1 and "against trained parameters" not in page and "4,321" in page
     assert "| pairs seen | 64,000" in (out / "report.md").read_text()

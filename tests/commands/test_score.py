@@ -1,4 +1,4 @@
-"""`frozenvl score`: files in the official layouts, and in ours, to scores."""
+"""`frozenvl score`: scores of files in the official layouts and in frozenvl's."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def scored(capsys, arguments: list[str]) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_captions(captions, capsys):
+def test_caption_scores_equal_those_of_the_metrics(captions, capsys):
     result = scored(capsys, [*captions, "--per-image"])
     expected = caption_scores(CAPTIONS, TEXTS)
     assert {key: result["scores"][key] for key in expected.scores} == expected.scores
@@ -80,14 +80,14 @@ def test_captions(captions, capsys):
         assert low <= result["scores"][key] <= high
 
 
-def test_without_java_the_reason_is_said(captions, capsys, monkeypatch):
+def test_without_java_the_reason_is_given(captions, capsys, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = scored(capsys, captions)
     assert result["not_computed"]["METEOR"] == "no java on PATH"
     assert "METEOR" not in result["scores"]
 
 
-def test_predictions_of_a_run_score_alike(captions, capsys):
+def test_predictions_of_a_run_score_like_coco_files(captions, capsys):
     rows = [
         {"id": key, "image_id": f"a/{key}", "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS
     ]
@@ -100,7 +100,7 @@ def test_predictions_of_a_run_score_alike(captions, capsys):
         assert scored(capsys, ours + some)["scores"] == expected
 
 
-def test_a_part_keeps_the_idf_of_all(captions, capsys):
+def test_partial_results_use_the_idf_of_all_references(captions, capsys):
     write("results.json", caption_results({"1": CAPTIONS["1"]}))
     result = scored(capsys, [*captions, "--partial", "--metrics", "CIDEr"])
     assert result["scores"]["CIDEr"] == pytest.approx(caption_scores(CAPTIONS, TEXTS).per_image["1"]["CIDEr"])
@@ -113,9 +113,9 @@ def test_out_writes_a_file(captions, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_vqa(vqa, capsys):
+def test_vqa_scores_equal_those_worked_out_by_hand(vqa, capsys):
     result = scored(capsys, [*vqa, "--per-question"])
-    # Three of ten said pink: 3/3 for those who did not say it, 2/3 for the three who did. Two said yes.
+    # Three of ten annotators gave pink: leaving each out in turn gives 7 × 3/3 and 3 × 2/3. Two gave yes.
     assert result["per_question"] == pytest.approx({"10": 90.0, "11": 100.0, "12": 60.0})
     assert result["scores"]["overall"] == pytest.approx(250 / 3)
     assert result["scores"]["answer_type/number"] == 100.0
@@ -132,13 +132,13 @@ BAD_CAPTIONS = [
 
 
 @pytest.mark.parametrize(("results", "says"), BAD_CAPTIONS)
-def test_bad_captions(captions, capsys, results, says):
+def test_bad_caption_results_are_one_error_line(captions, capsys, results, says):
     write("results.json", results)
     assert main(captions) == 2
     assert says in one_line(capsys.readouterr().err)
 
 
-def test_bad_files(captions, capsys):
+def test_unreadable_files_are_one_error_line(captions, capsys):
     Path("results.json").write_text('[{"image_id": 1,')
     assert main(captions) == 2
     assert "results.json: not valid JSON" in one_line(capsys.readouterr().err)
@@ -147,7 +147,7 @@ def test_bad_files(captions, capsys):
     assert "results.json: cannot be read" in one_line(capsys.readouterr().err)
 
 
-def test_references_without_captions(captions, capsys):
+def test_images_without_captions_are_refused(captions, capsys):
     write(
         "references.json",
         {"images": [{"id": 1}, {"id": 4}], "annotations": [{"image_id": 1, "caption": "a"}]},
@@ -156,14 +156,14 @@ def test_references_without_captions(captions, capsys):
     assert "1 images have no caption (first: 4)" in one_line(capsys.readouterr().err)
 
 
-def test_questions_and_annotations_that_do_not_belong_together(vqa, capsys):
+def test_questions_that_do_not_match_the_annotations_are_refused(vqa, capsys):
     write("questions.json", {"questions": [{"question_id": 10, "image_id": 5, "question": "what?"}]})
     assert main(vqa) == 2
     assert "question 11 is not in questions.json" in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.data
-def test_official_vqa(data, capsys):
+def test_vqa_scores_equal_those_of_the_official_evaluation(data, capsys):
     folder, name = data / "vqa_v2", "v2_{}mscoco_train2014_subset_{}.json"
     options = ["--questions", folder / name.format("OpenEnded_", "questions")]
     options += ["--annotations", folder / name.format("", "annotations")]

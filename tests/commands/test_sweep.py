@@ -1,4 +1,4 @@
-"""The command, with real fits of tiny models."""
+"""`frozenvl sweep` with real fits of tiny models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SAVED = {
 
 @pytest.fixture
 def tiny(sweep, frozenvl):
-    """Writes a specification of the tiny run; returns the arguments that run it."""
+    """Function that writes a specification of the tiny run and returns the arguments that run it."""
     shutil.copy(CONFIG, "base.yaml")
     language, vision = frozenvl.models[1], frozenvl.models[3]
     mine = ["--set", f"model.language={language}", "--set", f"model.vision.init_args.name={vision}"]
@@ -57,12 +57,12 @@ def scored(run: str) -> dict:
     return json.loads(Path(f"runs/try/{run}/evaluation/captions/score.json").read_text())
 
 
-def test_a_pair_side_by_side(tiny, capfd, monkeypatch, tmp_path):
-    """Two fits at a time, from configuration to report; the images are encoded once for both."""
+def test_two_fits_run_at_a_time(tiny, capfd, monkeypatch, tmp_path):
+    """Goes from configuration to report; each image is encoded once for both fits."""
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))
     assert main([*tiny(), "--jobs", "2"]) == 0
-    said = capfd.readouterr()
-    assert "2 of 2 runs done" in said.out and "k1-seed0: running" in said.err
+    printed = capfd.readouterr()
+    assert "2 of 2 runs done" in printed.out and "k1-seed0: running" in printed.err
     for name, k in (("k1-seed0", 1), ("k2-seed0", 2)):
         config = yaml.safe_load(Path(f"runs/try/{name}/config.yaml").read_text())
         assert (
@@ -109,8 +109,8 @@ def distinct_images() -> int:
     return len({source[index].image.digest for source in sources for index in range(len(source))})
 
 
-def test_killed_in_the_middle_of_a_fit_it_ends_as_if_it_had_not_been(tiny, capfd):
-    """The worker is killed alone: its fit dies with it, and another worker goes on from the last checkpoint."""
+def test_a_sweep_that_was_killed_in_a_fit_ends_with_the_same_result(tiny, capfd):
+    """Only the worker is killed: its fit ends with it, and the next worker continues from the last checkpoint."""
     slow = {"budget": {"steps": 40}, "grid": {"model.k": [2]}}
     worker = start([*tiny(**slow), "--worker"])
     saved = Path("runs/try/k2-seed0/checkpoints/last.ckpt")
@@ -134,7 +134,7 @@ def test_killed_in_the_middle_of_a_fit_it_ends_as_if_it_had_not_been(tiny, capfd
 
 
 def fits() -> list[str]:
-    """Commands of fits that run in this folder."""
+    """Returns the command lines of the fits that run in this folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -145,25 +145,25 @@ def fits() -> list[str]:
     return found
 
 
-def test_interrupted_from_the_terminal_it_says_so_and_goes_on_later(tiny):
+def test_ctrl_c_stops_a_sweep_and_its_run_can_be_resumed(tiny):
     slow = {"budget": {"steps": 60}, "grid": {"model.k": [2]}}
     whole = start(tiny(**slow))
     until(Path("runs/try/k2-seed0/checkpoints/last.ckpt").exists, 120)
     whole.send_signal(signal.SIGINT)
-    said, _ = whole.communicate(timeout=120)
-    assert whole.returncode == 130 and "finished runs are kept" in said
+    output, _ = whole.communicate(timeout=120)
+    assert whole.returncode == 130 and "finished runs are kept" in output
     assert state_of(Path("runs/try/k2-seed0"))[0] == "interrupted" and not fits()
 
 
 def test_a_run_that_fails_is_named_with_its_reason(tiny, capfd):
     assert main(tiny(set={"model.warmup_steps": 9}, grid={"model.k": [1]})) == 1
-    said = capfd.readouterr()
-    assert "k1-seed0: failed: model.warmup_steps is 9, the run has only 4 steps; lower it" in said.err
-    assert one_line(said.err) == "1 of the runs failed; `--retry` runs it again"
+    printed = capfd.readouterr()
+    assert "k1-seed0: failed: model.warmup_steps is 9, the run has only 4 steps; lower it" in printed.err
+    assert one_line(printed.err) == "1 of the runs failed; `--retry` runs it again"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml: no such sweep"),
         (["sweep.yaml", "--jobs", "0"], "--jobs: 0 is not a number of 1 or more"),
@@ -172,13 +172,13 @@ def test_a_run_that_fails_is_named_with_its_reason(tiny, capfd):
         (["sweep.yaml", "--sed", "x=1"], "unrecognized arguments"),
     ],
 )
-def test_bad_calls(sweep, capsys, arguments, said):
+def test_bad_arguments_are_one_error_line(sweep, capsys, arguments, message):
     sweep.write()
     assert main(["sweep", *arguments]) == 2
-    assert said in one_line(capsys.readouterr().err)
+    assert message in one_line(capsys.readouterr().err)
 
 
-def test_nothing_done_yet(sweep, capsys):
+def test_a_report_before_any_run_is_done_is_refused(sweep, capsys):
     Path("runs/try").mkdir(parents=True)
     spec = {"name": "try", "about": "", "metric": "a/b", "direction": "maximize", "search": {}, "arms": []}
     Path("runs/try/sweep.yaml").write_text(yaml.safe_dump({"spec": spec | {"seeds": [0], "trials": 0}}))

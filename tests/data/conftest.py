@@ -1,4 +1,4 @@
-"""Fixtures that the tests of data share."""
+"""Fixtures for tests of data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def questions():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
-    """An empty folder of the project's cache."""
+    """Sets `FROZENVL_HOME` to an empty folder; returns the folder."""
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 

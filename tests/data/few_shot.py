@@ -1,4 +1,4 @@
-"""Queries with a pool of demonstrations, and tasks with a support, that the tests of episodes share."""
+"""Queries with a pool of demonstrations, and tasks with a support set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMING = Template("{image}This is a", " {target}")
 
 
 def texts(sample: Sample) -> list[str]:
-    """What is learned of a sample."""
+    """Returns the texts of a sample that the loss is on."""
     return [part for part in sample.prompt if isinstance(part, Learned)] + [sample.target]
 
 

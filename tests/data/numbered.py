@@ -1,4 +1,4 @@
-"""A source whose images are numbers, some of which cannot be read."""
+"""Source of numbered images, some of which cannot be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frozenvl.util.errors import UnreadableImage
 
 
 class Numbered(Image):
-    """An image that can be read, or not."""
+    """Image that is readable or broken."""
 
     digest = ""
 
@@ -25,7 +25,7 @@ class Numbered(Image):
 
 
 class Numbers(Source):
-    """As many images, of which some are broken."""
+    """Source of `size` images; those at the indices `broken` cannot be read."""
 
     def __init__(self, size: int, broken: Sequence[int]) -> None:
         self.images = [Numbered(number, number in broken) for number in range(size)]

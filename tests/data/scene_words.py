@@ -1,4 +1,4 @@
-"""What the words of captions and questions about scenes mean, worked out from coordinates alone."""
+"""Meaning of the words in captions and questions about scenes, computed only from coordinates."""
 
 import re
 
@@ -16,7 +16,7 @@ def centre(group):
 
 
 def holds(relation, one, other):
-    """Whether a relation is true of two groups, by their coordinates alone."""
+    """Returns whether a relation holds between two groups, according to their coordinates."""
     (x1, y1), (x2, y2) = centre(one), centre(other)
     if relation in ("to the left of", "to the right of"):
         return x1 < x2 if relation == "to the left of" else x1 > x2
@@ -24,7 +24,7 @@ def holds(relation, one, other):
 
 
 def place(group, groups):
-    """The place of a group, by the scene's coordinates alone."""
+    """Returns the name of a group's place, according to its coordinates."""
     x, y = centre(group)
     if len(groups) == 4:
         return f"{'top' if y < 0.5 else 'bottom'} {'left' if x < 0.5 else 'right'}"

@@ -1,4 +1,4 @@
-"""Shards of random bytes, what of them is in a cache, and what is found in a tar."""
+"""Shards of random bytes, and helpers that inspect caches and tars."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def partial_files(folder: Path) -> list[Path]:
 
 
 def parts(store: ShardStore, seed: int, count: int = 40) -> bool:
-    """Whether parts here and there, of all shards in turn, are what they should be."""
+    """Reads random byte ranges of random shards; returns whether all are right."""
     draw = random.Random(seed)
     for _ in range(count):
         shard = draw.randrange(len(SHARDS))

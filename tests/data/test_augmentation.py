@@ -1,4 +1,4 @@
-"""A randomly changed image, the same one whenever it is read."""
+"""Augmented images: random, but the same at each read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def augmented(folder, seed: int = 0, degrees: int = 180) -> AugmentedImage:
     return AugmentedImage(ImageFile(folder / "a.png"), RandomRotation(degrees), seed)
 
 
-def test_the_seed_alone_says_which_version_is_read(tmp_path):
+def test_the_version_of_an_image_depends_only_on_the_seed(tmp_path):
     pixels = augmented(tmp_path).read().tobytes()
     torch.rand(3)
     assert augmented(tmp_path).read().tobytes() == pixels
     assert augmented(tmp_path, seed=1).read().tobytes() != pixels != two_halves().tobytes()
 
 
-def test_reading_an_augmented_image_leaves_the_random_state_alone(tmp_path):
+def test_reading_an_augmented_image_keeps_the_random_state(tmp_path):
     before = torch.random.get_rng_state()
     augmented(tmp_path).read()
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_the_digest_tells_versions_and_transforms_apart_and_the_key_does_not(tmp_path):
+def test_versions_and_transforms_change_the_digest_but_not_the_key(tmp_path):
     one = augmented(tmp_path)
     versions = [one, augmented(tmp_path, seed=1), augmented(tmp_path, degrees=90)]
     assert len({image.digest for image in versions} | {one.image.digest}) == 4

@@ -1,4 +1,4 @@
-"""What is found wrong, or odd, in a source."""
+"""Bad and odd examples that a check of a source finds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frozenvl.data.sources.shards import Shards
 from frozenvl.prompt import Example, ImageFile
 
 
-def test_each_image_is_read_once_and_progress_is_told(monkeypatch):
+def test_each_image_is_read_once_and_progress_is_reported(monkeypatch):
     shared, reads, read = Square("shared.png"), [], Square.read
     monkeypatch.setattr(Square, "read", lambda image, side=None: reads.append(image.name) or read(image))
     done: list[tuple[int, int]] = []
@@ -22,7 +22,7 @@ def test_each_image_is_read_once_and_progress_is_told(monkeypatch):
     assert report.found == {} and done == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_cannot_be_used_is_bad_and_what_is_strange_is_not():
+def test_unusable_examples_are_bad_and_strange_ones_are_not():
     rows = Rows(
         question(0, Broken()),
         question(1, answer=" ", references=(" ",)),
@@ -43,7 +43,7 @@ def test_what_cannot_be_used_is_bad_and_what_is_strange_is_not():
     assert report.as_json()["counts"]["unreadable"] == 1
 
 
-def test_equal_files_of_different_photographs_are_the_same_image(tmp_path):
+def test_equal_files_under_different_names_are_reported(tmp_path):
     for name in ("a.jpg", "b.jpg", "c.png"):
         PIL.Image.new("RGB", (8, 8), "red" if name != "c.png" else "blue").save(tmp_path / name, "JPEG")
     rows = [Example(n, ImageFile(tmp_path / n), n, ("text",)) for n in ("a.jpg", "b.jpg", "c.png")]

@@ -1,4 +1,4 @@
-"""Images that cannot be read never stop a run and never vanish."""
+"""Unreadable images: replaced in training, left out in evaluation, and always listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_an_unreadable_sample_is_replaced_and_listed():
     assert differing.keys() == {"3#0", "17#0"} and not differing.keys() & set(differing.values())
 
 
-def test_a_replacement_does_not_depend_on_how_the_batch_is_cut():
+def test_a_replacement_does_not_depend_on_how_the_batch_is_divided():
     broken = [3, 17, 25, 26, 31]
     together = batches(broken)(range(40)).ids
     alone = [batches(broken)([position]).ids[0] for position in range(40)]
@@ -41,7 +41,7 @@ def test_a_replacement_that_is_unreadable_too_is_replaced_and_listed_too():
     assert len(many.unreadable) > 20
 
 
-def test_a_data_set_of_broken_images_alone_stops_with_a_line():
+def test_a_data_set_without_a_readable_image_is_an_error():
     tried: list[str] = []
 
     def counted(samples: Sequence[Sample]) -> Batch:
@@ -56,7 +56,7 @@ def test_a_data_set_of_broken_images_alone_stops_with_a_line():
     assert len(tried) == 1 + ATTEMPTS
 
 
-def test_evaluation_goes_without_and_lists_it():
+def test_evaluation_leaves_out_unreadable_samples_and_lists_them():
     source = Numbers(5, [1, 4])
     samples = [Task(source).sample(index) for index in range(5)]
     batch = readable(samples, process)

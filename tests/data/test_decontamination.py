@@ -1,4 +1,4 @@
-"""What is asked about is not trained on."""
+"""Removal of evaluated images from training data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frozenvl.util.errors import UserError
 
 
 class Photographs(Source):
-    """Images by id, with so many texts each."""
+    """Source with one image per id, each with `texts` texts."""
 
     def __init__(self, ids, texts=1, shards=None):
         self.ids, self.targets_per_example, self._shard_sizes = ids, texts, shards
@@ -42,7 +42,7 @@ def data(train, val, **options) -> FrozenData:
     return FrozenData({"t": Task(train)}, {"v": Task(val)}, **options)
 
 
-def test_training_examples_of_a_photograph_that_is_asked_about_are_left_out():
+def test_training_examples_of_validation_images_are_left_out():
     made = data(Photographs(COCO, 2), Photographs(["coco/3", "coco/5", "coco/77"]))
     source = made.train["t"].source
     assert [source[index].image_id for index in range(len(source))] == [COCO[i] for i in (0, 1, 2, 4)]
@@ -50,12 +50,12 @@ def test_training_examples_of_a_photograph_that_is_asked_about_are_left_out():
     assert len(made.val["v"].source) == 3
 
 
-def test_overlaps_can_be_kept_and_are_counted_still():
+def test_overlaps_can_be_kept_and_only_counted():
     made = data(Photographs(COCO), Photographs(COCO[:4]), overlap="count")
     assert len(made.train["t"].source) == 6 and made.overlapping == {"t": 4}
 
 
-def test_episodes_of_what_is_only_counted_are_drawn_from_all():
+def test_episodes_are_drawn_from_all_examples_if_overlaps_are_kept():
     train, val = {"t": Task(Photographs(COCO), support=Shots(3))}, {"v": Task(Photographs(COCO[:4]))}
     made = FrozenData(train, val, overlap="count")
     assert made.train == train and made.overlapping == {"t": 4}
@@ -77,13 +77,13 @@ def test_a_source_without_some_examples_keeps_its_shard_sizes():
 
 
 @pytest.mark.parametrize("support", [None, Shots(3)], ids=["pairs", "episodes"])
-def test_nothing_left_to_train_on_is_said(support):
+def test_an_empty_training_set_after_decontamination_is_an_error(support):
     made = FrozenData({"t": Task(Photographs(COCO), support=support)}, {"v": Task(Photographs(COCO))})
     with pytest.raises(UserError, match="validation asks about all of its photographs"):
         made.trainer = object()  # type: ignore[assignment]
         made.train_dataloader()
 
 
-def test_a_share_is_a_share():
+def test_max_unreadable_above_one_is_refused():
     with pytest.raises(UserError, match="max_unreadable is 5; it is a share"):
         data(Photographs(COCO), Photographs(COCO), max_unreadable=5)

@@ -1,4 +1,4 @@
-"""Order is a pure function of (seed, epoch, position)."""
+"""Order of training data as a pure function of seed, epoch and position."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_permutation_is_a_bijection(n):
     assert sorted(Permutation(n, "seed")) == list(range(n))
 
 
-def test_a_permutation_is_pure_and_depends_on_seed_and_epoch():
+def test_a_permutation_depends_only_on_seed_and_epoch():
     first = list(Permutation(1000, 0, 0))
     backwards = Permutation(1000, 0, 0)
     assert [backwards[i] for i in reversed(range(1000))][::-1] == first
@@ -27,20 +27,20 @@ def test_a_permutation_is_pure_and_depends_on_seed_and_epoch():
         assert sum(a == b for a, b in zip(first, Permutation(1000, *other), strict=True)) < 20
 
 
-def test_a_permutation_mixes():
+def test_neighbours_in_a_permutation_are_far_apart():
     drawn = list(Permutation(1000, "mixes"))
     steps = [abs(a - b) for a, b in pairwise(drawn)]
     assert sum(steps) / len(steps) == pytest.approx(1000 / 3, rel=0.1)
 
 
-def test_outside_a_permutation_is_an_error():
+def test_a_position_outside_a_permutation_is_an_error():
     for position in (-1, 5):
         with pytest.raises(IndexError):
             Permutation(5, 0)[position]
 
 
-def test_the_sequence_never_changes():
-    """Old runs have to resume, and old demonstrations to be drawn again."""
+def test_the_order_never_changes():
+    """Resuming old runs and drawing old demonstrations again depend on this order."""
     assert seed_from("step", 0, 1) == SEED
     assert list(Permutation(10, 7, 0)) == TEN
     assert [Order([5, 7], [1, 2], seed=3)[p] for p in range(12)] == MIXED
@@ -54,7 +54,7 @@ def test_an_epoch_holds_every_pair_once():
     assert len(set(map(tuple, epochs))) == 3
 
 
-def test_a_mixture_keeps_its_weights_and_each_set_its_own_epochs():
+def test_a_mixture_keeps_its_weights_and_the_epochs_of_each_set():
     sizes, weights = [10, 7, 30], [1, 3, 4]
     order = Order(sizes, weights, seed=0)
     drawn = [order[p] for p in range(8 * 60)]
@@ -72,14 +72,14 @@ def test_a_mixture_is_spread_evenly():
     assert {b - a for a, b in pairwise(places)} == {4}
 
 
-def test_an_epoch_of_a_mixture_sees_every_set_whole():
+def test_an_epoch_of_a_mixture_contains_every_set_completely():
     order = Order([5, 40], [1, 2], seed=0)
     drawn = {order[p] for p in range(order.epoch_length())}
     assert drawn == {(0, i) for i in range(5)} | {(1, i) for i in range(40)}
     assert (1, order[order.epoch_length() - 1][1]) not in {order[p] for p in range(order.epoch_length() - 1)}
 
 
-def test_going_back_gives_the_same():
+def test_positions_can_be_read_in_any_order():
     order = Order([5, 7], [1, 2], seed=3)
     there = [order[p] for p in range(100)]
     assert [order[p] for p in reversed(range(100))][::-1] == there
@@ -106,7 +106,7 @@ def test_an_order_that_keeps_shards_together_holds_every_item_once(window):
 
 
 @pytest.mark.parametrize("window", [1, 3])
-def test_reading_goes_from_window_to_window_of_shuffled_shards(window):
+def test_windows_of_shuffled_shards_are_read_in_turn(window):
     order = ShardShuffle(SHARDS, window, 0)
     met = list(dict.fromkeys(order.window(position) for position in range(44)))
     assert met == sorted(met)
@@ -119,7 +119,7 @@ def test_reading_goes_from_window_to_window_of_shuffled_shards(window):
     assert sorted(named) == list(range(len(SHARDS))) != named
 
 
-def test_a_window_is_mixed_and_each_epoch_is_another_order():
+def test_windows_are_mixed_and_epochs_have_different_orders():
     order = EpochStream([100] * 10, 2, 0)
     epochs = [[order[epoch * 1000 + p] for p in range(1000)] for epoch in range(3)]
     assert all(sorted(epoch) == list(range(1000)) for epoch in epochs)
@@ -131,7 +131,7 @@ def test_a_window_is_mixed_and_each_epoch_is_another_order():
     ]  # fmt: skip
 
 
-def test_a_replacement_comes_from_the_same_window_and_is_the_same_anywhere():
+def test_a_replacement_comes_from_the_same_window_and_is_deterministic():
     for order in (EpochStream([100] * 10, 2, 0), EpochStream([1000], 1, 0)):
         for turn in (0, 517, 2999):
             drawn = [order.replacement(turn, attempt) for attempt in range(1, 9)]
@@ -143,7 +143,7 @@ def test_a_replacement_comes_from_the_same_window_and_is_the_same_anywhere():
 
 
 @pytest.mark.parametrize("order", [EpochStream([100] * 10, 2, 0), EpochStream([1000], 1, 0)])
-def test_others_are_all_of_the_window_in_an_order_of_the_turns_own(order):
+def test_others_are_all_items_of_the_window_in_an_order_per_turn(order):
     known = set()
     for turn in (0, 399, 400, 1399):
         others = list(order.others(turn))
@@ -156,7 +156,7 @@ def test_others_are_all_of_the_window_in_an_order_of_the_turns_own(order):
     assert len(known) == 4
 
 
-def test_what_is_read_next_is_this_window_and_the_one_after_it_across_epochs():
+def test_shards_to_prefetch_are_those_of_this_window_and_the_next():
     order = EpochStream([10] * 6, 2, 0)
     windows = [order.near(turn) for turn in range(0, 120, 20)]
     assert [name for name, _ in windows] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
@@ -164,7 +164,7 @@ def test_what_is_read_next_is_this_window_and_the_one_after_it_across_epochs():
         assert here[2:] == following[:2]
 
 
-def test_a_mixture_with_shards_finds_a_position_without_counting():
+def test_a_mixture_with_shards_can_be_read_at_any_position():
     order = Order([[50] * 4, 70], [1, 2], seed=0, windows=[2, 1])
     there = [order[p] for p in range(900)]
     assert [Order([[50] * 4, 70], [1, 2], 0, [2, 1])[p] for p in (899, 3, 450)] == [

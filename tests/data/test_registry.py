@@ -1,4 +1,4 @@
-"""Sources by name, as a command line tells of them."""
+"""Sources built from a name and command-line arguments."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from frozenvl.data.sources.source import Source
 from frozenvl.util.errors import UserError
 
 
-def test_all_sources_that_can_be_built_are_known_by_name():
+def test_all_concrete_sources_are_registered_by_name():
     classes = source_classes()
     assert {"CocoCaptions", "SceneCaptions", "Shards", "VQAQuestions"} <= classes.keys()
     assert not {"Source", "Questions", "_Scenes"} & classes.keys()
     assert all(issubclass(kind, Source) for kind in classes.values())
 
 
-def test_arguments_become_those_of_the_constructor():
+def test_command_line_arguments_are_passed_to_the_constructor():
     source = build_source("SceneCaptions", ["--size", "4", "--source.seed", "5", "--split=val"])
     assert type(source) is source_classes()["SceneCaptions"]
     assert (len(source), source.split, source.seed) == (4, "val", 5)
@@ -24,7 +24,7 @@ def test_arguments_become_those_of_the_constructor():
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "said"),
+    ("name", "arguments", "message"),
     [
         ("Nope", [], "no source 'Nope'; there are .*CocoCaptions.*or give a class path"),
         ("nowhere.Nope", [], "nowhere.Nope: cannot be imported"),
@@ -33,7 +33,7 @@ def test_arguments_become_those_of_the_constructor():
         ("SceneCaptions", ["--size", "many"], "SceneCaptions: .*size"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_one_line(name, arguments, said):
-    with pytest.raises(UserError, match=said) as error:
+def test_a_source_that_cannot_be_built_is_one_error_line(name, arguments, message):
+    with pytest.raises(UserError, match=message) as error:
         build_source(name, arguments)
     assert "\n" not in str(error.value)

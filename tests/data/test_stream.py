@@ -18,7 +18,7 @@ QUESTIONS = Task(SceneQuestions(size=9, resolution=64), VQA, weight=3)
 
 
 class Uneven(Source):
-    """Three images with one, three and two texts."""
+    """Source of three images with one, three and two texts."""
 
     targets_per_example = (1, 3, 2)
 
@@ -30,7 +30,7 @@ class Uneven(Source):
         return Example(str(index), BlackImage(), str(index), texts)
 
 
-def test_pairs_of_a_source_with_uneven_numbers_of_texts():
+def test_each_image_has_a_pair_per_text():
     source = Uneven()
     assert [source.pair(i) for i in range(source.pairs)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     assert [Task(source).sample(i).target for i in range(6)] == [
@@ -38,7 +38,7 @@ def test_pairs_of_a_source_with_uneven_numbers_of_texts():
     ]  # fmt: skip
 
 
-def test_a_stream_mixes_by_weight_and_words_each_task_its_own_way():
+def test_a_stream_mixes_tasks_by_weight_with_their_own_wording():
     stream = TrainingStream({"captions": CAPTIONS, "vqa": QUESTIONS}, seed=0)
     samples = [stream[p] for p in range(20 * 4)]
     kinds = Counter(sample.id.split("/")[2] for sample in samples)
@@ -63,6 +63,6 @@ def test_validation_pairs_hold_each_pair_once():
         ({"a": Task(Uneven(), weight=0)}, r"data.train.a.weight is 0"),
     ],
 )
-def test_a_mixture_that_cannot_be(tasks, message):
+def test_a_bad_mixture_is_refused(tasks, message):
     with pytest.raises(UserError, match=message):
         TrainingStream(tasks, seed=0)

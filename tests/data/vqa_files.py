@@ -1,4 +1,4 @@
-"""Files of questions in VQA's official layout."""
+"""Question and annotation files in VQA's official layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of the documentation name what there is: every configuration, command, page and class."""
+"""The documentation lists every configuration, command and page, and names only files and classes that exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = {str(path.relative_to(DOCS)): path.read_text(encoding="utf-8") for path 
 
 
 def navigation(entries) -> list[str]:
-    """The pages of the site's navigation."""
+    """Returns the pages of the site's navigation."""
     pages = []
     for entry in entries:
         for target in entry.values():
@@ -30,7 +30,7 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(navigation(site["nav"])) == sorted(PAGES)
 
 
-def test_every_configuration_is_listed_and_is_there():
+def test_every_configuration_is_listed_and_exists():
     page = PAGES["reference/configurations.md"]
     listed = set(re.findall(r"configs/\w+\.yaml", page))
     assert listed == {f"configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
@@ -42,7 +42,7 @@ def test_every_command_is_listed():
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "/api_" in page])
-def test_what_the_api_pages_show_exists(page):
+def test_the_objects_on_api_pages_exist(page):
     for path in re.findall(r"^::: ([\w.]+)$", PAGES[page], re.MULTILINE):
         try:
             importlib.import_module(path)
@@ -51,14 +51,14 @@ def test_what_the_api_pages_show_exists(page):
             assert hasattr(importlib.import_module(module), name), path
 
 
-def test_every_file_and_class_that_pages_name_is_there():
-    """Paths of the project in code spans, and class paths of the package."""
+def test_every_file_and_class_that_pages_name_exists():
+    """Checks paths of the project in code spans, and class paths of the package."""
     missing = []
     for page, text in PAGES.items():
         for path in re.findall(
             r"`((?:configs|experiments|benchmarks|tests|frozenvl|data|docs)/[\w./-]+)`", text
         ):
-            if "/a/" in path:  # stands for any module
+            if "/a/" in path:  # placeholder for any module
                 continue
             if not (ROOT / path).exists() and not (ROOT / "frozenvl" / path).exists():
                 missing.append(f"{page}: {path}")

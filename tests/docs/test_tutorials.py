@@ -1,4 +1,4 @@
-"""The tutorials are run from their own text, with tiny models and little data in place of theirs."""
+"""Runs the commands and code of the tutorial pages, with tiny models and little data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHORTER = {"max_steps: 300": "max_steps: 3", "val_check_interval: 100": "val_che
 
 
 def run_page(name: str) -> None:
-    """Writes the titled files of a page and calls its commands, in their order."""
+    """Writes the files with a title and runs the commands of a page, in their order."""
     for language, title, text in BLOCK.findall((TUTORIALS / f"{name}.md").read_text(encoding="utf-8")):
         if title:
             for long, short in SHORTER.items():
@@ -40,7 +40,7 @@ def run_page(name: str) -> None:
 
 
 def tiny_configuration(name: str, language: Path, vision: Path) -> dict[str, Any]:
-    """A published configuration with tiny models, few steps and little data."""
+    """Returns a published configuration with tiny models, few steps and little data."""
     config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     config["model"] |= {
         "language": str(language),
@@ -68,7 +68,7 @@ def tiny_configuration(name: str, language: Path, vision: Path) -> dict[str, Any
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Path:
-    """A folder as a reader has it: the configurations, photographs and a table of captions."""
+    """Working folder of a reader: configurations, photographs and a table of captions."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("my_encoder", "my_objective", "my_source"):

@@ -1,4 +1,4 @@
-"""What tests of evaluation share."""
+"""Fixtures for tests of evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suites import copy_of, evaluate_in
 
 @pytest.fixture(scope="session")
 def tiny_trained(tiny_run):
-    """The model of a finished tiny run."""
+    """Loaded model of a finished tiny run."""
     from frozenvl.training.trained_run import load_trained
 
     return load_trained(tiny_run)
@@ -19,20 +19,20 @@ def tiny_trained(tiny_run):
 
 @pytest.fixture
 def run(tiny_run, tmp_path, monkeypatch) -> Path:
-    """A copy of a trained run that nothing was evaluated on."""
+    """Copy of a trained run without evaluations."""
     monkeypatch.chdir(tmp_path)
     return copy_of(tiny_run, tmp_path / "run")
 
 
 @pytest.fixture
 def evaluate(run) -> Callable[..., int]:
-    """The command on that run."""
+    """Function that runs `frozenvl evaluate` on that run."""
     return evaluate_in(run)
 
 
 @pytest.fixture
 def answered(monkeypatch) -> list[int]:
-    """Numbers of prompts that the model was asked to continue."""
+    """Batch size of each call of `FrozenVL.continuations`."""
     from frozenvl.model.frozen import FrozenVL
 
     numbers: list[int] = []

@@ -1,4 +1,4 @@
-"""A retrieval benchmark from outside the package: captions find their images among all. Recall@1, by embeddings."""
+"""Text-to-image retrieval as a custom benchmark: recall@1 and recall@5 by embeddings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TextToImage(Benchmark):
     """Finds the image of each caption among all images, by cosine similarity of embeddings.
 
     Args:
-        source: images with their captions; the first caption is asked with.
-        instruction: stands after each image and each caption, to ask for one word (E5-V, Jiang et al. 2024).
+        source: images with captions; the first caption of each is its query.
+        instruction: text after each image and each caption that asks for one word (E5-V, Jiang et al. 2024).
     """
 
     protocol = "text_to_image"
@@ -47,7 +47,7 @@ class TextToImage(Benchmark):
         ]
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
-        """All captions against all images. A caption or image that could not be read is found by nothing."""
+        """Ranks all images for each caption. An unreadable image is never found."""
         texts, images = (
             [answer for answer in answers.values() if answer.query.kind["is"] == kind]
             for kind in ("text", "image")

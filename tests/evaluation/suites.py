@@ -1,4 +1,4 @@
-"""Suites, described as a YAML file would, or made of examples that a test spells out."""
+"""Suites of benchmarks, as the mappings of a YAML file or as objects, and helpers to run them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOOP = {
         max_new_tokens=4,
     ),
 }
-"""What tiny.yaml evaluates in the loop."""
+"""Benchmarks that tiny.yaml evaluates during training."""
 SUITE = LOOP | {
     "naming": described(
         "Naming", episodes={"2way": scenes("SceneEpisodes", size=7)}, choose="mean", induction=[""]
@@ -54,11 +54,11 @@ QUESTIONS = Rows(*(question(n) for n in range(5)))
 POOL = Rows(*(question(10 + n) for n in range(5)))
 CHOICES = ("red", "a large red circle", "blue")
 CHOOSING = [question(n, answer="red", choices=CHOICES[: 2 + n % 2]) for n in range(4)]
-"""Questions with two or three answers to choose among."""
+"""Questions with two or three answer candidates."""
 
 
 def rows_of(folder: Path) -> dict[str, dict]:
-    """The predictions of an evaluation by query id."""
+    """Reads the predictions of an evaluation: query id → row."""
     return {r["id"]: r for r in map(json.loads, (folder / "predictions.jsonl").read_text().splitlines())}
 
 
@@ -66,14 +66,14 @@ KEPT = ("score.json", "predictions.jsonl", "results.json", "shown.json", "galler
 """The files of an evaluation."""
 
 
-def kept(run: Path, files=KEPT) -> dict[str, bytes]:
-    """What the evaluations of a run wrote."""
+def result_files(run: Path, files=KEPT) -> dict[str, bytes]:
+    """Reads the result files of all evaluations of a run."""
     folders = sorted((run / "evaluation").iterdir())
     return {f"{folder.name}/{file}": (folder / file).read_bytes() for folder in folders for file in files}
 
 
-def said(run: Path) -> dict[str, str]:
-    """What was generated for each query of each evaluation."""
+def generated_texts(run: Path) -> dict[str, str]:
+    """Reads the generated text of each query of each evaluation of a run."""
     return {
         f"{folder.name}/{key}": row["generated"]
         for folder in sorted((run / "evaluation").iterdir())
@@ -81,13 +81,13 @@ def said(run: Path) -> dict[str, str]:
     }
 
 
-def coco(folder: Path, said: str, colour: str) -> dict:
-    """Two photographs, and what is said of them."""
+def coco(folder: Path, caption: str, colour: str) -> dict:
+    """Writes two photographs of one colour with one caption; returns a suite that captions them."""
     folder.mkdir(exist_ok=True)
     images = [{"id": n, "file_name": f"{n}.png"} for n in (1, 2)]
     for image in images:
         PIL.Image.new("RGB", (40, 30), colour).save(folder / image["file_name"])
-    captions = [{"id": n, "image_id": n, "caption": said} for n in (1, 2)]
+    captions = [{"id": n, "image_id": n, "caption": caption} for n in (1, 2)]
     (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
     files = {"annotations": str(folder / "captions.json"), "images": str(folder)}
     source = {"class_path": "frozenvl.data.sources.coco.CocoCaptions", "init_args": files}
@@ -95,12 +95,12 @@ def coco(folder: Path, said: str, colour: str) -> dict:
 
 
 def copy_of(run: Path, folder: Path) -> Path:
-    """A copy of a run that nothing was evaluated on."""
+    """Copies a run without its evaluations."""
     return shutil.copytree(run, folder, ignore=shutil.ignore_patterns("evaluation", "events*"))
 
 
 def evaluate_in(run: Path) -> Callable[..., int]:
-    """The command on a run, in the current folder; returns its exit status."""
+    """Returns a function that runs `frozenvl evaluate` on a run and returns the exit status."""
 
     def command(suite: dict, *options: object, checkpoint: Path = run, batch_size: int = 3) -> int:
         Path("suite.yaml").write_text(yaml.safe_dump({"benchmarks": suite}))

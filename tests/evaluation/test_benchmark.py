@@ -1,4 +1,4 @@
-"""The interface of benchmarks: what one has to say, and one from outside the package as users run it."""
+"""Interface of benchmarks: its required methods, and a custom benchmark as users run it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from frozenvl.prompt import Example
 OWN = {"class_path": "own_benchmarks.TextToImage", "init_args": {"source": scenes("SceneCaptions", size=5)}}
 
 
-def test_it_is_one_short_file():
+def test_a_custom_benchmark_is_one_short_file():
     lines = Path(own_benchmarks.__file__).read_text().splitlines()
     assert len(lines) < 80
 
 
-def test_a_pure_benchmark_needs_no_lightning():
+def test_benchmarks_need_no_lightning():
     modules = "frozenvl.evaluation.benchmark, frozenvl.evaluation.asks, frozenvl.evaluation.benchmarks"
     pure = f"{modules}, frozenvl.evaluation.runner"
     code = f"import sys, {pure}; sys.exit(any(x in sys.modules for x in ('lightning', 'frozenvl.training')))"
@@ -43,7 +43,7 @@ def test_a_pure_benchmark_needs_no_lightning():
 
 
 def recall_by_hand(model, processor) -> float:
-    """Each prompt embedded alone."""
+    """Computes recall@1 from prompts that are embedded one by one."""
     source, ask = SceneCaptions("val", 5, resolution=64), TextToImage(Rows()).instruction
 
     def embed(part) -> torch.Tensor:
@@ -55,7 +55,7 @@ def recall_by_hand(model, processor) -> float:
     return 100 * right.float().mean().item()
 
 
-def test_it_runs_by_the_command_and_all_of_the_house_reads_it(
+def test_a_custom_benchmark_runs_in_the_command_and_its_results_can_be_reported(
     evaluate, run, tiny_trained, capsys, monkeypatch
 ):
     embedded = []
@@ -72,11 +72,11 @@ def test_it_runs_by_the_command_and_all_of_the_house_reads_it(
     assert found["setting"] == {"gallery": 5} and "one word" in found["provenance"]["instruction"]
     low, high = found["intervals"]["recall@1"]
     assert low <= expected <= high
-    assert not (run / "evaluation/retrieval/gallery.png").exists()  # there is no text to draw
+    assert not (run / "evaluation/retrieval/gallery.png").exists()  # no texts, so no gallery
 
     embedded.clear()
     before = rows_of(run / "evaluation/retrieval")
-    assert evaluate({"retrieval": OWN}) == 0  # embeddings are kept, too
+    assert evaluate({"retrieval": OWN}) == 0  # embeddings are reused as well
     assert not embedded and rows_of(run / "evaluation/retrieval") == before
     assert main(["report", str(run), "--all", "--out", "report"]) == 0
     assert "recall@5" in capsys.readouterr().out
@@ -85,16 +85,16 @@ def test_it_runs_by_the_command_and_all_of_the_house_reads_it(
     assert "predictions of 'text_to_image' are not compared" in one_line(capsys.readouterr().err)
 
 
-def test_it_runs_in_the_loop(frozenvl):
+def test_a_custom_benchmark_runs_during_training(frozenvl):
     own = add("frozenvl.evaluation.Evaluate", benchmark=json.dumps(OWN), name="retrieval")
     assert frozenvl("fit", *own) == 0
     found = score("tiny", "retrieval")
     assert found["protocol"] == "text_to_image" and found["samples"] == 10
     assert history("tiny")[-1]["retrieval/recall@1"] == pytest.approx(found["scores"]["recall@1"])
-    assert score("tiny", "captions")["samples"] == 5  # beside those of the house
+    assert score("tiny", "captions")["samples"] == 5  # together with built-in benchmarks
 
 
-def test_an_image_that_cannot_be_read_is_found_by_nothing(tiny_trained, tmp_path):
+def test_an_unreadable_image_is_never_found(tiny_trained, tmp_path):
     scene = SceneCaptions("val", 2, resolution=64)
     torn = Example("torn", Broken(), "torn", ("a torn photograph",))
     suite = {"retrieval": TextToImage(Rows(scene[0], scene[1], torn))}
@@ -106,8 +106,8 @@ def test_an_image_that_cannot_be_read_is_found_by_nothing(tiny_trained, tmp_path
     assert found["unreadable"] == 1 and found["scores"]["recall@5"] == pytest.approx(200 / 3)
 
 
-class Least(Benchmark):
-    """No more than what every benchmark has to say."""
+class Minimal(Benchmark):
+    """Benchmark with only the required attributes and methods."""
 
     protocol = "least"
     metrics = (Metric("ended", "%", main=True),)
@@ -121,9 +121,9 @@ class Least(Benchmark):
         return named_scores({"ended": {key: 100.0 * each.ended for key, each in answers.items()}})
 
 
-def test_what_a_benchmark_need_not_say(tiny_trained, tmp_path):
-    """One setting without a name, no baselines, nothing right or wrong, no official results, no wording."""
-    least = Least()
+def test_defaults_of_a_minimal_benchmark(tiny_trained, tmp_path):
+    """It has one setting without a name, and neither baselines, right answers, official results nor a template."""
+    least = Minimal()
     (setting,) = least.settings()
     assert setting == Setting() and name_of(least, setting) == "least"
     suite = {"least": least}
@@ -139,7 +139,7 @@ def test_what_a_benchmark_need_not_say(tiny_trained, tmp_path):
 
 
 @pytest.mark.parametrize("left_out", ["queries", "score"])
-def test_a_benchmark_without_queries_or_a_score_is_none(left_out):
-    methods = {name: vars(Least)[name] for name in ("queries", "score") if name != left_out}
+def test_a_benchmark_without_queries_or_score_is_abstract(left_out):
+    methods = {name: vars(Minimal)[name] for name in ("queries", "score") if name != left_out}
     with pytest.raises(TypeError, match=f"abstract method '?{left_out}"):
         type("Part", (Benchmark,), methods)()

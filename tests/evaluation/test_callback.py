@@ -1,4 +1,4 @@
-"""Benchmarks in the loop: the same on any number of ranks, logged, kept, drawn; refused before the fit."""
+"""Benchmarks during training: equal on any number of ranks, logged, saved, drawn, and refused before the fit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from running import CONFIG, add, checkpoint, history, one_line, score
 EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 
 
-def kept(run: str | Path) -> dict[str, bytes]:
-    """What the evaluations of a run wrote."""
+def result_files(run: str | Path) -> dict[str, bytes]:
+    """Reads the result files of all evaluations of a run."""
     folder = Path("runs") / run / "evaluation"
     return {
         f"{e}/{f}": (folder / e / f).read_bytes()
@@ -25,30 +25,32 @@ def kept(run: str | Path) -> dict[str, bytes]:
     }
 
 
-def alone(callback: str, **settings: object) -> list[str]:
-    """Options that put an evaluation in the place of the configuration's callbacks."""
+def instead_of_all_callbacks(callback: str, **settings: object) -> list[str]:
+    """Returns options that replace the configuration's callbacks by one evaluation."""
     return [option.replace("callbacks+=", "callbacks=") for option in add(callback, **settings)]
 
 
-def test_the_number_of_ranks_changes_no_byte(frozenvl, tiny_run):
-    """Five images in batches of 3: on three ranks one has no image to caption."""
+def test_results_are_the_same_bytes_on_any_number_of_ranks(frozenvl, tiny_run):
+    """Five images in batches of 3: with three ranks, one has no image."""
     at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
     for ranks in (1, 2, 3):
         assert frozenvl("validate", *at, name=f"on{ranks}", ranks=ranks) == 0
-    assert kept("on1") == kept("on2") == kept("on3") == kept(tiny_run)
+    assert result_files("on1") == result_files("on2") == result_files("on3") == result_files(tiny_run)
 
 
-def test_two_devices_from_the_shell(tiny_run, tiny_language, tiny_vision, tmp_path, feature_home):
-    """As a user starts it: Lightning starts the command a second time."""
+def test_two_devices_write_the_same_files_as_one(
+    tiny_run, tiny_language, tiny_vision, tmp_path, feature_home
+):
+    """Runs the command as a user does; Lightning starts it again for the second device."""
     models = ["--model.language", tiny_language, "--model.vision.init_args.name", tiny_vision]
     at = ["--name", "shell", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", "--trainer.devices", 2]
     command = [sys.executable, "-m", "frozenvl", "validate", "--config", CONFIG, *models, *at]
     done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert kept(tmp_path / "runs" / "shell") == kept(tiny_run)
+    assert result_files(tmp_path / "runs" / "shell") == result_files(tiny_run)
 
 
-def test_predictions_hold_what_was_asked_said_and_expected(tiny_run):
+def test_predictions_have_question_text_and_references(tiny_run):
     lines = (tiny_run / "evaluation" / "vqa-0shot" / "predictions.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["id"] for row in rows] == [f"scenes/val/question/{i}" for i in range(7)]
@@ -56,7 +58,7 @@ def test_predictions_hold_what_was_asked_said_and_expected(tiny_run):
     assert all("\n" not in row["text"] and row["generated"].strip().startswith(row["text"]) for row in rows)
 
 
-def test_galleries_are_drawn_and_tensorboard_has_all(tiny_run):
+def test_galleries_and_scores_are_in_tensorboard(tiny_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(tiny_run))
@@ -69,7 +71,7 @@ def test_galleries_are_drawn_and_tensorboard_has_all(tiny_run):
         assert [point.step for point in events.Scalars(key)], key
 
 
-def test_the_sanity_check_evaluates_nothing_and_a_part_is_marked(frozenvl):
+def test_the_sanity_check_evaluates_nothing_and_partial_scores_are_marked(frozenvl):
     part = ("--trainer.num_sanity_val_steps", 2, "--trainer.limit_val_batches", 1, "--trainer.max_steps", 3)
     assert frozenvl("fit", *part) == 0
     assert [row["step"] for row in history("tiny") if "captions/CIDEr" in row] == [3]
@@ -78,12 +80,12 @@ def test_the_sanity_check_evaluates_nothing_and_a_part_is_marked(frozenvl):
     assert (vqa["samples"], vqa["of"], vqa["partial"]) == (3, 7, True)
 
 
-def test_a_part_is_the_same_on_three_ranks(frozenvl, tiny_run):
-    """One batch for three ranks: two have no query at all."""
+def test_partial_results_are_the_same_on_three_ranks(frozenvl, tiny_run):
+    """One batch for three ranks leaves two ranks without a query."""
     at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", "--trainer.limit_val_batches", 1)
     assert frozenvl("validate", *at, name="on1") == 0
     assert frozenvl("validate", *at, name="on3", ranks=3) == 0
-    assert kept("on1") == kept("on3")
+    assert result_files("on1") == result_files("on3")
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("captions/CIDEr", "max"), ("val/perplexity", "min")])
@@ -96,7 +98,7 @@ def test_checkpoints_and_early_stopping_can_read_the_scores(frozenvl, monitor, m
     assert history("tiny")[-1]["step"] == 2
 
 
-def test_a_blind_run_sees_black_images_only(frozenvl):
+def test_a_blind_run_sees_only_black_images(frozenvl):
     blind = ("--data.blind", "true", "--data.cache_features", "false", *add("probes.AllBlack"))
     assert frozenvl("fit", *blind) == 0
     assert score("tiny", "captions")["provenance"]["blind"] is True
@@ -104,17 +106,19 @@ def test_a_blind_run_sees_black_images_only(frozenvl):
     assert len({json.loads(line)["text"] for line in lines}) == 1
 
 
-def test_the_test_loop_scores_alike(frozenvl, tiny_run):
+def test_the_test_loop_writes_the_same_files(frozenvl, tiny_run):
     assert frozenvl("test", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt") == 0
-    assert kept("tiny") == kept(tiny_run)
+    assert result_files("tiny") == result_files(tiny_run)
 
 
-def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
-    """Reading pixels in place of cached features changes nothing in fp32."""
+def test_results_without_the_feature_cache_and_with_beam_search(frozenvl, tiny_run):
+    """Pixels give the same results as cached features in fp32."""
     at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
     assert frozenvl("validate", *at, "--data.cache_features", "false") == 0
-    assert kept("tiny") == kept(tiny_run)
-    beams = alone("frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}')
+    assert result_files("tiny") == result_files(tiny_run)
+    beams = instead_of_all_callbacks(
+        "frozenvl.evaluation.Captions", max_new_tokens=5, decoding='{"num_beams": 2}'
+    )
     assert frozenvl("validate", *at, *beams) == 0
     assert score("tiny", "captions")["provenance"]["decoding"] == {"num_beams": 2}
 
@@ -138,26 +142,26 @@ def test_beams_and_a_cache_of_features(frozenvl, tiny_run):
         ("Captions", {"max_new_tokens": 600}, "captions: its longest prompt takes 602 positions"),
     ],
 )
-def test_an_evaluation_that_cannot_be_is_said_before_the_run(frozenvl, capfd, callback, settings, message):
-    assert frozenvl("fit", *alone(f"frozenvl.evaluation.{callback}", **settings)) == 2
+def test_an_impossible_evaluation_is_an_error_before_the_run(frozenvl, capfd, callback, settings, message):
+    assert frozenvl("fit", *instead_of_all_callbacks(f"frozenvl.evaluation.{callback}", **settings)) == 2
     assert re.search(message, one_line(capfd.readouterr().err))
     assert not any(
         row for file in Path("runs").glob("*/history.jsonl") for row in file.read_text().splitlines()
     )
 
 
-def test_two_benchmarks_of_one_name_would_overwrite_each_other(frozenvl, capfd):
+def test_two_benchmarks_of_one_name_are_refused(frozenvl, capfd):
     assert frozenvl("fit", *add("frozenvl.evaluation.Captions", max_new_tokens=3)) == 2
     assert "two evaluations are called captions; " in one_line(capfd.readouterr().err)
 
 
-def test_a_benchmark_in_the_loop_may_have_images_of_its_own(frozenvl):
-    """They are in no task of the run, so the cache of features has none of them."""
+def test_a_benchmark_during_training_may_have_its_own_images(frozenvl):
+    """The images are in no task of the run, so they are not in the feature cache."""
     own = {
         "class_path": "frozenvl.data.sources.scenes.SceneEpisodes",
         "init_args": {"size": 4, "resolution": 64},
     }
-    naming = alone(
+    naming = instead_of_all_callbacks(
         "frozenvl.evaluation.Naming",
         episodes=json.dumps({"2way": own}),
         choose="calibrated",

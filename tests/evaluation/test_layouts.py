@@ -1,4 +1,4 @@
-"""Files of captions, questions and answers: what is read, and one line for whatever is wrong."""
+"""Files of captions, questions and answers: reading, and errors in one line."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def write(tmp_path):
     return make
 
 
-def test_results_come_back_as_they_were_written(write):
+def test_results_are_read_as_they_were_written(write):
     captions, answers = {"7": "a dog", "007": "a cat", "x": "a bird"}, {"1": "yes", "b": "no"}
     assert [row["image_id"] for row in caption_results(captions)] == [7, "007", "x"]
     assert read_captions(write(caption_results(captions))) == captions
     assert read_answers(write(vqa_results(answers))) == answers
 
 
-def test_predictions_of_a_run(write):
+def test_predictions_of_a_run_are_read(write):
     rows = [
         {"id": "a", "text": "a dog", "references": ["dog", "a dog"]},
         {"id": "b", "text": "", "references": ["x"]},
@@ -52,11 +52,11 @@ def test_predictions_of_a_run(write):
     assert read_references(path) == {"a": ["dog", "a dog"], "b": ["x"]}
 
 
-def test_an_id_beside_an_image_id_is_the_captions_own(write):
+def test_the_image_id_takes_precedence_over_the_id_of_a_caption(write):
     assert read_captions(write([{"id": 99, "image_id": 7, "caption": "a dog"}])) == {"7": "a dog"}
 
 
-def test_references_of_coco(write):
+def test_coco_references_are_read(write):
     content = {
         "images": [{"id": 2}, {"id": 1}],
         "annotations": [{"image_id": i, "caption": text} for i, text in ((1, "a"), (2, "b"), (1, "c"))],
@@ -66,7 +66,7 @@ def test_references_of_coco(write):
         read_references(write(content | {"images": [{"id": 3}]}))
 
 
-def test_questions_and_annotations_of_vqa(write):
+def test_vqa_questions_and_annotations_are_read(write):
     asked = write({"questions": QUESTIONS}, "q.json")
     known = read_vqa(asked, write({"annotations": ANNOTATIONS}, "a.json"))
     assert known["2"] == {
@@ -83,7 +83,7 @@ def test_questions_and_annotations_of_vqa(write):
 
 
 @pytest.mark.parametrize(
-    ("read", "content", "said"),
+    ("read", "content", "message"),
     [
         (read_captions, {"a": 1}, "a list was expected, not dict"),
         (read_captions, [{"image_id": 1}], "an entry has no 'caption' or 'text'"),
@@ -95,7 +95,7 @@ def test_questions_and_annotations_of_vqa(write):
         (read_references, [{"image_id": 1}], "an entry has no 'references'"),
     ],
 )
-def test_another_layout_is_said_in_one_line(write, read, content, said):
-    with pytest.raises(UserError, match=rf"file.json: .*{said}") as error:
+def test_another_layout_is_one_error_line(write, read, content, message):
+    with pytest.raises(UserError, match=rf"file.json: .*{message}") as error:
         read(write(content))
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Predictions that an interrupted evaluation left, or a finished one."""
+"""Reuse of predictions from an interrupted or finished evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def answered(key: str) -> tuple[Request, Answer]:
     return Request(query, (), 0), Answer(query, f"text of {key}")
 
 
-def test_predictions_hold_until_their_files_are_removed(tmp_path):
+def test_partial_predictions_are_read_by_the_next_evaluation(tmp_path):
     session = SimpleNamespace(folder=tmp_path, rank=0, resumable=True)
     first = PartialPredictions(session, "x", "print")
     assert first.known == {}
@@ -35,7 +35,7 @@ def test_predictions_hold_until_their_files_are_removed(tmp_path):
 
 
 @pytest.mark.parametrize("score", ["", "[]", "{}", '{"fingerprint": "print"}'])
-def test_a_score_that_is_not_ours_is_no_finished_evaluation(tmp_path, score):
+def test_predictions_beside_an_unreadable_score_are_not_reused(tmp_path, score):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "predictions.jsonl").write_text('{"id": "1"}\n')
     session = SimpleNamespace(folder=tmp_path, rank=0, resumable=True)
@@ -46,7 +46,7 @@ def test_a_score_that_is_not_ours_is_no_finished_evaluation(tmp_path, score):
     assert PartialPredictions(session, "x", "another").known == {}
 
 
-def test_an_answer_is_kept_to_the_last_digit_of_its_vector():
+def test_an_answer_and_its_vector_are_saved_exactly():
     request, _ = answered("1")
     vector = np.random.default_rng(0).standard_normal(7).astype(np.float32)
     answer = Answer(request.query, "a", " a\n", True, (-1.5, -2.25), vector)
@@ -55,7 +55,7 @@ def test_an_answer_is_kept_to_the_last_digit_of_its_vector():
     assert again.vector.tobytes() == vector.tobytes()
 
 
-def test_answers_that_are_kept_are_scored_against_todays_references(evaluate, run, answered, tmp_path):
+def test_reused_answers_are_scored_against_the_current_references(evaluate, run, answered, tmp_path):
     assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
     before = rows_of(run / "evaluation/mine")
     assert evaluate(coco(tmp_path / "data", before["1"]["text"] or "nothing", "red")) == 0

@@ -1,4 +1,4 @@
-"""Benchmarks that cannot be run: one line that names them, before anything is run."""
+"""Benchmarks that cannot be run: one line that names them, before any benchmark runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 from running import one_line
-from suites import LOOP, QUESTIONS, described, kept, scenes, toy
+from suites import LOOP, QUESTIONS, described, result_files, scenes, toy
 from toy import Broken, Rows, question
 
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed
@@ -52,7 +52,7 @@ def labelled(folder: Path) -> dict:
 
 
 def mixed_ways(folder: Path) -> dict:
-    """Of three episodes the last has one way more."""
+    """Writes three episodes, the last with one more way; returns their benchmark."""
     PIL.Image.new("RGB", (9, 9)).save(folder / "a.png")
     episodes = []
     for ways in (1, 1, 2):
@@ -67,7 +67,7 @@ def mixed_ways(folder: Path) -> dict:
 
 
 def no_support(folder: Path) -> dict:
-    """Query images are there, those before them are not."""
+    """Writes an episode whose support image is missing; returns its benchmark."""
     PIL.Image.new("RGB", (9, 9)).save(folder / "q.png")
     episode = {"question_image": "q.png", "question": "This is a", "answer": "dax"}
     episode |= {"image_1": "gone.png", "caption_1": "This is a dax"}
@@ -132,10 +132,10 @@ FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestion
         ),
     ],
 )  # fmt: skip
-def test_a_benchmark_that_cannot_be_is_named_before_the_run(
+def test_an_impossible_benchmark_is_an_error_before_any_benchmark_runs(
     evaluate, run, tmp_path, capfd, answered, benchmark, message
 ):
-    """Also the good one before it does not run."""
+    """The valid benchmarks before it do not run either."""
     bad = benchmark(tmp_path) if callable(benchmark) else benchmark
     assert evaluate(LOOP | {"bad": bad}) == 2
     line = one_line(capfd.readouterr().err)
@@ -144,7 +144,7 @@ def test_a_benchmark_that_cannot_be_is_named_before_the_run(
     assert not answered and not (run / "evaluation").exists()
 
 
-def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
+def test_a_shared_support_set_has_to_be_readable(tiny_trained, tmp_path):
     pool = Rows(Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=QUESTIONS, pool=pool, shots=[1], way=Fixed())
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
@@ -154,11 +154,11 @@ def test_a_support_that_all_share_has_to_be_readable(tiny_trained, tmp_path):
         check_suite(toy(vqa=benchmark), session)
 
 
-def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
+def test_the_longest_prompt_is_reported_if_any_is_too_long(tiny_trained, tmp_path):
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
 
     def needed(*words: int) -> int:
-        """Positions that the error line gives for questions of so many words."""
+        """Returns the number of positions in the error line, for questions with these numbers of words."""
         long = [question(10 + number, text="color " * count) for number, count in enumerate(words)]
         benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, *long), shots=[0])
         with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions") as error:
@@ -168,21 +168,21 @@ def test_one_prompt_that_is_too_long_is_enough(tiny_trained, tmp_path):
     assert needed(600) < needed(600, 700) == needed(700, 600)
 
 
-def test_questions_without_answers_cannot_be_scored(tiny_trained, tmp_path):
+def test_questions_without_answers_are_refused(tiny_trained, tmp_path):
     benchmark = FewShotVQA(source=Rows(question(1, answer="", references=())), shots=[0])
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     with pytest.raises(UserError, match="vqa-0shot: query q1 has no answer to score against"):
         check_suite(toy(vqa=benchmark), session)
 
 
-def test_a_part_does_not_take_the_place_of_a_whole(evaluate, run, capfd):
+def test_partial_results_do_not_overwrite_complete_ones(evaluate, run, capfd):
     assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 0
     assert evaluate(LOOP, "--only", "vqa") == 0
-    whole = kept(run)
+    whole = result_files(run)
     assert evaluate(LOOP, "--only", "vqa", "--limit", "1") == 2
     assert "vqa-0shot: holds the score of all its queries" in one_line(capfd.readouterr().err)
     assert evaluate(LOOP, "--only", "vqa", "--limit", "1", "--views", "test-blind") == 0
-    assert {name: content for name, content in kept(run).items() if "blind" not in name} == whole
+    assert {name: content for name, content in result_files(run).items() if "blind" not in name} == whole
 
 
 def test_a_source_without_examples_is_refused(tiny_trained, tmp_path):
@@ -191,7 +191,7 @@ def test_a_source_without_examples_is_refused(tiny_trained, tmp_path):
         check_suite(toy(empty=Captions(source=Rows())), session)
 
 
-def test_one_of_the_metrics_has_to_be_the_main_one(tiny_trained, tmp_path):
+def test_a_benchmark_needs_a_main_metric(tiny_trained, tmp_path):
     benchmark = Captions(source=QUESTIONS)
     benchmark.metrics = [replace(metric, main=False) for metric in benchmark.metrics]
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
@@ -199,7 +199,7 @@ def test_one_of_the_metrics_has_to_be_the_main_one(tiny_trained, tmp_path):
         check_suite(toy(captions=benchmark), session)
 
 
-def test_one_readable_prompt_among_the_first_is_enough(tiny_trained, tmp_path):
+def test_one_of_the_first_prompts_has_to_be_readable(tiny_trained, tmp_path):
     torn = [question(n, Broken(f"torn {n}")) for n in range(3)]
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     check_suite(toy(vqa=FewShotVQA(source=Rows(*torn, question(9)), shots=[0])), session)
@@ -207,7 +207,7 @@ def test_one_readable_prompt_among_the_first_is_enough(tiny_trained, tmp_path):
         check_suite(toy(vqa=FewShotVQA(source=Rows(*torn), shots=[0])), session)
 
 
-def test_where_validation_is_switched_off_nothing_is_looked_at(tiny_trained, tmp_path):
-    """Nor is anything wrong with a source of which no query is asked."""
+def test_nothing_is_checked_if_validation_is_switched_off(tiny_trained, tmp_path):
+    """An unreadable source is no error at a limit of 0 queries."""
     session = replace(session_of(tiny_trained, tmp_path, ["seeing"], 4, None), limit=0)
     check_suite(toy(vqa=FewShotVQA(source=Rows(question(1, Broken())), shots=[0])), session)

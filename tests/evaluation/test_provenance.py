@@ -1,4 +1,4 @@
-"""What a score depends on: what is kept beside it, and the hash by which answers are used again."""
+"""Provenance of scores, and the fingerprint by which answers are reused."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_a_score_carries_its_provenance(tiny_run):
     assert 0 <= vqa["baselines"]["most_frequent"] <= 100
 
 
-def test_other_images_under_the_same_names_are_asked_again(evaluate, answered, tmp_path, capsys):
+def test_answers_are_not_reused_if_images_changed_under_the_same_names(evaluate, answered, tmp_path, capsys):
     assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
     assert answered == [2]
-    content_of.cache_clear()  # as another process would
+    content_of.cache_clear()  # as in a new process
     assert evaluate(coco(tmp_path / "data", "a dog", "red")) == 0
     assert answered == [2] and "2 of 2 answers are reused from an earlier run" in capsys.readouterr().out
     content_of.cache_clear()
@@ -61,12 +61,12 @@ KNOWN = {"precision": "bf16", "decoding": {"num_beams": 2}}
         (KNOWN, replace(QUERY, candidates=(" no", " yes"))),
     ],
 )
-def test_whatever_predictions_depend_on_makes_another_fingerprint(provenance, query):
+def test_anything_that_predictions_depend_on_changes_the_fingerprint(provenance, query):
     assert fingerprint(provenance, [query]) != fingerprint(KNOWN, [QUERY])
 
 
-def test_a_fingerprint_depends_on_nothing_else():
-    """Neither on the order of keys nor on what answers are scored against."""
+def test_nothing_else_changes_the_fingerprint():
+    """The order of keys and the references do not matter; the order of queries does."""
     known = fingerprint(KNOWN, [QUERY])
     assert re.fullmatch("[0-9a-f]{16}", known)
     scored = replace(QUERY, references=("no",), kind={"answer_type": "other"}, scores={"no": 1.0}, shared=1)
@@ -75,8 +75,8 @@ def test_a_fingerprint_depends_on_nothing_else():
     assert fingerprint(KNOWN, [QUERY, other]) != fingerprint(KNOWN, [other, QUERY])
 
 
-def test_an_image_that_cannot_be_read_has_a_content_too():
-    """So that it is asked again once it can be read."""
+def test_unreadable_images_have_a_content_hash_of_their_own():
+    """The fingerprint changes once the image can be read, so the query is asked again."""
     torn = replace(QUERY, prompt=(Broken(), "Is it red?"))
     assert content_of(Broken()) == "unreadable" and content_of(Square("a.png")) == Square("a.png").digest
     assert fingerprint(KNOWN, [torn]) == fingerprint(
@@ -85,7 +85,7 @@ def test_an_image_that_cannot_be_read_has_a_content_too():
     assert fingerprint(KNOWN, [torn]) != fingerprint(KNOWN, [QUERY])
 
 
-def test_another_checkpoint_of_a_run_differs_in_its_weights_alone(tiny_run):
+def test_provenance_of_two_checkpoints_differs_only_in_the_weights(tiny_run):
     last, earlier = (
         of_run(load_trained(tiny_run / "checkpoints" / file).module, False, True, 64)
         for file in ("last.ckpt", "step=2.ckpt")

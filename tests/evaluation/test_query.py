@@ -1,4 +1,4 @@
-"""Queries and answers pass between a benchmark and a model unchanged."""
+"""Queries and answers as values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from frozenvl.evaluation.query import Answer, Query
 
 
-def test_a_query_of_no_more_than_a_prompt_has_fields_of_its_own():
-    """What one benchmark writes into a query's labels is in no other."""
+def test_default_fields_of_queries_are_not_shared():
+    """Changing the labels of one query does not change another query."""
     one, other = Query("1", ("x",), "a"), Query("2", ("x",), "a")
     one.kind["answer_type"] = "yes/no"
     one.scores["yes"] = 1.0
@@ -19,14 +19,14 @@ def test_a_query_of_no_more_than_a_prompt_has_fields_of_its_own():
     assert (other.references, other.candidates, other.shared, other.image) == ((), (), 0, None)
 
 
-def test_queries_are_compared_by_what_they_hold_and_cannot_be_changed():
+def test_queries_are_compared_by_value_and_immutable():
     query = Query("1", ("x",), "a", ("yes",))
     assert query == replace(query) != replace(query, references=("no",))
     with pytest.raises(FrozenInstanceError):
         query.id = "2"
 
 
-def test_answers_with_vectors_can_be_counted():
+def test_answers_with_vectors_are_hashable():
     """Arrays have no truth value, so answers are compared by identity."""
     query = Query("1", (), "a")
     one, other = (Answer(query, vector=np.ones(3, np.float32)) for _ in range(2))

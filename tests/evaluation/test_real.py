@@ -1,4 +1,4 @@
-"""The small real model: what random weights cannot show. Predictions do not depend on ranks, nor in fp32 on batches."""
+"""Small real model: predictions do not depend on the number of ranks, nor in fp32 on the batch size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frozenvl.util.files import read_json
 
 pytestmark = pytest.mark.real
 
-try:  # on import: later, other tests keep their caches elsewhere
+try:  # on import, before other tests set FROZENVL_HOME
     LANGUAGE, VISION = (str(resolve(name)) for name in ("SmolLM2-135M-Instruct", "EfficientNet-Lite0"))
 except UserError as error:
     pytest.skip(str(error), allow_module_level=True)
@@ -32,7 +32,7 @@ except UserError as error:
 
 @pytest.fixture(scope="module")
 def model():
-    """By precision: a random mapper between real weights."""
+    """Function that returns a model with real weights and a random mapper: precision → model."""
 
     @cache
     def build(precision: str) -> FrozenVL:
@@ -64,7 +64,7 @@ def session_in(model: FrozenVL, folder: Path, batch_size: int) -> Session:
     return Session(model, processor, folder, {"blind": False}, 0, batch_size)
 
 
-def said(folder: Path) -> dict[str, str]:
+def generated_texts(folder: Path) -> dict[str, str]:
     return {
         f"{file.parent.name}/{row['id']}": row["generated"]
         for file in sorted(folder.glob("*/predictions.jsonl"))
@@ -80,10 +80,10 @@ def run(model: FrozenVL, folder: Path, batch_size: int, ranks: int = 1) -> dict[
     fabric.launch(
         lambda f: run_suite(benchmarks, replace(session, rank=f.global_rank, world_size=f.world_size))
     )
-    return said(folder)
+    return generated_texts(folder)
 
 
-def test_two_ranks_say_what_one_says_in_bf16(model, tmp_path):
+def test_two_ranks_give_the_same_results_as_one_in_bf16(model, tmp_path):
     one = run(model("bf16"), tmp_path / "1", 4)
     assert run(model("bf16"), tmp_path / "2", 4, ranks=2) == one
     files = [file.relative_to(tmp_path / "1") for file in (tmp_path / "1").glob("*/*.json*")]
@@ -93,7 +93,7 @@ def test_two_ranks_say_what_one_says_in_bf16(model, tmp_path):
     assert len(set(one.values())) > 5
 
 
-def test_batches_of_one_and_of_32_say_the_same_in_fp32_and_nearly_so_in_bf16(model, tmp_path):
+def test_batch_size_changes_no_text_in_fp32_and_few_in_bf16(model, tmp_path):
     alone, together = (run(model("fp32"), tmp_path / f"fp32-{size}", size) for size in (1, 32))
     assert alone == together
     alone, together = (run(model("bf16"), tmp_path / f"bf16-{size}", size) for size in (1, 32))

@@ -1,4 +1,4 @@
-"""Which queries are asked, and what their predictions depend on."""
+"""Requests of an evaluation, and the fingerprint of what their predictions depend on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from frozenvl.evaluation.requests import evaluation_of, in_order
 from frozenvl.evaluation.suite import session_of
 
 
-def test_what_predictions_depend_on_is_in_their_fingerprint(tiny_trained, tmp_path):
-    """And nothing else: where they are kept, or on how many ranks."""
+def test_the_fingerprint_covers_what_predictions_depend_on(tiny_trained, tmp_path):
+    """The output folder and the number of ranks do not matter."""
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     benchmark = FewShotVQA(source=Rows(question(0), question(1)), shots=[0])
     (setting,) = benchmark.settings()

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind, and what it can go on from."""
+"""Result files of an evaluation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frozenvl.evaluation.suite import session_of
 from frozenvl.util.files import read_json
 
 ODD = "a\u2028b \u2029 c\x85d \r e \x1c f \0"
-"""All that ends a line for somebody."""
+"""Text with all characters that end a line in some program."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def session(tiny_trained, tmp_path):
 
 
 def evaluated(session, texts, view="seeing", image=None) -> Evaluation:
-    """An evaluation in which these texts were said, kept."""
+    """Writes the results of an evaluation with these answers; returns the evaluation."""
     benchmark = FewShotVQA(source=Rows(*(question(n, image) for n in range(len(texts)))), shots=[0])
     benchmark.name = "vqa"
     (setting,) = benchmark.settings()
@@ -37,7 +37,7 @@ def evaluated(session, texts, view="seeing", image=None) -> Evaluation:
     return evaluation
 
 
-def test_right_and_wrong_answers_are_shown_in_full(session):
+def test_right_and_wrong_answers_are_shown_with_their_prompts(session):
     texts = ["yes"] * 9 + ["no"] * 9
     folder = session.folder / evaluated(session, texts).name
     shown = json.loads((folder / "shown.json").read_text())
@@ -50,21 +50,21 @@ def test_right_and_wrong_answers_are_shown_in_full(session):
     assert score["scores"]["overall"] == 50 and score["samples"] == score["of"] == 18
 
 
-def test_whatever_a_model_says_is_kept_and_drawn(session):
+def test_texts_with_any_characters_are_saved_and_drawn(session):
     folder = session.folder / evaluated(session, [ODD, "yes"]).name
     rows = read_json(folder / "predictions.jsonl")
     assert [row["text"] for row in rows] == [ODD, "yes"]
     assert (folder / "gallery.png").is_file()
 
 
-def test_images_that_a_view_did_not_need_may_be_unreadable(session):
-    """Only text was shown, so nothing was wrong with the answers."""
+def test_unreadable_images_do_not_matter_in_the_text_only_view(session):
+    """The model saw only text, so the answers are valid."""
     folder = session.folder / evaluated(session, ["yes", "no"], "text-only", Broken()).name
     shown = json.loads((folder / "shown.json").read_text())
     assert len(shown) == 2 and not any("image" in part for row in shown for part in row["prompt"])
 
 
-def test_what_could_not_be_read_is_said(evaluate, run, tmp_path, capfd):
+def test_unreadable_prompts_are_reported_and_count_as_wrong(evaluate, run, tmp_path, capfd):
     suite = coco(tmp_path / "data", "a dog", "red")
     (tmp_path / "data/2.png").unlink()
     assert evaluate(suite) == 0

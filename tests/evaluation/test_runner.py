@@ -1,4 +1,4 @@
-"""A suite runs alike on any number of ranks and in batches of any size; it goes on where it was interrupted."""
+"""Running suites: equal results on any number of ranks and batch size, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from running import one_line
-from suites import LOOP, QUESTIONS, SUITE, described, kept, said, scenes, toy
+from suites import LOOP, QUESTIONS, SUITE, described, generated_texts, result_files, scenes, toy
 
 from frozenvl.evaluation import Captions, FewShotVQA, runner
 from frozenvl.evaluation.asks import Ask
@@ -18,7 +18,7 @@ from frozenvl.util.errors import RunError, UserError
 
 
 def run_on(ranks: int, run: Path, suite: Path, batch_size: int = 3) -> None:
-    """A suite on forked ranks, as the command runs it."""
+    """Runs a suite on forked ranks, as the command does."""
     from lightning.fabric import Fabric
 
     from frozenvl.training.trained_run import load_trained
@@ -34,13 +34,13 @@ def run_on(ranks: int, run: Path, suite: Path, batch_size: int = 3) -> None:
     fabric.launch(each)
 
 
-def test_the_number_of_ranks_changes_no_byte(run):
-    """Seven queries in batches of three: on three ranks each has one; of five images, one rank has none."""
+def test_results_are_the_same_bytes_on_any_number_of_ranks(run):
+    """Seven queries in batches of three give each of three ranks one batch; five images leave one rank without."""
     Path("suite.yaml").write_text(yaml.safe_dump({"benchmarks": SUITE}))
     results = []
     for ranks in (1, 2, 3):
         run_on(ranks, run, Path("suite.yaml"))
-        results.append(kept(run))
+        results.append(result_files(run))
         shutil.rmtree(run / "evaluation")
     assert results[0] == results[1] == results[2]
     assert {name.split("/")[0] for name in results[0]} == {
@@ -49,15 +49,15 @@ def test_the_number_of_ranks_changes_no_byte(run):
     }  # fmt: skip
 
 
-def test_batches_of_one_and_of_64_say_the_same(evaluate, run):
+def test_the_batch_size_changes_no_text(evaluate, run):
     assert evaluate(SUITE, batch_size=64) == 0
-    many = said(run)
+    many = generated_texts(run)
     assert evaluate(SUITE, batch_size=1) == 0
-    assert said(run) == many and len(set(many.values())) > 5
+    assert generated_texts(run) == many and len(set(many.values())) > 5
 
 
-def test_an_interrupted_evaluation_goes_on(evaluate, run, answered, monkeypatch, capfd):
-    """Batches of 2, 2, 1 images and 3, 3, 1 questions, twice; broken off before the last of the first seven."""
+def test_an_interrupted_evaluation_resumes(evaluate, run, answered, monkeypatch, capfd):
+    """Stops before the last batch of the first questions, then resumes."""
     ask, calls = Ask.__call__, []
 
     def breaking(self, requests, session):
@@ -76,45 +76,45 @@ def test_an_interrupted_evaluation_goes_on(evaluate, run, answered, monkeypatch,
     with part.open("ab") as file:
         file.write(
             '{"id": "scenes/val/question/0", "text": "á'.encode()[:-1]
-        )  # killed in the middle of a write
+        )  # as if killed in the middle of a write
 
     monkeypatch.setattr(Ask, "__call__", ask)
     answered.clear()
     assert evaluate(LOOP) == 0
     assert answered == [1, 3, 3, 1]
     assert not list(run.glob("evaluation/*/part-*"))
-    went_on = kept(run)
+    went_on = result_files(run)
     shutil.rmtree(run / "evaluation")
     assert evaluate(LOOP) == 0
-    assert kept(run) == went_on
+    assert result_files(run) == went_on
 
 
-def test_a_finished_one_is_not_generated_again_but_another_checkpoints_is(evaluate, run, answered):
+def test_finished_evaluations_are_reused_only_for_the_same_checkpoint(evaluate, run, answered):
     assert evaluate(LOOP) == 0
-    once, last = list(answered), kept(run)
+    once, last = list(answered), result_files(run)
     assert evaluate(LOOP) == 0
-    assert answered == once and kept(run) == last
+    assert answered == once and result_files(run) == last
     assert evaluate(LOOP, checkpoint=run / "checkpoints" / "step=2.ckpt") == 0
-    assert answered == once * 2 and kept(run) != last
+    assert answered == once * 2 and result_files(run) != last
     assert evaluate(LOOP, batch_size=4) == 0
     assert len(answered) > 2 * len(once)
 
 
-def test_views_that_say_nothing_are_left_out(evaluate, run, capsys):
+def test_views_without_information_are_left_out(evaluate, run, capsys):
     episodes = {"2way": scenes("SceneEpisodes", size=4)}
     suite = {"naming": described("Naming", episodes=episodes, choose="calibrated", induction=[""])}
     assert evaluate(suite, "--views", "seeing", "test-blind", "text-only") == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for view in ("test-blind", "text-only"):
         assert (
             f"naming-2way-{view}: left out, since calibrated likelihoods compare images with black ones"
-            in said
+            in printed
         )
     assert {folder.name for folder in (run / "evaluation").iterdir()} == {"naming-2way"}
 
 
-def test_a_blind_run_is_shown_nothing_else(tiny_trained, tmp_path, capsys):
-    """Black images at test would change nothing; without images the prompts of captions are empty."""
+def test_views_of_a_blind_run_that_change_nothing_are_left_out(tiny_trained, tmp_path, capsys):
+    """A blind run sees black images anyway; without images the prompts of captions are empty."""
     session = session_of(tiny_trained, tmp_path, ["seeing", "test-blind", "text-only"], 4, None)
     session = replace(session, provenance=session.provenance | {"blind": True})
     suite = toy(
@@ -133,7 +133,7 @@ def test_a_blind_run_is_shown_nothing_else(tiny_trained, tmp_path, capsys):
         assert line in printed.splitlines()
 
 
-def test_a_prompt_that_is_too_long_is_said_before_any_is_answered(tiny_trained, tmp_path, answered):
+def test_a_prompt_that_is_too_long_is_an_error_before_any_answer(tiny_trained, tmp_path, answered):
     benchmark = FewShotVQA(source=QUESTIONS, shots=[0], max_new_tokens=600)
     toy(vqa=benchmark)
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)

@@ -1,4 +1,4 @@
-"""score.json: what is written is read again, and what is damaged is said in one line. No torch."""
+"""score.json: writing, reading, and errors in one line, without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frozenvl.metrics.metric import Metric
 from frozenvl.util.errors import UserError
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_a_score_is_read_as_it_was_written(tmp_path):
     own = (Metric("recall@1", "%", main=True), Metric("rank", digits=0, better="lower"))
     score = score_of(
         "x", {"rank": 3.0, "recall@1": 12.5, "recall@1/dogs": 20.0}, metrics=own, protocol="mine"
@@ -25,12 +25,12 @@ def test_what_is_written_is_read_again(tmp_path):
     assert json.loads(file.read_text())["schema"] == 2
     assert (score.main, score.shown) == ("recall@1", ["recall@1", "rank"])
     assert score.metric("rank").better == "lower"
-    dogs = score.metric("recall@1/dogs")  # of a kind of queries
+    dogs = score.metric("recall@1/dogs")  # score of a group of queries
     assert (dogs.unit, dogs.digits, dogs.main, dogs.shown) == ("%", 1, False, False)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ("{", "not valid JSON"),
         ("[]", "not a score.json of schema 2"),
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_again(tmp_path):
         ({"setting": 3}, "not iterable"),
     ],
 )
-def test_a_bad_score_is_said_in_one_line(tmp_path, changes, said):
+def test_a_bad_score_is_one_error_line(tmp_path, changes, message):
     file = write(tmp_path, score_of("x", {"overall": 1.0})) / "score.json"
     if isinstance(changes, str):
         file.write_text(changes)
@@ -56,7 +56,7 @@ def test_a_bad_score_is_said_in_one_line(tmp_path, changes, said):
     with pytest.raises(UserError) as error:
         read_score(file)
     line = str(error.value)
-    assert line.startswith(str(file)) and said in line and "\n" not in line
+    assert line.startswith(str(file)) and message in line and "\n" not in line
     assert changes == "{" or "validate or evaluate the run again" in line
 
 

@@ -1,4 +1,4 @@
-"""What a session computes once for all batches: images' prefixes, and the beginning that prompts share."""
+"""Caches of a session: prefixes of images, and the shared prefix of prompts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from frozenvl.evaluation.suite import check_suite, run_suite, session_of
 from frozenvl.model.frozen import FrozenVL
 
 
-def test_a_support_set_read_once_says_what_whole_prompts_say(tiny_trained, tmp_path, monkeypatch):
-    """And it is read once, however many batches there are."""
+def test_a_cached_support_set_gives_the_same_answers_as_whole_prompts(tiny_trained, tmp_path, monkeypatch):
+    """The support set is computed once for all batches."""
     prefills, prefill = [], FrozenVL.prefill
     monkeypatch.setattr(FrozenVL, "prefill", lambda *args: prefills.append(args) or prefill(*args))
     found = []
@@ -35,7 +35,7 @@ def session(tiny_trained, tmp_path):
 
 @pytest.fixture
 def prefilled(monkeypatch) -> list:
-    """The beginnings that the model was asked to read."""
+    """Prompts of the calls of `FrozenVL.prefill`."""
     seen, prefill = [], FrozenVL.prefill
 
     def noting(self, processor, prompt):
@@ -46,14 +46,14 @@ def prefilled(monkeypatch) -> list:
     return seen
 
 
-def test_requests_that_share_nothing_keep_their_prompts(session, prefilled):
+def test_requests_without_a_shared_prefix_keep_their_prompts(session, prefilled):
     asked = [request("a", Square("a.png"), "Is it?", shared=1), request("b", "Is it?")]
     assert session.begin(asked) == (None, [asked[0].prompt, asked[1].prompt])
     assert not prefilled
 
 
-def test_what_all_requests_share_is_read_once_for_all_batches(session, prefilled):
-    """One of them shares less than the others."""
+def test_the_prefix_shared_by_all_requests_is_computed_once(session, prefilled):
+    """One request shares less than the other."""
     lead, text = Square("shot.png"), "Answer: red\n"
     first = [request("a", lead, text, "x", shared=2), request("b", lead, "y", shared=1)]
     cache, prompts = session.begin(first)
@@ -62,15 +62,15 @@ def test_what_all_requests_share_is_read_once_for_all_batches(session, prefilled
     assert prefilled == [(lead,)]
 
 
-def test_a_beginning_that_cannot_be_read_is_left_to_the_whole_prompts(session, prefilled):
+def test_an_unreadable_shared_prefix_stays_in_the_prompts(session, prefilled):
     asked = [request("a", Broken(), "Is it?", shared=1)]
     for _ in range(2):
         assert session.begin(asked) == (None, [asked[0].prompt])
     assert len(prefilled) == 1
 
 
-def test_the_caches_of_two_beginnings_are_kept_and_no_more(session, prefilled):
-    """A view's and its black counterpart's are used in turn; those of the setting before are let go."""
+def test_two_prompt_caches_are_kept(session, prefilled):
+    """Caches of a view and of its black counterpart alternate; those of the previous setting are dropped."""
     leads = {name: [request("x", Square(name), "y", shared=1)] for name in "abc"}
     for name in ("a", "b", "a", "b"):
         session.begin(leads[name])
@@ -92,5 +92,5 @@ def test_the_prefix_of_an_image_is_computed_once(session, monkeypatch):
         batch = session.processor([(red, "x"), (blue, "y")])
     assert len(passes) == 1 and batch.stage == "prefixes"
     plain = session.plain([(red, "x"), (blue, "y")])
-    assert plain.stage == "pixels"  # the plain processor stays as it was
+    assert plain.stage == "pixels"  # the plain processor still reads pixels
     assert torch.allclose(batch.images, vectors(session.model, plain.images, "pixels"), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Suites read from YAML files: what they refuse, and that a run scores on them as it did in the loop."""
+"""Suites from YAML files: errors, and the same scores as during training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import PIL.Image
 import pytest
 import yaml
 from running import one_line
-from suites import LOOP, SUITE, described, kept, rows_of
+from suites import LOOP, SUITE, described, result_files, rows_of
 
 from frozenvl.cli import main
 from frozenvl.evaluation import Captions, FewShotVQA, Naming
 from frozenvl.evaluation.suite import read_suite
 
 
-def test_what_the_loop_says(evaluate, run, tiny_run, capsys):
+def test_the_command_gives_the_scores_of_the_training_run(evaluate, run, tiny_run, capsys):
     assert evaluate(LOOP) == 0
     for name in ("captions", "vqa-0shot", "vqa-2shot"):
         assert rows_of(run / "evaluation" / name) == rows_of(tiny_run / "evaluation" / name)
@@ -35,14 +35,14 @@ def test_what_the_loop_says(evaluate, run, tiny_run, capsys):
 
 def test_the_order_of_tasks_does_not_matter(evaluate, run):
     assert evaluate(SUITE) == 0
-    first = kept(run)
+    first = result_files(run)
     shutil.rmtree(run / "evaluation")
     assert evaluate(dict(reversed(SUITE.items())), "--only", "vqa", "naming", "captions") == 0
-    assert kept(run) == first
+    assert result_files(run) == first
 
 
-def test_names_that_repeat_in_folders_are_not_one_photograph(evaluate, run, tmp_path):
-    """cat/0.png and dog/0.png: intervals are drawn over photographs."""
+def test_equal_file_names_in_different_folders_are_different_photographs(evaluate, run, tmp_path):
+    """cat/0.png and dog/0.png differ in their image ids, over which confidence intervals are computed."""
     for at, label in enumerate(("cat", "dog", "cow")):
         (tmp_path / "data" / label).mkdir(parents=True)
         for number in range(2):
@@ -56,15 +56,15 @@ def test_names_that_repeat_in_folders_are_not_one_photograph(evaluate, run, tmp_
     assert len({row["image_id"] for row in rows}) > len({row["image"] for row in rows}) == 2
 
 
-def test_the_suites_of_the_house_can_be_read():
-    """As far as they need no data."""
+def test_the_scene_suite_of_the_project_can_be_read():
+    """The other suites need data."""
     folder = Path(__file__).parents[2] / "configs" / "evaluation"
     made = read_suite([folder / "scenes.yaml"], None, [])
     assert {type(benchmark) for benchmark in made.values()} == {Captions, FewShotVQA, Naming}
 
 
 def lay_out_as_published(root: Path, suite: Path) -> None:
-    """Made-up files in the places and layouts that a suite names: two questions each."""
+    """Writes made-up files with two questions each, in the places and layouts that a suite names."""
     photograph = PIL.Image.new("RGB", (20, 10), "green")
 
     def picture(folder: Path, name: str) -> str:
@@ -103,7 +103,7 @@ def lay_out_as_published(root: Path, suite: Path) -> None:
         write(path, queries)
 
 
-def test_the_papers_suite_runs_on_files_laid_out_as_published(run, tmp_path, capsys):
+def test_the_papers_suite_runs_on_files_in_the_published_layout(run, tmp_path, capsys):
     suite = Path(__file__).parents[2] / "configs" / "evaluation" / "frozen.yaml"
     lay_out_as_published(tmp_path / "data", suite)
     what = ["--config", str(suite), "--root", str(tmp_path / "data")]
@@ -143,14 +143,14 @@ def test_the_small_suite_can_be_read(data):
         ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
     ],
 )
-def test_a_file_that_is_no_suite(run, capfd, content, message):
+def test_a_file_that_is_no_suite_is_refused(run, capfd, content, message):
     Path("suite.yaml").write_text(content)
     assert main(["evaluate", str(run), "--config", "suite.yaml"]) == 2
     assert one_line(capfd.readouterr().err).startswith(message)
 
 
 @pytest.mark.parametrize("name", ["../else", "a b", "", ".", "a/b"])
-def test_a_name_that_is_no_folders_is_refused(evaluate, run, capfd, name):
+def test_a_name_that_cannot_be_a_folder_is_refused(evaluate, run, capfd, name):
     assert evaluate({name: LOOP["captions"]}) == 2
     assert "its name is a folder's" in one_line(capfd.readouterr().err)
     assert not (run / "evaluation").exists()

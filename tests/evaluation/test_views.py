@@ -1,4 +1,4 @@
-"""What is shown of images: themselves, black, nothing; and what cannot be shown."""
+"""Views: real images, black images, text only; and unreadable images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from frozenvl.evaluation.suite import check_suite, run_suite, session_of
 from frozenvl.prompt import BlackImage, Example
 
 
-def test_a_view_shows_what_it_says(tiny_trained, tmp_path):
-    """Compared with prompts that are spelled out here."""
+def test_each_view_changes_the_images_of_prompts(tiny_trained, tmp_path):
+    """Compares with prompts that are changed here."""
     benchmark = FewShotVQA(source=QUESTIONS, pool=POOL, shots=[2], way=Fixed(), max_new_tokens=6)
     captions = Captions(source=QUESTIONS, max_new_tokens=6)
     session = session_of(tiny_trained, tmp_path, ["seeing", "test-blind", "text-only"], 2, None)
@@ -51,7 +51,7 @@ def test_a_view_shows_what_it_says(tiny_trained, tmp_path):
     assert shown and all("image" not in part for row in shown for part in row["prompt"])
 
 
-def test_a_run_that_was_trained_blind_is_blind_in_what_it_sees(frozenvl, evaluate):
+def test_a_run_that_was_trained_blind_is_evaluated_with_black_images(frozenvl, evaluate):
     assert frozenvl("fit", "--data.blind", "true", "--trainer.max_steps", 1, name="blind") == 0
     blind = Path("runs/blind")
     shutil.rmtree(blind / "evaluation", ignore_errors=True)
@@ -63,8 +63,8 @@ def test_a_run_that_was_trained_blind_is_blind_in_what_it_sees(frozenvl, evaluat
     assert score["provenance"]["blind"] is True and score["view"] == "seeing"
 
 
-def test_what_cannot_be_read_is_wrong_and_counted(tiny_trained, tmp_path):
-    """Of a query, and of a demonstration; the text alone needs no image."""
+def test_unreadable_images_count_as_wrong_and_are_counted(tiny_trained, tmp_path):
+    """Holds for images of queries and of demonstrations, but not in the text-only view."""
     broken = Example("broken", Broken(), "x", ("yes",) * 10, "Is it torn?", "yes")
     pool = Rows(*POOL.examples, Example("torn", Broken("torn"), "y", ("no",) * 10, "Is it?", "no"))
     benchmark = FewShotVQA(source=Rows(*QUESTIONS.examples, broken), pool=pool, shots=[4], max_new_tokens=3)

@@ -1,4 +1,4 @@
-"""Sources and images to evaluate on that a test can spell out."""
+"""Small sources, images, queries and answers for tests of evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.util.errors import UnreadableImage
 
 @dataclass(frozen=True)
 class Square(Image):
-    """One colour under some noise."""
+    """Image of one colour with some noise."""
 
     name: str
     colour: tuple[int, int, int] = (128, 128, 128)
@@ -45,7 +45,7 @@ class Broken(Image):
 
 
 class Rows(Source):
-    """A source of these examples."""
+    """Source of the given examples."""
 
     def __init__(self, *examples: Example) -> None:
         self.examples = examples
@@ -58,7 +58,7 @@ class Rows(Source):
 
 
 def question(number: int, image: Image | None = None, text: str = "", answer: str = "yes", **more) -> Example:
-    """A question that ten annotators agree about."""
+    """Makes a question that ten annotators agree about."""
     image = image or Square(f"{number}.png", (20 * number % 256, 100, 255 - 20 * number % 256))
     more = {"references": (answer,) * 10} | more
     return Example(
@@ -67,30 +67,30 @@ def question(number: int, image: Image | None = None, text: str = "", answer: st
 
 
 def words(prompt: Prompt) -> str:
-    """A prompt as one text, images by name."""
+    """Returns a prompt as one text, with images as `<name>`."""
     return "".join(part if isinstance(part, str) else f"<{part.name}>" for part in prompt)
 
 
 def request(key: str, *prompt: str | Image, shared: int = 0) -> Request:
-    """A request that shows its query as it is."""
+    """Makes a request that shows its query unchanged."""
     return Request(Query(key, prompt, key), prompt, shared)
 
 
 def episode(*names: str, answer: str = "dax", question: str = "This is a", key: str = "1") -> Episode:
-    """An episode with a support image for each of the names: a.png, b.png … in this order."""
+    """Makes an episode with a support image for each name: a.png, b.png … in this order."""
     support = tuple((Square(f"{chr(97 + n)}.png"), f"This is a {name}") for n, name in enumerate(names))
     return Episode(key, support, Square("q.png"), question, answer, tuple(dict.fromkeys(names)))
 
 
-def asked(benchmark) -> dict[str, str]:
-    """The first prompt of each setting, in words."""
+def first_prompts(benchmark) -> dict[str, str]:
+    """Returns the first prompt of each setting, as text."""
     return {setting.name: words(benchmark.queries(setting)[0].prompt) for setting in benchmark.settings()}
 
 
 TWO = {"2way": [episode("dax", "blicket")]}
-"""One set, of one episode with two ways."""
+"""One set with one episode of two ways."""
 
 
 def answer(text: str, ended: bool = True, name: str = "dax") -> Answer:
-    """An answer to a query whose only right answer is a name."""
+    """Makes an answer to a query whose only right answer is `name`."""
     return Answer(Query(text, (), text, (name,)), text, ended=ended)

@@ -1,4 +1,4 @@
-"""Moments of a fit, counted in calls of functions: the same in each run of the same command from the same step."""
+"""Callback that kills a fit at a given function call, so that a kill can be repeated."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SAVING = SafeCheckpointIO.save_checkpoint.__code__
 
 
 class Moments(L.Callback):
-    """Kills the process, as `kill -9`, at the n-th call, and notes where that was; or writes how many there were.
+    """Kills the process with SIGKILL at the n-th function call and records where; or writes the number of calls.
 
     Args:
-        kill_at: which call; -1 for none.
-        within: what calls are counted in: `fit` (from its start), `saving` (a checkpoint being written), `validation`.
-        rank: which one is killed.
-        file: for the numbers of calls in each, of a saving and a validation the fewest, as JSON.
+        kill_at: number of the call; -1 to kill at none.
+        within: phase whose calls are counted: `fit` (from its start), `saving` (of a checkpoint) or `validation`.
+        rank: rank that is killed.
+        file: JSON file for the numbers of calls per phase, the fewest of any saving and of any validation.
     """
 
     def __init__(self, kill_at: int = -1, within: str = "fit", rank: int = 0, file: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, that can be killed. Forked, since an import takes longer than a run."""
+"""Runs in separate processes that can be killed. They are forked, since imports take longer than a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.figure  # noqa: F401 - here, so that it is imported once
+import matplotlib.figure  # noqa: F401 - imported here once, before forks
 from running import CONFIG, Runs
 
 DRILL = ("--config", CONFIG.parent / "faults" / "drill.yaml")
@@ -18,11 +18,11 @@ PATIENCE = 60
 
 
 class Process:
-    """The command in a forked process, which leads a group of its own.
+    """Forked process that leads its own process group.
 
     Args:
-        body: what the process does; its result is the exit status.
-        log: where all that it prints goes.
+        body: function that the process calls; its result is the exit status.
+        log: file for stdout and stderr.
     """
 
     def __init__(self, body: Callable[[], int], log: Path) -> None:
@@ -44,7 +44,7 @@ class Process:
             os._exit(status)
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """The exit status, negative for a signal; fails the test where the process hangs."""
+        """Returns the exit status, negative for a signal; raises if the process hangs."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -52,23 +52,23 @@ class Process:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.01)
         self.kill()
-        raise AssertionError(f"still running after {seconds} s:\n{self.said()}")
+        raise AssertionError(f"still running after {seconds} s:\n{self.output()}")
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Signals the whole group."""
+        """Sends a signal to the whole process group."""
         os.killpg(self.pid, number)
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
 
 def start(frozenvl: Runs, *options: object, name: str = "cut", ranks: int = 1) -> Process:
-    """`frozenvl fit` in a process."""
+    """Starts `frozenvl fit` in a process."""
     return Process(lambda: frozenvl("fit", *DRILL, *options, name=name, ranks=ranks), Path(f"{name}.log"))
 
 
 def until(path: Path, text: str = "", seconds: float = PATIENCE) -> str:
-    """Waits for a file that holds a text."""
+    """Waits until a file contains a text; returns its content."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if path.is_file() and text in (found := path.read_text()):

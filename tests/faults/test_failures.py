@@ -1,4 +1,4 @@
-"""Failures: the run ends within a bounded time, in one line, and what was saved is whole."""
+"""Failures: the run ends within a bounded time, with one error line, and saved checkpoints are intact."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from running import add, checkpoint, one_line
 from frozenvl.training.checkpoint import read_checkpoint
 
 
-def test_a_rank_that_dies_ends_the_others_soon(drilled):
-    """Killed while the others wait for its gradients."""
+def test_the_other_ranks_end_soon_after_one_dies(drilled):
+    """Kills a rank while the others wait for its gradients."""
     run = start(drilled, *add("probes.Wait", step=3, seconds=60, rank=1), name="dying", ranks=3)
     pid = int(until(Path("waiting-1"), "\n"))
     begun = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     assert run.wait(30) == 1
     assert time.monotonic() - begun < 20
-    # Of forked ranks, the process that forked them says it.
-    assert len([line for line in run.said().splitlines() if line.startswith("frozenvl: error")]) == 1
+    # With forked ranks, the parent process prints the error.
+    assert len([line for line in run.output().splitlines() if line.startswith("frozenvl: error")]) == 1
     assert checkpoint("dying")["global_step"] == 2
     with pytest.raises(ProcessLookupError):
         os.killpg(run.pid, 0)
@@ -34,7 +34,7 @@ def test_a_rank_that_dies_ends_the_others_soon(drilled):
 
 @pytest.fixture
 def small_disk(drilled):
-    """The folder `small`, on a disk with room for five checkpoints of 80 kB."""
+    """Folder `small` on a disk with room for five checkpoints of 80 kB."""
     folder = Path("small")
     folder.mkdir()
     mounted = subprocess.run(
@@ -46,12 +46,12 @@ def small_disk(drilled):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(drilled, small_disk):
+def test_a_full_disk_leaves_the_last_checkpoint_intact(drilled, small_disk):
     there = ("--trainer.callbacks.init_args.dirpath", small_disk)
     run = start(drilled, *there, "--trainer.callbacks.init_args.save_top_k", -1, name="full")
     assert run.wait() == 1
-    said = one_line(run.said())
-    assert "cannot be written (No space left on device); free some space" in said
+    line = one_line(run.output())
+    assert "cannot be written (No space left on device); free some space" in line
     assert 2 <= read_checkpoint(small_disk / "last.ckpt")["global_step"] < 16
     for path in small_disk.iterdir():
         assert read_checkpoint(path)["state_dict"]
@@ -61,24 +61,24 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(drilled, small_di
     assert read_checkpoint(small_disk / "last.ckpt")["global_step"] == 16
 
 
-def test_a_loss_that_is_no_number_names_all_samples_of_its_batch(drilled, capfd):
+def test_a_nan_loss_is_an_error_with_all_samples_of_its_batch(drilled, capfd):
     explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
     run = start(drilled, *explode, *add("probes.Seen", folder="seen"), name="nan")
     assert run.wait() == 1
-    said = one_line(run.said())
-    assert "loss is nan at step 1, samples " in said
-    assert all(key in said for key in seen("seen")[1])
+    line = one_line(run.output())
+    assert "loss is nan at step 1, samples " in line
+    assert all(key in line for key in seen("seen")[1])
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_gradients_that_are_no_numbers_reach_no_weight(drilled, tmp_path, monkeypatch, ranks):
+def test_infinite_gradients_change_no_weight(drilled, tmp_path, monkeypatch, ranks):
     monkeypatch.chdir(tmp_path)
     probes = (*add("probes.Overflow", step=3), *add("probes.Seen", folder="seen"))
     run = start(drilled, *probes, name="overflow", ranks=ranks)
     assert run.wait() == 1
-    said = one_line(run.said())
-    assert "gradients are no numbers at step 3, samples " in said
-    assert all(key in said for key in seen("seen")[3])
+    line = one_line(run.output())
+    assert "gradients are no numbers at step 3, samples " in line
+    assert all(key in line for key in seen("seen")[3])
     saved = checkpoint("overflow")
     assert saved["global_step"] == 2 and all(value.isfinite().all() for value in saved["state_dict"].values())
 
@@ -91,4 +91,4 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(drilled):
     torch.save({"frozenvl": {}, "state_dict": Evil()}, "evil.ckpt")
     run = start(drilled, "--ckpt_path", "evil.ckpt", name="evil")
     assert run.wait() == 2
-    assert "refused" in one_line(run.said()) and not Path("ran").exists()
+    assert "refused" in one_line(run.output()) and not Path("ran").exists()

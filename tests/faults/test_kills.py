@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: the run goes on from its last checkpoint and ends as if nothing had been."""
+"""`kill -9` at any moment: the run resumes from its last checkpoint and ends with the same result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RESUME = ("--resume", "true")
 
 @pytest.fixture(scope="module")
 def whole(drilled):
-    """An uninterrupted run, and its moments."""
+    """Weights, history and numbers of calls of an uninterrupted run."""
     assert start(drilled, *add("moments.Moments", file="moments.json"), name="whole").wait() == 0
     return checkpoint("whole"), history("whole"), json.loads(Path("moments.json").read_text())
 
 
-def ended_alike(whole) -> None:
+def assert_same_end(whole) -> None:
     weights, rows, _ = whole
     assert checkpoint("cut")["global_step"] == 16
     assert same_weights(checkpoint("cut"), weights)
@@ -36,9 +36,9 @@ def kills() -> list[dict]:
     return [json.loads(line) for line in Path("kills.jsonl").read_text().splitlines()]
 
 
-def test_ten_kills_in_a_row_leave_no_trace(drilled, whole):
-    """One run, killed at ten seeded moments: thrice while it writes a checkpoint, twice in a validation, and five times
-    within the time that it takes for a few steps.
+def test_a_run_killed_ten_times_ends_like_an_uninterrupted_one(drilled, whole):
+    """Kills one run at ten seeded moments: three while a checkpoint is written, two in a validation, and five
+    within a few steps of training.
     """
     dice, calls = random.Random(0), whole[2]
     moments = [("saving", dice.randint(1, calls["saving"])) for _ in range(3)]
@@ -48,7 +48,7 @@ def test_ten_kills_in_a_row_leave_no_trace(drilled, whole):
     reached = []
     for within, moment in moments:
         killed = start(drilled, *RESUME, *add("moments.Moments", kill_at=moment, within=within))
-        assert killed.wait() == -signal.SIGKILL, killed.said()
+        assert killed.wait() == -signal.SIGKILL, killed.output()
         last = Path("runs/cut/checkpoints/last.ckpt")
         reached.append(checkpoint("cut")["global_step"] if last.exists() else 0)
     print(f"killed {kills()}\nlast checkpoint after each: {reached}")
@@ -57,15 +57,15 @@ def test_ten_kills_in_a_row_leave_no_trace(drilled, whole):
     assert len({kill["step"] for kill in kills()}) >= 5 and max(kill["step"] for kill in kills()) >= 10
     assert reached == sorted(reached)
     assert start(drilled, *RESUME).wait() == 0
-    ended_alike(whole)
+    assert_same_end(whole)
 
 
-def test_one_of_two_ranks_that_is_killed_leaves_no_trace(drilled, whole, tmp_path, monkeypatch):
+def test_a_run_whose_ranks_were_killed_ends_like_an_uninterrupted_one(drilled, whole, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for part, rank in ((3, 1), (4, 0)):
         moment = add("moments.Moments", kill_at=whole[2]["fit"] // part, rank=rank)
         killed = start(drilled, *RESUME, *moment, ranks=2)
-        assert killed.wait() == 1, killed.said()
+        assert killed.wait() == 1, killed.output()
     first, second = (kill["step"] for kill in kills())
     assert 2 < first < second
     assert start(drilled, *RESUME, ranks=2).wait() == 0

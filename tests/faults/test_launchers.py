@@ -1,4 +1,4 @@
-"""Ranks as users start them, by Lightning's own launcher and by torchrun: the same run as on forked ones."""
+"""Ranks started by Lightning's launcher and by torchrun give the same run as forked ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from processes import DRILL, start, until
 from running import CONFIG, add, checkpoint, history, same_weights
 
 PATIENCE = 240
-"""Seconds: each rank imports all anew."""
+"""Seconds of patience: each rank imports everything again."""
 ROOT = CONFIG.parents[1]
 LAUNCHERS = {
     "lightning": (sys.executable, "-m", "frozenvl"),
@@ -23,7 +23,7 @@ LAUNCHERS = {
 
 @pytest.fixture
 def launch(drilled, monkeypatch):
-    """Starts `fit` on two ranks with the published configuration for them."""
+    """Function that starts `fit` on two ranks with the published DDP configuration."""
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests'}")
 
     def launch(launcher: str, *options: object) -> subprocess.Popen:
@@ -36,22 +36,22 @@ def launch(drilled, monkeypatch):
     return launch
 
 
-def test_stopped_under_one_and_gone_on_with_under_the_other(launch, drilled):
+def test_a_run_stopped_under_one_launcher_resumes_under_the_other(launch, drilled):
     first = launch("lightning", *add("probes.Wait", step=4))
     until(Path("waiting-1"), "\n", PATIENCE)
     os.kill(first.pid, signal.SIGTERM)
-    said, _ = first.communicate(timeout=PATIENCE)
-    assert first.returncode == 143, said
-    lines = [line for line in said.splitlines() if line.startswith("frozenvl: ")]
+    output, _ = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 143, output
+    lines = [line for line in output.splitlines() if line.startswith("frozenvl: ")]
     assert len(lines) == 1 and "stopped by SIGTERM after step 5" in lines[0]
     assert checkpoint("cut")["global_step"] == 5
     second = launch("torchrun", *add("probes.Leaving", folder="leaving"))
-    said, _ = second.communicate(timeout=PATIENCE)
-    assert second.returncode == 0, said
+    output, _ = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, output
     assert [(Path("leaving") / rank).read_text() for rank in "01"] == [
         "[]",
         "[]",
-    ]  # else some runs end by SIGABRT
+    ]  # otherwise some runs end by SIGABRT
     assert start(drilled, name="whole", ranks=2).wait() == 0
     assert same_weights(checkpoint("cut"), checkpoint("whole"))
     assert history("cut") == history("whole")

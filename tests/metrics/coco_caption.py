@@ -1,4 +1,4 @@
-"""Random captions, and their scores by pycocoevalcap's own scorers."""
+"""Random captions, and their scores by pycocoevalcap."""
 
 import random
 
@@ -8,7 +8,7 @@ WORDS = [f"w{i}" for i in range(12)]
 
 
 def pycocoevalcap_scores(candidates, references):
-    """Of lower-case words without punctuation, which tokenising leaves as they are."""
+    """Scores captions of lower-case words without punctuation, which the tokeniser would not change."""
     bleu = pytest.importorskip("pycocoevalcap.bleu.bleu").Bleu(4)
     cider = pytest.importorskip("pycocoevalcap.cider.cider").Cider()
     rouge = pytest.importorskip("pycocoevalcap.rouge.rouge").Rouge()

@@ -1,4 +1,4 @@
-"""The Java tokeniser of pycocoevalcap, one sentence a document, and sentences built to be nasty to it.
+"""The Java tokeniser of pycocoevalcap, with one sentence per document, and sentences that are hard to tokenise.
 
 Run as a script to compare many: `python tests/metrics/ptb_reference.py --sentences 100000`. With `--write` the
 first few are kept, with Java's tokens, as the cases of `test_tokenizer.py`. With `--texts FILE …` the lines of
@@ -61,8 +61,8 @@ MARKS = list("'\"`.,;:!?-()[]{}<>/\\|@#$%^&*_+=~") + list("‘’“”«»–�
 LETTERS = "aeinostABITUé語ß019"
 
 
-def nasty(count: int, seed: int = 0) -> list[str]:
-    """That many sentences, always the same for a seed: of words, of words stuck together, of single characters."""
+def hard_sentences(count: int, seed: int = 0) -> list[str]:
+    """Generates `count` sentences from a seed: of words, of joined words, and of single characters."""
     draw = random.Random(seed)
     made = [
         "",
@@ -95,16 +95,16 @@ def nasty(count: int, seed: int = 0) -> list[str]:
 
 
 def java_missing() -> str | None:
-    """Why the Java tokeniser cannot run here, or None."""
+    """Returns why the Java tokeniser cannot run here, or None."""
     if shutil.which("java") is None:
         return "no java on PATH"
     return None if find_spec("pycocoevalcap") else "pycocoevalcap is not installed"
 
 
 def java_tokens(sentences: list[str]) -> list[str]:
-    """Tokens of each sentence, joined by spaces as pycocoevalcap does, each sentence a Java document of its own.
+    """Returns the tokens of each sentence, joined by spaces; each sentence is a separate Java document.
 
-    Line separators become spaces first: Java would end the line there.
+    Line separators become spaces first, since Java would end the line there.
     """
     import pycocoevalcap.tokenizer.ptbtokenizer as wrapper
 
@@ -141,7 +141,7 @@ def main() -> None:
     options.add_argument("--show", type=int, default=20)
     options.add_argument("--write", type=int, default=0, help="keep so many as the cases of the tests")
     asked = options.parse_args()
-    sets = {f"nasty, seed {asked.seed}": nasty(asked.sentences, asked.seed)}
+    sets = {f"hard sentences, seed {asked.seed}": hard_sentences(asked.sentences, asked.seed)}
     sets |= {path.name: path.read_text(encoding="utf-8").split("\n") for path in asked.texts}
     for name, sentences in sets.items():
         expected = java_tokens(sentences)
@@ -149,7 +149,7 @@ def main() -> None:
         print(f"{name}: {len(sentences)} sentences, {len(differ)} differ")
         for sentence, tokens in sorted(differ, key=lambda pair: len(pair[0]))[: asked.show]:
             print(f"  {sentence!r}\n    java {tokens!r}\n    here {' '.join(tokenize(sentence))!r}")
-        if asked.write and name.startswith("nasty"):
+        if asked.write and name.startswith("hard sentences"):
             unequal = {sentence for sentence, _ in differ}
             short = [
                 (s, e) for s, e in zip(sentences, expected, strict=True) if len(s) < 200 and s not in unequal

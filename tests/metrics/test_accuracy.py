@@ -8,7 +8,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize(
-    ("predictions", "answers", "said"),
+    ("predictions", "answers", "message"),
     [
         ({}, {"1": ["a"]}, "empty"),
         ({"1": "a", "7": "b"}, {"1": ["a"]}, "'7'"),
@@ -17,23 +17,23 @@ from frozenvl.util.errors import UserError
         ({"1": 3}, {"1": ["3"]}, "not text"),
     ],
 )
-def test_bad_input(predictions, answers, said):
-    with pytest.raises(UserError, match=said):
+def test_bad_input(predictions, answers, message):
+    with pytest.raises(UserError, match=message):
         vqa_scores(predictions, answers)
 
 
-def test_groups_and_images_must_be_known():
+def test_missing_groups_and_images_are_refused():
     with pytest.raises(UserError, match="no group"):
         vqa_scores({"1": "a"}, {"1": ["a"]}, groups={})
     with pytest.raises(UserError, match="no image"):
         vqa_scores({"1": "a"}, {"1": ["a"]}, images={"2": "x"})
 
 
-def test_partial():
+def test_partial_answers_are_scored_by_themselves():
     assert vqa_scores({"1": "a"}, {"1": ["a"], "2": ["b"]}, partial=True).scores["overall"] == 100
 
 
-def test_a_group_that_a_sample_lacks():
+def test_intervals_of_a_group_that_some_bootstrap_samples_lack():
     groups = {str(i): {"type": "rare" if i == 0 else "common"} for i in range(5)}
     found = accuracy_scores({str(i): 20.0 * i for i in range(5)}, groups)
     assert found.scores["type/rare"] == 0

@@ -1,4 +1,4 @@
-"""BLEU from counts that add up over images."""
+"""BLEU from n-gram counts that are summed over images."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ def counts_of(candidates: list[str], references: list[list[str]]) -> np.ndarray:
     return bleu_counts(words, others, own, theirs)
 
 
-def test_counts_by_hand():
+def test_counts_equal_those_worked_out_by_hand():
     (row,) = counts_of(
         ["the the the the the the the"], [["the cat is on the mat", "there is a cat on the mat"]]
     )
     # Papineni's example: no reference has "the" more than twice; the closest length is 7.
     assert row.tolist() == [7, 7, *(2, 0, 0, 0), *(7, 6, 5, 4)] and len(row) == COUNTS
     (row,) = counts_of(["a b c"], [["a b", "a b c d"]])
-    assert row.tolist() == [3, 2, *(3, 2, 1, 0), *(3, 2, 1, 0)]  # of two lengths equally close, the shorter
+    assert row.tolist() == [
+        3,
+        2,
+        *(3, 2, 1, 0),
+        *(3, 2, 1, 0),
+    ]  # of two equally close lengths, the shorter counts
 
 
 def test_a_short_candidate_is_penalised_and_a_long_one_is_not():
@@ -38,7 +43,7 @@ def test_a_short_candidate_is_penalised_and_a_long_one_is_not():
     )
 
 
-def test_over_a_set_it_is_that_of_the_summed_counts():
+def test_bleu_of_a_set_is_the_bleu_of_summed_counts():
     candidates, references = random_set(random.Random(0), 20, shortest=1)
     counts = counts_of(list(candidates.values()), [references[image] for image in candidates])
     official = pytest.importorskip("pycocoevalcap.bleu.bleu").Bleu(4)
@@ -48,5 +53,5 @@ def test_over_a_set_it_is_that_of_the_summed_counts():
     assert bleu(counts.sum(0)) != pytest.approx(bleu(counts).mean(0), abs=1e-3)
 
 
-def test_an_empty_candidate_scores_nothing():
+def test_an_empty_candidate_scores_0():
     assert bleu(counts_of([""], [["a b"]])) == pytest.approx(np.zeros((1, 4)), abs=1e-9)

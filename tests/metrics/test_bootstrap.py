@@ -20,13 +20,13 @@ def test_interval_of_a_mean_has_the_textbook_width():
     assert high == pytest.approx(values.mean() + half, abs=0.15)
 
 
-def test_seed():
+def test_intervals_depend_only_on_the_seed():
     some = scores([0, 100, 100, 0, 100])
     assert some.intervals(seed=1) == some.intervals(seed=1)
     assert some.intervals(seed=1, samples=99) != some.intervals(seed=2, samples=99)
 
 
-def test_questions_of_an_image_stay_together():
+def test_questions_of_an_image_are_resampled_together():
     # Ten images with ten equal questions each are ten observations, not a hundred.
     values = np.repeat([0, 100] * 5, 10)
     apart = scores(values).intervals()["overall"]
@@ -44,7 +44,7 @@ def test_paired_difference():
     assert same.low < 0 < same.high and same.p > 0.05
 
 
-def test_pairs_go_by_id_not_by_order():
+def test_queries_are_paired_by_id():
     first = accuracy_scores({"a": 0.0, "b": 100.0, "c": 50.0})
     second = accuracy_scores({"c": 50.0, "a": 0.0, "b": 100.0})
     found = paired_bootstrap(first, second)["overall"]
@@ -52,11 +52,11 @@ def test_pairs_go_by_id_not_by_order():
 
 
 @pytest.mark.parametrize("options", [{"confidence": 0}, {"confidence": 95}, {"samples": 0}])
-def test_bad_options(options):
+def test_bad_options_are_refused(options):
     with pytest.raises(UserError):
         scores([1, 2]).intervals(**options)
 
 
-def test_other_images_cannot_be_paired():
+def test_scores_of_different_queries_cannot_be_paired():
     with pytest.raises(UserError, match="one of the two"):
         paired_bootstrap(scores([1, 2]), scores([1, 2, 3]))

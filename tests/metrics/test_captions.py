@@ -1,4 +1,4 @@
-"""Caption scores against pycocoevalcap's own scorers, and what bad input does."""
+"""Caption scores compared with pycocoevalcap, and errors of bad input."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_equal_to_pycocoevalcap(seed):
+def test_scores_equal_those_of_pycocoevalcap(seed):
     draw = random.Random(seed)
     candidates, references = random_set(draw, images=draw.choice([1, 2, 3, 25]))
     expected, expected_each = pycocoevalcap_scores(candidates, references)
@@ -24,8 +24,8 @@ def test_equal_to_pycocoevalcap(seed):
         assert found.per_image[image] == pytest.approx(scores, abs=1e-9)
 
 
-def test_no_break_space_inside_a_token():
-    # pycocoevalcap's n-grams split there, its ROUGE-L does not.
+def test_a_token_with_a_no_break_space_is_scored_as_by_pycocoevalcap():
+    # pycocoevalcap splits n-grams at a no-break space, but not tokens of ROUGE-L.
     candidates = {"1": "w1 3 1/2 w2", "2": "w3"}
     references = {"1": ["w1 3 1/2 w3", "w1 w2"], "2": ["w3 w4"]}
     joined = {k: v.replace("3 1/2", "3\xa01/2") for k, v in candidates.items()}
@@ -62,8 +62,8 @@ def test_official_scores_from_official_tokens(data, name, monkeypatch):
     ("name", "torn"),
     [
         ("coco_fakecap_126", set()),
-        # One of its references ends in "12th Ave S." and the next line begins with "A": read as one document,
-        # Java takes the period for the end of a sentence. On its own, the caption ends in the token "s.".
+        # A reference ends in "12th Ave S." and the next line begins with "A". In one document for all captions,
+        # Java reads the period as the end of a sentence. On its own, the caption ends in the token "s.".
         ("coco_human_1000", {"146498"}),
     ],
 )
@@ -91,14 +91,14 @@ def test_partial_keeps_the_idf_of_all_references():
     assert alone.per_image["3"]["CIDEr"] != pytest.approx(whole.per_image["3"]["CIDEr"])
 
 
-def test_empty_candidate_scores_nothing_and_is_said():
+def test_empty_candidates_score_0_and_are_noted():
     found = caption_scores({"1": "...", "2": "a dog runs"}, {"1": ["a cat sits"], "2": ["a dog runs"]})
     assert found.per_image["1"] == pytest.approx(dict.fromkeys(CAPTION_METRICS, 0.0), abs=1e-9)
     assert any("1 of 2 captions" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
-    ("candidates", "references", "said"),
+    ("candidates", "references", "message"),
     [
         ({}, {"1": ["a"]}, "results are empty"),
         ({"1": "a", "9": "b"}, {"1": ["a"]}, "'9'"),
@@ -108,8 +108,8 @@ def test_empty_candidate_scores_nothing_and_is_said():
         ({"1": None}, {"1": ["a"]}, "not text"),
     ],
 )
-def test_bad_input(candidates, references, said):
-    with pytest.raises(UserError, match=said) as caught:
+def test_bad_input(candidates, references, message):
+    with pytest.raises(UserError, match=message) as caught:
         caption_scores(candidates, references)
     assert "\n" not in str(caught.value)
 

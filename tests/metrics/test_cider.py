@@ -1,4 +1,4 @@
-"""CIDEr: what n-grams weigh, from which references."""
+"""CIDEr: idf weights of n-grams."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from frozenvl.metrics.cider import DocumentFrequency
 from frozenvl.util.errors import UserError
 
 
-def test_kept_idf_gives_the_same_scores():
+def test_a_precomputed_idf_gives_the_same_scores():
     candidates, references = random_set(random.Random(1), 20, shortest=1)
     kept = DocumentFrequency.of([[text.split() for text in several] for several in references.values()])
     assert caption_scores(candidates, references, document_frequency=kept).scores == pytest.approx(
@@ -19,29 +19,29 @@ def test_kept_idf_gives_the_same_scores():
     )
 
 
-def test_new_words_share_their_identity_with_an_idf_from_elsewhere():
+def test_words_missing_from_the_idf_still_match_each_other():
     elsewhere = DocumentFrequency.of([[["a", "dog"]], [["a", "cat"]]])
     found = caption_scores({"1": "zebra runs home"}, {"1": ["zebra runs home"]}, document_frequency=elsewhere)
-    assert found.scores["CIDEr"] == pytest.approx(7.5)  # no 4-grams: three of four orders match fully
+    assert found.scores["CIDEr"] == pytest.approx(7.5)  # no 4-grams, so three of four orders match completely
 
 
-def test_one_single_image():
+def test_a_single_image_has_cider_0_and_a_note():
     found = caption_scores({"1": "a dog"}, {"1": ["a dog"]})
     assert found.scores["CIDEr"] == 0
     assert any("single image" in note for note in found.notes)
     assert found.intervals(samples=10)["ROUGE_L"] == (1.0, 1.0)
 
 
-def test_an_ngram_weighs_less_the_more_images_have_it():
+def test_an_ngram_in_more_images_has_less_weight():
     frequency = DocumentFrequency.of([[["a", "dog"], ["a", "dog"]], [["a", "cat"]]])
     counts = frequency.index.count([["a", "dog", "dog", "bird"]])[0]
     words = frequency.index.vocabulary
     weight = dict(zip(counts[0].ngram.tolist(), frequency.weights(counts)[0].tolist(), strict=True))
-    assert weight[words["a"]] == 0  # every image has it
+    assert weight[words["a"]] == 0  # in every image
     assert weight[words["dog"]] == pytest.approx(2 * math.log(2))
-    assert weight[len(words)] == pytest.approx(math.log(2))  # one from outside counts as seen once
+    assert weight[len(words)] == pytest.approx(math.log(2))  # an n-gram of no image counts as seen once
 
 
-def test_no_references_have_no_idf():
+def test_an_idf_without_references_is_refused():
     with pytest.raises(UserError, match="needs reference captions"):
         DocumentFrequency.of([])

@@ -1,4 +1,4 @@
-"""Identity of what a score was computed against."""
+"""Fingerprint of the references that a score was computed against."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from frozenvl.metrics.fingerprint import digest
 REFERENCES = {"1": ["a dog", "ein Käfer"], "2": ["a cat"]}
 
 
-def test_it_depends_on_ids_and_texts_and_not_on_the_order_of_ids():
+def test_the_digest_depends_on_ids_and_texts_but_not_on_the_order_of_ids():
     assert digest(dict(reversed(REFERENCES.items()))) == digest(REFERENCES)
     changed = [
         REFERENCES | {"1": ["ein Käfer", "a dog"]},
@@ -18,6 +18,6 @@ def test_it_depends_on_ids_and_texts_and_not_on_the_order_of_ids():
     assert len({digest(each) for each in [REFERENCES, *changed]}) == 5
 
 
-def test_it_never_changes():
-    """Scores that were written down before name it."""
+def test_the_digest_never_changes():
+    """Score files of earlier versions hold it."""
     assert digest(REFERENCES) == "bb21291dba70f22d"

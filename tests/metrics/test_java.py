@@ -1,4 +1,4 @@
-"""METEOR and SPICE: computed where they can be, and never silently absent."""
+"""METEOR and SPICE: computed if Java and pycocoevalcap are installed, otherwise reported as not computed."""
 
 import json
 import subprocess
@@ -14,20 +14,20 @@ CAPTIONS = {"1": "a dog runs on the grass", "2": "two cats"}
 REFERENCES = {"1": ["a dog is running on grass", "the dog runs"], "2": ["two cats sleep"]}
 
 
-def test_without_java(monkeypatch):
+def test_without_java_the_reason_is_given(monkeypatch):
     monkeypatch.setattr(java.shutil, "which", lambda name: None)
     found = java_scores(CAPTIONS, REFERENCES)
     assert found.scores == {} and found.per_image == {}
     assert found.not_computed == dict.fromkeys(["METEOR", "SPICE"], "no java on PATH")
 
 
-def test_without_pycocoevalcap(monkeypatch):
+def test_without_pycocoevalcap_the_reason_is_given(monkeypatch):
     monkeypatch.setattr(java.shutil, "which", lambda name: "/usr/bin/java")
     monkeypatch.setattr(java.importlib.util, "find_spec", lambda name: None)
     assert why_not("METEOR") == "pycocoevalcap is not installed"
 
 
-def test_a_java_that_fails(monkeypatch):
+def test_a_failure_of_java_is_reported(monkeypatch):
     monkeypatch.setattr(java, "why_not", lambda metric: None)
 
     def broken(truth, result):
@@ -46,7 +46,7 @@ def test_unknown_metric():
 
 @pytest.mark.data
 @pytest.mark.skipif(why_not("METEOR") is not None, reason=str(why_not("METEOR")))
-def test_official_meteor(data):
+def test_meteor_equals_the_official_score(data):
     folder = data / "metrics/coco_fakecap_126"
     references: dict[str, list[str]] = {}
     for entry in json.loads((folder / "references.json").read_text())["annotations"]:

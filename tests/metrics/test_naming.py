@@ -1,4 +1,4 @@
-"""Frozen's strict rule for names, and a lenient one."""
+"""Naming: Frozen's strict match, and the lenient match of the first phrase."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from frozenvl.util.errors import UserError
         ("", True, False, False),
     ],
 )
-def test_naming(output, ended, strict, first):
+def test_strict_and_first_phrase_match(output, ended, strict, first):
     assert strict_match(output, "dax", ended) is strict
     assert first_phrase_match(output, "dax.") is first
 

@@ -1,4 +1,4 @@
-"""N-grams of many sentences at once, beside a counter of tuples."""
+"""N-gram counts of many sentences, compared with counters of tuples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def sentences(seed: int, letters: str = "abc") -> list[list[str]]:
     return [draw.choices(letters, k=draw.randint(0, 9)) for _ in range(30)]
 
 
-def plain(sentence: list[str], n: int) -> Counter[tuple[str, ...]]:
+def counter_of(sentence: list[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(sentence[start:] for start in range(n)), strict=False))
 
 
 def names(counted: list, texts: list[list[list[str]]], n: int) -> dict[int, tuple[str, ...]]:
-    """The n-gram that each number stands for. Fails where a number stands for two, or the counts are not right."""
+    """Returns number → n-gram. Fails if a number stands for two n-grams or a count is wrong."""
     named: dict[int, tuple[str, ...]] = {}
     for counts, each in zip(counted, texts, strict=True):
         entries = counts[n - 1]
@@ -29,12 +29,12 @@ def names(counted: list, texts: list[list[list[str]]], n: int) -> dict[int, tupl
         assert pairs == sorted(set(pairs))
         for place, sentence in enumerate(each):
             here = entries.sentence == place
-            assert sorted(entries.count[here].tolist()) == sorted(plain(sentence, n).values())
-    # Sentences of one n-gram alone name its number.
+            assert sorted(entries.count[here].tolist()) == sorted(counter_of(sentence, n).values())
+    # Sentences of a single n-gram tell its number.
     for counts, each in zip(counted, texts, strict=True):
         entries = counts[n - 1]
         for place, sentence in enumerate(each):
-            if len(grams := plain(sentence, n)) == 1:
+            if len(grams := counter_of(sentence, n)) == 1:
                 (number,) = entries.ngram[entries.sentence == place].tolist()
                 (gram,) = grams
                 assert named.setdefault(number, gram) == gram
@@ -42,18 +42,18 @@ def names(counted: list, texts: list[list[list[str]]], n: int) -> dict[int, tupl
 
 
 @pytest.mark.parametrize("n", range(1, ORDERS + 1))
-def test_numbers_and_counts_are_those_of_tuples(n):
-    every = sorted({gram for sentence in sentences(0) for gram in plain(sentence, n)})
+def test_numbers_and_counts_match_counters_of_tuples(n):
+    every = sorted({gram for sentence in sentences(0) for gram in counter_of(sentence, n)})
     texts = [sentences(0), [list(gram) for gram in every]]
     _, counted = NGramIndex.of(*texts)
     named = names(counted, texts, n)
     assert sorted(named.values()) == every and sorted(named) == list(range(len(every)))
     entries = counted[0][n - 1]
     for sentence, number, count in zip(entries.sentence, entries.ngram, entries.count, strict=True):
-        assert plain(texts[0][sentence], n)[named[number]] == count
+        assert counter_of(texts[0][sentence], n)[named[number]] == count
 
 
-def test_ngrams_from_outside_are_numbered_behind_the_index():
+def test_unknown_ngrams_are_numbered_after_the_index():
     index, (before,) = NGramIndex.of(sentences(0))
     one, other = index.count(sentences(0), [["a", "new", "word"], ["new", "word"], ["b"]])
     for n, (again, first) in enumerate(zip(one, before, strict=True)):
@@ -67,13 +67,13 @@ def test_ngrams_from_outside_are_numbered_behind_the_index():
     assert shared in pairs.ngram and "new" not in index.vocabulary
 
 
-def test_the_first_sentences():
+def test_counts_of_the_first_sentences():
     _, ((counts, *_),) = NGramIndex.of([["a", "a"], ["b"], ["a", "b"]])
     part = counts.first(2)
     assert (part.sentence.tolist(), part.ngram.tolist(), part.count.tolist()) == ([0, 1], [0, 1], [2, 1])
 
 
-def test_where_numbers_stand():
+def test_find_returns_positions_or_minus_one():
     where = np.array([2, 5, 9])
     assert find(where, np.array([9, 1, 2, 10, 5, 4])).tolist() == [2, -1, 0, -1, 1, -1]
     assert find(where[:0], np.array([1, 2])).tolist() == [-1, -1]

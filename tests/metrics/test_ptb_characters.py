@@ -1,4 +1,4 @@
-"""Characters outside ASCII, by what the tokeniser does with them."""
+"""Classes of characters outside ASCII in the tokeniser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_ranges_include_both_ends():
     assert characters("aa 5d0-5d2") == set("\xaa\u05d0\u05d1\u05d2")
 
 
-def test_a_character_is_of_one_kind_and_none_is_ascii():
+def test_classes_are_disjoint_and_without_ascii():
     found = {name: characters(table) for name, table in TABLES.items()}
     assert sum(map(len, found.values())) == len(set.union(*found.values()))
     assert not any(character.isascii() for each in found.values() for character in each)
@@ -31,5 +31,5 @@ def test_a_character_is_of_one_kind_and_none_is_ascii():
     ("name", "some"),
     [("letters", "éßдא語한"), ("marks", "\u0301\u0591\u093f"), ("symbols", "©°×‰→")],
 )
-def test_some_of_each(name, some):
+def test_examples_are_in_their_class(name, some):
     assert {kind for kind, table in TABLES.items() if set(some) <= characters(table)} == {name}

@@ -1,4 +1,4 @@
-"""Token patterns: the longest match of a set of rules, and what becomes of it."""
+"""Token patterns: the longest match of a set of rules, and its replacement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.metrics.ptb_rules import (
 
 
 def longest(rules: list, text: str) -> tuple[str, str | None]:
-    """The token at the start of a text, and what becomes of it: of several equally long matches, the first's."""
+    """Returns the token at the start of a text and its replacement; of equally long matches, the first."""
     matches = [(match, becomes) for pattern, becomes in rules if (match := pattern.match(text))]
     match, becomes = max(matches, key=lambda pair: pair[0].end())
     return match[1] if match.re.groups else match[0], becomes
@@ -59,11 +59,11 @@ def longest(rules: list, text: str) -> tuple[str, str | None]:
         (OTHER_RULES, "... and", "...", "."),
     ],
 )
-def test_a_token_and_what_becomes_of_it(rules, text, token, becomes):
+def test_the_longest_token_and_its_replacement(rules, text, token, becomes):
     assert longest(rules, text) == (token, becomes)
 
 
 @pytest.mark.parametrize("rules", [LETTER_RULES, NUMBER_RULES, OTHER_RULES])
-def test_a_pattern_has_one_group_at_most_and_never_matches_nothing(rules):
+def test_a_pattern_has_at_most_one_group_and_never_matches_empty_text(rules):
     for pattern, _ in rules:
         assert pattern.groups <= 1 and not pattern.match(""), pattern.pattern

@@ -1,4 +1,4 @@
-"""Words that the tokeniser treats apart, and what it makes of them."""
+"""Words with special rules in the tokeniser."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def test_a_list_holds_each_word_once(name):
 
 
 @pytest.mark.parametrize("word", [*TITLES, *ABBREVIATIONS])
-def test_an_abbreviation_keeps_its_period_in_any_case(word):
+def test_abbreviations_keep_their_period_in_any_case(word):
     assert (
         tokenize(f"see {word}. here") == tokenize(f"see {word.upper()}. here") == ["see", f"{word}.", "here"]
     )
 
 
 @pytest.mark.parametrize("word", CAPITAL_ABBREVIATIONS)
-def test_some_do_only_with_a_capital(word):
+def test_some_abbreviations_keep_their_period_only_with_a_capital(word):
     assert tokenize(f"see {word.title()}. here") == ["see", f"{word}.", "here"]
     assert tokenize(f"see {word}. here") == ["see", word, "here"]
 
 
 # A single letter keeps its period whatever follows.
 @pytest.mark.parametrize("word", [word for word in NUMBER_ABBREVIATIONS if len(word) > 1])
-def test_some_do_only_before_a_number(word):
+def test_some_abbreviations_keep_their_period_only_before_a_number(word):
     assert tokenize(f"see {word}. 5") == ["see", f"{word}.", "5"]
     assert tokenize(f"see {word}. here") == ["see", word, "here"]
 
 
 @pytest.mark.parametrize("word", SPLIT)
-def test_a_word_that_becomes_two_is_the_two_joined(word):
+def test_the_parts_of_split_words_join_to_the_word(word):
     assert "".join(SPLIT[word]) == word
     assert tokenize(f"I {word.title()} go") == ["i", *SPLIT[word], "go"]

@@ -1,10 +1,10 @@
-"""The tokeniser against pycocoevalcap's."""
+"""The tokeniser, compared with pycocoevalcap's Java tokeniser."""
 
 import json
 from pathlib import Path
 
 import pytest
-from ptb_reference import java_missing, java_tokens, nasty
+from ptb_reference import hard_sentences, java_missing, java_tokens
 
 from frozenvl.metrics.tokenizer import tokenize
 
@@ -16,12 +16,12 @@ def unequal(expected: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {text: (found[text], tokens) for text, tokens in expected.items() if found[text] != tokens}
 
 
-def test_recorded_tokens():
+def test_tokens_equal_the_recorded_tokens_of_java():
     assert len(CASES) >= 2000
     assert unequal(CASES) == {}
 
 
-def test_by_hand():
+def test_tokens_equal_those_given_by_hand():
     assert tokenize("A man's dog (U.S.) can't eat \"3 1/2\" apples, e.g. No. 5.") == [
         *(["a", "man", "'s", "dog", "-lrb-", "u.s.", "-rrb-", "ca", "n't", "eat"]),
         "3\xa01/2",
@@ -31,15 +31,15 @@ def test_by_hand():
 
 
 @pytest.mark.skipif(java_missing() is not None, reason=str(java_missing()))
-def test_live_java():
-    sentences = nasty(600, seed=2024)
+def test_tokens_equal_those_of_java():
+    sentences = hard_sentences(600, seed=2024)
     differ = unequal(dict(zip(sentences, java_tokens(sentences), strict=True)))
     assert len(differ) <= 3, differ
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["coco_fakecap_126", "coco_human_1000"])
-def test_real_captions(data, name):
+def test_tokens_of_real_captions(data, name):
     folder = data / "metrics" / name
     tokens = json.loads((folder / "ptb_tokenized.json").read_text())
     references: dict[str, list[str]] = {}
@@ -50,7 +50,7 @@ def test_real_captions(data, name):
     expected = [line for lines in tokens["gts"].values() for line in lines]
     texts += [entry["caption"] for entry in results]
     expected += [tokens["res"][str(entry["image_id"])][0] for entry in results]
-    # These tokens come from one document for all captions, in which this one depends on the next line.
+    # The recorded tokens come from one document for all captions, so this caption depends on the next line.
     depends = "A street sign marks the intersection of S Lane St. and 12th Ave S."
     pairs = {text: line for text, line in zip(texts, expected, strict=True) if text != depends}
     assert len(pairs) > 600

@@ -30,7 +30,7 @@ from frozenvl.metrics.vqa import exact_match, normalize_answer, soft_scores, vqa
         ("." * 40, "." * 8),
     ],
 )
-def test_normalisation(answer, normal):
+def test_answers_are_normalised(answer, normal):
     assert normalize_answer(answer) == normal
 
 
@@ -46,7 +46,7 @@ def test_unanimous_answers_are_not_normalised():
     assert vqa_accuracy("Yes.", ["yes"] * 9 + ["no"]) == 100
 
 
-def test_fewer_annotators():
+def test_questions_with_fewer_annotators():
     assert vqa_accuracy("A Cat.", ["cat"]) == 100
     assert vqa_accuracy("dog", ["cat"]) == 0
     assert vqa_accuracy("cat", ["cat", "cat"]) == 100
@@ -56,7 +56,7 @@ def test_fewer_annotators():
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["always_yes", "majority", "annotator_with_variants"])
-def test_official_evaluation(data, name):
+def test_scores_equal_those_of_the_official_evaluation(data, name):
     file = data / "vqa_v2/v2_mscoco_train2014_subset_annotations.json"
     annotations = {str(a["question_id"]): a for a in json.loads(file.read_text())["annotations"]}
     official = data / "metrics/vqa_v2_official"

@@ -15,7 +15,7 @@ SIZES = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "max_position_embeddings": 128,
-    "initializer_range": 0.3,  # so that their choices differ
+    "initializer_range": 0.3,  # so that their outputs differ
 }
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "initializer_range": 0.3}
 GROUPED = {**SIZES, "num_key_value_heads": 2}
@@ -45,10 +45,10 @@ PACKED = {
     "gemma2": lambda: hf.Gemma2Config(**GEMMA, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
     "gemma3": lambda: hf.Gemma3TextConfig(**GEMMA),
     "mistral": lambda: hf.MistralConfig(**GROUPED, sliding_window=4),
-    "phimoe": lambda: hf.PhimoeConfig(  # its sliding window is told to the mask alone
+    "phimoe": lambda: hf.PhimoeConfig(  # its sliding window is only in the mask
         **GROUPED, sliding_window=4, num_local_experts=2, num_experts_per_tok=1
     ),
-    "phi": lambda: hf.PhiConfig(**SIZES),  # a head with a bias
+    "phi": lambda: hf.PhiConfig(**SIZES),  # output head with a bias
     "cohere": lambda: hf.CohereConfig(**SIZES, logit_scale=0.5),
     "granite": lambda: hf.GraniteConfig(**SIZES, logits_scaling=4.0),
     "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
@@ -63,14 +63,14 @@ PADDED = {
 RECURRENT = {
     "mamba": lambda: hf.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=8, initializer_range=0.3),
 }
-"""Those that remember a state, and no keys and values."""
+"""Architectures with a recurrent state instead of keys and values."""
 ALL = [*PACKED, *PADDED, *RECURRENT]
 FP32_INSIDE = {"gemma2", "bloom", "mpt", "gptj", "mamba"}
-"""Those whose own attention is transformers' eager one, or a scan: these round to fp32 whatever they are given."""
+"""Architectures that compute attention or a scan in fp32 even if the inputs are fp64."""
 
 
 def causal_lm(folder: Path, kind: str, **changes: object) -> Path:
-    """A language model with its tokeniser, whose pad token is its end token."""
+    """Saves a language model and its tokeniser, whose pad token is its end token."""
     words = tiny.tokenizer(folder)
     torch.manual_seed(0)
     config = (PACKED | PADDED | RECURRENT)[kind]()

@@ -1,4 +1,4 @@
-"""Models that the tests of the model share."""
+"""Fixtures for tests of the model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from frozenvl.util.errors import UserError
 
 @pytest.fixture(scope="session")
 def language(tmp_path_factory) -> Callable[[str], FrozenLanguageModel]:
-    """A frozen language model by its architecture's name; not to be changed."""
+    """Function that returns the shared language model of an architecture; tests do not change it."""
     return cache(lambda kind: FrozenLanguageModel(str(causal_lm(tmp_path_factory.mktemp(kind), kind))))
 
 
 @pytest.fixture(scope="session")
 def build(language, tiny_vision) -> Callable[..., FrozenVL]:
-    """A model of its own: same arguments, same weights."""
+    """Function that builds a separate model; equal arguments give equal weights."""
 
     def make(
         kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False, tuning: Tuning | None = None
@@ -48,7 +48,7 @@ def processor_of() -> Callable[[FrozenVL], Processor]:
 
 @pytest.fixture(scope="session")
 def fetched() -> Callable[[str], Path]:
-    """The folder of a fetched model."""
+    """Function that returns the folder of a fetched model, or skips the test."""
 
     def find(name: str) -> Path:
         try:

@@ -1,4 +1,4 @@
-"""Pixels for image encoders."""
+"""Random pixels for image encoders."""
 
 import torch
 

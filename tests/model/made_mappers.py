@@ -1,4 +1,4 @@
-"""Mappers of every kind, tiny."""
+"""Tiny mappers of every kind."""
 
 import torch
 
@@ -16,7 +16,7 @@ KINDS = {
 SIZES = {"patches": [(1, 1), (4, 4)], "shuffle": [(1, 1), (16, 4), (4, 4)]}
 
 
-def each() -> list:
+def kinds_and_sizes() -> list:
     return [(kind, *sizes) for kind in KINDS for sizes in SIZES.get(kind, [(1, 1), (4, 3)])]
 
 

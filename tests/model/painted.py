@@ -1,4 +1,4 @@
-"""Images made of one colour, which count how often they are read."""
+"""Images of one colour that count how often they are read."""
 
 from __future__ import annotations
 

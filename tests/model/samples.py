@@ -1,4 +1,4 @@
-"""Samples of all kinds, and a leading part of prompts."""
+"""Samples of all kinds, and a support set as a shared prefix of prompts."""
 
 from painted import Painted
 
@@ -16,7 +16,7 @@ SUPPORT = (RED, "This is a dax.\n", BLUE, "This is a blicket.\n")
 
 
 def join(lead, rest):
-    """Neighbouring texts joined, as a template does."""
+    """Joins prefix and remainder of a prompt, and texts that meet, as a template does."""
     if lead and rest and isinstance(lead[-1], str) and isinstance(rest[0], str):
         return (*lead[:-1], lead[-1] + rest[0], *rest[1:])
     return lead + rest

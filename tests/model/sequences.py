@@ -6,7 +6,7 @@ LENGTHS = torch.tensor([13, 1, 7, 10])
 
 
 def rows(model, dtype=torch.float32):
-    """Embeddings and labels of sequences of unequal length."""
+    """Returns random embeddings and labels for sequences of the lengths `LENGTHS`."""
     generator = torch.Generator().manual_seed(0)
     embeddings = torch.randn(
         len(LENGTHS), int(LENGTHS.max()), model.dim, generator=generator, dtype=torch.float64

@@ -24,11 +24,11 @@ def test_chunks_hold_every_row_once_within_the_limit(batch, positions):
             assert chunk.tokens[row, :length].equal(batch.tokens[i, :length]) and chunk.lengths[row] == length
 
 
-def test_real_positions(batch):
+def test_real_positions_exclude_padding(batch):
     assert batch.real().sum(1).equal(batch.lengths) and not batch.real()[0, batch.lengths[0] :].any()
 
 
-def test_positions_in_front_count(batch):
+def test_positions_before_each_row_count_towards_the_limit(batch):
     for before in (0, 30):
         chunks = list(batch.chunks(80, before=before))
         assert all((before + c.tokens.shape[1]) * len(c) <= 80 or len(c) == 1 for c in chunks)

@@ -11,7 +11,7 @@ from frozenvl.model.fingerprint import fingerprint, refuse_misfit, same_random_w
 from frozenvl.util.errors import UserError
 
 
-def test_fingerprint_follows_the_weights_alone(language):
+def test_a_fingerprint_depends_only_on_the_weights(language):
     one = copy.deepcopy(language("llama"))
     assert fingerprint(one.model) == one.fingerprint
     assert fingerprint(copy.deepcopy(one.model).to(torch.bfloat16)) == one.fingerprint
@@ -20,14 +20,14 @@ def test_fingerprint_follows_the_weights_alone(language):
     assert fingerprint(one.model) != one.fingerprint
 
 
-def test_a_start_token_is_part_of_what_was_trained():
+def test_a_checkpoint_has_to_match_in_the_bos_token():
     old = {"language_weights": "a", "k": 2, "vision": "b"}
     refuse_misfit(old, {}, {**old, "bos": False}, {}, "it")
     with pytest.raises(UserError, match="it was trained with bos = False, this model has True"):
         refuse_misfit(old, {}, {**old, "bos": True}, {}, "it")
 
 
-def test_names_shapes_and_values_tell_modules_apart():
+def test_names_shapes_and_values_change_the_fingerprint():
     torch.manual_seed(0)
     one = torch.nn.Linear(4, 3)
     same, redrawn, other = copy.deepcopy(one), torch.nn.Linear(4, 3), torch.nn.Linear(4, 3, bias=False)
@@ -38,13 +38,13 @@ def test_names_shapes_and_values_tell_modules_apart():
     assert fingerprint(same.bfloat16()) == fingerprint(one)
 
 
-def test_without_content_names_and_shapes_are_what_there_is():
+def test_fingerprints_of_meta_tensors_use_names_and_shapes():
     with torch.device("meta"):
         one, same, other = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3), torch.nn.Linear(4, 2)
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
 
 
-def test_random_weights_that_stay_are_the_same_and_the_others_draw_on():
+def test_same_random_weights_are_reproducible_and_keep_the_random_state():
     torch.manual_seed(1)
     expected = torch.rand(2)
     torch.manual_seed(1)
@@ -63,19 +63,19 @@ WEIGHTS = {"mapper.weight": torch.zeros(2, 3), "mapper.scale": torch.zeros(())}
     "fits",
     [
         {},
-        {"language": "elsewhere/a"},  # a folder may have moved: its weights are compared
-        {"fusion": "concat", "bos": False},  # what models were before there was a choice
+        {"language": "elsewhere/a"},  # a folder may have moved, since weights are compared
+        {"fusion": "concat", "bos": False},  # models before there was a choice
     ],
 )
-def test_what_fits(fits):
+def test_matching_checkpoints_are_accepted(fits):
     refuse_misfit(IDENTITY, WEIGHTS, IDENTITY | fits, WEIGHTS, "it")
     refuse_misfit(IDENTITY | fits, WEIGHTS, IDENTITY, WEIGHTS, "it")
     trained = {key: value for key, value in IDENTITY.items() if key != "vision_weights"}
-    refuse_misfit(IDENTITY, WEIGHTS, trained, WEIGHTS, "it")  # an encoder that is trained from there on
+    refuse_misfit(IDENTITY, WEIGHTS, trained, WEIGHTS, "it")  # an encoder that is trained from now on
 
 
 @pytest.mark.parametrize(
-    ("identity", "weights", "said"),
+    ("identity", "weights", "message"),
     [
         ({"k": 3}, WEIGHTS, "it was trained with k = 2, this model has 3; use the configuration"),
         (
@@ -88,7 +88,7 @@ def test_what_fits(fits):
         ({}, {"mapper.weight": torch.zeros(2, 3)}, "mapper.scale is a number there, absent in this model"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(identity, weights, said):
-    with pytest.raises(UserError, match=said) as error:
+def test_a_mismatch_is_one_error_line(identity, weights, message):
+    with pytest.raises(UserError, match=message) as error:
         refuse_misfit(IDENTITY, WEIGHTS, IDENTITY | identity, weights, "it")
     assert "\n" not in str(error.value)

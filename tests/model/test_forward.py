@@ -1,4 +1,4 @@
-"""A pass of a batch through a model: each stage computed once."""
+"""Forward pass of a batch: each stage is computed once."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from frozenvl.model.batch import IGNORE
 from frozenvl.model.tuning import Finetuned, LoRA, PromptTuning
 
 
-def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
+def test_a_pass_in_chunks_gives_the_same_loss_and_scores(build, processor_of, monkeypatch):
     model = build()
     batch = processor_of(model)(SAMPLES)
     whole, scores = loss_of(model, batch).nll, model.score(batch)
@@ -24,13 +24,13 @@ def test_a_pass_may_be_cut_anywhere(build, processor_of, monkeypatch):
 
 
 def counted(monkeypatch, owner, name: str) -> list[int]:
-    """Rows of each call of a method."""
+    """Records the number of rows in each call of a method."""
     method, calls = getattr(owner, name), []
     monkeypatch.setattr(owner, name, lambda x, *rest: calls.append(len(x)) or method(x, *rest))
     return calls
 
 
-def test_each_stage_is_computed_when_it_is_first_asked_for_once(build, processor_of, monkeypatch):
+def test_each_stage_is_computed_once_at_its_first_use(build, processor_of, monkeypatch):
     model = build()
     batch = processor_of(model)(SAMPLES)
     encoded, mapped, read = (counted(monkeypatch, model, name) for name in ("features", "map", "hidden"))
@@ -47,7 +47,7 @@ def test_each_stage_is_computed_when_it_is_first_asked_for_once(build, processor
     assert run.targets == 2 * len(nll) and run.padding == 0
 
 
-def test_padding_is_counted_where_sequences_are_padded(build, processor_of):
+def test_padding_is_counted_if_sequences_are_padded(build, processor_of):
     model = build("bloom")
     batch = processor_of(model)(SAMPLES)
     run = model.run(batch)
@@ -55,7 +55,7 @@ def test_padding_is_counted_where_sequences_are_padded(build, processor_of):
     assert run.padding == batch.tokens.numel() - run.positions > 0
 
 
-def test_states_are_kept_where_several_may_read_them_alone(build, processor_of, monkeypatch):
+def test_hidden_states_are_kept_only_for_several_objectives(build, processor_of, monkeypatch):
     model = build()
     batch = processor_of(model)(SAMPLES)
     read = counted(monkeypatch, model, "hidden")
@@ -68,7 +68,7 @@ def test_states_are_kept_where_several_may_read_them_alone(build, processor_of, 
             read.clear()
 
 
-def test_a_batch_of_prefix_vectors_comes_after_features(build, processor_of):
+def test_a_batch_of_prefix_vectors_has_no_features(build, processor_of):
     model = build()
     batch = processor_of(model)(SAMPLES)
     prefix = model.run(batch).prefix.detach()
@@ -79,7 +79,7 @@ def test_a_batch_of_prefix_vectors_comes_after_features(build, processor_of):
 
 
 @pytest.mark.parametrize("positions", [4096, 20])
-def test_an_objective_sees_its_rows_alone_in_its_own_order(build, processor_of, monkeypatch, positions):
+def test_an_objective_gets_only_its_rows_in_its_order(build, processor_of, monkeypatch, positions):
     monkeypatch.setattr(forward, "MAX_POSITIONS_PER_PASS", positions)
     model = build()
     processor = processor_of(model)
@@ -100,7 +100,7 @@ def test_an_objective_sees_its_rows_alone_in_its_own_order(build, processor_of, 
     for name, nll in found.items():
         torch.testing.assert_close(nll, alone[name], rtol=1e-5, atol=0)
     assert list(run.of("none").hidden()) == [] and len(run.of("none").batch) == 0
-    assert run.targets == int((some.batch.labels != IGNORE).sum())  # of the whole pass
+    assert run.targets == int((some.batch.labels != IGNORE).sum())  # targets of the whole pass
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_objective_sees_its_rows_alone_in_its_own_order(build, processor_of, 
     [(None, False), (None, True), (LoRA, False), (PromptTuning, False), (Finetuned, True)],
 )
 @pytest.mark.parametrize("met", [False, True])
-def test_every_trained_parameter_gets_a_gradient_of_nothing(build, processor_of, tuning, trainable, met):
+def test_reach_gives_every_trained_parameter_a_zero_gradient(build, processor_of, tuning, trainable, met):
     model = build(trainable=trainable, tuning=tuning and tuning()).train()
     run = model.run(processor_of(model)(SAMPLES))
     targets = sum((nll.sum() for _, nll in run.nll()), torch.zeros(())) if met else torch.zeros(())

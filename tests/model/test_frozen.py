@@ -18,8 +18,8 @@ from frozenvl.wording import VQA
 
 @pytest.mark.matrix("batched = single")
 @pytest.mark.parametrize("kind", ALL)
-def test_batched_is_single(build, processor_of, kind):
-    """Loss, score and generation under padding."""
+def test_a_batch_gives_the_same_results_as_single_samples(build, processor_of, kind):
+    """Compares loss, scores and generated texts."""
     model = build(kind)
     processor = processor_of(model)
     batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
@@ -41,7 +41,7 @@ def test_batched_is_single(build, processor_of, kind):
 @pytest.mark.matrix("images anywhere")
 @pytest.mark.parametrize("kind", ALL)
 def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
-    """By hand: embeddings laid end to end, full logits of transformers' own model."""
+    """Compares with concatenated embeddings and the full logits of transformers' model."""
     model = build(kind)
     processor = processor_of(model)
     scores = model.score(processor(SAMPLES))
@@ -64,7 +64,7 @@ def test_score_is_the_sum_of_log_probabilities(build, processor_of, kind):
 @pytest.mark.matrix("head on targets alone = full loss")
 @pytest.mark.parametrize("kind", ALL)
 def test_loss_is_cross_entropy_over_all_positions(build, processor_of, kind):
-    """Value and gradient at the prefix, from the logits of every position of transformers' own model, padded."""
+    """Compares value and gradient with those from all logits of transformers' model on the padded batch."""
     model = build(kind)
     batch = processor_of(model)(SAMPLES)
     inputs = model.embeddings(batch, model.run(batch).prefix)
@@ -80,7 +80,7 @@ def test_loss_is_cross_entropy_over_all_positions(build, processor_of, kind):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "mistral", "bloom", "mamba"])
-def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, processor_of, kind):
+def test_loss_of_an_episode_is_the_sum_over_its_answers(build, processor_of, kind):
     model = build(kind)
     processor = processor_of(model)
     examples = [
@@ -91,7 +91,7 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
     total, tokens = torch.zeros(()), 0
     for place, example in enumerate(examples):
         alone = processor([VQA.sample(example, shots=examples[:place])])
-        if place < 2:  # a demonstration is not followed by the end token
+        if place < 2:  # the answer of a demonstration has no end token
             labels = alone.labels.clone()
             labels[0, -1] = IGNORE
             alone = replace(alone, labels=labels)
@@ -106,8 +106,8 @@ def test_loss_of_an_episode_is_the_sum_of_its_answers_asked_one_by_one(build, pr
 
 @pytest.mark.matrix("save and load")
 @pytest.mark.parametrize("kind", ALL)
-def test_what_was_trained_is_kept_and_comes_back(build, processor_of, kind, tmp_path):
-    """Saved, loaded into a new model around the same language model: the same loss and texts, bit by bit."""
+def test_trained_weights_can_be_saved_and_loaded(build, processor_of, kind, tmp_path):
+    """A new model around the same language model gives bit-identical loss and texts after loading."""
     model, new = build(kind), build(kind)
     processor = processor_of(model)
     batch = processor(SAMPLES)
@@ -128,8 +128,8 @@ def test_what_was_trained_is_kept_and_comes_back(build, processor_of, kind, tmp_
 @pytest.mark.matrix("gradients reach the prefix, nothing else", "weights the same after fitting, bit by bit")
 @pytest.mark.parametrize("trainable", [False, True])
 @pytest.mark.parametrize("kind", ALL)
-def test_only_what_is_trained_changes(build, processor_of, kind, trainable):
-    """Gradients reach the mapper, and a trainable encoder; the language model stays as it is, bit by bit."""
+def test_only_trained_weights_change(build, processor_of, kind, trainable):
+    """Gradients reach the mapper and a trainable encoder; the language model stays bit-identical."""
     model = build(kind, trainable=trainable).train()
     batch = processor_of(model)(SAMPLES)
     before = copy.deepcopy(model.state_dict())
@@ -163,7 +163,7 @@ def test_loss_does_not_depend_on_the_language_models_dropout(build, processor_of
 
 @pytest.mark.parametrize("samples", [[], SAMPLES[-1:], [("text",)], [(RED, "text")]])
 @pytest.mark.parametrize("trainable", [False, True])
-def test_a_batch_without_images_or_targets_takes_part(build, processor_of, samples, trainable):
+def test_a_batch_without_images_or_targets_gives_zero_gradients(build, processor_of, samples, trainable):
     model = build(trainable=trainable).train()
     before = copy.deepcopy(model.state_dict())
     batch = processor_of(model)(samples)
@@ -178,13 +178,13 @@ def test_a_batch_without_images_or_targets_takes_part(build, processor_of, sampl
     assert model.score(batch).shape == (len(samples),)
 
 
-def test_generate_nothing(build, processor_of):
+def test_generating_for_an_empty_batch_returns_no_texts(build, processor_of):
     model = build()
     processor = processor_of(model)
     assert model.generate(processor([]), processor) == []
 
 
-def test_stop_markers_end_each_text_alone(build, processor_of):
+def test_stop_texts_end_each_text_separately(build, processor_of):
     model = build()
     processor = processor_of(model)
     batch = processor([sample.prompt for sample in SAMPLES])
@@ -212,7 +212,7 @@ def test_beam_search_and_sampling(build, processor_of):
     assert beams == alone
 
 
-def test_too_many_positions(build, processor_of):
+def test_too_many_positions_are_refused(build, processor_of):
     model = build("gpt2")
     processor = processor_of(model)
     prompt = (RED, "circle" + " circle" * 30)

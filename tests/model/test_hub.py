@@ -1,4 +1,4 @@
-"""A model as a folder: the same model comes back, and a folder cannot have anything run."""
+"""Saving and loading a model as a folder; loading never runs code from the folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KINDS = {
 
 @pytest.fixture
 def trained(tiny_language, tiny_vision):
-    """A model that a few steps of training have changed."""
+    """Function that makes a model and trains it for a few steps."""
 
     def make(kind="plain", bf16=False, mapper=MAPPER) -> FrozenVL:
         options = dict(KINDS[kind])
@@ -71,18 +71,18 @@ def outputs(model) -> tuple[list[str], float, torch.Tensor]:
     return model.generate(batch, processor, 8), loss_of(model, batch).nll.item(), model.score(batch)
 
 
-def same(one, other) -> bool:
-    said, theirs = outputs(one), outputs(other)
-    return said[:2] == theirs[:2] and said[2].equal(theirs[2])
+def same_outputs(one, other) -> bool:
+    ours, theirs = outputs(one), outputs(other)
+    return ours[:2] == theirs[:2] and ours[2].equal(theirs[2])
 
 
 @pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_model_comes_back(trained, tmp_path, kind, bf16):
+def test_a_saved_model_is_loaded_unchanged(trained, tmp_path, kind, bf16):
     model = trained(kind, bf16)
     model.save_pretrained(tmp_path)
     again = FrozenVL.from_pretrained(tmp_path)
-    assert not again.training and same(again, model)
+    assert not again.training and same_outputs(again, model)
     weights = model.trained_weights()
     assert load_file(tmp_path / "model.safetensors").keys() == weights.keys()
     for name, value in again.trained_weights().items():
@@ -92,13 +92,13 @@ def test_the_same_model_comes_back(trained, tmp_path, kind, bf16):
     }
     again.save_pretrained(tmp_path / "twice")
     assert (tmp_path / "twice" / "config.json").read_text() == (tmp_path / "config.json").read_text()
-    if kind == "plain":  # the weights did change, so that equal outputs say something
+    if kind == "plain":  # the weights have changed, so equal outputs are meaningful
         weights["mapper.net.4.weight"].zero_()
-        assert not same(again, model)
+        assert not same_outputs(again, model)
 
 
-def test_it_comes_from_the_hub_by_its_name(trained, tmp_path, monkeypatch):
-    """Both of its files are asked for there, at the revision that was named."""
+def test_a_model_is_loaded_from_the_hub_by_name_and_revision(trained, tmp_path, monkeypatch):
+    """Both files are requested at the given revision."""
     model, asked = trained(), []
     model.save_pretrained(tmp_path)
 
@@ -108,18 +108,18 @@ def test_it_comes_from_the_hub_by_its_name(trained, tmp_path, monkeypatch):
 
     for module in ("frozenvl.model.hub", "huggingface_hub.hub_mixin"):
         monkeypatch.setattr(f"{module}.hf_hub_download", download)
-    assert same(FrozenVL.from_pretrained("me/prefix", revision="v2"), model)
+    assert same_outputs(FrozenVL.from_pretrained("me/prefix", revision="v2"), model)
     assert asked == [("me/prefix", "config.json", "v2"), ("me/prefix", "model.safetensors", "v2")]
 
 
-def test_what_is_frozen_is_not_in_it(trained, tmp_path):
+def test_frozen_weights_are_not_saved(trained, tmp_path):
     trained("lora").save_pretrained(tmp_path)
     names = load_file(tmp_path / "model.safetensors").keys()
     assert all(name.startswith("mapper.") or "lora_" in name for name in names)
     assert any(name.startswith("mapper.") for name in names) and any("lora_" in name for name in names)
 
 
-def test_how_images_are_read_is_kept(trained, tmp_path):
+def test_the_way_of_decoding_images_is_saved(trained, tmp_path):
     model = trained()
     model.scaled_decoding = False
     model.save_pretrained(tmp_path)
@@ -127,15 +127,15 @@ def test_how_images_are_read_is_kept(trained, tmp_path):
     assert not FrozenVL.from_pretrained(tmp_path).processor().reader.scaled
 
 
-def test_random_weights_that_stay_frozen_are_found_again(tiny_language, tiny_vision, tmp_path):
+def test_frozen_random_weights_are_reproduced(tiny_language, tiny_vision, tmp_path):
     language = FrozenLanguageModel(str(tiny_language), pretrained=False)
     model = FrozenVL(language, TimmEncoder(str(tiny_vision), pretrained=False), MLP, 2).eval()
     model.save_pretrained(tmp_path)
-    assert same(FrozenVL.from_pretrained(tmp_path), model)
+    assert same_outputs(FrozenVL.from_pretrained(tmp_path), model)
 
 
 class Own(Mapper):
-    """A mapper of a person's own, with an option that cannot be written down."""
+    """Custom mapper with an option that cannot be saved."""
 
     def __init__(self, channels: int, tokens: int, dim: int, k: int, act: object = "gelu") -> None:
         super().__init__(channels, tokens, dim, k)
@@ -145,10 +145,10 @@ class Own(Mapper):
         return self.out(features.flatten(1)).unflatten(1, (self.k, self.dim))
 
 
-def test_classes_of_ones_own(trained, tmp_path):
+def test_custom_classes_are_saved_and_loaded(trained, tmp_path):
     model = trained(mapper=Own)
     model.save_pretrained(tmp_path)
-    assert same(FrozenVL.from_pretrained(tmp_path), model)
+    assert same_outputs(FrozenVL.from_pretrained(tmp_path), model)
     with pytest.raises(
         UserError, match=r"Own was made with act = <class .*an export holds names and numbers"
     ):
@@ -166,9 +166,7 @@ def changed(folder: Path, change) -> None:
 @pytest.mark.parametrize(
     "path", ["os.system", "evil.Part", "frozenvl.model.language.causal_lm.FrozenLanguageModel", ""]
 )
-def test_only_parts_that_are_known_are_built_and_nothing_is_imported(
-    trained, tmp_path, monkeypatch, part, path
-):
+def test_unknown_classes_are_refused_and_nothing_is_imported(trained, tmp_path, monkeypatch, part, path):
     trained("prompt").save_pretrained(tmp_path)
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -178,21 +176,21 @@ def test_only_parts_that_are_known_are_built_and_nothing_is_imported(
     assert not (tmp_path / "ran").exists() and "evil" not in sys.modules
 
 
-def test_a_part_in_the_place_of_another_is_refused(trained, tmp_path):
+def test_a_class_of_another_kind_of_part_is_refused(trained, tmp_path):
     trained().save_pretrained(tmp_path)
     changed(tmp_path, lambda c: c["model"]["vision"].update(class_path="frozenvl.model.mappers.MLP"))
     with pytest.raises(UserError, match=r"'frozenvl.model.mappers.MLP' is no VisionEncoder"):
         FrozenVL.from_pretrained(tmp_path)
 
 
-def test_an_export_that_does_not_tell_of_a_start_token_has_none(trained, tmp_path):
+def test_an_export_without_the_bos_setting_has_no_bos_token(trained, tmp_path):
     model = trained()
     model.save_pretrained(tmp_path)
     changed(tmp_path, lambda config: (config["model"].pop("bos"), config["identity"].pop("bos")))
-    assert same(FrozenVL.from_pretrained(tmp_path), model)
+    assert same_outputs(FrozenVL.from_pretrained(tmp_path), model)
 
 
-def test_weights_that_misfit_are_refused(trained, tmp_path, tiny_language):
+def test_weights_that_do_not_match_are_refused(trained, tmp_path, tiny_language):
     from tiny import language_model
 
     trained().save_pretrained(tmp_path)
@@ -211,7 +209,7 @@ def test_weights_that_misfit_are_refused(trained, tmp_path, tiny_language):
         FrozenVL.from_pretrained(tmp_path)
 
 
-def test_what_is_no_export_is_refused_in_one_line(trained, tmp_path, tiny_language):
+def test_a_folder_that_is_no_export_is_one_error_line(trained, tmp_path, tiny_language):
     (tmp_path / "empty").mkdir()
     trained().save_pretrained(tmp_path / "cut")
     file = tmp_path / "cut" / "model.safetensors"
@@ -220,7 +218,7 @@ def test_what_is_no_export_is_refused_in_one_line(trained, tmp_path, tiny_langua
     (tmp_path / "without" / "model.safetensors").unlink()
     trained().save_pretrained(tmp_path / "lacks")
     changed(tmp_path / "lacks", lambda config: config["model"].pop("k"))
-    for folder, said in {
+    for folder, message in {
         tmp_path / "nowhere": "no such folder",
         tmp_path / "empty": "has no config.json",
         tiny_language: "not a model of frozenvl; `frozenvl export` writes one",
@@ -228,13 +226,13 @@ def test_what_is_no_export_is_refused_in_one_line(trained, tmp_path, tiny_langua
         tmp_path / "without": "cannot be read",
         tmp_path / "lacks": "argument: 'k'",
     }.items():
-        with pytest.raises(UserError, match=said) as error:
+        with pytest.raises(UserError, match=message) as error:
             FrozenVL.from_pretrained(folder)
         assert str(folder) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_it_is_pushed_to_a_hub(trained, monkeypatch):
-    """What would go to the hub: there is none in tests."""
+def test_push_to_hub_uploads_weights_configuration_and_card(trained, monkeypatch):
+    """Checks the uploaded files with a fake hub."""
     pushed = {}
 
     def upload(self, *, folder_path, **options):

@@ -1,4 +1,4 @@
-"""A component of a model: how it was made, and what of it is trained."""
+"""Parts of a model: recorded arguments, trained weights, and descriptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.util.errors import UserError
 
 
 class Scale(Part):
-    """A part with arguments of all kinds."""
+    """Part with arguments of all kinds."""
 
     def __init__(
         self, width: int, factor: float = 2.0, *, names: list[str] | None = None, **more: Any
@@ -31,7 +31,7 @@ class Abstract(Part):
     def anything(self) -> None: ...
 
 
-def test_it_remembers_the_arguments_that_it_was_made_with():
+def test_a_part_records_its_constructor_arguments():
     assert Scale(3).arguments == {"width": 3}
     assert Scale(3, 0.5, names=["a"], other=1).arguments == {
         "width": 3,
@@ -43,7 +43,7 @@ def test_it_remembers_the_arguments_that_it_was_made_with():
     assert copy.deepcopy(Scale(3, 0.5)).arguments == {"width": 3, "factor": 0.5}
 
 
-def test_a_checkpoint_keeps_all_of_a_part_where_any_of_it_is_trained():
+def test_all_weights_of_a_part_are_saved_if_any_is_trained():
     part = Scale(3)
     assert part.trained().keys() == {"weight", "seen"}
     part.bias = nn.Parameter(torch.zeros(1), requires_grad=False)
@@ -63,7 +63,7 @@ def test_a_description_makes_the_same_part_again():
     }
 
 
-def test_what_is_no_plain_data_is_named():
+def test_arguments_that_are_no_plain_data_are_refused():
     with pytest.raises(UserError, match=r"Scale was made with names = <object .*; an export holds names and"):
         description(Scale(3, names=object()))
 
@@ -71,7 +71,7 @@ def test_what_is_no_plain_data_is_named():
 def test_a_class_is_found_by_its_path_and_nothing_is_imported(monkeypatch):
     assert kind_at(path_of(MLP), Mapper) is MLP
     assert kind_at("frozenvl.model.mappers.MLP", Part) is MLP
-    monkeypatch.setattr("importlib.import_module", None)  # not called
+    monkeypatch.setattr("importlib.import_module", None)  # fails if called
     for path in ("nowhere.Nope", "Nope", "frozenvl.model.mappers.Nope", "frozenvl.model.part.description"):
         with pytest.raises(UserError, match=rf"'{path}' is no Mapper that is known here"):
             kind_at(path, Mapper)

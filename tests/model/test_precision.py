@@ -3,5 +3,5 @@ import torch
 from frozenvl.model.precision import faster_precision
 
 
-def test_chooses_one_of_two():
+def test_the_faster_precision_is_bf16_or_fp32():
     assert faster_precision(torch.device("cpu")) in ("bf16", "fp32")

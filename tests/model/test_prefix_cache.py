@@ -1,4 +1,4 @@
-"""Prefix vectors: once per image, and the same in whatever company."""
+"""Cached prefix vectors: computed once per image, independent of the other images."""
 
 import random
 
@@ -16,7 +16,7 @@ COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold"]
 
 
 class Counted(Pixels):
-    """Counts the images that it was asked for."""
+    """Reader of pixels that counts its images."""
 
     def __init__(self, size=64):
         super().__init__(size)
@@ -38,7 +38,7 @@ def model(build):
 
 
 def counted(model, monkeypatch):
-    """The numbers of images that meet the encoder together."""
+    """Records the batch size of each call of the encoder."""
     seen, last = [], model.vision.last
     monkeypatch.setattr(model.vision, "last", lambda pixels: seen.append(len(pixels)) or last(pixels))
     return seen
@@ -58,7 +58,7 @@ def test_each_image_is_read_and_encoded_once(model, images, monkeypatch):
     assert prefixes([]).shape == (0, model.k, model.language.dim)
 
 
-def test_they_are_the_models_own(model, images):
+def test_cached_prefixes_equal_those_of_the_model(model, images):
     plain = Processor(model.language.name, model.k, Pixels(64))
     kept = Processor(model.language.name, model.k, PrefixCache(model, Pixels(64)))
     prompts = [(image, "This is", images[-1], "a") for image in images]
@@ -68,7 +68,7 @@ def test_they_are_the_models_own(model, images):
     assert model.generate(other, kept, 6) == model.generate(one, plain, 6)
 
 
-def test_of_features_too(model, images):
+def test_prefixes_can_be_computed_from_cached_features(model, images):
     class Features:
         stage = "features"
 
@@ -82,18 +82,18 @@ def test_memory_is_bounded(model, images):
     reader = Counted()
     each = model.k * model.language.dim * 4
     prefixes = PrefixCache(model, reader, batch=2, limit=3 * each)
-    everything = prefixes(images)  # more than it keeps, but all are given
+    everything = prefixes(images)  # more than the limit, but all are returned
     assert len(prefixes._kept) == 3
     assert sum(row.untyped_storage().nbytes() for row in prefixes._kept.values()) == 3 * each
-    prefixes([images[-3]])  # which is now the last that was asked for
+    prefixes([images[-3]])  # now the most recently used
     prefixes(images[:2])
     asked = reader.images
     assert prefixes(images[-3:-2]).equal(everything[-3:-2]) and reader.images == asked
-    torch.testing.assert_close(prefixes(images[-2:]), everything[-2:])  # not to the bit on every processor
+    torch.testing.assert_close(prefixes(images[-2:]), everything[-2:])  # not bit-identical on every processor
     assert reader.images == asked + 2
 
 
-def test_an_unreadable_image_costs_no_other_batch(model, images):
+def test_an_unreadable_image_does_not_discard_other_prefixes(model, images):
     class Bad(Image):
         name = digest = "bad"
 
@@ -112,7 +112,7 @@ def test_an_unreadable_image_costs_no_other_batch(model, images):
 
 @pytest.mark.real
 @pytest.mark.parametrize("half", [False, True])
-def test_the_same_bits_in_any_company(fetched, half):
+def test_prefixes_are_bit_identical_in_any_batch(fetched, half):
     from frozenvl.data.sources.scenes import SceneCaptions
     from frozenvl.model.language.causal_lm import FrozenLanguageModel
     from frozenvl.model.mappers import MLP

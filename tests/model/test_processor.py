@@ -22,7 +22,7 @@ def byte_level(folder):
 
 
 def metaspace(folder, scheme="always"):
-    """Like SentencePiece's: a space is a letter, and one is put before every text."""
+    """Saves a tokeniser like SentencePiece's: spaces are characters, and one is added before every text."""
     core = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
     core.decoder = decoders.Metaspace(prepend_scheme=scheme)
@@ -48,7 +48,7 @@ def byte_level_with_start(folder):
 
 
 def like_gpt2(folder):
-    """No pad token; the start token is the end token, and is put before no text."""
+    """Saves a tokeniser like GPT-2's: no pad token, and a BOS token that equals the end token and is not added."""
     core = tiny.tokenizer(folder).backend_tokenizer
     words = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<end>", eos_token="<end>")
     assert words.pad_token_id is None
@@ -96,7 +96,7 @@ TEMPLATES = [
 @pytest.mark.parametrize("name", TOKENISERS)
 @pytest.mark.parametrize("template", TEMPLATES, ids=range(len(TEMPLATES)))
 @pytest.mark.parametrize("answer", ["red", "a large red circle", "3"])
-def test_prompt_and_target_are_the_tokens_of_the_whole(make, name, template, answer):
+def test_tokens_of_prompt_and_target_equal_those_of_the_joined_text(make, name, template, answer):
     processor = make(name)
     sample = template.sample(
         Example("1", Painted("red"), "1", (answer,), "what color is the circle?", answer)
@@ -115,7 +115,7 @@ def test_prompt_and_target_are_the_tokens_of_the_whole(make, name, template, ans
 
 
 @pytest.mark.parametrize("name", TOKENISERS)
-def test_template_that_lets_the_tokeniser_join_across_the_border(make, name):
+def test_a_token_across_the_border_of_prompt_and_target_is_refused(make, name):
     with pytest.raises(UserError, match="across the border of prompt and target") as caught:
         make(name)([Sample("1", ("the answer is a ",), "large red circle")])
     assert "\n" not in str(caught.value)
@@ -135,12 +135,12 @@ def test_first_target_is_predicted_from_the_last_prefix_position(make, red, k):
     assert batch.labels[1, lead + k - 1] == processor.encode("a")[0]
     tail = k + len(processor.encode("is"))
     assert labels_of(batch, 2) == batch.labels[2, tail - 1 : tail + 1].tolist()
-    halves = processor([Sample("1", ("a cir", red), "cle")])  # an image stands between them
+    halves = processor([Sample("1", ("a cir", red), "cle")])  # an image separates them
     assert labels_of(halves) == [*processor.encode("cle"), processor.end]
 
 
-def test_labels_go_by_position(make):
-    """The pad token is the end token here: it is a label at the end of a target, and nowhere in padding."""
+def test_labels_are_masked_by_position_not_by_token(make):
+    """The pad token equals the end token here, which is a label after a target but not in padding."""
     processor = make()
     assert processor.tokenizer.pad_token_id == processor.end
     batch = processor([Sample("1", ("a",), " red"), Sample("2", ("a",), " large red circle to the left")])
@@ -159,7 +159,7 @@ def test_truncated_target_has_no_end_token(make):
 
 @pytest.mark.parametrize("name", TOKENISERS)
 @pytest.mark.parametrize("before", [Painted("red"), "the circle is"])
-def test_bytes_of_targets_are_those_of_the_text_as_far_as_it_was_not_cut(make, name, before):
+def test_bytes_of_targets_are_counted_up_to_the_truncation(make, name, before):
     rows = [
         Sample("1", (before,), " a large red circle"),
         Sample("2", (before,), " two small blue stars"),
@@ -172,14 +172,14 @@ def test_bytes_of_targets_are_those_of_the_text_as_far_as_it_was_not_cut(make, n
     assert sum(three(rows).target_bytes) == sum(map(len, cut)) < 19 + 21
 
 
-def test_bytes_are_not_characters_and_half_a_character_is_none(make):
-    sample = Sample("1", ("a",), " é🙂")  # 1 + 2 + 4 bytes, a token each
+def test_bytes_are_counted_only_for_complete_characters(make):
+    sample = Sample("1", ("a",), " é🙂")  # 1 + 2 + 4 bytes, one token per byte
     counts = [sum(make(max_target_tokens=n)([sample]).target_bytes) for n in range(1, 9)]
     assert counts == [1, 1, 3, 3, 3, 3, 7, 7]
 
 
-def test_an_episode_written_out(make, red):
-    """What stands at each position, and what it is to predict."""
+def test_tokens_and_labels_of_an_episode(make, red):
+    """Spells out the token and the label at each position."""
     processor = make()
     blue = Painted("blue")
     prompt = (
@@ -219,9 +219,7 @@ SHOTS = [
 
 @pytest.mark.parametrize("name", TOKENISERS)
 @pytest.mark.parametrize("template", [VQA, *TEMPLATES], ids=range(1 + len(TEMPLATES)))
-def test_an_episode_has_the_tokens_of_an_evaluation_and_each_answer_follows_its_own_prompt(
-    make, name, template
-):
+def test_an_episode_has_the_tokens_of_evaluation_and_the_labels_of_single_prompts(make, name, template):
     processor = make(name)
     episode = processor([template.sample(QUESTION, shots=SHOTS, learned=[0, 1])])
     asked = Sample("1#0", template.prompt(QUESTION, SHOTS), template.target.format(target=QUESTION.answer))
@@ -230,23 +228,23 @@ def test_an_episode_has_the_tokens_of_an_evaluation_and_each_answer_follows_its_
     expected = last.labels[0].clone()
     for place, shot in enumerate(SHOTS):
         alone = processor([template.sample(shot, shots=SHOTS[:place])]).labels[0]
-        answer = alone[alone != IGNORE][:-1]  # an end token has the last answer alone
+        answer = alone[alone != IGNORE][:-1]  # only the last answer has an end token
         before = len(alone) - len(answer)
         assert expected[before - 1 :][: len(answer)].eq(IGNORE).all() and len(answer)
         expected[before - 1 :][: len(answer)] = answer
     assert episode.labels[0].equal(expected)
 
 
-def test_of_a_long_answer_of_an_episode_a_part_is_learned(make):
+def test_labels_of_a_long_answer_in_an_episode_are_truncated(make):
     processor = make(max_target_tokens=2)
     words = processor.encode(" two small blue stars")
     batch = processor([VQA.sample(SHOTS[0], shots=SHOTS[1:], learned=[0])])
     assert labels_of(batch) == [*words[:2], *processor.encode(" 3"), processor.end]
-    assert all(token in batch.tokens for token in words)  # it is shown whole
+    assert all(token in batch.tokens for token in words)  # it is shown completely
     assert sum(batch.target_bytes) == len(processor.decode(words[:2])) + 2
 
 
-def test_a_token_that_the_separator_takes_part_in_is_not_learned(make, red):
+def test_a_token_that_joins_answer_and_separator_is_no_label(make, red):
     processor = make()
     processor.tokenizer.add_tokens([".\n"])
     prompt = (red, "This is", Learned(" a dax."), "\n", red, "This is")
@@ -257,19 +255,19 @@ def test_a_token_that_the_separator_takes_part_in_is_not_learned(make, red):
     assert sum(batch.target_bytes) == len(" a dax") + len(" a dax.")
 
 
-def test_what_is_learned_stands_after_something(make, red):
+def test_a_learned_text_needs_something_before_it(make, red):
     with pytest.raises(UserError, match="sample 7: its prompt is empty"):
         make()([Sample("7", (Learned("a"), red))])
     after_start = make("byte_level_with_start")
     assert labels_of(after_start([Sample("7", (Learned("a"), red))])) == after_start.encode("a")
     ended = make()([Sample("7", (red, "This is", Learned(" a"), "<end>", red), "a")])
-    assert labels_of(ended).count(make().end) == 1  # a separator is none, whatever it is
+    assert labels_of(ended).count(make().end) == 1  # an end token in a separator is no label
     with pytest.raises(UserError, match="across the border of prompt and target"):
         make()([Sample("7", (red, "This is a ", Learned("dax")))])
 
 
 @pytest.mark.parametrize("name", TOKENISERS)
-def test_start_token_stands_once_at_the_start(make, red, name):
+def test_the_bos_token_is_only_at_the_start(make, red, name):
     processor = make(name)
     batch = processor([Sample("1", (red, "what", red, "color"), " red"), ("what",)])
     start = processor.tokenizer.bos_token_id
@@ -279,11 +277,11 @@ def test_start_token_stands_once_at_the_start(make, red, name):
         tokens = batch.tokens[row, text].tolist()
         assert tokens.count(start) == (name in WITH_START)
         assert name not in WITH_START or tokens[0] == start
-        assert start not in labels_of(batch, row)[:-1]  # an end token is the last label
+        assert start not in labels_of(batch, row)[:-1]  # the last label is an end token
 
 
 @pytest.mark.parametrize("name", [*WITH_START, "like_gpt2"])
-def test_start_token_that_is_asked_for_stands_once_before_an_image(make, red, name):
+def test_bos_true_puts_one_bos_token_at_the_start(make, red, name):
     prompts = [Sample("1", (red, "what"), " red"), ("what",)]
     asked, own = make(name, bos=True), make(name)
     batch, start = asked(prompts), asked.tokenizer.bos_token_id
@@ -304,7 +302,7 @@ def test_an_image_is_read_once(make, red):
     ).any()
 
 
-def test_empty_batch(make):
+def test_an_empty_batch(make):
     batch = make()([])
     assert len(batch) == 0 and batch.tokens.shape == (0, 0) and batch.images.shape == (0, 3, 8, 8)
     assert list(batch.chunks(10)) == [] and batch.real().shape == (0, 0)
@@ -315,7 +313,7 @@ def test_bare_prompts_have_no_labels(make, red):
     assert batch.labels.eq(IGNORE).all() and batch.ids == ("0", "1")
 
 
-def test_what_cannot_be_used(make, tmp_path):
+def test_empty_prompts_and_unusable_tokenisers_are_refused(make, tmp_path):
     with pytest.raises(UserError, match="sample 7: its prompt is empty"):
         make()([Sample("7", (), "a")])
     with pytest.raises(UserError, match="prompt is empty"):
@@ -348,8 +346,8 @@ def test_wide_images_get_black_bars():
     assert tall.equal(pixels.transpose(1, 2))
 
 
-def far_from(pixels, image):
-    """The largest difference of any pixel."""
+def largest_difference(pixels, image):
+    """Returns the largest difference of any pixel."""
     return np.abs(pixels.permute(1, 2, 0).numpy() - np.array(image, int)).max()
 
 
@@ -371,7 +369,7 @@ def test_an_image_is_fitted_into_the_square(size, fitted):
     square = PIL.Image.new("RGB", (8, 8))
     corner = ((8 - fitted[0]) // 2, (8 - fitted[1]) // 2)
     square.paste(image.resize(fitted, PIL.Image.Resampling.BICUBIC), corner)
-    assert far_from(Pixels(8).one(image), square) <= (0 if size == fitted else 1)
+    assert largest_difference(Pixels(8).one(image), square) <= (0 if size == fitted else 1)
 
 
 def test_a_batch_of_pixels():
@@ -381,16 +379,16 @@ def test_a_batch_of_pixels():
     assert Pixels(8)([]).shape == (0, 3, 8, 8)
 
 
-def test_fitting_is_padding_to_a_square_and_then_resizing():
-    """As Frozen says it; apart from the border of the padding, where the interpolation reaches across."""
+def test_fitting_equals_padding_to_a_square_and_resizing():
+    """Frozen describes it so. Pixels at the border of the padding are left out, since interpolation mixes them."""
     random = np.random.default_rng(0)
     photograph = PIL.Image.fromarray(random.integers(1, 256, (6, 8, 3), dtype=np.uint8)).resize((320, 240))
     padded = PIL.ImageOps.pad(photograph, (320, 320)).resize((64, 64), PIL.Image.Resampling.BICUBIC)
-    assert far_from(Pixels(64).one(photograph)[:, 10:-10], padded.crop((0, 10, 64, 54))) <= 1
+    assert largest_difference(Pixels(64).one(photograph)[:, 10:-10], padded.crop((0, 10, 64, 54))) <= 1
 
 
 @pytest.mark.parametrize("size", [(40_000, 10), (10, 40_000)])
-def test_a_banner_needs_no_more_memory_than_it_has_pixels(size):
+def test_a_banner_is_fitted_without_a_square_of_its_length(size):
     pixels = Pixels(8).one(PIL.Image.new("RGB", size, (9, 9, 9)))
     assert pixels.sum() == 8 * 9 * 3
 
@@ -402,7 +400,7 @@ def photograph(folder):
     return ImageFile(folder / "a.jpg")
 
 
-def test_scaled_decoding_is_a_choice_and_the_version_says_which(tmp_path):
+def test_scaled_decoding_is_optional_and_part_of_the_version(tmp_path):
     image = photograph(tmp_path)
     scaled, full = Pixels(8), Pixels(8, scaled=False)
     assert full([image])[0].equal(full.one(image.read()))
@@ -412,7 +410,7 @@ def test_scaled_decoding_is_a_choice_and_the_version_says_which(tmp_path):
     assert "scaled" in scaled.version and PIL.__version__ in full.version
 
 
-def test_an_unreadable_image_is_named_and_given(tmp_path):
+def test_the_error_of_an_unreadable_image_holds_its_name_and_the_image(tmp_path):
     bad = ImageFile(tmp_path / "none.jpg")
     with pytest.raises(UnreadableImage, match=r"none\.jpg: no such image") as error:
         Pixels(8)([photograph(tmp_path), bad])
@@ -421,7 +419,7 @@ def test_an_unreadable_image_is_named_and_given(tmp_path):
     assert (str(again), again.image) == (str(error.value), bad)
 
 
-def test_remainders_know_how_they_begin(make, red):
+def test_batches_of_remainders_record_their_first_texts(make, red):
     processor = make("byte_level_with_start")
     assert processor([(red,), ("a",)]).openings == ()
     rests = processor([(red, "is"), ("a", red)], start=False)

@@ -1,4 +1,4 @@
-"""Small real models: what random weights cannot show."""
+"""Small real models, whose weights differ from random ones."""
 
 import copy
 
@@ -52,7 +52,7 @@ def padded(model, batch):
         model.language.packs = True
 
 
-def test_packed_is_padded(model, batch):
+def test_packed_and_padded_batches_give_the_same_loss(model, batch):
     assert model.language.packs
     packed = loss_of(model, batch).nll.item()
     assert packed == pytest.approx(padded(model, batch), rel=1e-5)
@@ -62,8 +62,8 @@ def test_packed_is_padded(model, batch):
     assert loss_of(half, batch).nll.item() == pytest.approx(packed, rel=0.03)
 
 
-def test_greedy_is_transformers_own(model, processor):
-    """From token ids, where ours starts from embeddings."""
+def test_greedy_equals_transformers_generate(model, processor):
+    """transformers starts from token ids, frozenvl from embeddings."""
     texts = ["The capital of France is", "Question: What color is the sky? Answer:"]
     ours = model.generate(processor([(text,) for text in texts]), processor, 6)
     for text, answer in zip(texts, ours, strict=True):
@@ -78,7 +78,7 @@ QUESTIONS = ["What color is the sky?", "Is fire hot?", "How many legs has a dog?
 
 
 def prompts_after(lead):
-    """32 questions after a support set, of unequal length."""
+    """Returns 32 questions of unequal length, without and with the support set before them."""
     images = [Painted(colour) for colour in ("blue", "red")]
     places = ("", "in spring ", "over there in the old town ", "now ")
     words = [
@@ -87,7 +87,7 @@ def prompts_after(lead):
     return words, [(*lead, *rest) for rest in words]
 
 
-def test_shared_is_whole_and_one_is_32(model, processor):
+def test_a_prompt_cache_and_the_batch_size_change_no_text(model, processor):
     lead = (Painted("pink"), "Question: What is it? Answer: a dress\n", Painted("black"), "A dog.\n")
     rests, whole = prompts_after(lead)
     shared = model.prefill(processor, lead)
@@ -100,7 +100,7 @@ def test_shared_is_whole_and_one_is_32(model, processor):
     assert alone == texts[::9]
 
 
-def test_candidates_rank_as_their_scores(model, processor):
+def test_ranking_of_candidates_equals_their_scores(model, processor):
     prompts = [
         ("The capital of France is",),
         (Painted("blue"), "Question: Is fire hot or cold? Answer: fire is"),

@@ -1,4 +1,4 @@
-"""Every tuning, tiny, and samples to train it on."""
+"""Tiny instances of every tuning, and samples to train them on."""
 
 import torch
 from samples import BLUE, RED
@@ -21,8 +21,8 @@ MAKE = {
 }
 
 
-def away_from_its_start(model) -> None:
-    """Adapters and LoRA start as nothing: moved, so that they say something."""
+def perturb(model) -> None:
+    """Changes trained weights at random, since adapters and LoRA start without an effect."""
     torch.manual_seed(2)
     with torch.no_grad():
         for name in model.trained_weights():

@@ -21,7 +21,7 @@ def batch(labels: list[list[int]], target_bytes: tuple[int, ...] = ()) -> Batch:
 
 
 class Run:
-    """A pass whose losses are given."""
+    """Forward pass with given losses."""
 
     def __init__(self, batch: Batch, *nll: list[float]) -> None:
         self.batch, self.prefix, self.asked = batch, torch.zeros(2, dtype=torch.bfloat16), 0
@@ -35,7 +35,7 @@ class Run:
 TWO = batch([[IGNORE, 5, 6], [IGNORE, IGNORE, 7]], (9, 4))
 
 
-def test_it_counts_target_tokens_and_sums_up_their_losses():
+def test_target_tokens_are_counted_and_their_losses_summed():
     run = Run(TWO, [1.0, 2.0], [4.0])
     assert Captioning().count(TWO) == 3
     total = Captioning().total(run)
@@ -44,7 +44,7 @@ def test_it_counts_target_tokens_and_sums_up_their_losses():
     assert all(chunk.grad.eq(1).all() for chunk in run._nll)
 
 
-def test_without_a_target_the_language_model_is_not_asked():
+def test_without_targets_the_language_model_is_not_run():
     run = Run(batch([[IGNORE, IGNORE]]), [1.0])
     total = Captioning().total(run)
     assert total == 0 and total.dtype == torch.float32 and run.asked == 0
@@ -58,11 +58,11 @@ def test_perplexity_and_bits_per_byte_of_a_validation():
     assert found["bits_per_byte"] == pytest.approx(2 / math.log(2))
 
 
-def test_a_loss_without_end_or_bytes_is_still_a_number():
+def test_perplexity_is_finite_for_huge_losses_and_no_bytes():
     found = Captioning().summary(1e9, {"total": 0.0, "bytes": 0.0})
     assert math.isfinite(found["perplexity"]) and found["bits_per_byte"] == 0
 
 
-def test_a_weight_is_all_that_it_takes():
+def test_the_weight_is_the_only_argument():
     assert Captioning(0.5).weight == 0.5 and Captioning(0.5).arguments == {"weight": 0.5}
     assert not list(Captioning().parameters())

@@ -1,4 +1,4 @@
-"""Several objectives at once: one loss and one gradient however a step is cut, each logged, mistakes in one line."""
+"""Several objectives at once: one loss and one gradient however a step is divided, logging, and errors in one line."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def objectives(**described) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
-    """The checkpoint of a run with two objectives."""
+    """Checkpoint of a run with two objectives."""
     assert drilled("fit", *PLAIN, *objectives(**BOTH), name="start") == 0
     return Path("runs/start/checkpoints/last.ckpt").absolute()
 
 
 @pytest.fixture(scope="module")
 def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Losses and gradients of the first global batch, in one pass outside of a Trainer."""
+    """Losses and gradients of the first global batch, computed in one pass without a Trainer."""
     trained = load_trained(start)
     stream = TrainingStream(from_config(start.parents[1], "data", FrozenData, {}).train, seed=0)
     made = trained.module.objectives
@@ -56,7 +56,9 @@ def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3), (1, 3)))
-def test_one_gradient_of_two_objectives_however_a_batch_is_cut(drilled, start, whole, ranks, accumulate):
+def test_two_objectives_have_one_gradient_however_a_batch_is_divided(
+    drilled, start, whole, ranks, accumulate
+):
     cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
     probe = add("probes.Gradients", file="gradients.pt")
     options = (*PLAIN, *objectives(**BOTH), "--init_from", start, *cut, *probe, "--overwrite", "true")
@@ -74,7 +76,7 @@ def test_one_gradient_of_two_objectives_however_a_batch_is_cut(drilled, start, w
 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_a_validation_logs_each_objective(drilled, start, ranks):
-    """32 pairs in batches of 3: some ranks have an empty batch."""
+    """Some ranks have an empty batch, since there are 32 pairs in batches of 3."""
     evaluate = (
         "--ckpt_path",
         start,
@@ -113,7 +115,7 @@ CAPTIONS = BOTH["captions"]
 
 
 @pytest.mark.parametrize(
-    ("described", "said"),
+    ("described", "message"),
     [
         ({"x": {"class_path": "nowhere.Objective"}}, "model.objectives.*nowhere.*name a class by the path"),
         ({"x": {"class_path": "frozenvl.model.mappers.MLP"}}, "model.objectives: .*MLP does not correspond"),
@@ -137,9 +139,9 @@ CAPTIONS = BOTH["captions"]
         ),
     ],
 )
-def test_mistakes_are_said_in_one_line_and_nothing_is_written(frozenvl, capfd, described, said):
+def test_bad_objectives_are_one_error_line_and_nothing_is_written(frozenvl, capfd, described, message):
     assert frozenvl("fit", *PLAIN, *objectives(**described)) == 2
-    assert re.search(said, one_line(capfd.readouterr().err))
+    assert re.search(message, one_line(capfd.readouterr().err))
     assert not Path("runs/tiny/checkpoints").exists() and not Path("runs/tiny/history.jsonl").exists()
 
 

@@ -1,4 +1,4 @@
-"""The rows that objectives want of samples, as one batch."""
+"""Rows that objectives request for samples, as one batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def empty_batch() -> Batch:
     return Batch((), empty, empty, empty, empty, empty)
 
 
-def test_rows_that_two_objectives_want_stand_there_once():
+def test_rows_requested_by_two_objectives_are_in_the_batch_once():
     wanted = []
     rows = ObjectiveRows(
         lambda samples: wanted.extend(samples) or empty_batch(), {"a": Captioning(), "b": Alignment()}
@@ -27,18 +27,18 @@ def test_rows_that_two_objectives_want_stand_there_once():
     assert batch.rows_of == {"a": (0, 1), "b": (0, 2, 1, 3)} and batch.samples == ("1", "1")
 
 
-def test_a_single_objective_of_samples_as_they_are_names_no_rows():
+def test_a_single_objective_on_unchanged_samples_has_no_row_indices():
     wanted = []
     rows = ObjectiveRows(lambda samples: wanted.append(list(samples)) or empty_batch(), {"a": Captioning()})
     samples = [Sample("1", ("x",), " y"), Sample("2", ("x",), " y")]
     assert rows(samples).rows_of == {} and wanted == [samples]
 
 
-def test_rows_of_a_single_objective_are_named_where_it_orders_them_itself():
+def test_a_single_objective_has_row_indices_if_it_reorders_rows():
     batch = ObjectiveRows(lambda samples: empty_batch(), {"b": Alignment()})(
         [Sample("1", (), "y"), Sample("2", (), "z")]
     )
-    assert batch.rows_of == {}  # each stands where it was first wanted
+    assert batch.rows_of == {}  # rows are in the order of the first request
     reordered = Alignment()
     reordered.rows = lambda sample: (Sample("shared", (), ""), sample)
     assert ObjectiveRows(lambda samples: empty_batch(), {"b": reordered, "a": Captioning()})(

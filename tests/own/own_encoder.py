@@ -1,4 +1,4 @@
-"""An image encoder of one's own: mean colours of a grid of cells, through a random projection."""
+"""Custom image encoder: mean colours of a grid of cells, through a random projection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frozenvl.model.vision import PixelEncoder
 
 
 class Cells(PixelEncoder):
-    """Mean colours of cells, as a 1 × 1 convolution maps them.
+    """Maps the mean colours of cells by a 1 × 1 convolution.
 
     Args:
         channels: width of a feature vector.
@@ -21,7 +21,7 @@ class Cells(PixelEncoder):
     def __init__(self, channels: int = 8, trainable: bool = False) -> None:
         super().__init__()
         with torch.random.fork_rng():
-            torch.manual_seed(0)  # frozen weights are the same each time
+            torch.manual_seed(0)  # frozen weights have to be the same each time
             model = nn.Conv2d(3, channels, 1)
         self.adopt("cells", model, 32, (0.5,) * 3, (0.5,) * 3, 2, trainable, moving_statistics=False)
 

@@ -1,4 +1,4 @@
-"""A fusion of one's own: beside standing in the text, an image is added to the text that may see it, through a gate."""
+"""Custom fusion: besides its prefix vectors, an image is added to all later text embeddings through a gate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from frozenvl.model.part import path_of
 
 
 class GatedAdd(Concat):
-    """Adds the mean of an image's vectors, times a learned gate, to the positions that see the image.
+    """Adds the mean of an image's vectors, times a learned gate, to the positions that can attend to the image.
 
     Args:
-        gate: what the gate starts at.
+        gate: initial value of the gate.
     """
 
     def __init__(self, gate: float = 0.0) -> None:

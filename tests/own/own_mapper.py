@@ -1,4 +1,4 @@
-"""A mapper of one's own: one linear map of the mean feature vector."""
+"""Custom mapper: one linear map of the mean feature vector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frozenvl.model.mappers import Mapper
 
 
 class Mean(Mapper):
-    """Maps the mean of the features.
+    """Maps the mean of the feature vectors.
 
     Args:
         scale: factor of the prefix vectors.

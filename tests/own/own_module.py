@@ -1,4 +1,4 @@
-"""A module of one's own: its loss is a multiple of the objectives'."""
+"""Custom module: its loss is a multiple of the objectives' loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Doubled(FrozenModule):
     """Multiplies the loss.
 
     Args:
-        factor: of the loss.
+        factor: factor of the loss.
     """
 
     def __init__(self, *values: Any, factor: float = 2.0, **named: Any) -> None:

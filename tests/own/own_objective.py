@@ -1,4 +1,4 @@
-"""An objective of one's own: the hidden state at the end of a text, shown no image, is near the image's prefix."""
+"""Custom objective: the last hidden state of a text without its image is close to the prefix of the image."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Alignment(Objective):
             self.projection = nn.Linear(model.language.dim, model.language.dim)
 
     def rows(self, sample: Sample) -> Sequence[Sample]:
-        """The sample, whose image it reads, and its target by itself."""
+        """Returns the sample, for its image, and its target as a prompt without the image."""
         return sample, Sample(f"{sample.id}/text", (sample.target,))
 
     def count(self, batch: Batch) -> int:
-        """Number of pairs."""
+        """Returns the number of pairs."""
         return len(batch) // 2
 
     def total(self, run: Forward) -> Tensor:
@@ -43,7 +43,7 @@ class Alignment(Objective):
 
 
 class Pixels(Alignment):
-    """The same, of an objective that reads pixels."""
+    """Alignment that needs pixels instead of cached features."""
 
     needs = "pixels"
 

@@ -1,4 +1,4 @@
-"""A source of one's own: squares of one colour, and what colour they are."""
+"""Custom source: squares of one colour, with captions that name the colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOURS = ("red", "green", "blue", "yellow")
 
 @dataclass(frozen=True)
 class Square(Image):
-    """A square of one colour."""
+    """Image of one colour."""
 
     name: str
 
@@ -27,7 +27,7 @@ class Square(Image):
 
 
 class Squares(Source):
-    """Captions of squares.
+    """Squares with captions.
 
     Args:
         size: number of squares.
@@ -45,7 +45,7 @@ class Squares(Source):
 
 
 class Holes(Squares):
-    """Gives nothing in place of an example."""
+    """Returns None instead of an example."""
 
     def __getitem__(self, index: int) -> Example:
         return None  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Plans that the tests share."""
+"""Fixture for tests of planning: a plan of the tiny configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fit that a configuration describes."""
+"""Models, sizes and batches of the fit that a configuration describes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frozenvl.plan.trace import Outline
 from frozenvl.util.errors import UserError
 
 
-def test_a_model_of_hugging_face_is_outlined_from_its_configurations(planned, tmp_path):
+def test_a_hugging_face_model_needs_only_its_configurations(planned, tmp_path):
     folder: Path = tmp_path / "clip"
     config = CLIPVisionConfig(
         hidden_size=32,
@@ -40,10 +40,10 @@ def test_a_model_of_hugging_face_is_outlined_from_its_configurations(planned, tm
     )
     assert len(outline.model.language.layers) == 3
     assert outline.step(it.batches(4)[0]).operations > 0
-    assert "13 target tokens a pair" in it.assumed[0]  # for want of a tokeniser
+    assert "13 target tokens a pair" in it.assumed[0]  # since there is no tokeniser
 
 
-def test_longer_data_is_seen(planned):
+def test_longer_data_gives_longer_batches(planned):
     long = planned("--data.train.vqa.weight", "9")
     short = planned("--data.train.vqa.weight", "1")
     mean = lambda it: sum(int(b.lengths.sum()) for b in it.batches(8))
@@ -54,7 +54,7 @@ def test_longer_data_is_seen(planned):
     assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5
 
 
-def test_sizes_are_those_of_the_configuration(planned):
+def test_sizes_come_from_the_configuration(planned):
     it = planned("--trainer.accumulate_grad_batches", "2", "--trainer.max_steps", "7")
     assert (it.batch_size, it.accumulated, it.steps) == (8, 2, 7)
     it.pairs = 100
@@ -62,14 +62,14 @@ def test_sizes_are_those_of_the_configuration(planned):
     assert planned("--trainer.max_steps", "-1").steps is None
 
 
-def test_training_is_given_features_where_they_are_kept(planned):
+def test_training_batches_hold_features_if_these_are_cached(planned):
     assert planned().stage == "features"
     assert planned("--data.cache_features", "false").stage == "pixels"
     assert planned("--model.vision.init_args.trainable", "true").stage == "pixels"
     assert planned("--data.cache_features", "false").unread(3).shape == (3, 3, 64, 64)
 
 
-def test_a_shorter_model_has_the_first_layers_alone(planned):
+def test_a_shorter_model_has_only_the_first_layers(planned):
     it = planned()
     whole, shorter = it.module(), it.module(layers=1)
     assert (len(whole.model.language.layers), len(shorter.model.language.layers)) == (2, 1)
@@ -80,7 +80,7 @@ def test_a_shorter_model_has_the_first_layers_alone(planned):
     assert all(weight.is_meta for weight in it.outlined.parameters())
 
 
-def test_an_encoder_is_made_without_its_weights_and_trains_as_it_would_with_them():
+def test_an_encoder_without_weights_keeps_its_training_behaviour():
     timm = {"class_path": "frozenvl.model.vision.TimmEncoder", "init_args": {"name": "x"}}
     assert unloaded(timm)["init_args"] == {"name": "x", "pretrained": False, "moving_statistics": False}
     random = timm | {"init_args": {"name": "x", "pretrained": False}}
@@ -95,6 +95,6 @@ def test_an_encoder_is_made_without_its_weights_and_trains_as_it_would_with_them
     assert timm["init_args"] == {"name": "x"}  # not changed
 
 
-def test_a_language_model_that_is_not_there_needs_its_configuration_alone():
+def test_the_error_of_a_missing_language_model_says_that_a_configuration_suffices():
     with pytest.raises(UserError, match=r"'/nowhere/at/all': .*; to plan, a folder that holds nothing but"):
         configuration_of("/nowhere/at/all")

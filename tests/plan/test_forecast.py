@@ -1,4 +1,4 @@
-"""What a fit takes."""
+"""Forecast of memory and time of a fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frozenvl.plan.forecast import Device, Forecast, lengths, positions
 from frozenvl.util.errors import UserError
 
 
-def test_a_pass_reads_all_weights_twice_however_few_its_operations():
+def test_a_pass_takes_at_least_the_time_to_read_all_weights_twice():
     device = Device(bandwidth=1.0, peak=1000.0, share=0.5, memory_bandwidth=100.0)
     assert device.seconds(operations=1e6, weights=1) == 2000
     assert device.seconds(operations=1.0, weights=1000) == 20
@@ -16,11 +16,11 @@ def test_a_pass_reads_all_weights_twice_however_few_its_operations():
 
 @pytest.fixture
 def forecast(planned):
-    """A forecast for a device whose speed is known, so that nothing is measured."""
+    """Function that makes a forecast for a device of given speed, so that nothing is measured."""
     return lambda *options: Forecast(planned(*options), Device(bandwidth=1e9, peak=1e9, share=0.5))
 
 
-def test_weights_are_those_of_the_model_as_training_holds_them(forecast):
+def test_memory_of_weights_equals_that_of_the_model_in_training(forecast):
     made = forecast("--model.tuning", "frozenvl.model.tuning.LoRA")
     model = made.planned.module().model
     trained = sum(w.nbytes for w in model.parameters() if w.requires_grad)
@@ -41,10 +41,10 @@ def test_quantised_layers_are_smaller(forecast):
     body, _ = plain.outline.model.language.weights
     assert plain.weights.frozen - small.weights.frozen == (2 - 0.5) * body
     assert plain.weights.layer - small.weights.layer == (2 - 0.5) * body / 2
-    assert plain.loading == small.loading  # it is loaded in fp32
+    assert plain.loading == small.loading  # the model is loaded in fp32
 
 
-def test_a_row_for_each_strategy_and_one_for_a_single_device(forecast):
+def test_each_strategy_has_a_row_and_a_single_device_one(forecast):
     made = forecast()
     assert [(row.strategy, row.devices) for row in made.rows(2)] == [("DDP", 2), ("FSDP", 2)]
     (one,) = made.rows(1)
@@ -55,7 +55,7 @@ def test_a_row_for_each_strategy_and_one_for_a_single_device(forecast):
     assert one.working == longest.working
 
 
-def test_a_batch_that_cannot_be_divided_among_so_many_is_refused(forecast):
+def test_a_batch_that_cannot_be_divided_among_devices_is_refused(forecast):
     made = forecast("--trainer.accumulate_grad_batches", "3")
     assert made.rows(2)
     with pytest.raises(UserError, match=r"data.batch_size is 8, .* 3 devices × 3 .*: --data.batch_size 9"):

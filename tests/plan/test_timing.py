@@ -1,4 +1,4 @@
-"""How long a step takes, from models with fewer layers."""
+"""Time of a step, extrapolated from models with fewer layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAYERS = 6
 
 @pytest.fixture
 def deep(planned, tmp_path):
-    """A plan with a language model of six layers, and a clock that each layer and each encoded image moves on."""
+    """Plan with a language model of six layers, and a clock that each layer and each encoded image advances."""
     LlamaConfig(
         hidden_size=32,
         intermediate_size=64,
@@ -38,18 +38,18 @@ def deep(planned, tmp_path):
 
 
 @pytest.mark.parametrize("some", [1, 3, 99])
-def test_the_other_layers_cost_what_those_do_that_are_measured(deep, monkeypatch, some):
+def test_the_time_of_all_layers_is_extrapolated_from_the_measured_ones(deep, monkeypatch, some):
     planned, clock = deep
     monkeypatch.setattr(timing, "enough", lambda *_: some)
     pieces = Pieces(planned, planned.batches(4)[0], clock)
-    assert pieces.some == min(some, LAYERS) and pieces.took[0] == []  # the first turn is not counted
+    assert pieces.some == min(some, LAYERS) and pieces.took[0] == []  # the first round is not counted
     for _ in range(2):
         pieces.turn()
     assert pieces.took[0] == [5.0 + 3.0] * 2 and pieces.took[-1] == [5.0 + 3.0 * pieces.some] * 2
     assert pieces.seconds == (5.0 + 3.0 * LAYERS if some > 1 else 5.0 + 3.0)
 
 
-def test_a_slow_turn_does_not_count(deep, monkeypatch):
+def test_a_slow_round_does_not_count(deep, monkeypatch):
     planned, clock = deep
     monkeypatch.setattr(timing, "enough", lambda *_: 2)
     pieces = Pieces(planned, planned.batches(4)[0], clock)
@@ -57,7 +57,7 @@ def test_a_slow_turn_does_not_count(deep, monkeypatch):
     assert pieces.seconds == 8.0 + 3.0 * (LAYERS - 1)
 
 
-def test_layers_that_take_longer_than_the_head(deep):
+def test_enough_layers_are_measured_to_outweigh_the_head(deep):
     planned, _ = deep
     few, many = (enough(planned.outlined, planned.batches(size)[0], LAYERS) for size in (1, 8))
     assert few == many >= 2  # a ratio, which does not depend on the number of pairs
@@ -68,7 +68,7 @@ def test_layers_that_take_longer_than_the_head(deep):
     assert (enough(planned.outlined, batch, LAYERS) - 1) * layer >= 2 * around
 
 
-def test_images_are_drawn_in_the_place_of_those_without_content():
+def test_fake_images_are_replaced_by_random_ones():
     with torch.device("meta"):
         pixels, features = torch.empty(9, 3, 8, 8, dtype=torch.uint8), torch.empty(2, 3, dtype=torch.bfloat16)
     found = drawn(pixels)
@@ -82,9 +82,9 @@ def test_a_step_is_measured_on_this_machine(planned):
     assert seconds > 0 and 1 <= layers <= 2
 
 
-def test_reading_takes_what_the_middle_one_of_three_does(planned):
+def test_reading_time_is_the_median_of_three_measurements(planned):
     ticks = iter([0.0, 2.0, 10.0, 13.0, 20.0, 29.0])
     assert reading(planned(), 4, lambda: next(ticks)) == 3.0
     without = planned()
     without.tokens = 5
-    assert reading(without, 4) == 0.0  # no data at hand
+    assert reading(without, 4) == 0.0  # without data

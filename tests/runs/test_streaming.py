@@ -1,4 +1,4 @@
-"""Shards streamed through Lightning's Trainer: the order is a pure function, through any crash."""
+"""Shards streamed through Lightning's Trainer: the order of samples survives any crash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.stream import Task, TrainingStream
 
-BATCH, STEPS = 20, 15  # an epoch: 60 images with five captions each
+BATCH, STEPS = 20, 15  # an epoch is 60 images with five captions each
 SETTINGS = (
     "--config", "data.yaml", "--data.batch_size", BATCH, "--trainer.max_steps", STEPS,
     "--trainer.limit_val_batches", 0, *add("probes.Seen", folder="seen"),
@@ -28,7 +28,7 @@ SETTINGS = (
 
 @pytest.fixture(scope="module")
 def tars(tmp_path_factory) -> Path:
-    """Nine shards of seven images, the last of four."""
+    """Folder of nine shards of seven images; the last has four."""
     folder = tmp_path_factory.mktemp("tars")
     pack(SceneCaptions("train", 60, resolution=64), folder, samples_per_shard=7)
     return folder
@@ -36,7 +36,7 @@ def tars(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def streamed(frozenvl, tars):
-    """`data.yaml`: trains on the shards alone, two of them mixed at a time; no evaluation."""
+    """Writes `data.yaml`, which trains on shards with a window of two, without evaluation."""
     source = {
         "class_path": "frozenvl.data.sources.shards.Shards",
         "init_args": {"shards": str(tars), "window": 2},
@@ -50,7 +50,7 @@ def streamed(frozenvl, tars):
 
 
 def expected(tars: Path) -> dict[int, list[str]]:
-    """The samples of each step, asked of the order."""
+    """Returns the sample ids of each step, computed from the order."""
     stream = TrainingStream({"captions": Task(Shards(str(tars), window=2))}, seed=0)
     return {
         step: sorted(stream[position].id for position in range(step * BATCH, (step + 1) * BATCH))
@@ -67,7 +67,7 @@ def test_an_epoch_reads_every_pair_once_and_few_shards_at_a_time(tars):
     for start in range(0, 270, 10):
         assert (
             len(set(shard[start : start + 10])) <= 4
-        )  # a window, or the end of one and the begin of the next
+        )  # one window, or the end of one and the start of the next
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_global_batches_are_the_same_on_any_ranks_and_workers(streamed, tars, ra
 def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopped(
     streamed, tars, before, after
 ):
-    """`kill -9` of all processes, within step 7; the last checkpoint is that of step 6."""
+    """Kills all processes with SIGKILL within step 7; the last checkpoint is from step 6."""
     fork = ["--trainer.devices", before, "--trainer.strategy", "ddp_fork" if before > 1 else "auto"]
     options = [
         *streamed.models,
@@ -96,7 +96,7 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopp
     ]
     killed = subprocess.run(
         [sys.executable, "-m", "frozenvl", "fit", "--config", str(CONFIG), *map(str, options)],
-        env={**os.environ, "PYTHONPATH": str(CONFIG.parent), "OMP_NUM_THREADS": "1"},  # as in this process
+        env={**os.environ, "PYTHONPATH": str(CONFIG.parent), "OMP_NUM_THREADS": "1"},  # like this process
         capture_output=True,
         start_new_session=True,
         text=True,
@@ -109,7 +109,7 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopp
     times = {step: Counter(keys) for step, keys in seen("seen").items()}
     assert times.keys() == wanted.keys()
     for step, keys in wanted.items():
-        # Step 6 was done twice, and 7 as far as its ranks had come.
+        # Step 6 was repeated, and step 7 by the ranks that had finished it.
         assert times[step].keys() == set(keys)
         assert step in (6, 7) or set(times[step].values()) == {1}
     if before == after:

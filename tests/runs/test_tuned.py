@@ -1,4 +1,4 @@
-"""Whole runs that train something beside the visual prefix, or of it."""
+"""Whole runs with tunings and other trained parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TUNINGS = {
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", TUNINGS)
-def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, precision):
+def test_a_tuned_run_is_saved_and_loaded(frozenvl, name, precision):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--model.precision", precision)
     assert frozenvl("fit", *SHORT, *tuning) == 0
     kept = checkpoint("tiny")["state_dict"]
@@ -33,13 +33,13 @@ def test_a_run_keeps_what_it_trained_and_is_taken_off_the_shelf(frozenvl, name, 
     trained = load_trained(Path("runs/tiny"))
     state = trained.module.state_dict()
     assert state.keys() == kept.keys() and all(state[key].equal(kept[key]) for key in kept)
-    said = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
+    captions = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
     assert frozenvl("validate", *tuning, "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 0
-    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
+    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == captions
 
 
 @pytest.mark.parametrize("name", ["PromptTuning", "PrefixTuning", "LoRA"])
-def test_without_what_is_seen_it_says_one_thing_of_all_images(frozenvl, name):
+def test_a_blind_tuned_run_gives_one_caption_for_all_images(frozenvl, name):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}")
     assert frozenvl("fit", *SHORT, *tuning, "--data.blind", "true") == 0
     lines = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_text().splitlines()
@@ -48,15 +48,15 @@ def test_without_what_is_seen_it_says_one_thing_of_all_images(frozenvl, name):
 
 
 @pytest.mark.parametrize("name", ["PromptTuning", "PrefixTuning"])
-def test_what_stands_in_front_counts_among_the_positions_before_the_run(frozenvl, capfd, name):
+def test_a_soft_prompt_counts_in_the_check_of_prompt_lengths(frozenvl, capfd, name):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--model.tuning.length", 10)
     long = ("--trainer.callbacks", "[]", *add("frozenvl.evaluation.Captions", max_new_tokens=501))
-    assert frozenvl("fit", *SHORT, *tuning, *long) == 2  # 10, and 2 for the image
+    assert frozenvl("fit", *SHORT, *tuning, *long) == 2  # 10 and 2 for the image
     assert "its longest prompt takes 513 positions with the answer" in one_line(capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("name", ["LoRA", "PromptTuning"])
-def test_ranks_have_one_gradient(frozenvl, name):
+def test_one_and_two_ranks_have_the_same_gradient(frozenvl, name):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--trainer.limit_val_batches", 0)
     once = ("--trainer.max_steps", 1, "--model.schedule", "constant", "--model.mapper.init_args.dropout", 0)
     for run, ranks in {"one": 1, "two": 2}.items():
@@ -68,7 +68,7 @@ def test_ranks_have_one_gradient(frozenvl, name):
         assert (one[key] - two[key]).norm() <= 1e-5 * one[key].norm(), key
 
 
-def test_a_language_model_from_scratch(frozenvl):
+def test_a_language_model_can_be_trained_from_scratch(frozenvl):
     scratch = ("--model.tuning", "frozenvl.model.tuning.Finetuned", "--model.language_pretrained", "false")
     assert frozenvl("fit", *SHORT, *scratch, "--trainer.limit_val_batches", 0) == 0
     assert frozenvl("fit", *SHORT, *scratch[:2], "--trainer.limit_val_batches", 0, name="plain") == 0
@@ -77,16 +77,16 @@ def test_a_language_model_from_scratch(frozenvl):
     assert all(state[key].equal(kept[key]) for key in kept)
 
 
-def test_random_weights_that_are_not_trained_are_found_again(frozenvl):
+def test_frozen_random_weights_are_reproduced(frozenvl):
     random = ("--model.language_pretrained", "false", "--model.vision.init_args.pretrained", "false")
     assert frozenvl("fit", *SHORT, *random) == 0
-    said = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
+    captions = Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes()
     last = ("--ckpt_path", "runs/tiny/checkpoints/last.ckpt")
     assert frozenvl("validate", *random, *last, "--seed_everything", 5) == 0
-    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == said
+    assert Path("runs/tiny/evaluation/captions/predictions.jsonl").read_bytes() == captions
 
 
-def test_parts_may_have_rates_of_their_own(frozenvl, capfd):
+def test_parts_can_have_their_own_learning_rates(frozenvl, capfd):
     tuning = ("--model.tuning", "frozenvl.model.tuning.PromptTuning", "--trainer.limit_val_batches", 0)
     fixed = ("--model.schedule", "constant", *add("probes.Rates", file="rates.json"))
     assert frozenvl("fit", *SHORT, *tuning, *fixed, "--model.rates", '{"tuning": 0.5}') == 0

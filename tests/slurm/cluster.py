@@ -56,7 +56,7 @@ PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=2
 
 
 def why_not() -> str:
-    """Why there can be no cluster here; empty where there can."""
+    """Returns why no cluster can run here; empty if one can."""
     missing = [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")]
     if missing:
         return f"{', '.join(missing)} not installed (apt-get install slurmctld slurmd slurm-client munge)"
@@ -72,16 +72,16 @@ def free_ports(count: int) -> list[int]:
 
 
 class Cluster:
-    """Brought up on entering, down on leaving.
+    """Context manager that starts a cluster and stops it.
 
     Args:
-        folder: for all that it writes.
+        folder: folder for configuration, state and logs.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.environment = {"SLURM_CONF": str(self.folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
-        """For those that use it. The nodes' names are known to nobody else, so ranks are told where to meet."""
+        """Variables for users of the cluster. `MASTER_ADDR` is set, since DNS does not know the names of its nodes."""
         self.daemons: dict[str, subprocess.Popen] = {}
 
     def __enter__(self) -> Cluster:
@@ -115,7 +115,7 @@ class Cluster:
             self.daemons[name].wait()
 
     def __call__(self, *command: str) -> str:
-        """What a command of Slurm's prints."""
+        """Runs a command of Slurm; returns what it prints."""
         done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
@@ -123,14 +123,14 @@ class Cluster:
         self._start("slurmd", "-D", "-N", name, name=name)
 
     def kill_node(self, name: str) -> None:
-        """As when its power fails: the daemon, and all that it started, at once."""
+        """Kills the daemon and the jobs of a node at once, as in a power failure."""
         self.daemons[name].kill()
         self.daemons[name].wait()
         for pid in self.processes(name):
             os.kill(pid, signal.SIGKILL)
 
     def processes(self, node: str) -> list[int]:
-        """Those of the jobs on a node."""
+        """Returns the processes of the jobs on a node."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -145,14 +145,14 @@ class Cluster:
         return found
 
     def state(self, job: str) -> str:
-        """Of a job, with its exit status: COMPLETED 0:0."""
+        """Returns the state of a job with its exit status, such as `COMPLETED 0:0`."""
         shown = dict(
             pair.split("=", 1) for pair in self("scontrol", "show", "job", job).split() if "=" in pair
         )
         return f"{shown.get('JobState', 'GONE')} {shown.get('ExitCode', '')}"
 
     def ended(self, job: str, seconds: float = 120) -> str:
-        """The state in which a job ends."""
+        """Waits until a job ends; returns its state."""
         over = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "GONE")
         self._until(lambda: self.state(job).split()[0] in over, f"job {job} to end", seconds)
         return self.state(job)
@@ -172,8 +172,8 @@ class Cluster:
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:
-                said = "".join(path.read_text()[-1500:] for path in self.folder.glob("*.out"))
-                raise RuntimeError(f"waited {seconds} s for {what}; {self('squeue')}{self('sinfo')}{said}")
+                logs = "".join(path.read_text()[-1500:] for path in self.folder.glob("*.out"))
+                raise RuntimeError(f"waited {seconds} s for {what}; {self('squeue')}{self('sinfo')}{logs}")
             time.sleep(0.1)
 
 

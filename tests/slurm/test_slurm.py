@@ -28,7 +28,7 @@ HERE = ("--trainer.accelerator", "cpu")
 
 @pytest.fixture(scope="module")
 def cluster(drilled):
-    """Its jobs find the command of this environment, and the project's configurations."""
+    """Cluster whose jobs find this environment's command and the project's configurations."""
     Path("configs").symlink_to(ROOT / "configs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -43,7 +43,7 @@ def submit(cluster, drilled):
     def submit(
         name: str, *options: object, nodes: int = 2, script: Path = FIT, extra: tuple[str, ...] = ()
     ) -> str:
-        """The number of a job that trains the tiny model."""
+        """Submits a job that trains the tiny model; returns its number."""
         sbatch = ("sbatch", "--parsable", f"--nodes={nodes}", f"--output={name}.log", *extra, str(script))
         fit = ("--config", CONFIG, *drilled.models, *DRILL, "--name", name, *HERE, *options)
         job = cluster(*sbatch, *map(str, fit)).strip()
@@ -55,24 +55,24 @@ def submit(cluster, drilled):
 
 @pytest.fixture(scope="module")
 def whole(drilled):
-    """An uninterrupted run of two processes without Slurm."""
+    """Weights and history of an uninterrupted run of two processes without Slurm."""
     assert start(drilled, name="whole", ranks=2).wait() == 0
     return checkpoint("whole"), history("whole")
 
 
 def waiting(rank: int) -> Path:
-    """A file that says that a rank waits in the middle of a step (probes.Wait)."""
+    """Returns the file that exists once a rank waits in the middle of a step (probes.Wait)."""
     return Path(f"waiting-{rank}")
 
 
-def test_two_nodes_train_as_two_devices_do(submit, cluster, whole):
+def test_two_nodes_train_like_two_devices(submit, cluster, whole):
     assert cluster.ended(submit("nodes")) == "COMPLETED 0:0", Path("nodes.log").read_text()
     assert same_weights(checkpoint("nodes"), whole[0])
     assert history("nodes") == whole[1]
 
 
 def test_a_requeue_and_a_preemption_in_mid_epoch_leave_no_trace(submit, cluster, whole):
-    """`scontrol requeue`, then the signal that Slurm sends before a job's time is up; the job comes back by itself."""
+    """Requeues the job, then sends the signal that Slurm sends before the time limit; the job requeues itself."""
     probes = (*add("probes.Wait", step=2, seconds=4), *add("probes.Wait", step=6, seconds=4))
     job = submit("again", *probes)
     until(waiting(1))
@@ -81,25 +81,27 @@ def test_a_requeue_and_a_preemption_in_mid_epoch_leave_no_trace(submit, cluster,
     until(log, "start 1 on")
     assert (
         checkpoint("again")["global_step"] == 3
-    )  # what ranks say of it is lost: their srun ends before them
+    )  # the lines of the ranks are lost, since srun ends before them
     waiting(1).unlink()
     until(waiting(1))
     cluster("scancel", "--signal=USR1", job)
     until(log, "stopped by SIGUSR1 after step 7")
     assert cluster.ended(job) == "COMPLETED 0:0", log.read_text()
-    said = log.read_text()
+    printed = log.read_text()
     print(
         "\n".join(
-            line for line in said.splitlines() if line[2:3] == ":" or line.startswith(("frozenvl", "slurm"))
+            line
+            for line in printed.splitlines()
+            if line[2:3] == ":" or line.startswith(("frozenvl", "slurm"))
         )
     )
-    assert all(f"start {count} on" in said for count in range(3)) and "start 3 on" not in said
+    assert all(f"start {count} on" in printed for count in range(3)) and "start 3 on" not in printed
     assert same_weights(checkpoint("again"), whole[0])
     assert history("again") == whole[1]
 
 
-def test_a_job_that_a_more_urgent_one_drives_out_comes_back(submit, cluster, whole):
-    """Slurm's own preemption: SIGTERM to the ranks, and some time to save."""
+def test_a_preempted_job_is_requeued(submit, cluster, whole):
+    """Slurm preempts with SIGTERM to the ranks, and some time to save."""
     for rank in range(2):
         waiting(rank).unlink(missing_ok=True)
     job = submit("driven", *add("probes.Wait", step=4, seconds=6))
@@ -116,7 +118,7 @@ def test_a_job_that_a_more_urgent_one_drives_out_comes_back(submit, cluster, who
     assert history("driven") == whole[1]
 
 
-def test_a_job_that_is_cancelled_saves_and_does_not_come_back(submit, cluster):
+def test_a_cancelled_job_saves_and_is_not_requeued(submit, cluster):
     for rank in range(2):
         waiting(rank).unlink(missing_ok=True)
     job = submit("cancelled", *add("probes.Wait", step=4, seconds=3))
@@ -128,13 +130,13 @@ def test_a_job_that_is_cancelled_saves_and_does_not_come_back(submit, cluster):
     while time.monotonic() < end and torch.load(saved, weights_only=True)["global_step"] < 5:
         time.sleep(0.2)
     assert checkpoint("cancelled")["global_step"] == 5
-    time.sleep(8)  # longer than a job that was requeued waits
+    time.sleep(8)  # longer than a requeued job waits
     assert (
         cluster.state(job).split()[0] == "CANCELLED" and "start 1 on" not in Path("cancelled.log").read_text()
     )
 
 
-def test_an_evaluation_on_the_devices_of_a_node(cluster, whole):
+def test_an_evaluation_on_two_devices_of_a_node(cluster, whole):
     scenes = {
         "class_path": "frozenvl.data.sources.scenes.SceneCaptions",
         "init_args": {"split": "val", "size": 20, "resolution": 64},
@@ -150,12 +152,14 @@ def test_an_evaluation_on_the_devices_of_a_node(cluster, whole):
     job = cluster("sbatch", "--parsable", *options, str(FIT.with_name("evaluate.sbatch")), *words).strip()
     assert cluster.ended(job) == "COMPLETED 0:0", Path("evaluate.log").read_text()
     assert main(["evaluate", "runs/alone", *words[1:]]) == 0
-    said = [Path(f"runs/{run}/evaluation/scenes/predictions.jsonl").read_text() for run in ("whole", "alone")]
-    assert said[0] == said[1] and len(said[0].splitlines()) == 20
+    predictions = [
+        Path(f"runs/{run}/evaluation/scenes/predictions.jsonl").read_text() for run in ("whole", "alone")
+    ]
+    assert predictions[0] == predictions[1] and len(predictions[0].splitlines()) == 20
 
 
-def test_a_node_that_dies_ends_the_job_clearly_and_one_node_goes_on(submit, cluster, drilled):
-    """The same samples and, without dropout, which is drawn rank by rank, the same losses."""
+def test_a_dead_node_ends_the_job_and_the_run_resumes_on_one_node(submit, cluster, drilled):
+    """The losses are the same, since the run has no dropout, which is random per rank."""
     plain = ("--model.mapper.init_args.dropout", 0)
     assert start(drilled, *plain, name="plain").wait() == 0
     for rank in range(2):
@@ -177,8 +181,8 @@ def test_a_node_that_dies_ends_the_job_clearly_and_one_node_goes_on(submit, clus
     cluster.start_node("n2")
 
 
-def test_the_elements_of_a_job_array_take_a_run_of_a_sweep_each(cluster, drilled):
-    """One node each; a tiny run has two."""
+def test_each_element_of_a_job_array_takes_a_run_of_a_sweep(cluster, drilled):
+    """Each element has one node."""
     named = dict(zip(("model.language", "model.vision.init_args.name"), drilled.models[1::2], strict=True))
     short = {"trainer.limit_val_batches": 2, "trainer.val_check_interval": 2, "trainer.max_steps": 2}
     spec = {

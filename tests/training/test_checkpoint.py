@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, what they refuse, and that they are whole or not there."""
+"""Checkpoints: content, refusals, and atomic writing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def last(tiny_run) -> Path:
     return tiny_run / "checkpoints" / "last.ckpt"
 
 
-def test_it_holds_the_trained_parts_and_what_it_takes_to_go_on(last, tiny_language):
+def test_a_checkpoint_holds_trained_parts_and_the_state_for_resuming(last, tiny_language):
     held = torch.load(last, weights_only=True)
     assert held["state_dict"] and all(key.startswith("model.mapper.") for key in held["state_dict"])
     assert held["optimizer_states"] and held["lr_schedulers"] and held["loops"] and held["callbacks"]
@@ -33,7 +33,7 @@ def test_it_holds_the_trained_parts_and_what_it_takes_to_go_on(last, tiny_langua
     assert last.stat().st_size < 3 * trained + 40_000  # weights and AdamW's two moments
 
 
-def test_a_trained_encoder_is_held_with_its_buffers(frozenvl, tiny_run, capfd):
+def test_a_trained_encoder_is_saved_with_its_buffers(frozenvl, tiny_run, capfd):
     trainable = ("--model.vision.init_args.trainable", "true", *NO_VALIDATION, "--trainer.max_steps", 2)
     assert frozenvl("fit", *trainable) == 0
     held = checkpoint("tiny")["state_dict"]
@@ -43,7 +43,7 @@ def test_a_trained_encoder_is_held_with_its_buffers(frozenvl, tiny_run, capfd):
     assert "model.vision." in one_line(capfd.readouterr().err)
 
 
-def test_one_made_to_run_code_is_refused_and_runs_none(tmp_path):
+def test_a_checkpoint_made_to_run_code_is_refused_and_runs_none(tmp_path):
     class Evil:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "ran"),)
@@ -56,7 +56,7 @@ def test_one_made_to_run_code_is_refused_and_runs_none(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path, last):
+def test_a_file_that_is_no_checkpoint_is_one_error_line(tmp_path, last):
     whole = last.read_bytes()
     foreign = tmp_path / "foreign.ckpt"
     torch.save({"state_dict": {}}, foreign)
@@ -70,10 +70,10 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path, last):
 
 @pytest.mark.parametrize("how", ["fit --ckpt_path", "validate --ckpt_path", "fit --init_from"])
 @pytest.mark.parametrize("other", ["language", "k", "mapper"])
-def test_another_model_is_refused_in_one_line(frozenvl, last, tmp_path, capfd, how, other):
+def test_a_checkpoint_of_another_model_is_one_error_line(frozenvl, last, tmp_path, capfd, how, other):
     from tiny import language_model
 
-    options, said = {
+    options, message = {
         "language": (("--model.language", language_model(tmp_path / "other", seed=1)), "language"),
         "k": (("--model.k", 3), "trained with k = 2, this model has 3"),
         "mapper": (
@@ -83,16 +83,16 @@ def test_another_model_is_refused_in_one_line(frozenvl, last, tmp_path, capfd, h
     }[other]
     command, where = how.split()
     assert frozenvl(command, where, last, *options) == 2
-    assert said in one_line(capfd.readouterr().err)
+    assert message in one_line(capfd.readouterr().err)
 
 
-def test_a_model_that_moved_to_another_folder_is_the_same(frozenvl, last, tiny_language, tmp_path):
+def test_a_language_model_may_move_to_another_folder(frozenvl, last, tiny_language, tmp_path):
     moved = shutil.copytree(tiny_language, tmp_path / "moved")
     assert frozenvl("validate", "--ckpt_path", last, "--model.language", moved, *NO_VALIDATION) == 0
 
 
-def test_init_from_takes_the_weights_alone(frozenvl, last):
-    """The same as a fresh start, but for the weights: step 0, its own schedule and order."""
+def test_init_from_loads_only_the_weights(frozenvl, last):
+    """The run starts at step 0 with its own schedule and order of data."""
     start = ("--init_from", last, *NO_VALIDATION)
     assert frozenvl("fit", *start, *add("probes.Seen", folder="seen"), "--trainer.max_steps", 2) == 0
     assert [row["step"] for row in history("tiny")] == [1, 2]
@@ -102,7 +102,7 @@ def test_init_from_takes_the_weights_alone(frozenvl, last):
     assert same_weights(checkpoint("still"), torch.load(last, weights_only=True))
 
 
-def test_a_resumed_run_obeys_the_recorded_precision(frozenvl, capfd):
+def test_a_resumed_run_has_to_use_the_recorded_precision(frozenvl, capfd):
     low = ("--model.precision", "bf16", "--trainer.max_steps", 2)
     assert frozenvl("fit", *low) == 0
     assert checkpoint("tiny")["frozenvl"]["precision"] == "bf16"
@@ -119,7 +119,7 @@ def full_disk(*_) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_it_whole(last, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_previous_checkpoint_intact(last, tmp_path, monkeypatch):
     path = Path(shutil.copy(last, tmp_path / "last.ckpt"))
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(
@@ -130,7 +130,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(last, tmp_path, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_it_is_not_held_in_memory_while_it_is_written(tmp_path):
+def test_a_checkpoint_is_not_copied_in_memory_while_it_is_written(tmp_path):
     weights = torch.ones(5_000_000)
     tracemalloc.start()
     SafeCheckpointIO().save_checkpoint(
@@ -141,7 +141,7 @@ def test_it_is_not_held_in_memory_while_it_is_written(tmp_path):
     assert peak < 4_000_000 < (tmp_path / "last.ckpt").stat().st_size
 
 
-def test_a_run_on_a_full_disk_says_so(frozenvl, monkeypatch, capfd):
+def test_a_run_on_a_full_disk_is_one_error_line(frozenvl, monkeypatch, capfd):
     from frozenvl.training import checkpoint as module
 
     @contextmanager

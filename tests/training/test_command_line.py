@@ -1,4 +1,4 @@
-"""Lightning's command line: options that follow others, and mistakes in one line."""
+"""Lightning's command line: options derived from others, and errors in one line."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ def parse():
     return lambda *options: read(["--config", str(CONFIG), *named, *map(str, options)])
 
 
-def test_a_run_has_a_folder_of_its_name(parse):
+def test_the_folder_of_a_run_has_its_name(parse):
     assert parse()["trainer"]["default_root_dir"] == "runs/tiny"
     assert parse("--name", "x")["trainer"]["default_root_dir"] == "runs/x"
 
 
-def test_the_module_gets_the_seed_and_where_to_start_from(parse, tmp_path):
+def test_the_module_gets_seed_and_init_from(parse, tmp_path):
     (tmp_path / "a.ckpt").touch()
     found = parse("--init_from", tmp_path / "a.ckpt", "--seed_everything", 7)
     assert found["model"]["init_from"] == tmp_path / "a.ckpt" and found["model"]["seed"] == 7
     assert parse()["model"]["init_from"] is None and parse()["model"]["seed"] == 0
 
 
-def test_a_module_of_ones_own_has_its_arguments_below_its_class(parse):
+def test_arguments_of_a_custom_module_are_below_its_class_path(parse):
     found = parse("--model", "own_module.Doubled", "--model.factor", 3, "--name", "x")["model"]
     assert found["class_path"] == "own_module.Doubled"
     assert (found["init_args"]["factor"], found["init_args"]["k"]) == (3, 2)
     assert found["init_args"]["seed"] == 0
 
 
-def test_reading_a_configuration_makes_nothing_of_it(parse, tmp_path, monkeypatch):
+def test_parsing_a_configuration_builds_nothing(parse, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert parse()["model"]["language"] == "L"  # which there is not
+    assert parse()["model"]["language"] == "L"  # a model that does not exist
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--model.k", "three"), "model.k: Expected a <class 'int'>. Got value: three"),
         (("--nope",), "^nope is not in the configuration; `frozenvl fit --help` lists the keys$"),
@@ -61,14 +61,14 @@ def test_reading_a_configuration_makes_nothing_of_it(parse, tmp_path, monkeypatc
     ],
     ids=str,
 )
-def test_mistakes_are_said_in_one_line(parse, options, said):
-    with pytest.raises(UserError, match=said) as error:
+def test_bad_options_are_one_error_line(parse, options, message):
+    with pytest.raises(UserError, match=message) as error:
         parse(*options)
     assert "\n" not in str(error.value) and len(str(error.value)) <= 450
 
 
-def test_what_a_fit_leaves_is_listed(tiny_run):
-    kept = {"config.yaml", "hparams.yaml"}  # written anew, and the logger's, which is empty
+def test_all_files_of_a_fit_are_listed_for_overwriting(tiny_run):
+    kept = {"config.yaml", "hparams.yaml"}  # rewritten, and an empty file of the logger
     there = {path.name for path in Path(tiny_run).iterdir() if not path.name.startswith("events.")}
     assert there - kept <= set(LEFT)
 

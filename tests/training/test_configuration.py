@@ -1,4 +1,4 @@
-"""Configurations before they are parsed: the module that they name, keys that stand twice, mistakes in one line."""
+"""Configurations before they are parsed: class of the module, repeated keys, and errors in one line."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def test_two_objectives_of_one_name_are_refused(frozenvl, capfd):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a: 1\nb: {c: 1, c: 2}\n", "line 2: c stands twice in one mapping; rename or remove one"),
         ("- a: 1\n  a: 1\n", "line 2: a stands twice"),
         ("a: 1\nb: 2\na: {}\n", "line 3: a stands twice"),
     ],
 )
-def test_a_key_that_stands_twice_is_refused(text, said):
-    with pytest.raises(UserError, match=said):
+def test_a_repeated_key_is_refused(text, message):
+    with pytest.raises(UserError, match=message):
         yaml.load(text, StrictLoader)
 
 
-def test_other_mappings_are_read_as_they_are():
+def test_other_mappings_are_read_unchanged():
     text = "x: &x {a: 1}\ny: {<<: *x, b: 2}\nz: [{a: 1}, {a: 2}]\n"
     assert yaml.load(text, StrictLoader) == yaml.safe_load(text)
     assert yaml.load("a: {a: {a: 1}}", StrictLoader) == {"a": {"a": {"a": 1}}}
 
 
-def test_files_and_json_values_among_arguments_are_read(tmp_path):
+def test_files_and_json_values_in_arguments_are_read(tmp_path):
     (tmp_path / "a.yaml").write_text("model: {k: 3}")
     arguments = ["fit", f"--config={tmp_path}/a.yaml", "--model", '{"k": 4}', "--data", "{broken"]
     assert list(contents(arguments)) == [
@@ -71,7 +71,7 @@ def test_a_file_that_holds_no_mapping_is_named(tmp_path, content):
 
 
 def test_unknown_keys_whose_value_is_an_empty_mapping_are_refused(tmp_path):
-    """jsonargparse passes over them; known keys and the arguments of classes may be empty."""
+    """jsonargparse ignores such keys; known keys and arguments of classes may be empty."""
     parse, path = configuration_parser(), tmp_path / "x.yaml"
     for text in (
         "model: {rates: {}}",
@@ -106,7 +106,7 @@ def test_unknown_keys_whose_value_is_an_empty_mapping_are_refused(tmp_path):
     ],
     ids=str,
 )
-def test_whether_a_class_of_module_is_named(tmp_path, monkeypatch, arguments, named):
+def test_a_class_of_module_in_the_arguments_is_detected(tmp_path, monkeypatch, arguments, named):
     monkeypatch.chdir(tmp_path)
     Path("plain.yaml").write_text("model: {k: 3, mapper: {class_path: x}}")
     Path("own.yaml").write_text("model: {class_path: own_module.Doubled}")
@@ -126,7 +126,7 @@ def test_the_class_of_a_module_and_its_arguments():
         module_spec({"class_path": "frozenvl.model.mappers.MLP"})
 
 
-# What jsonargparse says.
+# A message of jsonargparse.
 UNION = """Parser key "model.objectives":
   - Expected a path but {} either not accessible or invalid
   - Does not validate against any of the Union subtypes
@@ -166,7 +166,7 @@ UNION = """Parser key "model.objectives":
         ),
     ],
 )
-def test_the_innermost_of_nested_messages_behind_its_key(message, line):
+def test_nested_messages_become_the_key_and_the_innermost_message(message, line):
     assert configuration.one_line(message) == line
 
 

@@ -1,4 +1,4 @@
-"""Batches: what they hold, and how validation is dealt to the ranks."""
+"""Batches of training and validation, and their distribution to ranks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frozenvl.util.errors import UserError
 
 @dataclass
 class Made:
-    """What stands for a batch: its samples, and the counts of its step."""
+    """Stand-in for a batch: its samples, and the counts of its step."""
 
     samples: list[Sample]
     counts: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ def made(samples) -> Made:
 
 
 def data(rank: int = 0, ranks: int = 1, **options) -> FrozenData:
-    """Data with a Trainer's numbers; a batch has no more than its samples."""
+    """Makes a datamodule with a fake Trainer, whose batches hold only samples."""
     whole = FrozenData(
         train={"captions": Task(SceneCaptions("train", 4, resolution=64))},
         val={"captions": Task(SceneCaptions("val", 5, resolution=64))},
@@ -57,7 +57,7 @@ def ids(loader) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 5, 12])
-def test_ranks_validate_the_same_batches_and_equally_many(ranks):
+def test_ranks_share_the_validation_batches_equally(ranks):
     alone = ids(data().val_dataloader())
     dealt = [ids(data(rank, ranks).val_dataloader()) for rank in range(ranks)]
     assert len({len(batches) for batches in dealt}) == 1
@@ -65,13 +65,13 @@ def test_ranks_validate_the_same_batches_and_equally_many(ranks):
     assert together[: len(alone)] == alone and not any(together[len(alone) :])
 
 
-def test_predictions_go_through_each_task_in_its_order():
+def test_prediction_batches_are_in_the_order_of_tasks():
     (loader,) = data().predict_dataloader()
     assert ids(loader) == evaluation_batches([f"scenes/val/caption/{i}" for i in range(5)], 3)
 
 
-def test_a_process_ends_beside_a_loader_that_it_has_not_finished():
-    """A rank, as Lightning forks it: its workers ignore the first SIGTERM, which is all that they would be sent."""
+def test_a_process_ends_though_a_loader_is_unfinished():
+    """Workers of a rank forked by Lightning ignore the first SIGTERM, the only one they would get."""
 
     def rank():
         kept.append(iter(data(workers=1).train_dataloader()))
@@ -84,22 +84,22 @@ def test_a_process_ends_beside_a_loader_that_it_has_not_finished():
     assert process.exitcode == 0
 
 
-def test_workers_change_nothing():
+def test_workers_do_not_change_batches():
     assert ids(data(workers=2).train_dataloader()) == ids(data().train_dataloader())
 
 
-def test_a_blind_run_has_one_image_and_it_is_black():
+def test_a_blind_run_has_only_a_black_image():
     blind = data(blind=True)
     assert {image.digest for image in blind.images()} == {"0" * 32}
     for loader in (blind.train_dataloader(), blind.val_dataloader(), *blind.predict_dataloader()):
         assert all(not any(image.read().tobytes()) for batch in loader for s in batch for image in s.images)
 
 
-def test_all_images_are_those_of_training_and_validation():
+def test_images_are_those_of_training_and_validation():
     assert len({image.name for image in data().images()}) == 4 + 5
 
 
-def test_augmentation_is_for_training_only_and_the_same_when_read_again():
+def test_augmentation_is_only_for_training_and_reproducible():
     augmented = data(augmentation=RandomRotation(180))
 
     def pixels(loader) -> list[bytes]:
@@ -112,7 +112,7 @@ def test_augmentation_is_for_training_only_and_the_same_when_read_again():
     assert pixels(data(augmentation=RandomRotation(180), seed=1).train_dataloader()) != first
 
 
-def test_views_are_a_few_versions_of_each_image_of_which_features_can_be_kept():
+def test_views_are_a_fixed_number_of_versions_of_each_image():
     drawn = data(augmentation=RandomRotation(180), views=2)
     kept = {image.digest for image in drawn.images()}
     assert len(kept) == 4 * 2 + 5
@@ -137,12 +137,12 @@ def test_views_are_a_few_versions_of_each_image_of_which_features_can_be_kept():
         ),
     ],
 )
-def test_views_that_could_not_be_found_again_are_refused(options, message):
+def test_impossible_views_are_refused(options, message):
     with pytest.raises(UserError, match=message):
         data(**options)
 
 
 @pytest.mark.parametrize("option", ["batch_size", "eval_batch_size"])
-def test_a_batch_of_nothing_is_refused(option):
+def test_a_batch_size_below_1_is_refused(option):
     with pytest.raises(UserError, match="must be at least 1"):
         data(**{option: 0})

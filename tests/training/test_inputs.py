@@ -1,4 +1,4 @@
-"""How a run turns samples into batches: its precision, and what is read of images."""
+"""Inputs of a run: its precision, and whether it reads pixels or features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frozenvl.util.errors import UserError
 
 @pytest.fixture
 def recorded(monkeypatch) -> Path:
-    """A checkpoint that was trained in bf16."""
+    """Checkpoint trained in bf16."""
     monkeypatch.setattr(inputs, "read_checkpoint", lambda path, mmap: {"frozenvl": {"precision": "bf16"}})
     return Path("a.ckpt")
 
@@ -29,7 +29,7 @@ def test_auto_is_the_precision_of_the_checkpoint(recorded, resumes):
     assert module.precision == "bf16"
 
 
-def test_another_precision_is_refused_where_a_run_goes_on_and_is_free_where_it_is_scored(recorded):
+def test_another_precision_is_refused_only_for_resumed_runs(recorded):
     module = SimpleNamespace(precision="fp32")
     adopt_precision(module, recorded, resumes=False)
     adopt_precision(module, None, resumes=True)
@@ -43,14 +43,14 @@ def encoder(stage: str = "pixels", trainable: bool = False) -> SimpleNamespace:
     return SimpleNamespace(reader=reader, trainable=trainable, name="encoder")
 
 
-def test_features_are_kept_of_a_frozen_encoder_that_sees_each_image_or_view_once():
+def test_features_are_cached_for_frozen_encoders_without_random_augmentation():
     for stage, trainable, wanted in product(("pixels", "features"), (False, True), (False, True)):
         looks = stage == "pixels" and not trainable and wanted
         for augmentation, views, few in ((None, None, True), ("turn", None, False), ("turn", 2, True)):
             assert keeps_features(encoder(stage, trainable), wanted, augmentation, views) == (looks and few)
 
 
-def test_an_objective_that_needs_pixels_is_named_with_the_remedy():
+def test_an_objective_without_its_pixels_is_named_with_the_fix():
     check_needs({"a": Captioning()}, "")
     with pytest.raises(UserError, match=r"^model.objectives.b needs pixels, but drop it$"):
         check_needs({"a": Captioning(), "b": Pixels()}, "drop it")
@@ -62,7 +62,7 @@ def test_rows_are_made_once_with_the_processor_and_the_objectives():
 
 
 class Model(SimpleNamespace):
-    """Stands for a model: what is asked of it is noted."""
+    """Stand-in for a model that records its calls."""
 
     low_precision = False
 
@@ -75,7 +75,7 @@ class Model(SimpleNamespace):
 
 @pytest.fixture
 def run():
-    """Inputs of a run that keeps no features: `run(stage, precision, augmentation=…)`."""
+    """Function that prepares inputs without a feature cache: `run(stage, precision, augmentation=…)`."""
 
     def prepare(
         stage: str = "pixels", precision: str = "fp32", objective=None, **data
@@ -94,14 +94,14 @@ def run():
     return prepare
 
 
-def test_what_decodes_and_what_reads_images(run):
+def test_processor_decoding_and_precision_of_a_run(run):
     model, made = run()
     assert made.processor == (9, "pixels") and model.scaled_decoding is False and not model.low_precision
     assert run("features")[1].processor == (9, "features")
     assert run(precision="bf16")[0].low_precision
 
 
-def test_what_does_not_go_with_an_encoder_that_has_features_alone(run):
+def test_options_that_need_pixels_are_refused_for_precomputed_features(run):
     with pytest.raises(UserError, match=r"data.augmentation changes pixels, but encoder has features alone"):
         run("features", augmentation="turn")
     with pytest.raises(UserError, match=r"model.objectives.a needs pixels, but encoder has features alone"):

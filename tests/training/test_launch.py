@@ -1,4 +1,4 @@
-"""What Slurm and torchrun say of a process, against what the Trainer counts on."""
+"""Environment of Slurm and torchrun, compared with the Trainer's nodes and devices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP = {
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "6", "LOCAL_WORLD_SIZE": "3"}
 
 
-def test_what_started_a_process():
+def test_the_launcher_of_a_process_is_detected():
     assert launch({}) is None
     assert launch(STEP | {"SLURM_JOB_NAME": "interactive"}) is None
     assert launch(STEP) == Launch("Slurm", 2, 2)
@@ -35,7 +35,7 @@ def test_what_started_a_process():
 
 
 @pytest.mark.parametrize(
-    ("lost", "said"),
+    ("lost", "message"),
     [
         ("SLURM_STEP_ID", "the Slurm job has 4 tasks, but this is its script: start the command by `srun`"),
         ("SLURM_PROCID", "Slurm's SLURM_PROCID is not set in this process"),
@@ -45,13 +45,13 @@ def test_what_started_a_process():
         ),
     ],
 )
-def test_a_variable_that_is_missing(lost, said):
-    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+def test_a_missing_variable_is_an_error(lost, message):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         launch({name: value for name, value in STEP.items() if name != lost})
 
 
 @pytest.mark.parametrize(("environment", "by"), [(STEP, "Slurm"), (TORCHRUN, "torchrun")])
-def test_processes_and_trainer_that_disagree(monkeypatch, environment, by):
+def test_different_numbers_of_processes_and_devices_are_refused(monkeypatch, environment, by):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     started = launch()
@@ -61,21 +61,21 @@ def test_processes_and_trainer_that_disagree(monkeypatch, environment, by):
             check_launch(nodes, devices)
 
 
-def test_other_nodes_that_nobody_starts(monkeypatch):
+def test_nodes_without_a_launcher_are_refused(monkeypatch):
     check_launch(1, 4, by_itself=True)
-    check_launch(2, 4)  # another launcher of Lightning's, that is not looked into
+    check_launch(2, 4)  # another launcher of Lightning, which is not checked
     with pytest.raises(UserError, match=r"is 2 × 4, but nothing starts the other nodes: .* srun or torchrun"):
         check_launch(2, 4, by_itself=True)
     monkeypatch.setenv("NODE_RANK", "1")
     check_launch(2, 4, by_itself=True)
 
 
-def test_a_fit_on_nodes_that_nobody_starts_does_not_wait(frozenvl, capfd):
+def test_a_fit_on_nodes_without_a_launcher_is_one_error_line(frozenvl, capfd):
     assert frozenvl("fit", "--trainer.num_nodes", 2, ranks=2) == 2
     assert "nothing starts the other nodes" in one_line(capfd.readouterr().err)
 
 
-def test_an_evaluation_that_disagrees_says_so(monkeypatch, capfd):
+def test_an_evaluation_with_a_different_number_of_devices_is_one_error_line(monkeypatch, capfd):
     for name, value in (STEP | {"SLURM_NTASKS": "2", "SLURM_NNODES": "1"}).items():
         monkeypatch.setenv(name, value)
     assert main(["evaluate", "nowhere", "--config", "nothing.yaml"]) == 2
@@ -85,21 +85,21 @@ def test_an_evaluation_that_disagrees_says_so(monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ("fit", "SLURM_JOB_ID is not set; submit with sbatch --nodes N --ntasks-per-node M"),
         ("evaluate", "SLURM_NTASKS_PER_NODE is not set; submit with sbatch --ntasks-per-node M"),
         ("sweep", "not a job array; submit with sbatch --array 0-7"),
     ],
 )
-def test_a_job_script_without_its_variables(script, said):
-    """As where it is started by bash in place of sbatch."""
+def test_a_job_script_outside_of_slurm_is_one_error_line(script, message):
+    """Runs the script with bash instead of sbatch."""
     bash = ["bash", str(SCRIPTS / f"{script}.sbatch")]
     done = subprocess.run(bash, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
-    assert (done.returncode, done.stderr, done.stdout) == (2, f"{script}.sbatch: {said}\n", "")
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"{script}.sbatch: {message}\n", "")
 
 
-def test_a_fit_says_so_in_one_line(frozenvl, monkeypatch, capfd):
+def test_a_fit_with_a_different_number_of_devices_is_one_error_line(frozenvl, monkeypatch, capfd):
     for name, value in STEP.items():
         monkeypatch.setenv(name, value)
     assert frozenvl("fit") == 2

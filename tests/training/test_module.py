@@ -1,4 +1,4 @@
-"""Training steps: one loss however a batch is cut, the schedule, and what stays frozen."""
+"""Training steps: one loss and gradient however a batch is divided, and frozen weights."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ class Reference(NamedTuple):
 
 @pytest.fixture(scope="module")
 def first_batch(tiny_run) -> Reference:
-    """Loss and gradients of the first global batch, computed sample by sample from the tiny run's weights."""
+    """Loss and gradients of the first global batch, computed sample by sample."""
     trained = load_trained(tiny_run)
     stream = TrainingStream(from_config(tiny_run, "data", FrozenData, {}).train, seed=0)
     module = trained.module
     module.zero_grad()
     parts = [loss_of(module.model, trained.processor([stream[position]])) for position in range(24)]
     tokens = sum(part.tokens for part in parts)
-    assert len({part.tokens for part in parts}) > 3  # so that a mean of means is another number
+    assert len({part.tokens for part in parts}) > 3  # so that a mean of means would differ
     loss = sum(part.nll for part in parts) / tokens
     loss.backward()
     return Reference(loss.item(), {n: p.grad for n, p in module.named_parameters() if p.grad is not None})
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), [(1, 1), (1, 4), (2, 1), (2, 4), (3, 1), (3, 4)])
-def test_one_loss_and_one_gradient_however_a_batch_is_cut(frozenvl, tiny_run, first_batch, ranks, accumulate):
+def test_loss_and_gradient_are_the_same_however_a_batch_is_divided(
+    frozenvl, tiny_run, first_batch, ranks, accumulate
+):
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 1)
     cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
     probe = add("probes.Gradients", file="gradients.pt")
@@ -50,13 +52,13 @@ def test_one_loss_and_one_gradient_however_a_batch_is_cut(frozenvl, tiny_run, fi
     whole, other = (
         torch.cat([g[name].flatten() for name in gradients]) for g in (first_batch.gradients, gradients)
     )
-    assert (other - whole).norm() <= 2e-6 * whole.norm()  # fp32, summed in another order
+    assert (other - whole).norm() <= 2e-6 * whole.norm()  # fp32 sums in another order
     for name, expected in first_batch.gradients.items():
         assert (gradients[name] - expected).norm() <= 2e-6 * expected.norm(), name
     assert history("tiny")[0]["train/loss"] == pytest.approx(first_batch.loss, rel=1e-6)
 
 
-def test_clipping_sees_the_gradient_of_the_whole_batch(frozenvl, tiny_run, first_batch):
+def test_clipping_uses_the_gradient_of_the_whole_batch(frozenvl, tiny_run, first_batch):
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 1)
     probe = add("probes.Gradients", file="gradients.pt")
     assert frozenvl("fit", *PLAIN, *NO_VALIDATION, *start, "--trainer.gradient_clip_val", 0.01, *probe) == 0
@@ -65,11 +67,11 @@ def test_clipping_sees_the_gradient_of_the_whole_batch(frozenvl, tiny_run, first
     assert norm == pytest.approx(0.01, rel=1e-3)
 
 
-def test_the_language_model_stays_as_it_was(frozenvl):
+def test_the_language_model_is_unchanged(frozenvl):
     assert frozenvl("fit", *add("probes.LanguageModelUntouched")) == 0
 
 
-def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
+def test_a_nan_loss_is_an_error_with_its_samples(frozenvl, capfd):
     explode = ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", 1e30)
     assert frozenvl("fit", *NO_VALIDATION, *explode) == 1
     message = one_line(capfd.readouterr().err)
@@ -78,7 +80,7 @@ def test_a_loss_that_is_no_number_names_its_samples(frozenvl, capfd):
 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_perplexity_and_bits_per_byte_are_over_all_targets_of_all_ranks(frozenvl, tiny_run, ranks):
-    """32 pairs in batches of 3: the last is smaller, and some ranks have one more than others."""
+    """The 32 pairs in batches of 3 make the last batch smaller, and give some ranks one batch more."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     assert frozenvl("validate", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt", ranks=ranks) == 0

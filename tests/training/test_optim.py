@@ -1,4 +1,4 @@
-"""How fast each part of a model learns."""
+"""Learning rate schedules, and learning rates of parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rates(run: str = "tiny") -> list[float]:
     return [row["train/lr"] for row in history(run) if "train/lr" in row]
 
 
-def test_schedules(frozenvl):
+def test_schedules_of_runs(frozenvl):
     assert frozenvl("fit", *NO_VALIDATION, "--model.warmup_steps", 2) == 0
     cosine = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert rates() == pytest.approx([0.005, 0.01] + [0.01 * factor for factor in cosine])
@@ -31,12 +31,12 @@ def test_schedules(frozenvl):
     assert rates("flat") == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
     linear = ("--model.schedule", "linear", "--model.warmup_steps", 2)
     assert frozenvl("fit", *NO_VALIDATION, *linear, name="line") == 0
-    # As transformers' get_linear_schedule_with_warmup, which is ClipCap's, but that its warm-up is a step behind.
+    # Like transformers' get_linear_schedule_with_warmup (used by ClipCap), whose warm-up is one step later.
     assert rates("line") == pytest.approx([0.005, 0.01, 0.01, 0.0075, 0.005, 0.0025])
 
 
-def test_a_cosine_over_epochs_ends_with_them(frozenvl):
-    """Without `max_steps`: 2 epochs of 4 steps of 2 micro-batches."""
+def test_a_cosine_over_epochs_ends_with_the_last_epoch(frozenvl):
+    """The run has no `max_steps`, but 2 epochs of 4 steps of 2 micro-batches."""
     epochs = ("--trainer.max_steps", -1, "--trainer.max_epochs", 2, "--trainer.val_check_interval", 2)
     cut = ("--trainer.accumulate_grad_batches", 2, "--data.batch_size", 30)
     assert frozenvl("fit", *NO_VALIDATION, *epochs, *cut) == 0
@@ -50,7 +50,7 @@ def test_a_warm_up_longer_than_the_run_is_refused(frozenvl, capfd, schedule):
 
 
 def factors(schedule: str, warmup: int, steps: int) -> list[float]:
-    """The learning rate of each step, over its highest."""
+    """Returns the learning rate of each step, divided by the highest."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     made = scheduled(optimizer, schedule, warmup, steps)
     found = []
@@ -61,7 +61,7 @@ def factors(schedule: str, warmup: int, steps: int) -> list[float]:
     return found
 
 
-def test_a_rise_then_the_schedule_at_given_steps():
+def test_factors_of_warm_up_and_schedule():
     assert factors("constant", 2, 5) == pytest.approx([1 / 2, 1, 1, 1, 1])
     assert factors("linear", 2, 6) == pytest.approx([1 / 2, 1, 1, 3 / 4, 1 / 2, 1 / 4])
     assert factors("cosine", 1, 5) == pytest.approx(
@@ -72,7 +72,7 @@ def test_a_rise_then_the_schedule_at_given_steps():
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_nothing_left_after_the_warm_up_is_refused(schedule):
+def test_a_warm_up_as_long_as_the_run_is_refused(schedule):
     with pytest.raises(UserError, match=r"model.warmup_steps is 3, the run has only 3 steps; lower it"):
         factors(schedule, 3, 3)
 
@@ -84,7 +84,7 @@ PARTS = {
 }
 
 
-def test_each_part_of_which_something_is_trained_is_a_group_with_its_own_rate():
+def test_each_trained_part_is_a_parameter_group_with_its_own_rate():
     groups = parameter_groups(PARTS, {"vision": 0.1})
     assert [group["name"] for group in groups] == ["mapper", "vision"]
     assert [group.get("lr") for group in groups] == [None, 0.1]
@@ -93,12 +93,12 @@ def test_each_part_of_which_something_is_trained_is_a_group_with_its_own_rate():
 
 
 @pytest.mark.parametrize("name", ["language", "nothing"])
-def test_a_rate_of_a_part_of_which_nothing_is_trained_is_refused(name):
+def test_a_rate_for_a_frozen_part_is_refused(name):
     with pytest.raises(UserError, match=rf"model.rates names {name}, but what is trained is mapper, vision"):
         parameter_groups(PARTS, {"mapper": 0.1, name: 0.2})
 
 
-def test_a_run_that_only_its_time_ends(frozenvl, capfd):
+def test_a_run_limited_only_by_time(frozenvl, capfd):
     """Lightning's number of steps is infinite then."""
     endless = ["--trainer.max_steps", -1, "--trainer.max_epochs", -1, "--trainer.max_time", "00:00:00:02"]
     assert frozenvl("fit", *NO_VALIDATION, "--model.schedule", "constant", *endless) == 0

@@ -1,4 +1,4 @@
-"""A fit that is told to stop: noted within a step, obeyed at its end."""
+"""Signals that stop a fit: recorded within a step, obeyed at its end."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_outside_of_steps_a_signal_ends_the_fit_at_once(number):
     assert error.value.status == 128 + number and not error.value.quiet
 
 
-def test_another_rank_says_nothing():
+def test_only_rank_0_reports_a_signal():
     with pytest.raises(Stopped) as error:
         Signals(trainer(rank=1))._note(signal.SIGTERM, None)
     assert error.value.quiet
 
 
-def test_within_steps_a_signal_is_noted_and_no_more():
+def test_within_steps_a_signal_is_only_recorded():
     made = Signals(trainer())
     made.stepping = True
     made._note(signal.SIGUSR1, None)
@@ -48,20 +48,20 @@ def test_within_steps_a_signal_is_noted_and_no_more():
     assert made.noted == signal.SIGTERM
 
 
-def test_a_second_ctrl_c_is_meant_as_one_a_second_later(monkeypatch):
+def test_a_second_ctrl_c_stops_at_once_if_it_comes_later(monkeypatch):
     made, now = Signals(trainer()), [5.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     made.stepping = True
     made._note(signal.SIGINT, None)
     now[0] += module.AGAIN / 2
-    made._note(signal.SIGINT, None)  # a launcher and a terminal deliver the first one twice
+    made._note(signal.SIGINT, None)  # a launcher and a terminal both deliver the first one
     now[0] += module.AGAIN
     made._note(signal.SIGTERM, None)
     with pytest.raises(Stopped):
         made._note(signal.SIGINT, None)
 
 
-def test_real_signals_reach_it_and_the_handlers_before_it_come_back():
+def test_real_signals_are_recorded_and_previous_handlers_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     made = Signals(trainer())
     made.stepping = True
@@ -77,7 +77,7 @@ def test_real_signals_reach_it_and_the_handlers_before_it_come_back():
 
 @pytest.fixture
 def fit(monkeypatch):
-    """A trainer within its steps, its signals, and the callback that asks for them."""
+    """Trainer in the middle of training, its signals, and the callback that obeys them."""
     monkeypatch.setattr(module, "save_last", lambda trainer, insist: Path("runs/x/last.ckpt"))
     running = trainer()
     noted = Signals(running)
@@ -86,17 +86,17 @@ def fit(monkeypatch):
     return running, noted, callback
 
 
-def test_a_step_is_ended_and_saved_before_the_fit_stops(fit):
+def test_a_fit_stops_after_its_step_is_finished_and_saved(fit):
     running, noted, callback = fit
     noted._note(signal.SIGTERM, None)
     callback.on_train_batch_end(running)  # gradients are being accumulated
     running.global_step = 1
-    said = r"^stopped by SIGTERM after step 1; runs/x/last.ckpt goes on from there with --resume true$"
-    with pytest.raises(Stopped, match=said):
+    message = r"^stopped by SIGTERM after step 1; runs/x/last.ckpt goes on from there with --resume true$"
+    with pytest.raises(Stopped, match=message):
         callback.on_train_batch_end(running)
 
 
-def test_steps_without_a_signal_go_on(fit):
+def test_training_continues_without_a_signal(fit):
     running, noted, callback = fit
     for step in (1, 2):
         running.global_step = step
@@ -106,7 +106,7 @@ def test_steps_without_a_signal_go_on(fit):
     assert not noted.stepping
 
 
-def test_a_validation_is_not_begun_and_within_one_a_stop_is_obeyed_at_once(fit):
+def test_signals_stop_a_validation_at_once_or_before_it_starts(fit):
     running, noted, callback = fit
     callback.on_validation_start(running, None)
     with pytest.raises(Stopped, match=r"^stopped by SIGINT$"):
@@ -117,5 +117,5 @@ def test_a_validation_is_not_begun_and_within_one_a_stop_is_obeyed_at_once(fit):
         callback.on_validation_start(running, None)
 
 
-def test_a_run_that_keeps_no_checkpoint_says_so():
+def test_a_run_without_checkpoints_has_no_hint_to_resume():
     assert how_to_go_on(None) == "no checkpoint is kept by this run"

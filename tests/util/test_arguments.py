@@ -9,7 +9,7 @@ import pytest
 from frozenvl.util.arguments import count, positive, setting, share
 
 
-def test_what_is_accepted():
+def test_valid_arguments_are_parsed():
     assert (count("3"), positive("1e-3"), share("1"), setting("a.b=c=d")) == (3, 0.001, 1.0, ("a.b", "c=d"))
 
 
@@ -23,6 +23,6 @@ def test_what_is_accepted():
         (setting, "key", "key is not KEY=VALUE"),
     ],
 )
-def test_what_is_refused(kind, text, message):
+def test_invalid_arguments_are_refused(kind, text, message):
     with pytest.raises(ArgumentTypeError, match=message):
         kind(text)

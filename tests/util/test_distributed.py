@@ -1,4 +1,4 @@
-"""Several ranks: what is kept in step, and what each holds of the frozen language model."""
+"""Several ranks: synchronised weights, and trainer configurations."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from running import CONFIG, add, checkpoint, one_line
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
 
 
-def test_only_what_is_trained_is_kept_in_step(frozenvl):
-    """Ranks whose weights all differ: once training starts, those that are trained agree, and no others."""
+def test_only_trained_weights_are_synchronised(frozenvl):
+    """All weights differ between ranks at first; when training starts, only trained weights agree."""
     short = ("--trainer.max_steps", 1, *NO_VALIDATION, "--data.cache_features", "false")
     assert frozenvl("fit", *short, *add("probes.InStep", file="in-step"), ranks=2) == 0
     found = json.loads(Path("in-step").read_text())
@@ -24,17 +24,17 @@ def test_only_what_is_trained_is_kept_in_step(frozenvl):
 
 
 @pytest.mark.parametrize("kind", ["cpu", "ddp", "fsdp", "slurm"])
-def test_the_trainers_are_laid_over_a_configuration(frozenvl, kind):
+def test_trainer_configurations_can_be_added_to_a_configuration(frozenvl, kind):
     over = ("--config", CONFIG.parents[1] / "configs" / "trainer" / f"{kind}.yaml")
     here = ("--trainer.accelerator", "cpu", "--trainer.devices", 1, "--model.precision", "fp32")
     short = (*NO_VALIDATION, "--trainer.max_steps", 1)
-    # In a process of its own: a group of one rank stays behind, whose threads no later fork survives.
+    # In a new process, since the threads of the process group of one rank would break later forks.
     run = Process(lambda: frozenvl("fit", *over, *here, *short), Path("run.log"))
-    assert run.wait() == 0, run.said()
+    assert run.wait() == 0, run.output()
     assert checkpoint("tiny")["global_step"] == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_said_in_one_line(frozenvl, capfd):
+def test_a_missing_gpu_is_one_error_line(frozenvl, capfd):
     assert frozenvl("fit", "--config", CONFIG.parents[1] / "configs" / "trainer" / "gpu.yaml") == 2
     assert "gpu" in one_line(capfd.readouterr().err).lower()

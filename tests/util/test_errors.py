@@ -1,4 +1,4 @@
-"""User-facing errors: how a command ends, and who says why."""
+"""User-facing errors: printed line and exit status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frozenvl.util.errors import RunError, Stopped, UnreadableImage, UserError
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "printed"),
     [
         (UserError("k is 0"), 2, "frozenvl: error: k is 0\n"),
         (UnreadableImage("a.jpg: no image", "a.jpg"), 2, "frozenvl: error: a.jpg: no image\n"),
@@ -20,16 +20,16 @@ from frozenvl.util.errors import RunError, Stopped, UnreadableImage, UserError
     ],
     ids=repr,
 )
-def test_a_command_ends_with_one_line_and_a_status(monkeypatch, capsys, error, status, said):
+def test_a_command_ends_with_one_line_and_a_status(monkeypatch, capsys, error, status, printed):
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "dispatch", fail)
     assert cli.main(["fit"]) == status
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == printed
 
 
-def test_an_unreadable_image_is_known_where_it_was_met():
+def test_the_error_of_an_unreadable_image_holds_the_image():
     image = object()
     assert UnreadableImage("a", image).image is image and UnreadableImage("a").image is None
     assert issubclass(UnreadableImage, UserError) and not issubclass(UnreadableImage, RunError)

@@ -1,4 +1,4 @@
-"""Sheets of images with what was said about them."""
+"""Sheets of images with texts below them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def test_a_sheet_has_as_many_rows_as_its_tiles_need(tiles, rows):
 
 
 def below(tile: Tile) -> np.ndarray:
-    """The pixels of a tile's texts."""
+    """Returns the pixels of the texts of a tile."""
     sheet = draw_gallery([tile]).crop((0, MARGIN + SIDE, WIDE, HIGH))
     return np.asarray(sheet)
 
 
-def test_an_image_keeps_its_shape_in_a_square():
+def test_an_image_keeps_its_aspect_ratio():
     sheet = draw_gallery([Tile(RED, [])])
     middle = MARGIN + SIDE // 2
     assert sheet.getpixel((middle, middle)) == (255, 0, 0)
-    assert sheet.getpixel((middle, MARGIN + 5)) == (0xEE, 0xEE, 0xEE)  # above it, since it is wide
+    assert sheet.getpixel((middle, MARGIN + 5)) == (0xEE, 0xEE, 0xEE)  # above the image, since it is wide
     assert (below(Tile(RED, [])) == 255).all()
 
 
@@ -55,7 +55,7 @@ def test_each_kind_of_text_has_its_colour():
     assert black in colours(Tile(RED, [], question=words))
 
 
-def test_an_empty_answer_is_shown_as_such_and_equal_references_once():
+def test_an_empty_answer_is_marked_and_equal_references_are_shown_once():
     assert np.array_equal(below(Tile(RED, [""])), below(Tile(RED, ["(nothing)"])))
     twice, once = (Tile(RED, [], references=["a dog"] * n) for n in (2, 1))
     assert np.array_equal(below(twice), below(once))
@@ -75,6 +75,6 @@ def test_texts_stay_within_their_tile():
     assert np.array_equal(second_row(["word " * 99] * 30), second_row([]))
 
 
-def test_png():
+def test_as_png():
     with Image.open(io.BytesIO(as_png(RED))) as image:
         assert image.format == "PNG" and image.size == RED.size and image.getpixel((0, 0)) == (255, 0, 0)

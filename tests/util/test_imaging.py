@@ -1,4 +1,4 @@
-"""Images that people really have, each decoded as it should look."""
+"""Decoding of images in all usual formats and modes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from frozenvl.prompt import ImageFile
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import MARGIN, decode
 
-pytestmark = pytest.mark.filterwarnings("ignore::Warning:PIL")  # pytest resets what the module sets
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::Warning:PIL"
+)  # pytest resets the filters that the module sets
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::Warning:PIL")  # pytest resets 
         ("PPM", {}),
     ],
 )
-def test_formats_of_photographs(kind, options):
+def test_photographs_in_all_formats(kind, options):
     assert distance(decode(saved(two_halves(), kind, **options), "x"), two_halves()) < 3
 
 
@@ -40,7 +42,7 @@ def test_every_mode_becomes_rgb(mode):
     assert image.mode == "RGB" and image.size == (5, 4)
 
 
-def test_grey_and_one_bit():
+def test_grey_and_one_bit_images():
     grey = PIL.Image.linear_gradient("L").resize((16, 16))
     assert distance(decode(saved(grey, "PNG"), "x"), grey.convert("RGB")) == 0
     bits = PIL.Image.fromarray(np.eye(16, dtype=bool))
@@ -49,9 +51,9 @@ def test_grey_and_one_bit():
     )
 
 
-def test_cmyk_jpeg():
+def test_inverted_cmyk_jpegs():
     whole = saved(two_halves().convert("CMYK"), "JPEG", quality=95)
-    assert b"Adobe" in whole  # so its values are inverted
+    assert b"Adobe" in whole  # its values are inverted
     assert distance(decode(whole, "x"), two_halves()) < 4
 
 
@@ -80,7 +82,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(kind):
 
 
 @pytest.mark.parametrize("low_and_high", [(0, 1), (-3, 1000), (0, 1e30)])
-def test_floats_are_stretched(low_and_high):
+def test_floats_are_stretched_to_0_and_255(low_and_high):
     values = np.linspace(*low_and_high, 12, dtype=np.float32).reshape(3, 4)
     values[0, 1] = np.nan
     pixels = np.asarray(decode(saved(PIL.Image.fromarray(values), "TIFF"), "x"))[..., 0]
@@ -130,7 +132,7 @@ def test_exif_orientation_of_a_reduced_image():
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_frame_of_many(kind):
+def test_animations_give_their_first_frame(kind):
     frames = [PIL.Image.new("RGB", (8, 8), (50 * n, 0, 0)) for n in range(4)]
     options = {"lossless": True} if kind == "WEBP" else {}
     moving = saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
@@ -140,7 +142,7 @@ def test_the_first_frame_of_many(kind):
 
 @pytest.mark.parametrize("size", [(40_000, 10), (10, 40_000)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_banner_is_read(size, kind):
+def test_very_long_images_are_read(size, kind):
     image = decode(saved(PIL.Image.new("RGB", size, RED), kind), "x", side=224)
     assert max(image.size) >= 224 and min(image.size) >= 1
     assert kind == "PNG" or max(image.size) <= 5000
@@ -164,7 +166,7 @@ def test_only_jpegs_are_reduced():
     assert decode(whole, "x", side=10).size == (640, 480)
 
 
-def test_reduced_pixels_are_close_to_the_full_ones():
+def test_reduced_pixels_are_close_to_full_ones():
     whole, fit = saved(photograph((1600, 1200)), "JPEG", quality=90), (224, 168)
     full, reduced = (
         decode(whole, "x", side).resize(fit, PIL.Image.Resampling.BICUBIC) for side in (None, 224)
@@ -172,7 +174,7 @@ def test_reduced_pixels_are_close_to_the_full_ones():
     assert distance(full, reduced) < 1
 
 
-def test_many_threads_at_once():
+def test_decoding_is_thread_safe():
     files = [
         saved(photograph((90 + n, 70), n), kind) for n in range(6) for kind in ("JPEG", "PNG", "WEBP", "GIF")
     ]
@@ -189,7 +191,7 @@ def test_many_threads_at_once():
         assert list(threads.map(read, files * 8)) == expected * 8
 
 
-def test_an_image_file_reads_reduced_and_says_what_is_wrong(tmp_path):
+def test_an_image_file_is_read_reduced_and_its_errors_name_it(tmp_path):
     two_halves((640, 480)).save(tmp_path / "a.jpg")
     image = ImageFile(tmp_path / "a.jpg")
     assert (image.read().size, image.read(20).size) == ((640, 480), (80, 60))

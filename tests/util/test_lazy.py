@@ -1,4 +1,4 @@
-"""Sequences that make their items when these are looked at."""
+"""Sequences that compute their items at access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from frozenvl.util.lazy import LazySequence
 
 
-def test_an_item_is_made_when_it_is_looked_at():
+def test_an_item_is_computed_at_access():
     made = []
     squares = LazySequence(4, lambda index: made.append(index) or index**2)
     assert len(squares) == 4 and not made

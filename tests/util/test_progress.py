@@ -1,4 +1,4 @@
-"""The line that tells how far long work is."""
+"""Progress line of long work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frozenvl.util.progress import progress_line
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes only when it is told to."""
+    """Clock that only the test advances."""
     now = [1000.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
     monkeypatch.setattr("tqdm.std.time", lambda: now[0])
@@ -23,12 +23,12 @@ def lines(capsys) -> list[str]:
     return [line for line in capsys.readouterr().err.split("\r") if line.strip()]
 
 
-def test_it_stands_at_0_where_the_total_is_known(capsys):
+def test_progress_starts_at_0_if_the_total_is_known(capsys):
     with progress_line("work", total=5):
         assert "0/5" in lines(capsys)[-1]
 
 
-def test_the_first_report_claims_no_speed(capsys, clock):
+def test_the_first_report_has_the_time_since_the_start(capsys, clock):
     with progress_line("work") as report:
         clock[0] += 60
         report(2, 4)
@@ -43,7 +43,7 @@ def test_a_new_total_starts_a_new_count(capsys):
     assert "1/9" in lines(capsys)[-1]
 
 
-def test_it_is_silent_where_it_is_not_wanted(capsys):
+def test_an_invisible_line_prints_nothing(capsys):
     with progress_line("work", visible=False, total=3) as report:
         report(1, 3)
         report(1, 4)

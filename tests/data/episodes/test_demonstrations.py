@@ -1,4 +1,4 @@
-"""What all demonstrations keep to: they nest, and are never about the query's own image."""
+"""Properties of all demonstrations: they nest, and none uses the query's image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def way(request, tiny_vision, feature_home):
     return prepared(made)
 
 
-def test_draws_nest_next_to_the_query(way):
+def test_fewer_shots_are_the_last_of_more_shots(way):
     for query in QUERIES:
         four = way.draw(query, POOL, 4, seed=0)
         assert way.draw(query, POOL, 2, seed=0) == four[-2:]
@@ -29,14 +29,14 @@ def test_draws_nest_next_to_the_query(way):
         assert len({e.id for e in four}) == 4
 
 
-def test_no_demonstration_is_about_the_querys_image_or_without_an_answer(way):
+def test_no_demonstration_uses_the_querys_image_or_lacks_an_answer(way):
     for query in QUERIES:
         drawn = way.draw(query, POOL, 8, seed=1)
         assert query.image_id not in {e.image_id for e in drawn}
         assert all(e.answer for e in drawn)
 
 
-def test_a_pool_that_is_too_small_is_said_in_one_line(way):
+def test_a_pool_that_is_too_small_is_one_error_line(way):
     with pytest.raises(
         UserError, match=r"14 shots asked for, but the pool has only (8|12) examples"
     ) as error:
@@ -44,7 +44,7 @@ def test_a_pool_that_is_too_small_is_said_in_one_line(way):
     assert "\n" not in str(error.value)
 
 
-def test_only_seeds_that_make_a_difference_are_run(tiny_vision):
+def test_only_seeds_that_change_the_draw_are_run(tiny_vision):
     assert PerQuestion().seeds(4, [0, 1, 2]) == [0, 1, 2]
     assert PerQuestion().seeds(0, [0, 1, 2]) == [0]
     assert MostSimilar(TimmEncoder(str(tiny_vision))).seeds(4, [0, 1, 2]) == [0]

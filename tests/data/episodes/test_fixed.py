@@ -7,7 +7,7 @@ from few_shot import POOL, QUERIES, prepared
 from frozenvl.evaluation import Fixed
 
 
-def test_fixed_is_one_set_about_images_that_nobody_asks_about():
+def test_fixed_demonstrations_are_the_same_for_all_queries_and_use_no_image_of_a_query():
     way = prepared(Fixed())
     drawn = [way.draw(query, POOL, 4, seed=0) for query in QUERIES]
     assert all(each == drawn[0] for each in drawn)

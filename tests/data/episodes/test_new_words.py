@@ -1,4 +1,4 @@
-"""New words bound to classes by the examples in front of a query."""
+"""Nonce words bound to classes by the support set of a query."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from frozenvl.util.errors import UserError
 from frozenvl.wording import NEW_WORDS
 
 
-def test_new_words_stand_for_classes_within_an_episode():
+def test_each_nonce_word_stands_for_one_class_of_its_episode():
     source = SceneObjects(size=270, resolution=64)
     class_of = {source[index].image: source[index].answer for index in range(270)}
     sizes, words, places = Counter(), set(), Counter()
     for sample in stream(Task(source, NAMING, support=NewWords((2, 3), (1, 2)))):
-        said = [
+        shown = [
             line.removeprefix("This is a ")
             for line in "".join(map(str, filter(lambda part: isinstance(part, str), sample.prompt))).split(
                 "\n"
             )
         ]
-        named = [*said[:-1], sample.target.strip()]
+        named = [*shown[:-1], sample.target.strip()]
         classes = [class_of[image] for image in sample.images]
         pairs = set(zip(named, classes, strict=True))
-        assert len(pairs) == len(set(named)) == len(set(classes))  # one word a class, one class a word
+        assert len(pairs) == len(set(named)) == len(set(classes))  # one word per class, one class per word
         assert len(set(sample.images)) == len(named)
         shots = Counter(classes[:-1])
         assert classes[-1] in shots and len(set(shots.values())) == 1
-        # A word's first is told by nothing that stands before it.
+        # Nothing before the first occurrence of a word predicts it.
         assert [word.strip() for word in texts(sample)[:-1]] == [
-            word for place, word in enumerate(said[:-1]) if word in said[:place]
+            word for place, word in enumerate(shown[:-1]) if word in shown[:place]
         ]
         sizes[len(shots), shots[classes[-1]]] += 1
         words |= set(named)
@@ -50,7 +50,7 @@ def test_new_words_stand_for_classes_within_an_episode():
     assert all(texts(sample) == [sample.target] for sample in stream(last))
 
 
-def test_a_query_without_a_class_is_one_line():
+def test_a_query_without_a_class_is_refused():
     class Partly(SceneObjects):
         def __getitem__(self, index: int) -> Example:
             example = super().__getitem__(index)
@@ -62,12 +62,12 @@ def test_a_query_without_a_class_is_one_line():
         task.sample(0)
 
 
-def test_new_words_differ_and_are_none_of_those_that_evaluations_ask_with():
+def test_nonce_words_are_distinct_and_not_those_of_evaluations():
     words = new_words(Random(0), 2000)
     assert len(set(words)) == 2000 and not set(words) & set(NEW_WORDS)
     assert {len(word) for word in words} == {6} and words == new_words(Random(0), 2000)
 
 
-def test_what_stands_in_for_an_episode_draws_anew():
+def test_the_replacement_of_an_episode_is_another_draw():
     made = TrainingStream({"names": Task(SceneObjects(size=180), NAMING, support=NewWords())}, 0)
     assert len({made.attempt(0, attempt).target for attempt in range(4)}) == 4

@@ -1,4 +1,4 @@
-"""Demonstrations at random: other pairs of the source in training, examples of a pool in evaluation."""
+"""Random demonstrations: other pairs of the source in training, examples of a pool in evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frozenvl.util.errors import UserError
 from frozenvl.wording import VQA
 
 
-def test_an_episode_asks_its_pair_after_others_about_other_images():
+def test_an_episode_has_its_pair_after_pairs_of_other_images():
     samples = stream(Task(QUESTIONS, VQA, support=Shots(3)))
     by_text = {VQA.prompt(QUESTIONS[i])[1] + f" {QUESTIONS[i].answer}": QUESTIONS[i] for i in range(24)}
     supports = set()
@@ -33,15 +33,17 @@ def test_an_episode_asks_its_pair_after_others_about_other_images():
         assert all(by_text[line].image in sample.images for line in whole[:-1])
         assert texts(sample) == [f" {by_text[line].answer}" for line in whole[:-1]] + [sample.target]
         supports.add(tuple(whole[:-1]))
-    assert len({sample.id for sample in samples[:24]}) == 24 and len(supports) > 40  # each epoch other ones
+    assert (
+        len({sample.id for sample in samples[:24]}) == 24 and len(supports) > 40
+    )  # different ones in each epoch
 
 
-def test_numbers_of_shots_are_drawn_from_the_range_both_ends_included():
+def test_numbers_of_shots_are_drawn_from_the_range_including_both_ends():
     counts = Counter(len(sample.images) for sample in stream(Task(QUESTIONS, VQA, support=Shots((1, 3)))))
     assert counts.keys() == {2, 3, 4} and min(counts.values()) > 5
 
 
-def test_loss_may_be_on_the_last_answer_alone():
+def test_the_loss_can_be_limited_to_the_last_answer():
     whole, last = (stream(Task(QUESTIONS, VQA, support=Shots(2, learned))) for learned in ("all", "last"))
     assert all(len(texts(sample)) == 3 for sample in whole)
     assert all(texts(sample) == [sample.target] for sample in last)
@@ -50,13 +52,13 @@ def test_loss_may_be_on_the_last_answer_alone():
     )
 
 
-def test_captions_of_other_images_are_any_of_theirs():
+def test_shots_use_all_captions_of_their_images():
     source = SceneCaptions(size=5, resolution=64)
     shown = {text for sample in stream(Task(source, support=Shots(4))) for text in texts(sample)[:-1]}
     assert len(shown) > 15 and shown <= {text for index in range(5) for text in source[index].references}
 
 
-def test_the_querys_image_may_stand_among_the_shots_but_never_the_query():
+def test_shots_may_use_the_querys_image_but_never_the_query():
     source = SceneQuestions(size=4, resolution=64)
     assert len({source[index].image for index in range(4)}) == 1
     for sample in stream(Task(source, VQA, support=Shots(3, same_image=True))):
@@ -68,8 +70,8 @@ def test_the_querys_image_may_stand_among_the_shots_but_never_the_query():
         stream(Task(source, VQA, support=Shots(3)))
 
 
-class Stretches(Source):
-    """Ten shards of ten images."""
+class ShardedNumbers(Source):
+    """Source of ten shards of ten images."""
 
     shard_sizes = [10] * 10
     window = 2
@@ -81,8 +83,8 @@ class Stretches(Source):
         return Example(str(index), BlackImage(index + 1), str(index), (str(index),))
 
 
-def test_shots_come_from_the_shards_that_are_at_hand():
-    shards = TrainingStream({"shards": Task(Stretches(), support=Shots(4))}, 0)
+def test_shots_come_from_the_shards_of_the_current_window():
+    shards = TrainingStream({"shards": Task(ShardedNumbers(), support=Shots(4))}, 0)
     for window in range(5):
         found = {int(t) // 10 for p in range(20 * window, 20 * window + 20) for t in texts(shards[p])}
         assert len(found) == 2
@@ -95,13 +97,13 @@ def test_an_episode_with_an_unreadable_image_is_replaced_and_listed():
 
     whole, some = batch([]), batch([3])
     differing = {a: b for a, b in zip(whole.ids, some.ids, strict=True) if a != b}
-    assert len(differing) > 1 and "3#0" in differing  # as the query, and among the shots of others
+    assert len(differing) > 1 and "3#0" in differing  # as the query, and as a shot of other queries
     assert {key for key, _ in some.unreadable} >= differing.keys() and not whole.unreadable
     assert {reason for _, reason in some.unreadable} == {"3.jpg: broken"}
     assert tuple(batch([3], [position]).ids[0] for position in range(40)) == some.ids
 
 
-def test_per_question_is_each_questions_own():
+def test_each_question_and_seed_has_its_own_demonstrations():
     draws = [tuple(e.id for e in PerQuestion().draw(q, POOL, 4, seed)) for q in QUERIES for seed in (0, 1)]
     assert len(set(draws)) == len(draws)
 
@@ -109,14 +111,14 @@ def test_per_question_is_each_questions_own():
 SCENES = SceneQuestions(size=40, resolution=64)
 
 
-def test_questions_about_one_scene_do_not_demonstrate_each_other():
+def test_questions_about_one_image_are_no_demonstrations_for_each_other():
     for query in (SCENES[i] for i in range(len(SCENES))):
         shots = PerQuestion().draw(query, SCENES, 8, seed=0)
         assert len({shot.id for shot in shots}) == 8
         assert query.image_id not in {shot.image_id for shot in shots}
 
 
-def test_a_draw_is_made_of_the_seed_and_the_query_alone():
+def test_a_draw_depends_only_on_the_seed_and_the_query():
     def drawn(shots: int, seed: int) -> list[str]:
         query = SceneQuestions("val", 1, resolution=64)[0]
         return [shot.id for shot in PerQuestion().draw(query, SCENES, shots, seed)]

@@ -1,4 +1,4 @@
-"""Demonstrations whose images are most like the query's."""
+"""Demonstrations whose images are most similar to the query's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from frozenvl.model.processor import Pixels
 from frozenvl.model.vision import TimmEncoder
 
 
-def test_the_most_similar_stands_next_to_the_query(tiny_vision, feature_home):
-    """The order is that of the cosines, worked out here; a copy of the query's image comes first of all."""
+def test_the_most_similar_demonstration_is_next_to_the_query(tiny_vision, feature_home):
+    """The order follows cosine similarities computed here; a copy of the query's image is the most similar."""
     encoder = TimmEncoder(str(tiny_vision)).eval()
     red = (220, 40, 30)
     images = [
@@ -42,14 +42,14 @@ def test_the_encoder_is_named_in_the_provenance(tiny_vision):
     assert two.facts["demonstrations"] == "rices"
 
 
-def test_an_unreadable_image_of_the_pool_is_like_nothing(tiny_vision, feature_home):
+def test_an_unreadable_image_of_the_pool_is_the_least_similar(tiny_vision, feature_home):
     query = question(0, Square("asked.png", (220, 40, 30)))
     pool = Rows(question(1, Broken()), question(2, Square("copy.png", (220, 40, 30))))
     drawn = prepared(MostSimilar(TimmEncoder(str(tiny_vision))), Rows(query), pool).draw(query, pool, 1, 0)
     assert words(drawn[0].image for _ in "1") == "<copy.png>"
 
 
-def test_most_has_the_first_of_equals_first():
+def test_most_orders_equal_values_by_index():
     values = torch.tensor([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
     assert most(values, 3) == [1, 3, 2, 4, 5]
     assert most(values, 6) == [1, 3, 2, 4, 5, 0]

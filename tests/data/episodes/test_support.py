@@ -1,4 +1,4 @@
-"""What all supports keep to: the same episode from the same seed and position."""
+"""Properties of all support sets: the same seed and position give the same episode."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_episode_is_a_pure_function_of_seed_and_position():
     assert kinds == {"caption": 20, "question": 40, "object": 20}
 
 
-def test_validation_draws_the_same_every_time():
+def test_validation_always_draws_the_same_episodes():
     names = Task(SceneObjects(size=180, resolution=64), NAMING, support=NewWords(2))
     tasks = {"vqa": Task(QUESTIONS, VQA, support=Shots(2)), "names": names}
     one, other = (ValidationPairs(tasks) for _ in range(2))
@@ -46,11 +46,11 @@ def test_validation_draws_the_same_every_time():
     assert all(len({image.name for image in sample.images}) == 3 for sample in samples)
     assert len({sample.target for sample in samples if "object" in sample.id}) > 170
     asked = [sample for sample in samples if "object" not in sample.id]
-    assert len({sample.images[:2] for sample in asked}) > 12  # no support that most of them share
+    assert len({sample.images[:2] for sample in asked}) > 12  # queries have different support sets
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: Shots(-1), "shots is -1; it is a number from 0"),
         (lambda: Shots((3, 2)), r"shots is \(3, 2\)"),
@@ -64,7 +64,7 @@ def test_validation_draws_the_same_every_time():
         ),
     ],
 )
-def test_a_support_that_cannot_be_is_one_line(make, said):
-    with pytest.raises(UserError, match=said) as error:
+def test_an_impossible_support_set_is_one_error_line(make, message):
+    with pytest.raises(UserError, match=message) as error:
         make()
     assert "\n" not in str(error.value)

@@ -9,7 +9,7 @@ from frozenvl.data.scenes.description import COLOURS, HELD_OUT, SEEN, SHAPES
 from frozenvl.data.sources.scenes import SceneCaptions
 
 
-def test_objects_are_in_the_image_and_apart():
+def test_objects_are_inside_the_image_and_do_not_overlap():
     for split in ("train", "novel"):
         for example in SceneCaptions(split, size=1500):
             things = [thing for group in example.image.scene.groups for thing in group.things]
@@ -20,12 +20,12 @@ def test_objects_are_in_the_image_and_apart():
                 assert math.dist((t.x, t.y), (u.x, u.y)) > 1.09 * (t.diameter + u.diameter) / 2
 
 
-def test_places_are_where_they_seem():
+def test_named_places_match_coordinates():
     for example in SceneCaptions("val", size=1000):
         groups = example.image.scene.groups
         assert [g.place for g in groups] == [place(g, groups) for g in groups]
 
 
-def test_held_out_combinations_are_one_of_every_colour_and_shape():
+def test_each_colour_and_each_shape_is_in_one_held_out_combination():
     assert {c for c, _ in HELD_OUT} == set(COLOURS) and {s for _, s in HELD_OUT} == set(SHAPES)
     assert len(HELD_OUT) == 10 and not set(HELD_OUT) & set(SEEN) and len(SEEN) == 90

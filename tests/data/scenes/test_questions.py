@@ -13,7 +13,7 @@ from frozenvl.data.sources.scenes import SceneQuestions
 
 
 def derive(question, scene):
-    """The answer to a question, from its words and the scene's description alone."""
+    """Returns the answer to a question, from its words and the scene's description."""
     groups = scene.groups
 
     def find(words):
@@ -60,7 +60,7 @@ def test_answers_are_true_and_unambiguous(split, questions):
 
 
 def chance(example, split):
-    """One in as many answers as the question's words leave open."""
+    """Returns one over the number of answers that the wording of a question allows."""
     kind = example.kind["question_type"]
     if example.kind["answer_type"] == "yes/no" or kind.startswith("what size"):
         return 1 / 2
@@ -68,13 +68,13 @@ def chance(example, split):
         return 1 / 5
     if kind.startswith(("how many", "which side", "which corner")):
         return 1 / 4
-    # A shape's held-out colour is not seen but in "novel"; no shape is its own neighbour.
+    # The held-out colour of a shape is only in "novel"; no shape is its own neighbour.
     return 1 / 10 if split == "novel" and not kind.startswith("which shape") else 1 / 9
 
 
 @pytest.mark.parametrize("split", ["train", "val", "novel"])
-def test_a_blind_model_gains_nothing(split, questions):
-    """The best guess for every exact wording, learnt on one half, is at chance on the other."""
+def test_a_blind_model_is_at_chance(split, questions):
+    """The most frequent answer to each exact question in one half is at chance in the other half."""
     guesses, half = defaultdict(Counter), len(questions[split]) // 2
     for example in questions[split][:half]:
         guesses[example.question][example.answer] += 1
@@ -101,7 +101,7 @@ def test_answers_are_balanced_within_each_question_type(split, questions):
             assert set(answers) == {"1", "2", "3", "4"}
 
 
-def test_ten_annotators_mostly_agree(questions):
+def test_most_of_the_ten_annotators_agree(questions):
     for example in questions["train"][:3000]:
         votes = Counter(example.references)
         assert votes.total() == 10 and votes[example.answer] >= 7

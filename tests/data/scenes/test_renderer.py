@@ -5,7 +5,7 @@ import numpy as np
 from frozenvl.data.sources.scenes import SceneCaptions
 
 
-def test_an_image_shows_its_colours():
+def test_an_image_contains_the_colours_of_its_objects():
     palette = {"red": (218, 26, 32), "green": (34, 150, 56), "blue": (32, 76, 214), "yellow": (252, 224, 22)}
     seen = 0
     for example in SceneCaptions(size=40, resolution=128):

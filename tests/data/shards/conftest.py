@@ -1,4 +1,4 @@
-"""Stores that the tests of shards share."""
+"""Stores of shards: local, in memory, and behind a web server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def server():
 
 @pytest.fixture
 def web(server, tmp_path):
-    """A store of the server's shards: `web(attempts=2)`."""
+    """Function that makes a store of the server's shards: `web(attempts=2)`."""
 
     def make(**options) -> ShardStore:
         patience = {"attempts": 4, "backoff": 0.01, "stall": 20}

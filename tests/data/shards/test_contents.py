@@ -1,4 +1,4 @@
-"""The files that images come from, and work on many with a few threads."""
+"""Original bytes of images, and processing many items with a few threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frozenvl.prompt import BlackImage, ImageFile
 from frozenvl.util.errors import UnreadableImage
 
 
-def test_the_bytes_of_a_file_or_of_the_member_of_a_tar(tmp_path, cache):
+def test_original_bytes_come_from_a_file_or_a_tar_member(tmp_path, cache):
     (tmp_path / "a.jpg").write_bytes(picture(3))
     assert original(ImageFile(tmp_path / "a.jpg")) == picture(3)
     shards = Shards(str(write_tar(tmp_path / "a.tar", sample(5))))
@@ -24,13 +24,13 @@ def test_the_bytes_of_a_file_or_of_the_member_of_a_tar(tmp_path, cache):
         original(ImageFile(tmp_path / "nowhere.jpg"))
 
 
-def test_results_come_in_the_order_of_the_items_whichever_is_done_first(monkeypatch):
+def test_results_are_in_the_order_of_the_items(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     second = threading.Event()
 
     def work(item: int) -> int:
         if item == 0:
-            assert second.wait(10)  # the first is done after the second
+            assert second.wait(10)  # the first item is done after the second
         if item == 1:
             second.set()
         return -item
@@ -38,7 +38,7 @@ def test_results_come_in_the_order_of_the_items_whichever_is_done_first(monkeypa
     assert list(in_order(work, range(50))) == [-item for item in range(50)]
 
 
-def test_few_items_are_taken_ahead(monkeypatch):
+def test_few_items_are_prefetched(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     taken = []
     results = in_order(lambda item: item, (taken.append(n) or n for n in range(1000)))
@@ -46,7 +46,7 @@ def test_few_items_are_taken_ahead(monkeypatch):
     results.close()
 
 
-def test_what_goes_wrong_is_raised_in_its_place():
+def test_an_error_is_raised_at_the_place_of_its_item():
     results = in_order(lambda item: 1 // item, [1, 1, 0])
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Whole files from servers that fail."""
+"""Downloads from servers that fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.util.errors import RunError, UserError
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_server_that_fails_for_a_while(web, server, tmp_path, fault):
+def test_temporary_failures_are_retried(web, server, tmp_path, fault):
     server.fault = lambda path, number: fault if number < 2 else ""
     store = web(checksums=SUMS, stall=0.5 if fault == "stall" else 20)
     assert store.read(1, 0, SIZES[1]) == SHARDS[1]
@@ -36,7 +36,7 @@ def test_a_server_that_fails_for_a_while(web, server, tmp_path, fault):
         ("corrupt", "its sha256 is "),
     ],
 )
-def test_a_server_that_fails_for_good(web, server, tmp_path, fault, reason):
+def test_permanent_failures_are_an_error_after_all_attempts(web, server, tmp_path, fault, reason):
     server.fault = lambda path, number: fault
     with pytest.raises(
         RunError, match=rf"/1\.tar: cannot be downloaded \(.*{reason}.*tried 2 times"
@@ -52,7 +52,7 @@ def test_a_server_that_fails_for_good(web, server, tmp_path, fault, reason):
     ("fault", "message"),
     [("404", "no such file in its store"), ("403", r"its store refuses it \(status 403\); .*credentials")],
 )
-def test_a_refusal_is_final(server, tmp_path, fault, message, known):
+def test_a_refusal_is_not_retried(server, tmp_path, fault, message, known):
     server.fault = lambda path, number: fault
     url = f"{server.url}/none.tar" if fault == "404" else f"{server.url}/1.tar"
     store = ShardStore([url], [9] if known else None, ["0" * 64] if known else None, tmp_path, backoff=60)
@@ -62,13 +62,13 @@ def test_a_refusal_is_final(server, tmp_path, fault, message, known):
     assert sum(server.gets.values()) == 1
 
 
-def test_sizes_come_from_the_server_where_none_are_given(web, server):
+def test_sizes_come_from_the_server_if_none_are_given(web, server):
     server.fault = lambda path, number: "short" if number == 0 else ""
     assert web(sizes=None).read(2, 0, SIZES[2]) == SHARDS[2]
     assert server.gets["/2.tar"] == 2
 
 
-def test_a_server_that_is_not_there_may_come_back(web, server):
+def test_an_unreachable_server_is_retried(web, server):
     server.stop()
     with pytest.raises(RunError, match=r"cannot be downloaded \(Cannot connect .* tried 2 times"):
         web(sizes=None, attempts=2).read(0, 0, 1)
@@ -83,7 +83,7 @@ def test_secrets_in_an_address_are_not_shown(server, tmp_path):
     assert "word" not in str(error.value)
 
 
-def test_a_store_that_cannot_be_interrupted_is_left_behind(tmp_path):
+def test_a_stuck_store_is_abandoned_after_the_stall_time(tmp_path):
     class Stuck(AbstractFileSystem):
         protocol = "stuck"
 
@@ -102,7 +102,7 @@ def test_a_store_that_cannot_be_interrupted_is_left_behind(tmp_path):
         ("nonsense://0.tar", "not an address that can be read from .*nonsense"),
     ],
 )
-def test_an_address_that_cannot_be_used(tmp_path, monkeypatch, url, message):
+def test_an_unusable_address_is_one_error_line(tmp_path, monkeypatch, url, message):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(UserError, match=message) as error:
         ShardStore([url], cache=tmp_path).read(0, 0, 1)

@@ -1,4 +1,4 @@
-"""Which tars a name stands for, and where their index is."""
+"""Expansion of shard names to tars, and the location of their index."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(urls: list[str]) -> list[str]:
     return [Path(url).name for url in urls]
 
 
-def test_what_a_name_stands_for(folder, monkeypatch):
+def test_names_expand_to_lists_of_tars(folder, monkeypatch):
     every = ["00000.tar", "00001.tar", "00002.tar", "00003.tar"]
     assert names(expand(str(folder))) == names(expand(f"{folder}/*.tar")) == every
     assert names(expand(f"{folder}/{{00002..00003}}.tar")) == every[2:]
@@ -34,7 +34,7 @@ def test_what_a_name_stands_for(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shards", "said"),
+    ("shards", "message"),
     [
         ("nowhere", "nowhere: no such shard"),
         ("*.nothing", "no shards; give a folder"),
@@ -46,16 +46,16 @@ def test_what_a_name_stands_for(folder, monkeypatch):
     ],
     ids=str,
 )
-def test_shards_that_are_not_there_are_said_in_one_line(folder, monkeypatch, shards, said):
+def test_missing_shards_are_one_error_line(folder, monkeypatch, shards, message):
     monkeypatch.chdir(folder.parent)
     (folder.parent / "z").mkdir()
     (folder.parent / "z" / "x.tar.gz").touch()
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         Shards(shards)
 
 
 def built(folder: Path) -> int:
-    """Changes when the index there is built anew."""
+    """Returns the inode of the index, which changes if the index is rebuilt."""
     return (folder / INDEX).stat().st_ino
 
 
@@ -68,21 +68,21 @@ def test_the_index_is_built_once(folder, capfd):
     assert built(folder) == before and not list((folder.parent / "home").rglob("*.frozenvl"))
 
 
-def test_the_index_of_a_part_is_kept_in_the_cache(folder, cache):
+def test_the_index_of_some_shards_of_a_folder_is_in_the_cache(folder, cache):
     Shards(f"{folder}/0000{{0..1}}.tar")
     assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
 
 
-def test_a_folder_that_cannot_be_written_has_its_index_in_the_cache(folder, cache, monkeypatch):
+def test_the_index_of_a_read_only_folder_is_in_the_cache(folder, cache, monkeypatch):
     access = os.access
     monkeypatch.setattr(
         os, "access", lambda path, mode: path != folder and access(path, mode)
-    )  # tests may be root
+    )  # tests may run as root
     assert len(Shards(str(folder))) == 9
     assert not (folder / INDEX).exists() and len(list(cache.glob("indices/*.frozenvl"))) == 1
 
 
-def test_an_index_that_no_longer_fits_is_built_again(folder):
+def test_an_outdated_index_is_rebuilt(folder):
     Shards(str(folder))
     write_tar(folder / "00000.tar", sample(5, "new"))
     source = Shards(str(folder))
@@ -129,7 +129,7 @@ def test_processes_that_start_together_share_one_index(folder):
     assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
 
 
-def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
+def test_remote_shards_are_listed_indexed_and_read(folder, cache):
     system = fsspec.filesystem("memory")
     for path in folder.glob("*.tar"):
         system.pipe(f"/listed/{path.name}", path.read_bytes())
@@ -138,7 +138,7 @@ def test_shards_in_a_store_are_listed_indexed_and_read(folder, cache):
         source = Shards(name)
         assert [source[i].id for i in range(9)] == [local[i].id for i in range(9)]
         assert source[5].image.content() == local[5].image.content()
-    given = Shards("memory://listed", index=str(folder / INDEX))  # made where the shards were local
+    given = Shards("memory://listed", index=str(folder / INDEX))  # made from local shards
     assert [given[i].references for i in range(9)] == [local[i].references for i in range(9)]
     assert len(list(cache.glob("indices/*.frozenvl"))) == 1
     with pytest.raises(UserError, match="nowhere://x: cannot be listed"):

@@ -1,4 +1,4 @@
-"""The file that says what stands where in tars."""
+"""Index file: the positions of images and texts in tars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def build(folder: Path, **settings) -> TarIndex:
     return build_index(folder / "i", urls, ShardStore(urls), **settings)
 
 
-def test_an_index_is_what_was_scanned(tmp_path):
+def test_an_index_holds_what_was_scanned(tmp_path):
     folder = folder_of_shards(tmp_path / "s", [3, 0, 2])
     index = build(folder)
     assert [(shard.rows, shard.pairs, shard.most_texts) for shard in index.shards] == [
@@ -35,7 +35,7 @@ def test_an_index_is_what_was_scanned(tmp_path):
         assert [index.key(shard, row) for row in range(shard.rows)] == found.keys
 
 
-def test_an_index_is_mapped_and_travels_by_its_name(tmp_path):
+def test_an_index_is_memory_mapped_and_pickled_as_a_path(tmp_path):
     index = build(folder_of_shards(tmp_path / "s", [200]))
     sent = pickle.dumps(index)
     assert len(sent) < 300  # the path, not the rows
@@ -44,23 +44,23 @@ def test_an_index_is_mapped_and_travels_by_its_name(tmp_path):
     assert len(rows) == 200
 
 
-def test_a_broken_shard_is_an_error_unless_allowed(tmp_path):
+def test_a_broken_shard_is_an_error_unless_allow_broken(tmp_path):
     folder = folder_of_shards(tmp_path / "s", [3, 3])
     path = folder / "00001.tar"
     path.write_bytes(path.read_bytes()[:4200])
     with pytest.raises(UserError, match=r"00001.tar: is truncated at byte 4200; download it again"):
         build(folder)
     assert [each.name for each in folder.iterdir() if each.suffix != ".tar"] == []
-    said: list[str] = []
-    index = build(folder, allow_broken=True, say=said.append)
+    lines: list[str] = []
+    index = build(folder, allow_broken=True, say=lines.append)
     assert [shard.rows for shard in index.shards] == [3, 2]
-    assert "00001.tar: is truncated at byte 4200" in said[0] and "1 samples without an image" in said[1]
+    assert "00001.tar: is truncated at byte 4200" in lines[0] and "1 samples without an image" in lines[1]
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"x" * 100, b"\xff" * 8 + b"FVLINDX1", b"[]" + (2).to_bytes(8, "little") + b"FVLINDX1"]
 )
-def test_a_file_that_is_no_index(tmp_path, data):
+def test_a_file_that_is_no_index_is_refused(tmp_path, data):
     (tmp_path / "i").write_bytes(data)
     with pytest.raises(UserError, match="i: not an index of this version; make it again"):
         TarIndex(tmp_path / "i")

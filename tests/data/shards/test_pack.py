@@ -1,4 +1,4 @@
-"""Packing: what any reader finds in the tars, and what an interruption leaves."""
+"""Packing of sources into tars, and resuming an interrupted pack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FILES = {
 
 
 class Files(Source):
-    """Image files with two captions each."""
+    """Source of image files with two captions each."""
 
     targets_per_example = 2
 
@@ -66,7 +66,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def said(source: Source) -> list[tuple]:
+def fields(source: Source) -> list[tuple]:
     examples = [source[index] for index in range(len(source))]
     return [(e.id, e.image_id, e.references, e.question, e.answer, e.kind, e.targets) for e in examples]
 
@@ -74,14 +74,14 @@ def said(source: Source) -> list[tuple]:
 def test_packed_examples_are_the_same_examples(files, tmp_path):
     pack(files, tmp_path / "p", samples_per_shard=3)
     packed = Shards(str(tmp_path / "p"))
-    assert said(packed) == said(files)
+    assert fields(packed) == fields(files)
     assert packed.pairs == files.pairs and list(packed.shard_sizes) == [6, 2]
     assert [packed[i].image.content() for i in range(4)] == list(FILES.values())
     assert [packed[i].image.digest for i in range(4)] == [files[i].image.digest for i in range(4)]
     assert [packed[i].image.name.rpartition(".")[2] for i in range(4)] == ["jpg", "png", "webp", "jpg"]
 
 
-def test_the_webdataset_library_reads_them(files, tmp_path):
+def test_the_webdataset_library_reads_packed_tars(files, tmp_path):
     pack(files, tmp_path / "p", samples_per_shard=3)
     shards = [str(tmp_path / "p" / f"00000{n}.tar") for n in (0, 1)]
     found = list(webdataset.WebDataset(shards, shardshuffle=False))
@@ -91,11 +91,11 @@ def test_the_webdataset_library_reads_them(files, tmp_path):
     assert json.loads(found[3]["json"])["frozenvl"]["references"] == ["caption 3", "ünïcode"]
 
 
-def test_drawn_images_become_png_and_answers_text(tmp_path):
+def test_generated_images_are_packed_as_png_and_answers_as_text(tmp_path):
     source = SceneQuestions(size=5)
     pack(source, tmp_path / "p")
     packed = Shards(str(tmp_path / "p"))
-    assert said(packed) == said(source)
+    assert fields(packed) == fields(source)
     assert packed[3].image.read().tobytes() == source[3].image.read().tobytes()
     with tarfile.open(tmp_path / "p" / "000000.tar") as tar:
         assert tar.extractfile("000000003.txt").read().decode() == source[3].answer
@@ -109,7 +109,7 @@ def test_packing_again_what_was_packed_gives_the_same_bytes(files, tmp_path):
         assert first[name] == second[name]
 
 
-def test_the_index_has_the_digests_and_may_be_copied(files, tmp_path):
+def test_the_index_has_the_digests_and_can_be_copied_with_its_tars(files, tmp_path):
     pack(files, tmp_path / "p", samples_per_shard=3)
     index = TarIndex(tmp_path / "p" / "index.frozenvl")
     for shard in index.shards:
@@ -123,17 +123,17 @@ def test_the_index_has_the_digests_and_may_be_copied(files, tmp_path):
     assert (tmp_path / "copy" / "index.frozenvl").stat().st_mtime_ns == before
 
 
-def test_shards_close_at_a_size(tmp_path):
+def test_a_shard_ends_once_it_exceeds_its_size(tmp_path):
     source = SceneCaptions(size=6, resolution=64)
     pack(source, tmp_path / "p", shard_bytes=20_000)
     packed = Shards(str(tmp_path / "p"))
     sizes = [shard.size for shard in packed.shards]
     assert len(sizes) > 1 and all(size > 20_000 for size in sizes[:-1]) and max(sizes) < 50_000
-    assert said(packed) == said(source)
+    assert fields(packed) == fields(source)
 
 
 class Stops(Source):
-    """A source that breaks at an example."""
+    """Source that raises at an example once it is armed."""
 
     def __init__(self, source: Source, at: int) -> None:
         self.source, self.at, self.targets_per_example = source, at, source.targets_per_example
@@ -149,7 +149,7 @@ class Stops(Source):
 
 
 @pytest.mark.parametrize("at", [1, 3])
-def test_an_interrupted_pack_goes_on_to_the_same_end(files, tmp_path, monkeypatch, at):
+def test_an_interrupted_pack_resumes_to_the_same_tars(files, tmp_path, monkeypatch, at):
     pack(files, tmp_path / "whole", samples_per_shard=2)
     source = Stops(files, at)
     report = lambda done, total: setattr(source, "armed", True)
@@ -161,14 +161,14 @@ def test_an_interrupted_pack_goes_on_to_the_same_end(files, tmp_path, monkeypatc
     pack(files, tmp_path / "p", samples_per_shard=2, report=lambda done, total: begun.append(done))
     assert begun[0] == at // 2 * 2
     assert tars(tmp_path / "p") == tars(tmp_path / "whole")
-    assert said(Shards(str(tmp_path / "p"))) == said(files)
+    assert fields(Shards(str(tmp_path / "p"))) == fields(files)
 
 
 def tars(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in contents(folder).items() if name.endswith((".tar", ".json"))}
 
 
-def test_a_killed_pack_goes_on_to_the_same_end(tmp_path):
+def test_a_killed_pack_resumes_to_the_same_tars(tmp_path):
     source = "from frozenvl.data.sources.scenes import SceneCaptions; source = SceneCaptions(size=60, resolution=64)"
     code = (
         f"{source}\nfrom pathlib import Path\nfrom frozenvl.data.shards.pack import pack\n"
@@ -179,7 +179,7 @@ def test_a_killed_pack_goes_on_to_the_same_end(tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(list((tmp_path / "p").glob("*.tar"))) < 6  # else it was not killed midway
+    assert len(list((tmp_path / "p").glob("*.tar"))) < 6  # otherwise it was not killed midway
     scenes = SceneCaptions(size=60, resolution=64)
     pack(scenes, tmp_path / "p", samples_per_shard=10)
     pack(scenes, tmp_path / "whole", samples_per_shard=10)
@@ -187,17 +187,17 @@ def test_a_killed_pack_goes_on_to_the_same_end(tmp_path):
     assert [path.name for path in (tmp_path / "p").iterdir() if path.suffix == ".tmp"] == []
 
 
-def test_a_finished_pack_is_left_alone(files, tmp_path):
+def test_a_finished_pack_is_not_written_again(files, tmp_path):
     pack(files, tmp_path / "p")
     before = contents(tmp_path / "p")
     pack(files, tmp_path / "p")
     assert contents(tmp_path / "p") == before
-    (tmp_path / "p" / "index.frozenvl").unlink()  # killed just before
+    (tmp_path / "p" / "index.frozenvl").unlink()  # as if killed just before it was written
     pack(files, tmp_path / "p")
     assert contents(tmp_path / "p").keys() == before.keys()
 
 
-def test_a_folder_of_something_else_is_refused(files, tmp_path):
+def test_a_folder_with_another_pack_or_other_files_is_refused(files, tmp_path):
     pack(files, tmp_path / "p")
     before = contents(tmp_path / "p")
     for other in (Files(files.folder, files.names, "other"), Files(files.folder, files.names[:3])):
@@ -233,10 +233,10 @@ def test_a_missing_image_is_named_or_left_out_and_listed(files, tmp_path):
     state = pack(files, tmp_path / "p", skip_bad=True)
     assert len(state.left_out) == 1 and state.left_out[0].startswith(f"1: {files.folder}/b.png: ")
     assert json.loads((tmp_path / "p" / STATE).read_text())["left_out"] == state.left_out
-    assert [row[0] for row in said(Shards(str(tmp_path / "p")))] == ["id a.JPG", "id c", "id d.jpg"]
+    assert [row[0] for row in fields(Shards(str(tmp_path / "p")))] == ["id a.JPG", "id c", "id d.jpg"]
 
 
-def test_a_row_that_is_none_is_left_out_and_listed(tmp_path):
+def test_a_malformed_row_is_left_out_and_listed(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     (tmp_path / "c.tsv").write_text("a\ta.png\nno tab\nb\ta.png\n")
     source = ConceptualCaptions(str(tmp_path / "c.tsv"), str(tmp_path))
@@ -248,7 +248,7 @@ def test_a_row_that_is_none_is_left_out_and_listed(tmp_path):
     assert [packed[i].references for i in range(len(packed))] == [("a",), ("b",)]
 
 
-def test_nothing_to_pack_and_limits_out_of_range(files, tmp_path):
+def test_empty_sources_and_bad_limits_are_refused(files, tmp_path):
     with pytest.raises(UserError, match="nothing to pack"):
         pack(Files(tmp_path, []), tmp_path / "p")
     with pytest.raises(UserError, match="at least 1 sample"):
@@ -263,6 +263,6 @@ def test_real_coco_captions_survive_packing(data, tmp_path):
     )
     pack(source, tmp_path / "p", samples_per_shard=40)
     packed = Shards(str(tmp_path / "p"))
-    assert said(packed) == said(source)
+    assert fields(packed) == fields(source)
     assert list(packed.image_ids()) == list(source.image_ids())
     assert packed[7].image.read().tobytes() == source[7].image.read().tobytes()

@@ -1,4 +1,4 @@
-"""What stands where in tars, whoever wrote them."""
+"""Scanning of tars for the positions of images and texts, whichever program wrote them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def content(path: Path, offset: int, size: int) -> bytes:
     return path.read_bytes()[offset : offset + size]
 
 
-def test_each_row_says_where_image_and_text_are(tmp_path):
+def test_a_row_has_the_positions_of_its_image_and_text(tmp_path):
     path = write_tar(tmp_path / "a.tar", sample(0) + sample(1, "two dogs"))
     found = scanned(path)
     assert found.keys == ["000000000", "000000001"]
@@ -34,7 +34,7 @@ def test_each_row_says_where_image_and_text_are(tmp_path):
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_long_and_foreign_names_in_every_format(tmp_path, form):
+def test_long_and_non_ascii_names_are_read_in_every_tar_format(tmp_path, form):
     name = "ü" * 60 + "/x" if form == tarfile.USTAR_FORMAT else "ü" * 90 + "/" + "y" * 150
     path = write_tar(tmp_path / "a.tar", [(f"{name}.JPG", picture()), (f"{name}.txt", "a")], format=form)
     found = scanned(path)
@@ -53,7 +53,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_are_names_and_nothing_more(tmp_path, monkeypatch):
+def test_hostile_names_are_only_escaped_keys(tmp_path, monkeypatch):
     path = write_tar(tmp_path / "a.tar", [(name, picture(i)) for i, name in enumerate(HOSTILE)])
     monkeypatch.chdir(tmp_path)
     found = scanned(path)
@@ -71,10 +71,10 @@ def test_links_devices_and_files_without_a_suffix_are_counted(tmp_path):
     more = [("README", "hello"), ("notes.md", "hello"), (".hidden.jpg", picture())]
     found = scanned(write_tar(tmp_path / "a.tar", odd + more + sample(7)))
     assert found.keys == ["000000007"]
-    assert found.notes == {"members ignored": 4 + 3}  # a folder is nothing
+    assert found.notes == {"members ignored": 4 + 3}  # folders are not counted
 
 
-def test_samples_are_those_of_the_webdataset_library(tmp_path):
+def test_samples_are_grouped_as_by_the_webdataset_library(tmp_path):
     names = [
         "a.jpg",
         "a.txt",
@@ -126,7 +126,7 @@ def test_tars_of_the_webdataset_library_are_read(tmp_path):
     ],
     ids=range(9),
 )
-def test_where_the_text_is(tmp_path, members, form):
+def test_the_text_is_found_in_members_of_all_kinds(tmp_path, members, form):
     path = write_tar(
         tmp_path / "a.tar",
         [("0.jpg", picture()), *((f"0.{suffix}", each) for suffix, each in members.items())],
@@ -136,7 +136,7 @@ def test_where_the_text_is(tmp_path, members, form):
     assert found.notes["samples without a text"] == (form == Form.NONE)
 
 
-def test_a_sample_without_an_image_keeps_its_place(tmp_path):
+def test_a_sample_without_an_image_keeps_its_row(tmp_path):
     found = scanned(write_tar(tmp_path / "a.tar", [*sample(0), ("1.txt", "alone"), *sample(2)]))
     assert len(found.rows) == 3 and found.rows["image"].astype(bool).tolist() == [True, False, True]
     assert found.notes == {"samples without an image": 1}
@@ -150,7 +150,7 @@ def test_equal_keys_become_distinct(tmp_path):
     assert found.notes["repeated keys"] == 4
 
 
-def test_photographs_of_coco_are_known(tmp_path):
+def test_coco_ids_are_found_in_names_and_records(tmp_path):
     packed = as_record(Example("x", BlackImage(), "coco/9", ("a", "b")))
     members = [
         ("000000000285.jpg", picture()),
@@ -165,7 +165,7 @@ def test_photographs_of_coco_are_known(tmp_path):
     assert found.rows["texts"].tolist() == [1, 1, 2, 1]
 
 
-def test_where_a_tar_breaks_off(tmp_path):
+def test_truncation_and_damage_are_reported_with_their_byte(tmp_path):
     whole = write_tar(tmp_path / "a.tar", sample(0) + sample(1)).read_bytes()
     last = scanned(tmp_path / "a.tar").rows[1]
     image, text = int(last["image"]), int(last["words"])
@@ -174,12 +174,12 @@ def test_where_a_tar_breaks_off(tmp_path):
         (tmp_path / "b.tar").write_bytes(whole[:size])
         return scanned(tmp_path / "b.tar")
 
-    middle = cut(image + 100)  # of the image: the member is there, its content is not
+    middle = cut(image + 100)  # in the image: the member is listed, its content is missing
     assert middle.broken == f"is truncated at byte {image + 100}"
     assert middle.keys == ["000000000", "000000001"] and not middle.rows[1]["image"]
     assert cut(image - 200).broken == f"is truncated at byte {image - 200}"  # in a header
     assert cut(text + 512).broken == f"is truncated at byte {text + 512}"  # between two members
-    assert cut(len(whole) - 1024).broken == ""  # only of what fills it up
+    assert cut(len(whole) - 1024).broken == ""  # only padding is missing
 
     def damaged(at: int, *more: bytes) -> str:
         (tmp_path / "b.tar").write_bytes(whole[:at] + b"?" * 8 + whole[at + 8 :] + b"".join(more))
@@ -191,7 +191,7 @@ def test_where_a_tar_breaks_off(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (gzip.compress(b"x"), "x.tar: compressed .gzip., .*; unpack it"),
         (b"<html>" * 200, "x.tar: not a tar .*; download it again"),
@@ -199,6 +199,6 @@ def test_where_a_tar_breaks_off(tmp_path):
     ],
     ids=["gzip", "html", "empty"],
 )
-def test_what_is_no_tar_is_said_in_one_line(data, said):
-    with pytest.raises(UserError, match=said):
+def test_a_file_that_is_no_tar_is_one_error_line(data, message):
+    with pytest.raises(UserError, match=message):
         scan(io.BytesIO(data), "x.tar")

@@ -1,4 +1,4 @@
-"""Parts of shards, on the disk and from servers that fail; a bounded cache that processes share."""
+"""Byte ranges of local and remote shards, with prefetching and a cache that processes share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_parts_of_local_shards(local):
+def test_byte_ranges_of_local_shards_are_read(local):
     store = ShardStore([local[0], f"file://{local[1]}", *local[2:]])
     assert parts(store, seed=0)
     assert store.read(1, SIZES[1], 0) == b""
@@ -32,7 +32,7 @@ def test_parts_of_local_shards(local):
         assert file.read() == SHARDS[2]
 
 
-def test_a_shard_shorter_than_its_index_says(local):
+def test_a_shard_shorter_than_its_index_is_an_error(local):
     with pytest.raises(RunError, match=r"3\.tar: is shorter than its index says; download it again or reb"):
         ShardStore(local).read(3, SIZES[3] - 5, 6)
 
@@ -45,7 +45,7 @@ def test_a_missing_shard_and_a_folder_are_named(local, tmp_path):
         store.read(1, 0, 1)
 
 
-def test_few_descriptors_are_kept(local, monkeypatch):
+def test_few_descriptors_stay_open(local, monkeypatch):
     monkeypatch.setattr(module, "DESCRIPTORS", 2)
     store = ShardStore(local)
     before = descriptors()
@@ -54,8 +54,8 @@ def test_few_descriptors_are_kept(local, monkeypatch):
     assert descriptors() <= before + 2
 
 
-def test_none_is_closed_under_a_reader(local, monkeypatch):
-    """In the middle of a read, other threads read so many other shards that its descriptor is let go."""
+def test_no_descriptor_is_closed_during_a_read(local, monkeypatch):
+    """During a read, so many other shards are read that its descriptor would be closed."""
     pread = os.pread
 
     def interrupted(*args):
@@ -69,20 +69,20 @@ def test_none_is_closed_under_a_reader(local, monkeypatch):
     assert store.read(0, 10, 1000) == SHARDS[0][10:1010]
 
 
-def test_a_pickled_store_reads(local):
+def test_a_pickled_store_can_read(local):
     store = ShardStore(local)
     assert parts(store, seed=1)
     assert parts(pickle.loads(pickle.dumps(store)), seed=1)
 
 
-def test_importing_it_imports_nothing_slow():
+def test_importing_the_module_imports_no_slow_package():
     heavy = "{'torch', 'fsspec', 'aiohttp', 'asyncio', 'filelock'} & set(sys.modules)"
     code = f"import sys, frozenvl.data.shards.store; print({heavy})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
 
 
-def test_shards_are_brought_ahead(web, server, tmp_path):
+def test_shards_are_prefetched(web, server, tmp_path):
     store = web()
     server.fault = lambda path, number: "503" if number == 0 else "slow"
     store.prefetch([0, 1, 2, 3, 4])
@@ -97,7 +97,7 @@ def test_shards_are_brought_ahead(web, server, tmp_path):
     assert set(server.gets.values()) == {2}
 
 
-def test_what_goes_wrong_ahead_is_said_when_read(server, web):
+def test_an_error_of_prefetching_is_raised_at_the_read(server, web):
     server.fault = lambda path, number: "404"
     store = web()
     store.prefetch([0])
@@ -105,7 +105,7 @@ def test_what_goes_wrong_ahead_is_said_when_read(server, web):
         store.read(0, 0, 1)
 
 
-def test_ahead_is_nothing_for_local_shards(local):
+def test_prefetching_local_shards_does_nothing(local):
     before = threading.active_count()
     ShardStore(local).prefetch(range(5))
     assert threading.active_count() == before
@@ -117,9 +117,9 @@ def _child(store: ShardStore, seed: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_processes_share_the_cache_and_bring_each_shard_once(web, server, method):
+def test_processes_share_the_cache_and_download_each_shard_once(web, server, method):
     store = web()
-    store.read(0, 0, 1)  # the store of a forked process is one that has been used
+    store.read(0, 0, 1)  # child processes get a store that has been used
     store.prefetch([1])
     context = multiprocessing.get_context(method)
     children = [context.Process(target=_child, args=(store, seed)) for seed in range(3)]
@@ -135,17 +135,17 @@ def _read(store: ShardStore) -> None:
     os._exit(0 if store.read(0, 5, 9) == SHARDS[0][5:14] else 3)
 
 
-def test_a_fork_while_a_thread_holds_the_lock(local):
+def test_a_forked_child_reads_though_the_lock_was_held_at_the_fork(local):
     store = ShardStore(local)
     child = multiprocessing.get_context("fork").Process(target=_read, args=(store,))
     with store._process_state.lock:
         child.start()
     child.join(30)
-    child.kill()  # where it hangs
+    child.kill()  # in case it hangs
     assert child.exitcode == 0
 
 
-def test_a_killed_download_holds_nobody_up(web, server, tmp_path):
+def test_a_killed_download_blocks_no_other_process(web, server, tmp_path):
     server.fault = lambda path, number: "stall" if number == 0 else ""
     child = multiprocessing.get_context("fork").Process(target=_read, args=(web(),))
     child.start()

@@ -1,4 +1,4 @@
-"""The drill: shards from a real S3 server that fails, stalls, truncates and damages."""
+"""Shards from a real S3 server that fails, stalls, truncates and damages."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ SHARDS = [random.Random(n).randbytes(150_000 + 1000 * n) for n in range(8)]
 URLS = [f"s3://bucket/train/{number:05d}.tar" for number in range(len(SHARDS))]
 ENCRYPTED = "s3://bucket/encrypted.tar"
 SIZES = [len(shard) for shard in SHARDS]
-NO_CRC = {"x-amz-checksum-crc32": "", "x-amz-checksum-type": ""}  # boto verifies it; many stores give none
+NO_CRC = {
+    "x-amz-checksum-crc32": "",
+    "x-amz-checksum-type": "",
+}  # boto verifies CRC headers, which many stores do not send
 KEYS = {"key": "test", "secret": "test"}
 
 
 @pytest.fixture(scope="module")
 def moto():
-    """(host, port) of a server that holds the shards."""
+    """Address (host, port) of an S3 server that holds the shards."""
     import s3fs
     from moto.server import ThreadedMotoServer
 
@@ -44,7 +47,7 @@ def moto():
 
 @pytest.fixture
 def server(moto):
-    """The same, behind a proxy that fails on demand."""
+    """S3 server behind a proxy that fails on demand."""
     server = FaultyServer(upstream=moto)
     yield server
     server.stop()
@@ -90,8 +93,8 @@ def in_processes(store: ShardStore, count: int = 3) -> list[int | None]:
     return [child.exitcode for child in children]
 
 
-def test_the_drill(make, server, tmp_path):
-    """Every shard meets two faults, drawn by a seed; three processes read all of them through one cache."""
+def test_all_shards_are_read_despite_two_faults_each(make, server, tmp_path):
+    """Three processes read all shards through one cache; the seed assigns two faults to each shard."""
     draw = random.Random(4)
     faults = list(FAULTS) * 3
     draw.shuffle(faults)
@@ -105,12 +108,12 @@ def test_the_drill(make, server, tmp_path):
     assert sorted(name.rpartition(".")[2] for name in left(tmp_path / "cache")) == ["shard"] * len(SHARDS)
 
 
-def test_processes_bring_each_shard_once(make, server):
+def test_processes_download_each_shard_once(make, server):
     assert in_processes(make()) == [0, 0, 0]
     assert dict(server.gets) == {url.removeprefix("s3:/"): 1 for url in URLS}
 
 
-def test_the_bound_holds_while_processes_bring_shards(make, server, tmp_path):
+def test_the_cache_stays_within_its_bound_while_processes_download(make, server, tmp_path):
     bound = 4 * max(SIZES)
     assert in_processes(make(max_bytes=bound)) == [0, 0, 0]
     names = left(tmp_path / "cache")
@@ -121,7 +124,7 @@ def test_the_bound_holds_while_processes_bring_shards(make, server, tmp_path):
     ("fault", "reason"),
     [("503", ""), ("stall", "no byte came for 1 second"), ("corrupt", "its md5 is "), ("short", "")],
 )
-def test_a_store_that_fails_for_good(make, server, tmp_path, fault, reason):
+def test_permanent_failures_are_an_error_after_all_attempts(make, server, tmp_path, fault, reason):
     server.fault = lambda path, number: fault
     server.headers = NO_CRC
     with pytest.raises(
@@ -133,12 +136,12 @@ def test_a_store_that_fails_for_good(make, server, tmp_path, fault, reason):
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/train/none.tar", "s3://none/train/00000.tar"])
-def test_no_such_shard_or_bucket(make, server, url):
+def test_a_missing_shard_or_bucket_is_an_error(make, server, url):
     with pytest.raises(UserError, match=rf"{url}: no such file in its store"):
         make([url], backoff=60).read(0, 0, 1)
 
 
-def test_credentials_that_are_refused(make, server):
+def test_refused_credentials_are_an_error(make, server):
     server.fault = lambda path, number: "403"
     with pytest.raises(UserError, match=r"its store refuses it .*credentials") as error:
         make(backoff=60).read(0, 0, 1)
@@ -149,8 +152,8 @@ def test_credentials_that_are_refused(make, server):
     ("url", "etag", "is_md5"),
     [(URLS[0], "0" * 32, True), (URLS[0], "0" * 32 + "-2", False), (ENCRYPTED, "0" * 32, False)],
 )
-def test_an_etag_is_verified_only_where_it_is_an_md5(make, server, url, etag, is_md5):
-    """Not for uploads in parts, nor for objects encrypted with a key of the customer's."""
+def test_an_etag_is_verified_only_if_it_is_an_md5(make, server, url, etag, is_md5):
+    """The ETag is no MD5 for multipart uploads and for objects with customer-managed encryption."""
     server.headers = NO_CRC | {"etag": f'"{etag}"'}
     store = make([url], attempts=1)
     if is_md5:

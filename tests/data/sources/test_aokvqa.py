@@ -9,7 +9,7 @@ from frozenvl.data.sources.aokvqa import AOKVQAQuestions
 from frozenvl.util.errors import UserError
 
 
-def test_aokvqa(tmp_path):
+def test_questions_answers_and_difficulty_are_read(tmp_path):
     rows = [
         {
             "question_id": "x",

@@ -1,4 +1,4 @@
-"""COCO captions: what is read, and one line for whatever is wrong."""
+"""COCO captions: reading, and errors in one line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(folder: Path) -> CocoCaptions:
     return CocoCaptions(str(folder / "captions.json"), str(folder / "images"))
 
 
-def test_one_example_an_image_with_all_its_captions(folder):
+def test_each_image_is_one_example_with_all_its_captions(folder):
     source = read(folder)
     assert [(e.id, e.image.name, e.references) for e in (source[0], source[1])] == [
         ("7", "a.jpg", ("A dog runs .", "A brown dog")),
@@ -41,7 +41,7 @@ def test_one_example_an_image_with_all_its_captions(folder):
     assert (len(source), source.pairs) == (2, 3)
 
 
-def test_photographs_of_coco_are_named_as_in_every_source(folder):
+def test_coco_photographs_have_the_image_id_of_all_sources(folder):
     content = json.loads(changed("images", 0, file_name="COCO_val2014_000000000007.jpg"))
     (folder / "captions.json").write_text(json.dumps(content))
     source = read(folder)
@@ -75,7 +75,7 @@ def changed(key: str, row: int, **fields) -> str:
         (changed("images", 1, id=7), "image 7 stands twice"),
     ],
 )
-def test_a_bad_annotation_file_is_said_in_one_line(folder, content, message):
+def test_a_bad_annotation_file_is_one_error_line(folder, content, message):
     (folder / "captions.json").write_text(content)
     with pytest.raises(UserError, match=message) as error:
         read(folder)
@@ -83,7 +83,7 @@ def test_a_bad_annotation_file_is_said_in_one_line(folder, content, message):
     assert "\n" not in str(error.value)
 
 
-def test_bytes_that_are_no_text(folder):
+def test_a_file_that_is_not_utf8_is_refused(folder):
     (folder / "captions.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"captions.json: not "):
         read(folder)
@@ -97,7 +97,7 @@ def test_a_missing_file_or_folder_is_named(folder, missing):
 
 
 @pytest.mark.parametrize("kind", ["text", "truncated", "empty", "missing", "folder"])
-def test_an_image_that_is_none_is_named(folder, kind):
+def test_an_unreadable_image_is_named(folder, kind):
     path = folder / "images" / "a.jpg"
     Image.radial_gradient("L").save(path)
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Photographs under the same name in every data set."""
+"""Image ids of COCO photographs, equal in all data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from frozenvl.data.sources.coco_ids import coco_id, photograph_id
         "000000000077",
     ],
 )
-def test_all_names_of_a_coco_photograph(name):
+def test_all_file_names_of_a_coco_photograph_give_its_id(name):
     assert coco_id(name) == "coco/77"
 
 
@@ -28,7 +28,7 @@ def test_all_names_of_a_coco_photograph(name):
     "name",
     ["77.jpg", "000000077.jpg", "123456789012.jpg", "1000268201_693b08cb0e.jpg", "x000000000077.jpg", ""],
 )
-def test_other_names_are_none_of_cocos(name):
+def test_other_file_names_give_no_coco_id(name):
     assert coco_id(name) is None
 
 

@@ -1,4 +1,4 @@
-"""Tables of captions and files."""
+"""Conceptual Captions: tables of captions and image files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(folder, content: bytes) -> ConceptualCaptions:
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 @pytest.mark.parametrize("chunk", [1, 7, 2**20])
-def test_rows_are_found_wherever_they_end(tmp_path, monkeypatch, end, chunk):
+def test_rows_are_found_at_any_chunk_size_and_line_end(tmp_path, monkeypatch, end, chunk):
     monkeypatch.setattr(conceptual, "CHUNK", chunk)
     source = read(tmp_path, "a dog\t1.jpg\r\nein Käfer \t x/2.jpg\ntabs\tinside\t3.jpg".encode() + end)
     assert [
@@ -37,7 +37,7 @@ def test_rows_are_found_wherever_they_end(tmp_path, monkeypatch, end, chunk):
         source[3]
 
 
-def test_odd_captions_are_read(tmp_path):
+def test_captions_with_odd_characters_are_read(tmp_path):
     long = "dog " * 25_000
     source = read(tmp_path, b"\xef\xbb\xbfa\0b\t1.jpg\n" + long.encode() + b"\t2.jpg\nlatin \xe9\t3.jpg\n")
     assert [e.references[0] for e in source] == ["a\0b", long.strip(), "latin \ufffd"]
@@ -54,7 +54,7 @@ def test_odd_captions_are_read(tmp_path):
         (b"a caption\t2\0.jpg", "no file after the caption"),
     ],
 )
-def test_a_bad_row_stops_nothing_and_is_named_when_it_is_read(tmp_path, row, problem):
+def test_a_bad_row_is_an_error_only_when_its_image_is_read(tmp_path, row, problem):
     source = read(tmp_path, b"a\t1.jpg\n" + row + b"\nb\t3.jpg\n")
     assert len(source) == 3 and source[2].references == ("b",)
     example = source[1]
@@ -67,12 +67,12 @@ def test_a_bad_row_stops_nothing_and_is_named_when_it_is_read(tmp_path, row, pro
 
 
 @pytest.mark.parametrize("header", ["", "caption\turl\n"])
-def test_addresses_have_to_be_downloaded_first(tmp_path, header):
+def test_a_table_of_urls_is_refused(tmp_path, header):
     with pytest.raises(UserError, match=r"holds addresses, not files; .* img2dataset, .* Shards"):
         read(tmp_path, f"{header}a dog\thttp://example.org/1.jpg\n".encode())
 
 
-def test_an_empty_table(tmp_path):
+def test_an_empty_table_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"pairs.tsv: lists no pairs"):
         read(tmp_path, b"")
 
@@ -91,7 +91,7 @@ def test_a_copy_in_another_process_reads_the_same(tmp_path):
     assert list(pickle.loads(packed)) == list(source)
 
 
-def test_a_long_table_costs_eight_bytes_a_row(tmp_path):
+def test_a_long_table_takes_eight_bytes_per_row(tmp_path):
     rows = 200_000
     content = b"".join(b"a caption of some length, number %d\t%d.jpg\n" % (n, n) for n in range(rows))
     tracemalloc.start()
@@ -103,7 +103,7 @@ def test_a_long_table_costs_eight_bytes_a_row(tmp_path):
 
 
 @pytest.mark.data
-def test_real_pairs(data):
+def test_the_real_table_is_read(data):
     source = ConceptualCaptions(str(data / "cc_pairs/captions.tsv"), str(data / "cc_pairs/images"))
     assert len(source) == 2183
     assert source[0].references == ("the bunk room",) and source[0].image_id.endswith("00001/000019465.jpg")

@@ -38,14 +38,14 @@ def test_images_by_name_with_their_subfolder_as_label(folder):
     assert source.image_ids() == [e.image_id for e in source] and len(set(source.image_ids())) == 4
 
 
-def test_there_is_nothing_to_train_on(folder):
+def test_examples_of_a_folder_have_no_targets(folder):
     source = ImageFolder(str(folder))
     assert source.pairs == 0 and source[0].targets == ()
     assert Template().prompt(source[0]) == (source[0].image,)
     assert VQA.prompt(source[0])[0] == source[0].image
 
 
-def test_a_missing_and_an_empty_folder(folder):
+def test_a_missing_or_empty_folder_is_refused(folder):
     (folder / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: holds no image \("):
         ImageFolder(str(folder / "empty"))

@@ -27,7 +27,7 @@ def read(folder, episodes) -> FrozenBenchmark:
     return FrozenBenchmark(str(folder / "bench.json"), str(folder / "images"))
 
 
-def test_an_episode_is_read_as_it_is(tmp_path):
+def test_an_episode_is_read_unchanged(tmp_path):
     (episode,) = read(tmp_path, [EPISODE])
     assert [
         (image.path.relative_to(tmp_path / "images").as_posix(), text) for image, text in episode.support
@@ -48,7 +48,7 @@ def test_more_than_nine_images_keep_their_order(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"answer": "Black."}, {"caption_2": "Two wugs"}])
-def test_there_are_no_choices_where_the_answer_is_not_one_of_the_names(tmp_path, change):
+def test_an_episode_has_no_choices_if_its_answer_is_no_name_of_the_support(tmp_path, change):
     assert read(tmp_path, [EPISODE | change])[0].choices == ()
 
 
@@ -73,7 +73,7 @@ def test_a_missing_key_is_named_with_its_episode(tmp_path, key):
         ([EPISODE, EPISODE], "episode 0001 stands twice"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, content, message):
+def test_a_bad_file_is_one_error_line(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         read(tmp_path, content)
 
@@ -87,7 +87,7 @@ def test_a_missing_file_or_folder_is_named(tmp_path, missing):
 
 
 @pytest.mark.data
-def test_real_benchmarks(data):
+def test_the_published_benchmarks_are_read(data):
     mini = data / "frozen_bench/mini"
     for kind in ("open_ended", "real_name"):
         for shots, ways in ((1, 2), (3, 2), (5, 2), (1, 5)):

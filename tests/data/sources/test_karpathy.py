@@ -41,7 +41,7 @@ def read(folder, images, **more) -> KarpathyCaptions:
         ("test", ["73"]),
     ],
 )
-def test_a_split(tmp_path, split, ids):
+def test_a_split_has_its_images(tmp_path, split, ids):
     source = read(tmp_path, COCO, split=split)
     assert [example.id for example in source] == ids
     assert (
@@ -49,12 +49,12 @@ def test_a_split(tmp_path, split, ids):
     )
 
 
-def test_captions_and_their_count(tmp_path):
+def test_captions_are_read_and_counted(tmp_path):
     source = read(tmp_path, COCO, split="val")
     assert source[0].references == ("val 75 0", "val 75 1", "val 75 2") and source.pairs == 3
 
 
-def test_images_lie_below_their_filepath_or_in_one_folder(tmp_path):
+def test_images_are_found_below_their_filepath_or_in_one_folder(tmp_path):
     assert read(tmp_path, COCO)[0].image.path == tmp_path / "images" / "COCO_train2014_000000000009.jpg"
     (tmp_path / "images" / "train2014").mkdir()
     example = read(tmp_path, COCO)[0]
@@ -80,7 +80,7 @@ def test_flickr_has_neither_filepath_nor_cocoid(tmp_path):
         (["a.jpg"], "train", "not one of Karpathy's splits"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, images, split, message):
+def test_a_bad_file_is_one_error_line(tmp_path, images, split, message):
     with pytest.raises(UserError, match=message):
         read(tmp_path, images, split=split)
 

@@ -21,7 +21,7 @@ def animals(tmp_path):
 
 
 @pytest.mark.parametrize("names", ["new", "real"])
-def test_episodes_bind_each_name_to_one_kind(animals, names):
+def test_episodes_bind_each_name_to_one_class(animals, names):
     episodes = LabelledEpisodes(animals, size=50, ways=3, inner_shots=2, names=names)
     assert len(episodes) == 50
     seen, mixed = set(), []
@@ -39,10 +39,10 @@ def test_episodes_bind_each_name_to_one_kind(animals, names):
         order = [caption for _, caption in episode.support]
         mixed.append(order[0] != order[1] and episode.choices[0] not in order[0])
     assert len(seen) > 9
-    assert any(mixed)  # neither kind by kind nor in the order of the names
+    assert any(mixed)  # ordered neither by class nor by name
 
 
-def test_the_same_seed_draws_the_same(animals):
+def test_the_same_seed_draws_the_same_episodes(animals):
     one, same, other = (LabelledEpisodes(animals, size=9, seed=seed) for seed in (0, 0, 1))
     assert [one[i] for i in range(9)] == [same[i] for i in range(9)] != [other[i] for i in range(9)]
     assert one[4] == LabelledEpisodes(animals, size=5)[4]
@@ -51,7 +51,7 @@ def test_the_same_seed_draws_the_same(animals):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"ways": 4}, "3 of its subfolders hold 2 images or more, and 4 are needed"),
         ({"ways": 3, "inner_shots": 3}, "2 of its subfolders hold 4 images or more, and 3 are needed"),
@@ -59,12 +59,12 @@ def test_the_same_seed_draws_the_same(animals):
         ({"size": 0}, "start at 1"),
     ],
 )
-def test_what_cannot_be_drawn(animals, options, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_episodes_are_refused(animals, options, message):
+    with pytest.raises(UserError, match=message):
         LabelledEpisodes(animals, **options)
 
 
-def test_labelled_images_are_named_by_their_folder(tmp_path):
+def test_the_answer_to_a_labelled_image_is_its_folder(tmp_path):
     for label, count in {"cat": 2, "electric_ray": 3, "lonely": 1}.items():
         (tmp_path / label).mkdir()
         for number in range(count):

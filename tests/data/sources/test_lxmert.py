@@ -19,7 +19,7 @@ def lxmert(folder: Path, *labels) -> LxmertQuestions:
     return LxmertQuestions(write(folder, "lxmert.json", rows), str(folder / "images"))
 
 
-def test_lxmerts_soft_scores(tmp_path):
+def test_soft_scores_are_read(tmp_path):
     source = lxmert(tmp_path, {"row": 0.3, "boat": 1, "ship": 1}, {"x": 0.9})
     assert (source[0].answer, source[0].references) == ("boat", ("boat", "ship", "row"))
     assert source[0].scores == {"row": 0.3, "boat": 1.0, "ship": 1.0}
@@ -36,6 +36,6 @@ def test_a_question_without_a_scored_answer_is_not_trained_on(tmp_path):
 @pytest.mark.parametrize(
     "rows", [{"a": 1}, ["x"], 3, [{"sent": "x"}], [{"question_id": 1, "label": {"a": "b"}}]]
 )
-def test_what_is_not_lxmerts(tmp_path, rows):
+def test_files_in_another_layout_are_refused(tmp_path, rows):
     with pytest.raises(UserError, match="not LXMERT's JSON"):
         LxmertQuestions(write(tmp_path, "lxmert.json", rows), str(tmp_path / "images"))

@@ -1,4 +1,4 @@
-"""Rows in little memory."""
+"""Rows packed into little memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from frozenvl.data.sources.packed import Packed
 
 
-def test_packed_rows_come_back_as_they_were():
+def test_packed_rows_are_returned_unchanged():
     rows = [("a", 1, ("x", "ü\0")), (), {"k": None}]
     packed = pickle.loads(pickle.dumps(Packed(rows)))
     assert list(packed) == rows and packed[-1] == rows[-1] and packed[1:] == rows[1:] and len(packed) == 3

@@ -1,4 +1,4 @@
-"""What the sources of questions about images share: the majority's answer, and the parts."""
+"""Features of all sources of questions: the majority answer, and the parts `train` and `ask`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from frozenvl.data.sources.vqa import VQAQuestions
         ([""], "", ""),
     ],
 )
-def test_the_majority_and_who_wins_a_tie(answers, preferred, best):
+def test_the_majority_answer_and_ties(answers, preferred, best):
     assert majority(answers, preferred) == best
 
 
-def test_what_the_sources_share_is_no_source(tmp_path):
+def test_the_base_class_is_abstract(tmp_path):
     with pytest.raises(TypeError, match="abstract"):
         Questions(tmp_path, "", str(tmp_path), [], "all", 0.5)  # type: ignore[abstract]
 
 
-def test_parts_share_no_photograph_and_leave_none_out(tmp_path):
+def test_the_parts_are_disjoint_and_complete(tmp_path):
     for share in (0.5, 0.2):
         train, ask = (many(tmp_path, part=part, ask_share=share) for part in ("train", "ask"))
         assert not set(train.image_ids()) & set(ask.image_ids())
@@ -49,12 +49,12 @@ def test_a_photograph_is_in_the_same_part_in_every_source(tmp_path):
 
 
 def test_the_parts_never_change(tmp_path):
-    """Published scores depend on them: this list was written down when they were first made."""
+    """Published scores depend on the parts: this list was recorded when they were first made."""
     ask = many(tmp_path, part="ask")
     assert list(dict.fromkeys(ask.image_ids()))[:5] == ["coco/0", "coco/1", "coco/3", "coco/4", "coco/9"]
 
 
-def test_parts_do_not_depend_on_where_the_images_lie(tmp_path):
+def test_parts_do_not_depend_on_the_location_of_the_images(tmp_path):
     parts = []
     for place in ("here", "there"):
         (tmp_path / place).mkdir()
@@ -63,7 +63,7 @@ def test_parts_do_not_depend_on_where_the_images_lie(tmp_path):
 
 
 @pytest.mark.data
-def test_real_questions(data):
+def test_the_real_files_are_read(data):
     folder = data / "vqa_v2"
     (asked,), (given,) = folder.glob("*questions.json"), folder.glob("*annotations.json")
     source = VQAQuestions(str(asked), str(given), str(folder / "images"))

@@ -1,4 +1,4 @@
-"""Annotation files that are missing or laid out otherwise, and text that is no line."""
+"""Errors of annotation files, and text made to fit on a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frozenvl.data.sources.records import image_folder, laid_out, one_line, read
 from frozenvl.util.errors import UserError
 
 
-def test_a_file_and_a_folder_that_are_missing_are_named(tmp_path):
+def test_a_missing_file_or_folder_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"a": [1]}')
     assert read_annotations(tmp_path / "a.json") == {"a": [1]}
     assert image_folder(tmp_path) == tmp_path
@@ -21,7 +21,7 @@ def test_a_file_and_a_folder_that_are_missing_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (lambda: {}["caption"], r"x.json: not COCO's \(missing 'caption'\)"),
         (lambda: len(3), r"x.json: not COCO's \(object of type 'int' has no len"),
@@ -29,13 +29,13 @@ def test_a_file_and_a_folder_that_are_missing_are_named(tmp_path):
         (lambda: int("b"), r"x.json: not COCO's \(invalid literal"),
     ],
 )
-def test_what_a_record_lacks_is_said_of_its_file(wrong, said):
-    with pytest.raises(UserError, match=said), laid_out("x.json", "COCO's"):
+def test_errors_in_records_name_the_file(wrong, message):
+    with pytest.raises(UserError, match=message), laid_out("x.json", "COCO's"):
         wrong()
 
 
 @pytest.mark.parametrize("collects", [True, False])
-def test_the_collector_is_as_it_was_even_after_an_error(collects):
+def test_garbage_collection_is_restored_even_after_an_error(collects):
     before = gc.isenabled()
     try:
         gc.enable() if collects else gc.disable()
@@ -53,5 +53,5 @@ def test_the_collector_is_as_it_was_even_after_an_error(collects):
     ("text", "line"),
     [(" A dog\n\truns . ", "A dog runs ."), (None, ""), ("a \ud83d b", "a ? b"), ("ü \0", "ü \0")],
 )
-def test_a_text_becomes_a_line(text, line):
+def test_a_text_becomes_one_line(text, line):
     assert one_line(text) == line

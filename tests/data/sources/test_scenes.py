@@ -1,4 +1,4 @@
-"""Scenes as sources: the same everywhere, splits that share nothing, episodes."""
+"""Scenes as sources: determinism, disjoint splits, episodes."""
 
 import hashlib
 import itertools
@@ -16,19 +16,19 @@ from frozenvl.util.errors import UserError
 # Determinism
 
 
-def test_the_same_scenes_everywhere():
-    """Descriptions and texts, not pixels: those may differ by a shade between versions of Pillow."""
+def test_scenes_never_change():
+    """Compares descriptions and texts; pixels may differ slightly between versions of Pillow."""
     captions, questions, episodes = SceneCaptions("val"), SceneQuestions("val"), SceneEpisodes()
-    said = [captions[i].references for i in range(50)], [captions[i].image.scene for i in range(50)]
+    described = [captions[i].references for i in range(50)], [captions[i].image.scene for i in range(50)]
     asked = [(questions[i].question, questions[i].references) for i in range(50)]
     shown = [
         (e.question, e.answer, e.query.scene, e.support[0][1]) for e in map(episodes.__getitem__, range(20))
     ]
-    digest = hashlib.sha256(repr((said, asked, shown)).encode()).hexdigest()
+    digest = hashlib.sha256(repr((described, asked, shown)).encode()).hexdigest()
     assert digest[:16] == "b5ae719b950a9d32"
 
 
-def test_any_order_and_any_process_gives_the_same():
+def test_examples_do_not_depend_on_order_or_process():
     source = SceneQuestions("train", size=100)
     copy = pickle.loads(pickle.dumps(source))
     assert [copy[i] for i in reversed(range(100))] == list(source)[::-1]
@@ -52,7 +52,7 @@ def test_equal_digests_mean_equal_pixels():
 # Splits
 
 
-def test_held_out_combinations_are_only_in_novel(questions):
+def test_held_out_combinations_are_only_in_the_novel_split(questions):
     for split in ("train", "val"):
         scenes = [e.image.scene for e in itertools.chain(questions[split], SceneCaptions(split, size=3000))]
         assert {group.pair for scene in scenes for group in scene.groups} == set(SEEN)
@@ -60,7 +60,7 @@ def test_held_out_combinations_are_only_in_novel(questions):
         assert sum(group.pair in HELD_OUT for group in example.image.scene.groups) == 1
 
 
-def test_train_never_names_a_held_out_combination(questions):
+def test_training_questions_never_name_a_held_out_combination(questions):
     held_out = re.compile("|".join(rf"{c} {s}|{s}(?:s|es)? {c}\b" for c, s in HELD_OUT))
     assert not any(held_out.search(e.question) for e in questions["train"])
     named = Counter(e.kind["combination"] for e in questions["novel"])
@@ -105,7 +105,7 @@ def test_episodes_are_the_same_in_any_order_and_process():
 
 
 @pytest.mark.parametrize(("split", "classes"), [("train", SEEN), ("novel", HELD_OUT)])
-def test_objects_stand_alone_and_are_named_by_their_combination(split, classes):
+def test_each_image_of_objects_has_one_object_and_its_name(split, classes):
     source = SceneObjects(split, size=len(classes) * 2)
     examples = [source[index] for index in range(len(source))]
     for example in examples:
@@ -144,7 +144,7 @@ def test_an_index_out_of_range_is_an_index_error(source, index):
         (lambda: SceneEpisodes(resolution=0), "at least 32"),
     ],
 )
-def test_a_bad_argument_is_one_clear_line(make, allowed):
+def test_a_bad_argument_is_one_error_line(make, allowed):
     with pytest.raises(UserError) as error:
         make()
     assert allowed in str(error.value) and "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Shards as a source: what is read of them."""
+"""Shards as a source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from frozenvl.util.errors import RunError, UnreadableImage, UserError
 pytestmark = pytest.mark.usefixtures("cache")
 
 
-def test_what_stands_in_tars_is_read_by_number(folder):
+def test_examples_of_tars_are_read_by_index(folder):
     source = Shards(str(folder))
     assert (len(source), source.pairs, source.targets_per_example) == (9, 9, 1)
     assert list(source.shard_sizes) == [3, 0, 4, 2] and source.window == 4
@@ -39,7 +39,7 @@ def test_what_stands_in_tars_is_read_by_number(folder):
             source[outside]
 
 
-def test_the_same_samples_as_the_webdataset_library(folder):
+def test_samples_equal_those_of_the_webdataset_library(folder):
     source = Shards(str(folder))
     theirs = webdataset.WebDataset(source.urls, shardshuffle=False, empty_check=False)
     rows = [(each["__key__"], each["jpg"], each["txt"].decode()) for each in theirs]
@@ -47,7 +47,7 @@ def test_the_same_samples_as_the_webdataset_library(folder):
     assert rows == [(e.id.split("/")[1], e.image.content(), *e.references) for e in ours]
 
 
-def test_an_image_is_known_by_its_content_and_its_place(folder):
+def test_images_are_equal_if_shard_position_and_content_are(folder):
     one, other = Shards(str(folder)), Shards(str(folder / "0000[23].tar"))
     image, again = one[3].image, other[0].image
     assert image == again and hash(image) == hash(again) and image != one[4].image
@@ -90,13 +90,13 @@ def test_examples_with_several_texts_or_none(tmp_path):
     assert asked.references == ("yes", "no")
 
 
-def test_pairs_add_up_where_counts_do_by_chance(tmp_path):
+def test_an_example_without_texts_has_no_pairs(tmp_path):
     write_tar(tmp_path / "a.tar", packed(0, ()) + packed(1, ("a", "b")))
     source = Shards(str(tmp_path))
     assert list(source.targets_per_example) == [0, 2] and texts_of(source) == ["a", "b"]
 
 
-def test_texts_are_found_in_shards_beyond_those_at_hand(tmp_path):
+def test_texts_are_found_though_few_shards_have_their_counts_in_memory(tmp_path):
     for shard in range(20):
         write_tar(tmp_path / f"{shard:02}.tar", packed(shard, (f"{shard}a", f"{shard}b")))
     source = Shards(str(tmp_path))
@@ -106,7 +106,7 @@ def test_texts_are_found_in_shards_beyond_those_at_hand(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "message"),
     [
         ([("x.txt", "a dog")], "a/x: has no image member"),
         ([("x.jpg", picture())], "a/x.jpg: has no text"),
@@ -117,18 +117,18 @@ def test_texts_are_found_in_shards_beyond_those_at_hand(tmp_path):
     ],
     ids=range(6),
 )
-def test_a_bad_sample_stays_and_its_image_is_unreadable(tmp_path, members, said):
+def test_a_bad_sample_is_an_example_with_an_unreadable_image(tmp_path, members, message):
     write_tar(tmp_path / "a.tar", [*sample(0), *members, *sample(2)])
     source = Shards(str(tmp_path))
     assert (len(source), source.pairs) == (3, 3)
     assert len(source[1].targets) == 1
-    with pytest.raises(UnreadableImage, match=said) as error:
+    with pytest.raises(UnreadableImage, match=message) as error:
         source[1].image.read()
     assert "\n" not in str(error.value)
     assert source[2].image.read()
 
 
-def test_texts_of_all_kinds(tmp_path):
+def test_texts_are_read_from_members_of_all_kinds(tmp_path):
     long = "word " * 20_000
     members = [
         ("a.jpg", picture()),
@@ -142,7 +142,7 @@ def test_texts_of_all_kinds(tmp_path):
     assert [source[i].references[0] for i in range(3)] == ["two lines", "caf\ufffd\0", long.strip()]
 
 
-def test_photographs_of_coco_are_told_without_reading(tmp_path):
+def test_coco_ids_come_from_the_index_without_reading(tmp_path):
     write_tar(tmp_path / "a.tar", [("000000000285.jpg", picture()), ("000000000285.txt", "a"), *sample(4)])
     source = Shards(str(tmp_path))
     assert [source[i].image_id for i in range(2)] == ["coco/285", "a/000000004"]
@@ -151,7 +151,7 @@ def test_photographs_of_coco_are_told_without_reading(tmp_path):
     assert Shards(str(tmp_path / "b.tar")).image_ids() is None
 
 
-def test_shards_of_equal_names_have_examples_of_different_names(tmp_path):
+def test_examples_of_shards_with_equal_names_have_different_ids(tmp_path):
     for name in ("x/train", "y/train"):
         (tmp_path / name).mkdir(parents=True)
         write_tar(tmp_path / name / "0.tar", sample(int(name < "y")))
@@ -161,12 +161,12 @@ def test_shards_of_equal_names_have_examples_of_different_names(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{"window": 0}, {"cache_gb": 0}])
-def test_settings_out_of_range(folder, settings):
+def test_bad_settings_are_refused(folder, settings):
     with pytest.raises(UserError, match=next(iter(settings))):
         Shards(str(folder), **settings)
 
 
-def test_a_shard_that_shrinks_in_use_is_said_in_one_line(folder):
+def test_a_shard_that_shrinks_in_use_is_one_error_line(folder):
     source = Shards(str(folder))
     os.truncate(folder / "00000.tar", 2000)
     with pytest.raises(RunError, match=r"00000.tar: is shorter than its index says"):
@@ -174,7 +174,7 @@ def test_a_shard_that_shrinks_in_use_is_said_in_one_line(folder):
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_another_process_reads_the_same(folder, start):
+def test_another_process_reads_the_same_examples(folder, start):
     source = Shards(str(folder))
     expected = ([source[i].id for i in range(9)], [source[i].image.digest for i in range(9)])
     context = multiprocessing.get_context(start)
@@ -187,13 +187,13 @@ def test_another_process_reads_the_same(folder, start):
 
 
 def mapped(path: Path) -> int:
-    """How much of a file this process holds in memory, in kB."""
+    """Returns how many kB of a memory-mapped file this process holds in memory."""
     maps = Path("/proc/self/smaps").read_text()
     return sum(map(int, re.findall(rf"{path}\n(?:.*\n)*?Rss: +([0-9]+)", maps)))
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux says what is mapped")
-def test_the_index_of_an_epoch_does_not_pile_up_in_memory(folder):
+def test_the_memory_of_the_index_does_not_grow_during_an_epoch(folder):
     source = Shards(str(folder))
     ids = [source[i].id for i in range(9)]
     assert mapped(folder / INDEX) > 0
@@ -202,7 +202,7 @@ def test_the_index_of_an_epoch_does_not_pile_up_in_memory(folder):
     assert [source[i].id for i in range(9)] == ids
 
 
-def test_hints_go_to_the_store(folder, monkeypatch):
+def test_prefetch_hints_go_to_the_store(folder, monkeypatch):
     source = Shards(str(folder))
     hints = []
     monkeypatch.setattr(source.store, "prefetch", hints.append)
@@ -210,7 +210,7 @@ def test_hints_go_to_the_store(folder, monkeypatch):
     assert hints == [[2, 3]]
 
 
-def test_a_source_travels_without_its_rows(tmp_path):
+def test_a_source_is_pickled_without_its_rows(tmp_path):
     members = [each for number in range(500) for each in packed(number, ("a", "b"))]
     source = Shards(str(write_tar(tmp_path / "a.tar", members)))
     assert np.asarray(source.targets_per_example).nbytes == 2000

@@ -10,7 +10,7 @@ from frozenvl.util.errors import UserError
 
 
 class Holes(Source):
-    """Gives an example at even indices alone."""
+    """Source that returns an example only at even indices."""
 
     def __len__(self) -> int:
         return 4
@@ -19,7 +19,7 @@ class Holes(Source):
         return Example(str(index), BlackImage(), str(index), ("text",)) if index % 2 == 0 else None
 
 
-def test_what_is_no_example_is_refused_with_class_and_index():
+def test_a_value_that_is_no_example_is_refused_with_class_and_index():
     assert Holes()[2].id == "2"
     with pytest.raises(
         UserError, match=r"test_source.Holes: example 3 is None; its __getitem__ has to return a .*Example"
@@ -27,10 +27,10 @@ def test_what_is_no_example_is_refused_with_class_and_index():
         Holes()[3]
 
 
-class OfHoles(Holes):
-    """Inherits what is checked."""
+class InheritedHoles(Holes):
+    """Inherits the checked `__getitem__`."""
 
 
 def test_the_check_is_inherited():
-    with pytest.raises(UserError, match=r"OfHoles: example 1 is None"):
-        OfHoles()[1]
+    with pytest.raises(UserError, match=r"InheritedHoles: example 1 is None"):
+        InheritedHoles()[1]

@@ -18,7 +18,7 @@ def visual_genome(folder: Path, image_data=None, **more) -> VisualGenomeQuestion
     return VisualGenomeQuestions(path, str(folder / "images"), image_data, **more)
 
 
-def test_visual_genome(tmp_path):
+def test_questions_and_answers_are_read(tmp_path):
     image_data = [{"image_id": 1, "coco_id": None}, {"image_id": 2, "coco_id": 77}]
     source = visual_genome(tmp_path, write(tmp_path, "image_data.json", image_data))
     assert [(e.id, e.image.name, e.answer, e.references) for e in source] == [
@@ -39,7 +39,7 @@ def test_visual_genomes_images_may_lie_in_two_folders(tmp_path):
     assert paths == {"VG_100K/1.jpg", "VG_100K_2/2.jpg"}
 
 
-def test_other_files_are_not_visual_genomes(tmp_path):
+def test_files_in_another_layout_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"not Visual Genome's image_data.json .missing 'coco_id'"):
         visual_genome(tmp_path, write(tmp_path, "image_data.json", [{"image_id": 1}]))
     with pytest.raises(UserError, match=r"not Visual Genome's question_answers.json"):

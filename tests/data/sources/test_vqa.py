@@ -9,7 +9,7 @@ from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
 
 
-def test_vqa_in_the_order_of_the_questions(tmp_path):
+def test_examples_are_in_the_order_of_the_questions(tmp_path):
     source = vqa(tmp_path)
     assert [(e.id, e.question, e.references, e.answer, e.kind) for e in source] == [
         (
@@ -27,7 +27,7 @@ def test_vqa_in_the_order_of_the_questions(tmp_path):
     assert source.pairs == 3
 
 
-def test_images_of_another_name_are_not_cocos(tmp_path):
+def test_images_with_another_name_have_no_coco_id(tmp_path):
     source = vqa(tmp_path, image_name="image{image_id}.jpg")
     assert source[2].image.name == "image2.jpg" and source[2].image_id == f"{tmp_path.name}/images/image2.jpg"
 
@@ -76,7 +76,7 @@ def test_a_test_set_has_no_answers_and_is_not_trained_on(tmp_path):
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, more, message):
+def test_a_bad_file_is_one_error_line(tmp_path, more, message):
     with pytest.raises(UserError, match=message) as error:
         vqa(tmp_path, **more)
     assert "\n" not in str(error.value)
@@ -91,7 +91,7 @@ def test_a_missing_file_or_folder_is_named(tmp_path, missing):
 
 
 @pytest.mark.data
-def test_real_daquar(data):
+def test_the_real_daquar_is_read(data):
     folder = data / "daquar"
     daquar = VQAQuestions(
         str(folder / "daquar_questions.json"),

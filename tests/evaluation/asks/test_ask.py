@@ -1,4 +1,4 @@
-"""What all asks share: an answer for each request in its order, whatever of them can be read."""
+"""Behaviour of all asks: one answer per request, in order, also for unreadable images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frozenvl.util.errors import UserError
 
 
 class Echo(Ask):
-    """Answers each request with its id, the last one first; keeps the batches that it was given."""
+    """Answers each request with its id, in reverse order; records its batches in `given`."""
 
     def __init__(self) -> None:
         self.given: list[tuple[tuple[str, ...], list[int], bool]] = []
@@ -38,7 +38,7 @@ def session(tiny_trained, tmp_path):
     return session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
 
 
-def test_answers_come_in_the_order_of_their_requests_and_what_is_unreadable_is_not_asked(session):
+def test_answers_are_in_the_order_of_requests_and_unreadable_ones_are_not_asked(session):
     asked = [
         request("b", Square("b.png"), "Is it?"),
         request("torn", Broken(), "Is it?"),
@@ -53,15 +53,15 @@ def test_answers_come_in_the_order_of_their_requests_and_what_is_unreadable_is_n
     assert [ids for ids, _, _ in ask.given] == [("b", "a")]
 
 
-def test_a_batch_of_which_nothing_can_be_read_does_not_reach_the_model(session):
+def test_a_batch_without_a_readable_prompt_does_not_reach_the_model(session):
     ask = Echo()
     answers = ask([request("1", Broken("one")), request("2", Broken("two"))], session)
     assert not ask.given
     assert [answer.unreadable.split(":")[0] for answer in answers] == ["one", "two"]
 
 
-def test_the_common_beginning_of_prompts_is_in_the_cache_and_the_remainders_in_the_batch(session):
-    """k = 2 positions an image; the beginning is a start token, an image and a text."""
+def test_the_shared_prefix_of_prompts_is_cached_and_batches_hold_the_rest(session):
+    """An image takes k = 2 positions; the shared prefix is a start token, an image and a text."""
     plain = copy(session.plain)
     plain.start = [5]
     session = replace(session, plain=plain)

@@ -1,4 +1,4 @@
-"""The likeliest candidate is chosen, worked out here candidate by candidate."""
+"""Choosing the most likely candidate, compared with scores of single candidates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from frozenvl.prompt import BlackImage, Sample
 @pytest.mark.parametrize("view", ["seeing", "text-only"])
 @pytest.mark.parametrize("measure", ["sum", "mean", "calibrated"])
 @pytest.mark.parametrize("way", [None, Fixed()])
-def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, measure, view, way):
+def test_the_most_likely_candidate_is_chosen(tiny_trained, tmp_path, measure, view, way):
     session = session_of(tiny_trained, tmp_path, ["seeing"], 8, None)
     model, processor = session.model, session.plain
     made = FewShotVQA(source=Rows(*CHOOSING), pool=POOL, shots=[2], choose=measure, way=way)
@@ -43,7 +43,7 @@ def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, meas
         }[measure]
         values = {target: value(target) for target in query.candidates}
         ordered = sorted(values.values())
-        assert ordered[-1] - ordered[-2] > 1e-4  # no tie that rounding decides
+        assert ordered[-1] - ordered[-2] > 1e-4  # no tie, which rounding would decide
         best = max(values, key=values.__getitem__)
         found = answers[query.id]
         assert (found.generated, found.text, found.ended) == (best, best.strip(), True)
@@ -51,14 +51,14 @@ def test_chosen_is_the_likeliest_worked_out_by_hand(tiny_trained, tmp_path, meas
         assert found.generated == query.candidates[found.values.index(max(found.values))]
 
 
-def test_of_equally_likely_candidates_it_is_the_first():
+def test_of_equally_likely_candidates_the_first_is_chosen():
     query = Query("q", (), "x", candidates=(" blue", " red", " green"))
     answer = _likeliest(query, [-2.0, -1.5, -1.5])
     assert (answer.text, answer.generated, answer.ended) == ("red", " red", True)
     assert answer.values == (-2.0, -1.5, -1.5)
 
 
-def test_a_measure_that_black_images_are_taken_off_needs_images():
+def test_the_calibrated_measure_needs_images():
     assert Choose("calibrated").needs_images.startswith("likelihoods less those on black images say nothing")
     assert [Choose(measure).needs_images for measure in ("sum", "mean")] == ["", ""]
 

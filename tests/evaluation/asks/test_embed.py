@@ -1,4 +1,4 @@
-"""Prompts embedded in a batch are those that are embedded alone."""
+"""Embeddings of prompts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from frozenvl.evaluation.asks import Embed
 from frozenvl.evaluation.suite import session_of
 
 
-def test_each_prompt_is_embedded_as_if_it_were_alone(tiny_trained, tmp_path):
-    """Of unlike lengths, so that the batch has padding."""
+def test_embeddings_do_not_depend_on_the_batch(tiny_trained, tmp_path):
+    """The prompts have different lengths, so that the batch has padding."""
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     asked = [
         request("text", "a large red circle to the left of two small blue stars"),
@@ -27,13 +27,13 @@ def test_each_prompt_is_embedded_as_if_it_were_alone(tiny_trained, tmp_path):
     assert np.abs(answers[0].vector - answers[1].vector).max() > 0.01
 
 
-def test_an_image_that_cannot_be_read_has_no_vector(tiny_trained, tmp_path):
+def test_an_unreadable_image_has_no_vector(tiny_trained, tmp_path):
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     torn, whole = Embed()([request("torn", Broken()), request("whole", Square("a.png"))], session)
     assert torn.vector is None and "broken: not a readable image" in torn.unreadable
     assert whole.vector is not None and whole.unreadable == ""
 
 
-def test_it_gives_no_text_and_says_what_was_embedded():
+def test_embed_gives_no_text_and_records_which_state_it_returns():
     assert not Embed.gives_text and not Embed.shares_prompts
     assert Embed().provenance() == {"embedded_by": "last hidden state at the last position"}

@@ -1,4 +1,4 @@
-"""Generated answers: where they are cut, and whether they ended by themselves."""
+"""Generated answers: stop texts, token limits, and whether they ended."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("beams", [{}, {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0}])
-def test_ended_is_known_of_the_tokens_not_guessed_of_the_text(tiny_trained, monkeypatch, beams):
-    """The end token has to come within the limit; text alone cannot tell, since it may be tokenised otherwise."""
+def test_ended_depends_on_the_tokens_not_on_the_text(tiny_trained, monkeypatch, beams):
+    """The end token has to come within the limit. The text cannot tell, since its tokens may differ."""
     model, processor = tiny_trained.module.model, copy(tiny_trained.processor)
     batch = processor(
         [(Square(f"{n}.png", (n * 37 % 256, 99, n * 11 % 256)), "Question:") for n in range(12)]
@@ -25,14 +25,14 @@ def test_ended_is_known_of_the_tokens_not_guessed_of_the_text(tiny_trained, monk
     monkeypatch.setattr(frozen, "greedy", lambda *args: seen.append(greedy(*args)) or seen[-1])
     model.continuations(batch, processor, 12)
     (tokens,) = seen
-    processor.end = tokens[0][4]  # a token that does come
+    processor.end = tokens[0][4]  # a token that is generated
     for limit in (1, 4, 5, 6, 12):
         ended = [each.ended for each in model.continuations(batch, processor, limit, **beams)]
         assert ended == [processor.end in row[:limit] for row in tokens]
     assert any(ended) and not all(ended)
 
 
-def test_a_stop_text_ends_it_also_at_the_last_token(tiny_trained):
+def test_a_stop_text_ends_a_text_even_at_the_last_token(tiny_trained):
     model, processor = tiny_trained.module.model, tiny_trained.processor
     batch = processor([(Square("a.png"), "Question:"), (Square("b.png", (9, 200, 9)), "Question: what")])
     for text in model.generate(batch, processor, 6):
@@ -41,8 +41,8 @@ def test_a_stop_text_ends_it_also_at_the_last_token(tiny_trained):
         assert any(each.ended for each in stopped)
 
 
-def test_the_scored_text_is_cut_at_the_stop_text_and_the_generated_one_is_kept(tiny_trained, tmp_path):
-    """The stop text is a character in the middle of what is generated without one."""
+def test_only_the_scored_text_is_cut_at_the_stop_text(tiny_trained, tmp_path):
+    """The stop text is the middle character of the text that is generated without a stop text."""
     session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
     asked = [request(f"{n}", Square(f"{n}.png", (n * 37 % 256, 99, 9)), "Question:") for n in range(4)]
     checked = 0
@@ -65,13 +65,13 @@ def test_a_text_is_no_longer_than_its_limit(tiny_trained, tmp_path):
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_text_of_no_token_is_refused(limit):
+def test_a_limit_below_one_token_is_refused(limit):
     assert Generate(1).max_new_tokens == 1
     with pytest.raises(UserError, match=f"max_new_tokens is {limit}; an answer needs at least one"):
         Generate(limit)
 
 
-def test_an_option_that_generate_does_not_have_is_refused():
+def test_an_unknown_option_of_generate_is_refused():
     assert Generate(5, {"num_beams": 3}).provenance()["decoding"] == {"num_beams": 3}
     with pytest.raises(UserError, match="decoding has 'num_beems', which is no option of transformers"):
         Generate(5, {"num_beams": 3, "num_beems": 3})

@@ -1,4 +1,4 @@
-"""Captions: one query an image, scored with the idf of all references."""
+"""Captions: one query per image, scored with the idf of all references."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_each_image_is_a_query_in_the_order_of_the_source():
     assert (made.ask.max_new_tokens, made.ask.stop) == (7, (".",))
 
 
-def test_it_is_called_as_its_task_and_that_is_captions_where_none_is_named():
+def test_its_name_is_its_task_and_captions_by_default():
     assert (Captions().task, Captions().name) == ("captions", "captions")
     assert Captions(task="flickr").name == "flickr"
     assert (benchmark().task, benchmark().name) == (None, "captions")
@@ -53,7 +53,7 @@ def answers(made: Captions, texts: dict[str, str]) -> dict[str, Answer]:
     return {key: Answer(by_id[key], text) for key, text in texts.items()}
 
 
-def test_scores_are_those_of_the_captions_against_all_references():
+def test_scores_equal_caption_scores_against_all_references():
     made = benchmark()
     texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
     (setting,) = made.settings()
@@ -62,8 +62,8 @@ def test_scores_are_those_of_the_captions_against_all_references():
     assert [metric.name for metric in made.metrics if metric.main] == ["CIDEr"]
 
 
-def test_a_part_is_scored_with_the_idf_of_the_whole():
-    """With the idf of its own references alone, each word would weigh nothing."""
+def test_partial_results_use_the_idf_of_all_references():
+    """The idf of only its own references would give each word weight 0."""
     made = benchmark()
     texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
     (setting,) = made.settings()
@@ -73,7 +73,7 @@ def test_a_part_is_scored_with_the_idf_of_the_whole():
     assert "idf of all references" in setting.provenance["CIDEr"]
 
 
-def test_one_caption_is_neither_right_nor_wrong_and_goes_into_coco_s_results():
+def test_a_caption_is_neither_right_nor_wrong_and_has_a_row_in_coco_results():
     made = benchmark()
     (answer,) = answers(made, {"3": "a cat"}).values()
     assert made.right(answer) is None

@@ -1,11 +1,11 @@
-"""What benchmarks of episodes share: the settings of their sets, and the support before the query."""
+"""Features of all benchmarks of episodes: settings, and the support set before the query."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import pytest
-from toy import TWO, Square, asked, episode
+from toy import TWO, Square, episode, first_prompts
 
 from frozenvl.evaluation import EpisodeVQA, Naming
 from frozenvl.evaluation.benchmarks.episodes import Episodes, names_of, ways_and_shots
@@ -14,19 +14,19 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])
-def test_each_example_stands_once_and_then_repeats_times(repeats):
-    """The whole support goes round again, in its order."""
-    (prompt,) = asked(Naming(TWO, repeats=[repeats], induction=[""])).values()
+def test_the_support_set_is_shown_once_plus_repeats_times(repeats):
+    """The whole support set is repeated, in its order."""
+    (prompt,) = first_prompts(Naming(TWO, repeats=[repeats], induction=[""])).values()
     support = "<a.png>This is a dax\n<b.png>This is a blicket\n"
     assert prompt == support * (1 + repeats) + "<q.png>This is a"
 
 
-def test_several_inductions_are_told_apart():
+def test_several_induction_texts_have_different_names():
     names = [setting.name for setting in Naming(TWO, induction=["", "One.\n", "Two.\n"]).settings()]
     assert names == ["2way", "2way-induced1", "2way-induced2"]
 
 
-def test_a_support_that_names_nothing_cannot_be_chosen_from():
+def test_choosing_from_a_support_set_without_names_is_refused():
     nameless = Episode("7", ((Square("a.png"), "Look!"),), Square("q.png"), "This is a", "dax", ())
     for options in ({"choose": "sum", "induction": [""]}, {"induction": ["Answer with {names}.\n"]}):
         naming = Naming({"x": [nameless]}, **options)
@@ -36,12 +36,12 @@ def test_a_support_that_names_nothing_cannot_be_chosen_from():
 
 
 @pytest.mark.parametrize("options", [{"repeats": []}, {"repeats": [-1]}, {"induction": []}])
-def test_no_setting_at_all_is_refused(options):
+def test_a_benchmark_without_settings_is_refused(options):
     with pytest.raises(UserError, match="each need at least one value"):
         Naming(TWO, **options)
 
 
-def test_whatever_gives_episodes_by_their_index_is_a_set_of_them():
+def test_any_class_with_len_and_getitem_is_a_set_of_episodes():
     class Own:
         def __len__(self) -> int:
             return 1
@@ -50,7 +50,7 @@ def test_whatever_gives_episodes_by_their_index_is_a_set_of_them():
             return episode("dax")
 
     assert isinstance(Own(), Episodes) and isinstance(TWO["2way"], Episodes)
-    # A mapping is a class path with its arguments, of which a set is still to be made.
+    # A mapping is a class path with arguments, from which a set is built.
     assert not issubclass(dict, Episodes) and not issubclass(Mapping, Episodes)
     assert not issubclass(set, Episodes)
 
@@ -65,12 +65,12 @@ def test_whatever_gives_episodes_by_their_index_is_a_set_of_them():
         (("dax",) * 3, 1, 3),
     ],
 )
-def test_ways_are_kinds_and_shots_how_often_each_is_shown(names, ways, shots):
+def test_ways_count_names_and_shots_count_images_per_name(names, ways, shots):
     assert ways_and_shots(episode(*names)) == (ways, shots)
 
 
-def test_repeats_are_a_setting_only_where_there_is_a_support():
-    """One more of each set with a support; induction texts are told apart by name and recorded."""
+def test_repeats_are_a_setting_only_for_sets_with_support():
+    """Each set with a support set has one setting more; induction texts are named and recorded."""
     bare = Episode("2", (), Square("q.png"), "What is it?", "a lamp", ())
     vqa = EpisodeVQA(
         {"few": [episode("dax", "fep")], "none": [bare]}, repeats=[0, 2], induction=["", "Look!\n"]
@@ -88,16 +88,16 @@ def test_repeats_are_a_setting_only_where_there_is_a_support():
     }  # fmt: skip
 
 
-def test_an_induction_names_what_the_support_binds():
+def test_an_induction_text_lists_the_names_of_the_support_set():
     naming = Naming(TWO, induction=["Answer with {names}.\n", "Answer.\n"])
-    assert [prompt.split("\n")[0] for prompt in asked(naming).values()] == [
+    assert [prompt.split("\n")[0] for prompt in first_prompts(naming).values()] == [
         "Answer with dax or blicket.",
         "Answer.",
     ]
     assert names_of(episode("dax", "fep", "dax")) == ("dax", "fep")
 
 
-def test_a_set_of_unlike_episodes_is_refused_naming_the_first_that_differs():
+def test_a_set_of_different_episodes_is_refused_and_the_first_is_named():
     uneven = [
         episode("dax", "fep"),
         episode("dax", "fep", key="2"),

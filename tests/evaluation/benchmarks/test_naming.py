@@ -1,9 +1,9 @@
-"""Naming what the support binds: worded to the letter, scored by the strict rule beside the lenient one."""
+"""Naming with words bound in the support set: exact prompts, and the strict and the lenient score."""
 
 from __future__ import annotations
 
 import pytest
-from toy import TWO, answer, asked, episode, words
+from toy import TWO, answer, episode, first_prompts, words
 
 from frozenvl.data.sources.frozen_bench import FrozenBenchmark
 from frozenvl.evaluation import Naming
@@ -12,23 +12,23 @@ from frozenvl.wording import NAMING_WORDINGS, Template
 NAMES = ("dax", "blicket", "slation", "perpo", "shously")
 
 
-def test_open_ended_to_the_letter():
-    assert asked(Naming(TWO)) == {
+def test_prompts_of_open_ended_naming():
+    assert first_prompts(Naming(TWO)) == {
         "2way": "<a.png>This is a dax\n<b.png>This is a blicket\n<q.png>This is a",
         "2way-induced": "Answer with dax or blicket.\n"
         "<a.png>This is a dax\n<b.png>This is a blicket\n<q.png>This is a",
     }
 
 
-def test_the_papers_figures_to_the_letter():
-    assert asked(Naming(TWO, template="paper", induction=[""])) == {
+def test_the_prompt_of_the_papers_figures():
+    assert first_prompts(Naming(TWO, template="paper", induction=[""])) == {
         "2way": "<a.png>Q: What is this? A: This is a dax\n<b.png>Q: What is this? A: This is a blicket\n"
         "<q.png>Q: What is this? A: This is a"
     }
     assert [NAMING_WORDINGS[name].stop for name in ("paper", "published")] == [("\n", "Q:"), ("\n",)]
 
 
-def test_inner_shots_and_five_ways():
+def test_prompts_and_facts_of_three_inner_shots_and_five_ways():
     inner = episode("dax", "blicket", "blicket", "dax", "dax", "blicket")
     five = episode(*NAMES, answer="perpo")
     naming = Naming(
@@ -41,7 +41,7 @@ def test_inner_shots_and_five_ways():
         "5way-induced": (5, 1, 0),
         "5way-induced-repeats1": (5, 1, 1),
     }
-    prompts = asked(naming)
+    prompts = first_prompts(naming)
     assert prompts["5way-induced"] == (
         "Answer with dax or blicket or slation or perpo or shously.\n"
         "<a.png>This is a dax\n<b.png>This is a blicket\n<c.png>This is a slation\n<d.png>This is a perpo\n"
@@ -52,7 +52,7 @@ def test_inner_shots_and_five_ways():
     assert chances == [{"chance": 50.0}, {"chance": 50.0}, {"chance": 20.0}, {"chance": 20.0}]
 
 
-def test_strict_and_first_phrase_side_by_side():
+def test_strict_and_first_phrase_scores():
     naming = Naming(TWO)
     answers = {
         "exact": answer("dax"),
@@ -70,20 +70,20 @@ def test_strict_and_first_phrase_side_by_side():
     assert [metric.name for metric in naming.metrics if metric.main] == ["strict"]
 
 
-def test_candidates_are_the_names_in_an_order_that_tells_nothing():
+def test_candidates_are_the_names_in_alphabetical_order():
     naming = Naming({"2way": [episode("dax", "blicket")]}, choose="sum", induction=[""])
     assert naming.queries(naming.settings()[0])[0].candidates == (" blicket", " dax")
 
 
-def test_a_template_of_ones_own():
+def test_a_custom_template():
     own = Template(query="{image} {question}", target=" {target}", separator=" | ")
-    (prompt,) = asked(Naming(TWO, template=own, induction=[""])).values()
+    (prompt,) = first_prompts(Naming(TWO, template=own, induction=[""])).values()
     assert prompt == "<a.png> This is a dax | <b.png> This is a blicket | <q.png> This is a"
 
 
 @pytest.mark.data
-def test_the_published_files_to_the_letter(data, tmp_path):
-    """The images of the first are 5.7 GB elsewhere: its text is read without them."""
+def test_prompts_of_the_published_files(data, tmp_path):
+    """The images of the first file (5.7 GB) are not needed to read its texts."""
     official = data / "frozen_bench" / "official"
     open_ended = FrozenBenchmark(
         str(official / "open_ended_mi_shots_1_ways_2_all_questions.json"), str(tmp_path)
@@ -103,7 +103,7 @@ def test_the_published_files_to_the_letter(data, tmp_path):
 @pytest.mark.data
 @pytest.mark.parametrize(("ways", "inner"), [(2, 1), (2, 3), (2, 5), (5, 1)])
 @pytest.mark.parametrize("kind", ["open_ended", "real_name"])
-def test_files_laid_out_like_the_published_ones(data, kind, ways, inner):
+def test_prompts_of_files_in_the_published_layout(data, kind, ways, inner):
     folder = data / "frozen_bench" / "mini"
     file = folder / f"{kind}_mi_shots_{inner}_ways_{ways}_all_questions.json"
     naming = Naming({"x": FrozenBenchmark(str(file), str(folder / "images"))}, choose="sum")

@@ -1,4 +1,4 @@
-"""Few-shot question answering: worded to the letter, its baselines worked out by hand."""
+"""Few-shot question answering: exact prompts, and baselines computed by hand."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def prompts(made: FewShotVQA) -> dict[str, str]:
     return {setting.name: words(made.queries(setting)[0].prompt) for setting in made.settings()}
 
 
-def test_zero_and_two_shots_with_and_without_induction_to_the_letter():
-    said = "Please answer the question.\n"
-    found = prompts(benchmark(shots=[0, 2], induction=["", said], pool=Rows(*POOL.examples[:2])))
+def test_prompts_of_zero_and_two_shots_with_and_without_induction():
+    instruction = "Please answer the question.\n"
+    found = prompts(benchmark(shots=[0, 2], induction=["", instruction], pool=Rows(*POOL.examples[:2])))
     query = "<0.png>Question: What color is it? Answer:"
     cat = "<10.png>Question: What is it? Answer: a cat\n"
     number = "<11.png>Question: Is it 11? Answer: no\n"
-    assert found["0shot"] == query and found["0shot-induced"] == said + query
+    assert found["0shot"] == query and found["0shot-induced"] == instruction + query
     assert found["2shot"] in (cat + number + query, number + cat + query)
-    assert found["2shot-induced"] == said + found["2shot"]
+    assert found["2shot-induced"] == instruction + found["2shot"]
 
 
-def test_settings_say_what_they_are():
+def test_settings_have_names_and_facts():
     made = benchmark(shots=[0, 2], seeds=[3, 4], induction=["", "Please.\n"])
     assert [setting.name for setting in made.settings()] == [
         "0shot", "0shot-induced",
@@ -62,7 +62,7 @@ def test_settings_say_what_they_are():
         ({"shots": [2], "way": Fixed()}, None),
     ],
 )
-def test_what_queries_share_is_what_all_their_prompts_begin_with(options, shared):
+def test_the_shared_prefix_of_queries_is_the_same_in_all_their_prompts(options, shared):
     made = benchmark(QUERY, question(1), question(2), **options)
     (setting,) = made.settings()
     queries = [made.queries(setting)[index] for index in range(3)]
@@ -72,8 +72,8 @@ def test_what_queries_share_is_what_all_their_prompts_begin_with(options, shared
     assert all(query.prompt[query.shared] is query.image for query in queries if query.shared)
 
 
-def test_the_most_frequent_answer_of_the_pool_is_scored_beside():
-    """Two of ten annotators said it of the first: 2 of 3 that would do, each left out in turn."""
+def test_the_most_frequent_answer_of_the_pool_is_a_baseline():
+    """Two of ten annotators gave it to question 1: leaving each out in turn, 0.6 of the full score."""
     some = question(1, references=("no", "no", *["red"] * 8))
     made = benchmark(question(0, answer="no"), some, question(2, answer="yes"))
     (_, few) = made.settings()
@@ -81,7 +81,7 @@ def test_the_most_frequent_answer_of_the_pool_is_scored_beside():
     assert found == {"most_frequent": pytest.approx((100 + 60 + 0) / 3)}
 
 
-def test_soft_scores_are_used_where_a_data_set_has_them():
+def test_soft_scores_are_used_if_the_data_set_has_them():
     soft = question(0, references=("red", "pink"), scores={"red": 1.0, "pink": 0.3})
     other = question(1, references=("dog",), scores={"dog": 0.6})
     made = benchmark(soft, other)
@@ -92,7 +92,7 @@ def test_soft_scores_are_used_where_a_data_set_has_them():
     assert made.right(answers["q0"]) == pytest.approx(0.3) and made.right(answers["q1"]) == 0
 
 
-def test_chance_among_choices():
+def test_chance_is_a_baseline_of_choosing():
     made = benchmark(*CHOOSING, choose="sum")
     assert made.baselines(made.settings()[0]) == {"chance": pytest.approx(100 * (2 / 2 + 2 / 3) / 4)}
     assert made.queries(made.settings()[0])[1].candidates == (" a large red circle", " blue", " red")
@@ -105,15 +105,15 @@ def test_choosing_needs_choices():
         made.queries(made.settings()[0])[0]
 
 
-def test_a_pool_that_is_too_small_and_a_source_without_one():
+def test_a_pool_that_is_missing_or_too_small_is_refused():
     with pytest.raises(UserError, match="4 shots, but the pool has only 3 examples"):
         benchmark(shots=[4])
     with pytest.raises(UserError, match="needs a pool"):
         benchmark(shots=[1], pool=None)
 
 
-def test_the_provenance_names_where_demonstrations_come_from():
-    """A pool of its own, not the task whose questions are asked."""
+def test_the_provenance_names_the_source_of_demonstrations():
+    """The source is the benchmark's own pool if it has one, otherwise the training task."""
     task = Task(POOL, VQA)
     own, other = FewShotVQA("vqa", pool=POOL, shots=[2]), FewShotVQA("vqa", shots=[2])
     for made in (own, other):

@@ -1,4 +1,4 @@
-"""Where a benchmark's queries and their wording come from: a task of the run, or a source of its own."""
+"""Source and prompt template of a benchmark: a task of the run, or its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TASK = Task(SOURCE, Template("{image}Q: {question} A:", " {target}", stop=("\n",
 OWN = Template("{image}{question}", " {target}", stop=("!",))
 
 
-def test_source_wording_and_stop_texts_are_those_of_the_task():
+def test_source_template_and_stop_texts_come_from_the_task():
     vqa = FewShotVQA(task="asked", shots=[0], max_new_tokens=3)
     vqa.bind({}, {"asked": TASK})
     assert (vqa.name, vqa.source, vqa.template) == ("asked", SOURCE, TASK.template)
@@ -25,20 +25,20 @@ def test_source_wording_and_stop_texts_are_those_of_the_task():
     assert vqa.queries(setting)[0].prompt == (SOURCE[0].image, "Q: Is it 1? A:")
 
 
-def test_a_wording_of_its_own_stands_before_that_of_the_task():
+def test_its_own_template_overrides_that_of_the_task():
     vqa = FewShotVQA(task="asked", template=OWN, shots=[0])
     vqa.bind({}, {"asked": TASK})
     assert vqa.template == OWN and vqa.ask.stop == ("!",) and vqa.source is SOURCE
 
 
-def test_stop_texts_are_none_of_a_choice():
+def test_choosing_ignores_stop_texts():
     vqa = FewShotVQA(task="asked", choose="mean", shots=[0])
     ask = vqa.ask
     vqa.bind({}, {"asked": TASK})
     assert vqa.ask is ask and vqa.template == TASK.template
 
 
-def test_a_task_and_a_source_are_one_too_many():
+def test_a_task_together_with_a_source_is_refused():
     with pytest.raises(
         UserError, match=r"^Captions: give it a task of data.val or a source of its own, not both$"
     ):
@@ -46,13 +46,13 @@ def test_a_task_and_a_source_are_one_too_many():
 
 
 @pytest.mark.parametrize(("tasks", "known"), [({}, "none"), ({"a": TASK, "b": TASK}, "a, b")])
-def test_a_task_that_is_not_there_is_refused_with_those_that_are(tasks, known):
+def test_an_unknown_task_is_refused_and_the_tasks_are_listed(tasks, known):
     with pytest.raises(UserError, match=rf"^Captions: no task 'x' in data.val .there are: {known}.$"):
         Captions(task="x").bind({}, tasks)
 
 
-def test_a_wording_has_to_show_what_is_asked():
-    """Captions ask nothing but the image."""
+def test_a_template_without_the_question_or_image_is_refused():
+    """Captions need only the image."""
     silent = Template("{image}What is it?")
     Captions(source=SOURCE, template=silent).bind({}, {})
     with pytest.raises(
@@ -73,5 +73,5 @@ def test_a_wording_has_to_show_what_is_asked():
         (["One.", "", "Two."], ["-induced1", "", "-induced2"]),
     ],
 )
-def test_induction_texts_are_numbered_where_there_are_several(texts, names):
+def test_several_induction_texts_are_numbered(texts, names):
     assert [induced(texts, text) for text in texts] == names

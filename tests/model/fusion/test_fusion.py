@@ -1,4 +1,4 @@
-"""What all fusions keep to."""
+"""Interface of fusions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frozenvl.model.part import Part
 
 
 class Nowhere(Fusion):
-    """Images take no place in the text."""
+    """Fusion in which images take no positions."""
 
     def places(self, k: int) -> int:
         return 0
@@ -21,17 +21,17 @@ class Nowhere(Fusion):
         return text
 
 
-def test_a_checkpoint_has_to_find_the_class_of_a_fusion_again():
+def test_the_identity_of_a_fusion_is_its_class_path():
     assert Nowhere().identity() == {"fusion": f"{__name__}.Nowhere"}
 
 
-def test_a_new_one_writes_where_images_stand_and_what_the_text_becomes():
+def test_a_fusion_has_to_define_places_and_embeddings():
     with pytest.raises(TypeError, match=r"abstract methods? '?embeddings'?,? (and )?'?places"):
         Fusion()
     assert isinstance(Nowhere(), Part) and Nowhere().trained() == {}
 
 
-def test_its_weights_are_made_when_it_meets_the_language_model(language):
+def test_attach_creates_the_weights(language):
     model, made = language("llama"), GatedAdd(0.5)
     assert made.trained() == {}
     made.attach(model)

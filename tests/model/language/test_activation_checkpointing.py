@@ -1,4 +1,4 @@
-"""Gradient checkpointing: the same loss and gradients, bit by bit, and less that is kept for the way back."""
+"""Gradient checkpointing: bit-identical loss and gradients, and fewer saved activations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("kind", ALL)
 def test_loss_and_gradients_are_the_same(build, processor_of, monkeypatch, kind, pieces):
-    """Also of a batch that goes through in pieces: each is computed again as it was packed, after all others."""
+    """Holds also for a batch in several chunks, each of which is recomputed with its own packing."""
     if pieces == 3:
         for module in (forward, frozen):
             monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 25)
@@ -53,7 +53,7 @@ def test_loss_and_gradients_are_the_same(build, processor_of, monkeypatch, kind,
 
 @pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("tuning", [LoRA, Adapters, PromptTuning, Finetuned])
-def test_of_what_is_trained_inside_and_beside_too(build, processor_of, tuning, bf16):
+def test_gradients_of_tuned_weights_and_the_encoder_are_the_same(build, processor_of, tuning, bf16):
     model = build(tuning=tuning(), trainable=True)
     if bf16:
         model.hold_frozen_in_bf16()
@@ -63,8 +63,8 @@ def test_of_what_is_trained_inside_and_beside_too(build, processor_of, tuning, b
     assert_same(loss_and_gradients(model, batch), expected)
 
 
-def kept(model, batch) -> int:
-    """Bytes that a forward pass keeps for the way back, those of weights not counted."""
+def saved_bytes(model, batch) -> int:
+    """Returns the bytes that a forward pass saves for the backward pass, without weights."""
     weights = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
     sizes: dict[int, int] = {}
 
@@ -75,29 +75,29 @@ def kept(model, batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        nll = loss_of(model.train(), batch).nll  # held, so that no storage is used twice
+        nll = loss_of(model.train(), batch).nll  # kept alive, so that no storage is reused
     del nll
     return sum(sizes.values())
 
 
-def test_less_is_kept(build, processor_of):
+def test_fewer_activations_are_saved(build, processor_of):
     model = build()
     batch = processor_of(model)(SAMPLES * 8)
-    before = kept(model, batch)
+    before = saved_bytes(model, batch)
     checkpoint_layers(model.language)
-    assert kept(model, batch) < 0.5 * before
+    assert saved_bytes(model, batch) < 0.5 * before
 
 
-def test_generation_and_scores_are_the_same_and_nothing_is_computed_twice(build, processor_of, monkeypatch):
+def test_generation_and_scores_are_the_same_without_recomputation(build, processor_of, monkeypatch):
     model = build().eval()
     processor = processor_of(model)
     batch = processor(SAMPLES)
-    said, scores = model.generate(batch, processor, 5), model.score(batch)
+    texts, scores = model.generate(batch, processor, 5), model.score(batch)
     checkpoint_layers(model.language)
     monkeypatch.setattr("frozenvl.model.language.activation_checkpointing.checkpoint", None)  # not called
-    assert model.generate(batch, processor, 5) == said and model.score(batch).equal(scores)
+    assert model.generate(batch, processor, 5) == texts and model.score(batch).equal(scores)
 
 
-def test_learned_keys_and_values_are_refused(build):
+def test_prefix_tuning_is_refused(build):
     with pytest.raises(UserError, match=r"PrefixTuning.*leave one of them out"):
         checkpoint_layers(build(tuning=PrefixTuning()).language)

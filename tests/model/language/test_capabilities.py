@@ -1,4 +1,4 @@
-"""What an architecture can do is tried when it is loaded."""
+"""Capabilities of an architecture that are tested when it is loaded."""
 
 import copy
 
@@ -11,7 +11,7 @@ from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.util.errors import UserError
 
 
-def test_logits_changed_in_an_unknown_way_are_refused(tmp_path, monkeypatch):
+def test_logits_with_an_unknown_transformation_are_refused(tmp_path, monkeypatch):
     from transformers import LlamaForCausalLM
 
     forward = LlamaForCausalLM.forward
@@ -28,7 +28,7 @@ def test_logits_changed_in_an_unknown_way_are_refused(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):
+def test_a_model_that_ignores_its_cache_is_refused(tmp_path, monkeypatch):
     from transformers import LlamaModel
 
     forward = LlamaModel.forward
@@ -42,8 +42,10 @@ def test_a_cache_that_is_silently_ignored_is_refused(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_cache_that_an_architecture_cannot_use_is_refused_in_one_line(tmp_path):
-    config = OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, vocab_size=20)  # masks what is new alone
+def test_an_architecture_that_cannot_continue_from_its_cache_is_refused(tmp_path):
+    config = OpenAIGPTConfig(
+        n_embd=32, n_layer=2, n_head=4, vocab_size=20
+    )  # its mask covers only new positions
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     with pytest.raises(
         UserError, match="OpenAIGPTLMHeadModel does not continue correctly from its cache"
@@ -53,13 +55,13 @@ def test_a_cache_that_an_architecture_cannot_use_is_refused_in_one_line(tmp_path
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bloom", "mamba"])
-def test_packing_is_tried_and_known(language, kind):
+def test_packing_is_detected(language, kind):
     model = copy.deepcopy(language(kind))
     model.packs = False
     assert can_pack(model) == (kind in PACKED)
 
 
-def test_packing_that_gives_something_else_is_not_used(language, monkeypatch):
+def test_packing_that_changes_results_is_not_used(language, monkeypatch):
     model = copy.deepcopy(language("llama"))
     model.packs = False
     hidden = model.hidden
@@ -67,7 +69,7 @@ def test_packing_that_gives_something_else_is_not_used(language, monkeypatch):
     assert not can_pack(model)
 
 
-def test_going_on_is_tried_and_known(language, monkeypatch):
+def test_continuing_from_the_cache_is_tested(language, monkeypatch):
     model = copy.deepcopy(language("llama"))
     assert goes_on(model)
     read = model.read

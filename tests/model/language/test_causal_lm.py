@@ -23,8 +23,8 @@ def loss_and_gradient(model, dtype):
     return nll.detach(), embeddings.grad
 
 
-def loss_and_gradient_by_hand(model, dtype):
-    """Each sequence alone through transformers' own model and torch's own loss."""
+def reference_loss_and_gradient(model, dtype):
+    """Computes each sequence separately with transformers' model and torch's loss."""
     embeddings, labels = rows(model, dtype)
     embeddings.requires_grad_()
     logits = [
@@ -43,15 +43,15 @@ def assert_close(ours, theirs, tolerance):
 @pytest.mark.matrix("packed = padded", cannot=NOT_PACKED)
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    # transformers has no kernel for mixtures of experts in float64
+    # transformers has no float64 kernel for mixtures of experts
     [(kind, torch.float64) for kind in ALL if kind != "phimoe"] + [(kind, torch.float32) for kind in ALL],
 )
-def test_packed_is_padded_is_one_by_one(language, kind, dtype):
-    """Losses and gradients at the inputs."""
+def test_packed_padded_and_single_sequences_give_the_same_loss_and_gradient(language, kind, dtype):
+    """Compares losses, and gradients with respect to the inputs."""
     model = copy.deepcopy(language(kind)).to(dtype)
     exact = 1e-6 if kind in FP32_INSIDE else 1e-10
     tolerance = 1e-5 if dtype == torch.float32 else exact
-    theirs = loss_and_gradient_by_hand(model, dtype)
+    theirs = reference_loss_and_gradient(model, dtype)
     assert model.packs == (kind in PACKED)
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
     model.packs = False
@@ -59,22 +59,27 @@ def test_packed_is_padded_is_one_by_one(language, kind, dtype):
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_the_attention_of_a_gpu_gives_the_same(language, kind, monkeypatch):
-    """torch's own attention, which is chosen elsewhere than on a CPU, run here."""
+def test_the_attention_used_on_gpus_gives_the_same_loss_and_gradient(language, kind, monkeypatch):
+    """Runs torch's scaled_dot_product_attention, which is otherwise used only on GPUs, on the CPU."""
     model = copy.deepcopy(language(kind)).to(torch.float32)
-    theirs = loss_and_gradient_by_hand(model, torch.float32)
+    theirs = reference_loss_and_gradient(model, torch.float32)
     called = []
     attention = packing.scaled_dot_product_attention
     counting = lambda *tensors, **options: called.append(1) or attention(*tensors, **options)
     monkeypatch.setattr(packing, "scaled_dot_product_attention", counting)
     monkeypatch.setattr(packing, "fused", lambda device: True)
     assert_close(loss_and_gradient(model, torch.float32), theirs, 1e-5)
-    windows = {"gemma2", "gemma3", "mistral", "phimoe"}  # and soft caps: an explicit product serves them
+    windows = {
+        "gemma2",
+        "gemma3",
+        "mistral",
+        "phimoe",
+    }  # sliding windows and soft caps use an explicit product
     assert bool(called) == (kind not in windows - {"gemma3"})
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])
-def test_packing_leaves_the_model_as_it_was(language, kind):
+def test_packing_restores_the_attention_implementation(language, kind):
     model = language(kind)
     before = model.model.config._attn_implementation
     model.hidden(*(rows(model)[0], LENGTHS))
@@ -84,7 +89,7 @@ def test_packing_leaves_the_model_as_it_was(language, kind):
     assert model.model.config._attn_implementation == before
 
 
-def test_packed_sequences_do_not_see_each_other(language):
+def test_packed_sequences_do_not_attend_to_each_other(language):
     model = language("llama")
     embeddings, _ = rows(model)
     before = model.hidden(embeddings, LENGTHS)
@@ -104,7 +109,7 @@ def test_packed_sequences_do_not_see_each_other(language):
         ("granite", {}),
     ],
 )
-def test_head_is_the_models_own(tmp_path, kind, changes):
+def test_logits_equal_those_of_transformers(tmp_path, kind, changes):
     model = FrozenLanguageModel(str(causal_lm(tmp_path, kind, **changes)))
     embeddings, _ = rows(model)
     theirs = model.model(inputs_embeds=embeddings[:1]).logits[0]

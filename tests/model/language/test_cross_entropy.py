@@ -7,12 +7,12 @@ from frozenvl.model.language.cross_entropy import target_nll
 
 @pytest.mark.parametrize("n", [0, 1, 7, 128, 300])
 @pytest.mark.parametrize("bias", [False, True])
-def test_is_torchs_own_with_gradient(n, bias):
+def test_loss_and_gradient_equal_those_of_torch(n, bias):
     torch.manual_seed(0)
     head = torch.nn.Linear(16, 50, bias=bias, dtype=torch.float64).requires_grad_(False)
     hidden = torch.randn(n, 16, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(50, (n,))
-    upstream = torch.randn(n, dtype=torch.float64)  # not 1, and of each row its own
+    upstream = torch.randn(n, dtype=torch.float64)  # not 1, and different for each row
 
     ours = target_nll(hidden, labels, head)
     (ours_grad,) = torch.autograd.grad((ours * upstream).sum(), hidden)
@@ -22,7 +22,7 @@ def test_is_torchs_own_with_gradient(n, bias):
     torch.testing.assert_close(ours_grad, theirs_grad, rtol=1e-12, atol=1e-12)
 
 
-def test_logits_exist_a_few_rows_at_a_time_and_sum_in_fp32():
+def test_logits_are_computed_for_a_few_rows_at_a_time():
     head = torch.nn.Linear(16, 50, dtype=torch.bfloat16).requires_grad_(False)
     seen = []
     hidden = torch.randn(300, 16, dtype=torch.bfloat16)
@@ -33,13 +33,13 @@ def test_logits_exist_a_few_rows_at_a_time_and_sum_in_fp32():
     assert nll.dtype == torch.float32
 
 
-def test_no_gradient_is_computed_where_none_is_wanted():
+def test_no_gradient_is_computed_under_no_grad():
     head = torch.nn.Linear(4, 5)
     with torch.no_grad():
         assert not target_nll(torch.randn(3, 4), torch.zeros(3, dtype=torch.long), head).requires_grad
 
 
-def test_a_label_of_no_probability_has_its_exact_loss():
+def test_the_loss_is_exact_for_a_label_with_probability_0():
     logits = torch.tensor([[0.0, 200.0, -150.0], [1.0, 2.0, 3.0]])
     hidden = logits.clone().requires_grad_()
     nll = target_nll(hidden, torch.tensor([2, 2]), lambda rows: rows)

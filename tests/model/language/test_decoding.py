@@ -1,4 +1,4 @@
-"""Greedy decoding, and transformers' own options."""
+"""Greedy decoding, and the options of transformers' generate."""
 
 import pytest
 import torch
@@ -10,26 +10,26 @@ from frozenvl.model.language.decoding import greedy, sample
 
 @pytest.mark.matrix("cached = uncached")
 @pytest.mark.parametrize("kind", ALL)
-def test_greedy_reads_whole_sequences_anew_and_says_the_same(language, kind):
-    """By hand without a cache; rows leave the batch at different times."""
+def test_greedy_equals_decoding_without_a_cache(language, kind):
+    """Compares with a loop without a cache; rows leave the batch at different times."""
     model = language(kind)
     embeddings, _ = rows(model)
     expected = []
     for row, length in zip(embeddings, LENGTHS, strict=True):
-        inputs, said = row[None, :length], []
+        inputs, tokens = row[None, :length], []
         for _ in range(8):
-            said.append(int(model.model(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax()))
-            inputs = torch.cat([inputs, model.embed(torch.tensor([said[-1:]]))], dim=1)
-        expected.append(said)
+            tokens.append(int(model.model(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax()))
+            inputs = torch.cat([inputs, model.embed(torch.tensor([tokens[-1:]]))], dim=1)
+        expected.append(tokens)
     assert greedy(model, embeddings, LENGTHS, 8, lambda ids: False, -1) == expected
     end = expected[2][3]
-    cut = [said[: said.index(end)] if end in said else said for said in expected]
+    cut = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in expected]
     assert greedy(model, embeddings, LENGTHS, 8, lambda ids: False, end) == cut != expected
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_greedy_is_transformers_own(language, kind):
-    """Token for token, batched with left padding against each alone; rows end at different times."""
+def test_greedy_equals_transformers_generate(language, kind):
+    """Compares a left-padded batch with single sequences in transformers; rows end at different times."""
     model = language(kind)
     embeddings, _ = rows(model)
     unending = greedy(model, embeddings, LENGTHS, 8, lambda ids: False, -1)
@@ -50,7 +50,7 @@ def test_greedy_is_transformers_own(language, kind):
         assert ours[row] == (out[: out.index(end)] if end in out else out)
 
 
-def test_greedy_stops_a_row_alone(language):
+def test_a_stop_condition_ends_only_its_row(language):
     model = language("llama")
     embeddings, _ = rows(model)
     free = greedy(model, embeddings, LENGTHS, 6, lambda ids: False, -1)

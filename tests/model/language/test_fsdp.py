@@ -1,4 +1,4 @@
-"""A frozen language model's layers shared out among ranks."""
+"""FSDP: layers of the frozen language model sharded across ranks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from running import add, checkpoint, history, one_line
 
 
 @pytest.mark.parametrize("tuning", [(), ("--model.tuning", "frozenvl.model.tuning.LoRA")])
-def test_a_shared_out_language_model_trains_as_a_whole_one(frozenvl, tuning):
-    """Losses, weights and scores; validation, too, in which ranks go through it at different paces."""
+def test_a_sharded_language_model_trains_like_a_replicated_one(frozenvl, tuning):
+    """Compares losses, weights and scores; in validation, ranks have different numbers of batches."""
     probe = add("probes.Held", file="held")
     assert frozenvl("fit", *tuning, *probe, "--model.shard", "true", name="shared", ranks=2) == 0
     share = json.loads(Path("held").read_text())
@@ -26,7 +26,7 @@ def test_a_shared_out_language_model_trains_as_a_whole_one(frozenvl, tuning):
     assert frozenvl("fit", *tuning, "--ckpt_path", "last", "--trainer.max_steps", 7, name="shared") == 0
 
 
-def test_sharing_out_what_is_trained_is_refused(frozenvl, capfd):
+def test_sharding_trained_weights_is_refused(frozenvl, capfd):
     options = ("--model.shard", "true", "--model.tuning", "frozenvl.model.tuning.Finetuned")
     assert frozenvl("fit", *options, ranks=2) == 2
     assert "all of them are trained" in one_line(capfd.readouterr().err)

@@ -1,4 +1,4 @@
-"""Sequences that were read, and what goes on from them."""
+"""KV caches: selecting rows, and padding of a shared prefix."""
 
 import torch
 from sequences import LENGTHS, rows
@@ -6,7 +6,7 @@ from sequences import LENGTHS, rows
 from frozenvl.model.language.kv_cache import left_padded
 
 
-def test_left_padding():
+def test_left_padded_moves_rows_to_the_right():
     moved, mask = left_padded(
         torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [4.0], [5.0]]]), torch.tensor([2, 3])
     )
@@ -14,7 +14,7 @@ def test_left_padding():
     assert mask.tolist() == [[0, 1, 1], [1, 1, 1]]
 
 
-def test_rows_are_a_copy_each_as_often_as_named(language):
+def test_rows_can_be_selected_repeatedly_as_copies(language):
     model = language("llama")
     embeddings, _ = rows(model)
     past = model.read(embeddings, LENGTHS)
@@ -32,7 +32,7 @@ def test_rows_are_a_copy_each_as_often_as_named(language):
     assert past.cache.layers[0].keys.equal(before)
 
 
-def test_a_leading_part_stands_behind_the_padding_of_each(language):
+def test_a_shared_prefix_follows_the_padding_of_each_row(language):
     model = language("llama")
     embeddings, _ = rows(model)
     past = model.read(embeddings[:1], LENGTHS[:1])

@@ -1,4 +1,4 @@
-"""How likely texts are to follow what was read."""
+"""Log-likelihood of candidate texts after a prompt."""
 
 import pytest
 from samples import BLUE, RED, SUPPORT, WIDE, join
@@ -13,7 +13,9 @@ from frozenvl.util.errors import UserError
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "bloom"])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("positions", [4096, 60])
-def test_rank_is_score_of_the_whole(build, processor_of, kind, after, positions, monkeypatch):
+def test_candidate_scores_equal_scores_of_prompt_and_candidate(
+    build, processor_of, kind, after, positions, monkeypatch
+):
     model = build(kind)
     processor = processor_of(model)
     for module in (forward, frozen):
@@ -48,7 +50,7 @@ def test_an_empty_candidate_is_the_end_token(build, processor_of):
     )
 
 
-def test_rank_cuts_no_candidate(build, processor_of):
+def test_candidates_are_not_truncated(build, processor_of):
     model = build()
     processor = processor_of(model)
     processor.max_target_tokens = 2
@@ -58,7 +60,7 @@ def test_rank_cuts_no_candidate(build, processor_of):
         model.rank_candidates(processor, [("the answer is a ",)], [["large red circle"]])
 
 
-def test_texts_go_through_a_few_at_a_time(language, monkeypatch):
+def test_candidates_are_scored_a_few_at_a_time(language, monkeypatch):
     model = language("llama")
     embeddings, _ = rows(model)
     past = model.read(embeddings, LENGTHS)
@@ -69,7 +71,7 @@ def test_texts_go_through_a_few_at_a_time(language, monkeypatch):
     whole = likelihoods(model, past, texts, positions=10_000)
     assert widths == [5]
     pieces = likelihoods(model, past, texts, positions=2 * (13 + 4))
-    assert widths == [5, 2, 2]  # the last piece has one token, which is predicted and never fed
+    assert widths == [5, 2, 2]  # the last candidate has one token, which is predicted but not an input
     assert [each.tokens for each in whole] == [len(tokens) for _, tokens in texts]
     assert [each.logp for each in pieces] == pytest.approx([each.logp for each in whole], rel=1e-5)
     first = model.head(past.hidden[0]).log_softmax(-1)[5].item()

@@ -5,7 +5,7 @@ from frozenvl.model.language.packing import Layout
 
 
 @pytest.mark.parametrize("lengths", [[3, 1, 2], [1], [2, 2], [1, 0, 4]])
-def test_layout_deals_out_and_collects(lengths):
+def test_a_layout_distributes_and_collects_positions(lengths):
     layout = Layout.of(torch.tensor(lengths))
     packed = torch.arange(sum(lengths))
     rows = packed[layout.deal].view(layout.rows, layout.width)

@@ -1,4 +1,4 @@
-"""A leading part that is read once: what follows it is as after the whole prompt."""
+"""Prompt cache: a shared prefix is computed once, with the results of whole prompts."""
 
 import pytest
 import torch
@@ -27,8 +27,8 @@ TARGETS = [" red", "a large red circle", " dax.", " yes", " 3"]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lead", [SUPPORT, (*SUPPORT, RED), ("Say what you see.\n",), (RED,)])
-def test_shared_is_whole(build, processor_of, kind, lead):
-    """Remainders of unequal length, some longer than what they share; windows of 4 positions; absolute ones."""
+def test_a_prompt_cache_gives_the_results_of_whole_prompts(build, processor_of, kind, lead):
+    """Covers remainders of unequal length, some longer than the prefix, sliding windows and absolute positions."""
     model = build(kind)
     processor = processor_of(model)
     shared = model.prefill(processor, lead)
@@ -51,7 +51,7 @@ def test_shared_is_whole(build, processor_of, kind, lead):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3", "bloom"])
-def test_many_batches_go_on_from_the_same(build, processor_of, kind):
+def test_several_batches_can_use_one_prompt_cache(build, processor_of, kind):
     model = build(kind)
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
@@ -65,7 +65,7 @@ def test_many_batches_go_on_from_the_same(build, processor_of, kind):
         assert layer.keys.equal(keys) and layer.values.equal(values)
 
 
-def test_what_is_shared_is_read_once(build, processor_of, monkeypatch):
+def test_the_shared_prefix_is_computed_once(build, processor_of, monkeypatch):
     model = build()
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
@@ -80,7 +80,7 @@ def test_what_is_shared_is_read_once(build, processor_of, monkeypatch):
     assert read == [(len(RESTS), int(batch.lengths.max()))]
 
 
-def test_batch_of_one_is_batch_of_64(build, processor_of):
+def test_the_batch_size_changes_no_text(build, processor_of):
     model = build("gpt2")
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
@@ -105,7 +105,7 @@ def test_beam_search_and_stop_markers(build, processor_of):
     assert stopped == model.generate(whole, processor, 6, stop) != model.generate(whole, processor, 6)
 
 
-def test_text_that_meets_text_has_to_part_there(build, processor_of):
+def test_a_token_across_the_end_of_the_prefix_is_refused(build, processor_of):
     model = build()
     processor = processor_of(model)
     shared = model.prefill(processor, (RED, "How ma"))
@@ -121,7 +121,7 @@ def test_text_that_meets_text_has_to_part_there(build, processor_of):
     processor.check_split("How", [" many", "", "\n"])
 
 
-def test_a_whole_prompt_is_no_remainder(build, processor_of):
+def test_a_whole_prompt_as_remainder_is_refused(build, processor_of):
     model = build()
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
@@ -129,7 +129,7 @@ def test_a_whole_prompt_is_no_remainder(build, processor_of):
         model.generate(processor(RESTS), processor, 3, prompt_cache=shared)
 
 
-def test_positions_of_what_is_shared_count(build, processor_of):
+def test_positions_of_the_prefix_count_towards_the_limit(build, processor_of):
     model = build("gpt2")
     processor = processor_of(model)
     shared = model.prefill(processor, SUPPORT)
@@ -144,7 +144,7 @@ def test_positions_of_what_is_shared_count(build, processor_of):
         model.rank_candidates(processor, [(RED,)], [["circle" * 200]], prompt_cache=shared)
 
 
-def test_a_start_token_stands_once(tmp_path):
+def test_the_bos_token_is_only_in_the_prefix(tmp_path):
     byte_level_with_start(tmp_path)
     PreTrainedConfig().save_pretrained(tmp_path)
     processor = Processor(str(tmp_path), 2, Pixels(8))
@@ -153,14 +153,14 @@ def test_a_start_token_stands_once(tmp_path):
     assert torch.cat([lead, rest]).equal(whole) and lead[0] == processor.tokenizer.bos_token_id
 
 
-def test_layers_that_keep_something_else_are_refused(tmp_path, monkeypatch):
+def test_layers_with_another_kind_of_cache_are_refused(tmp_path, monkeypatch):
     model = causal_lm_module.FrozenLanguageModel(str(causal_lm(tmp_path, "llama")))
     monkeypatch.setattr(causal_lm_module, "KEYS_AND_VALUES", ())
     with pytest.raises(UserError, match="cannot share a leading part"):
         model.read_lead(torch.zeros(1, 3, model.dim))
 
 
-def test_a_recurrent_model_shares_nothing_and_ranks_all_the_same(build, processor_of):
+def test_a_recurrent_model_has_no_prompt_cache_but_ranks_candidates(build, processor_of):
     model = build("mamba")
     processor = processor_of(model)
     with pytest.raises(UserError, match="cannot share a leading part"):
@@ -178,7 +178,7 @@ def test_a_recurrent_model_shares_nothing_and_ranks_all_the_same(build, processo
         assert [each.logp for each in row] == pytest.approx(scores.tolist(), rel=1e-5)
 
 
-def test_prefixes_serve_what_is_shared(build):
+def test_a_prompt_cache_can_be_built_from_cached_image_prefixes(build):
     model = build().eval()
     prefixes = PrefixCache(model, Pixels(64))
     kept, plain = (Processor(model.language.name, 2, reader) for reader in (prefixes, Pixels(64)))

@@ -1,4 +1,4 @@
-"""Quantised language models: what is asked of transformers, and what is refused. None is run: there is no CUDA."""
+"""Quantised language models: options given to transformers, and refusals. No model is run, since CUDA is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from frozenvl.util.errors import UserError
 
 @pytest.fixture
 def asked(monkeypatch) -> dict:
-    """What transformers is asked for, on a machine that seems to have all; the model comes as it is."""
+    """Quantisation options given to transformers, with CUDA and bitsandbytes faked; the model is not quantised."""
     options: dict = {}
     whole = AutoModelForCausalLM.from_pretrained
 
@@ -34,7 +34,7 @@ def asked(monkeypatch) -> dict:
     return options
 
 
-def test_transformers_is_asked_for_eight_or_four_bits(asked, tiny_language, monkeypatch):
+def test_transformers_gets_the_options_for_8_or_4_bits(asked, tiny_language, monkeypatch):
     FrozenLanguageModel(str(tiny_language))
     assert asked == {"config": None, "device_map": None}
     FrozenLanguageModel(str(tiny_language), quantization="int8")
@@ -46,12 +46,12 @@ def test_transformers_is_asked_for_eight_or_four_bits(asked, tiny_language, monk
     assert language.packs and language.arguments["quantization"] == "nf4"
 
 
-def test_a_run_asks_for_it(asked, tiny_language, tiny_vision):
+def test_a_run_passes_quantization_on(asked, tiny_language, tiny_vision):
     FrozenModule(str(tiny_language), TimmEncoder(str(tiny_vision)), quantization="nf4")
     assert asked["config"].load_in_4bit
 
 
-def test_quantised_weights_stay_as_they_are_beside_those_in_bf16(tiny_language, tiny_vision):
+def test_quantised_weights_are_not_converted_to_bf16(tiny_language, tiny_vision):
     language = FrozenLanguageModel(str(tiny_language))
     model = FrozenVL(language, TimmEncoder(str(tiny_vision)), MLP, 1)
     projection = language.layers[0].mlp.down_proj
@@ -62,7 +62,7 @@ def test_quantised_weights_stay_as_they_are_beside_those_in_bf16(tiny_language, 
     assert language.layers[0].mlp.up_proj.weight.dtype == torch.bfloat16
 
 
-def test_what_cannot_be_trained_is_refused(asked, tiny_language):
+def test_training_quantised_weights_is_refused(asked, tiny_language):
     with pytest.raises(UserError, match="quantised weights cannot be trained; use LoRA"):
         Finetuned().attach(FrozenLanguageModel(str(tiny_language), quantization="nf4"))
     with pytest.raises(UserError, match="random weights are not quantised"):
@@ -77,12 +77,12 @@ def test_what_cannot_be_trained_is_refused(asked, tiny_language):
         (False, False, "a CUDA device and the package bitsandbytes"),
     ],
 )
-def test_without_its_means_it_is_refused_in_one_line(frozenvl, monkeypatch, capfd, cuda, package, missing):
+def test_missing_cuda_or_bitsandbytes_is_one_error_line(frozenvl, monkeypatch, capfd, cuda, package, missing):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(quantization, "find_spec", lambda name: package or None)
     assert frozenvl("fit", "--model.quantization", "int8") == 2
-    said = one_line(capfd.readouterr().err)
-    assert said == f"model.quantization int8 needs {missing}; leave it out"
+    line = one_line(capfd.readouterr().err)
+    assert line == f"model.quantization int8 needs {missing}; leave it out"
 
 
 def test_an_unknown_kind_is_refused(frozenvl, capfd):

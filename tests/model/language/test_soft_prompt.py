@@ -1,4 +1,4 @@
-"""What is learned to stand in front of every sequence, as the language model sees it."""
+"""Soft prompts at the input of the language model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frozenvl.model.language.soft_prompt import SoftPrompt
 
 
 class Vectors(SoftPrompt):
-    """Some vectors at the input."""
+    """Soft prompt of given vectors."""
 
     def __init__(self, vectors: torch.Tensor) -> None:
         self.length, self._vectors = len(vectors), vectors
@@ -21,12 +21,12 @@ class Vectors(SoftPrompt):
         return self._vectors
 
 
-def test_by_default_it_gives_neither_vectors_nor_keys_and_values():
+def test_the_base_class_has_neither_vectors_nor_keys_and_values():
     assert SoftPrompt().vectors() is None and SoftPrompt().cache(3) is None
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bloom"])
-def test_vectors_stand_in_front_of_every_sequence_and_have_no_states_of_their_own(language, kind):
+def test_vectors_are_prepended_and_their_hidden_states_are_removed(language, kind):
     model = copy.deepcopy(language(kind))
     embeddings, _ = rows(model)
     vectors = torch.randn(3, model.dim, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""One linear map of all features."""
+"""Linear: one linear map of all features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from frozenvl.model.mappers import Linear
 
 
-def test_it_is_one_product_with_all_features_of_an_image():
+def test_the_prefix_is_one_product_with_all_features_of_an_image():
     mapper = Linear(8, 4, 16, 3)
     features = torch.randn(2, 4, 8)
     assert sum(weight.numel() for weight in mapper.parameters()) == 4 * 8 * 3 * 16 + 3 * 16

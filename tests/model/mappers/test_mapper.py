@@ -1,8 +1,8 @@
-"""What all mappers keep to."""
+"""Properties of all mappers."""
 
 import pytest
 import torch
-from made_mappers import KINDS, each, make
+from made_mappers import KINDS, kinds_and_sizes, make
 
 from frozenvl.model import mapper as mappers
 from frozenvl.model.mappers import Mapper
@@ -15,14 +15,14 @@ def test_all_mappers_are_tested():
     assert found - {Mapper} == {of for of, _ in KINDS.values()}
 
 
-@pytest.mark.parametrize(("kind", "tokens", "k"), each())
+@pytest.mark.parametrize(("kind", "tokens", "k"), kinds_and_sizes())
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_shapes(kind, tokens, k, n):
+def test_a_mapper_returns_k_vectors_per_image(kind, tokens, k, n):
     assert make(kind, tokens, k)(torch.randn(n, tokens, 8)).shape == (n, k, 16)
 
 
-@pytest.mark.parametrize(("kind", "tokens", "k"), each())
-def test_images_are_mapped_apart_and_from_all_their_features(kind, tokens, k):
+@pytest.mark.parametrize(("kind", "tokens", "k"), kinds_and_sizes())
+def test_an_image_is_mapped_from_all_its_features_and_no_other_image(kind, tokens, k):
     mapper = make(kind, tokens, k).eval()
     features = torch.randn(2, tokens, 8)
     changed = features.clone()
@@ -32,7 +32,7 @@ def test_images_are_mapped_apart_and_from_all_their_features(kind, tokens, k):
     assert not before[0][-1].isclose(after[0][-1]).any()
 
 
-@pytest.mark.parametrize(("kind", "tokens", "k"), each())
+@pytest.mark.parametrize(("kind", "tokens", "k"), kinds_and_sizes())
 def test_every_weight_gets_a_gradient(kind, tokens, k):
     mapper = make(kind, tokens, k, norm=True)
     mapper(torch.randn(3, tokens, 8)).square().sum(-1).mul(torch.randn(3, k)).sum().backward()
@@ -40,7 +40,7 @@ def test_every_weight_gets_a_gradient(kind, tokens, k):
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize(("kind", "tokens", "k"), each())
+@pytest.mark.parametrize(("kind", "tokens", "k"), kinds_and_sizes())
 def test_a_prefix_norm_starts_at_the_size_of_embeddings(kind, tokens, k):
     mapper = make(kind, tokens, k, norm=True)
     table = torch.randn(50, 16) * 0.07

@@ -1,10 +1,10 @@
-"""A multilayer perceptron on all features."""
+"""MLP on all features."""
 
 import torch
 from made_mappers import make
 
 
-def test_options():
+def test_hidden_width_and_dropout():
     features = torch.randn(4, 1, 8)
     for options in ({"dropout": 0.5}, {"prefix_dropout": 0.5}):
         mapper = make("mlp", 1, 2, **options)

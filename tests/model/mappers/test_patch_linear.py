@@ -1,4 +1,4 @@
-"""A linear map of each feature vector."""
+"""PatchLinear: a linear map of each feature vector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frozenvl.model.mappers import PatchLinear
 from frozenvl.util.errors import UserError
 
 
-def test_each_vector_is_mapped_by_itself_and_all_by_the_same_map():
+def test_each_vector_is_mapped_separately_by_the_same_map():
     mapper = PatchLinear(8, 4, 16, 4)
     features = torch.randn(2, 4, 8)
     prefix = mapper(features)
@@ -19,6 +19,6 @@ def test_each_vector_is_mapped_by_itself_and_all_by_the_same_map():
     assert (mapper(changed) != prefix).any(-1).nonzero().tolist() == [[0, 2]]
 
 
-def test_another_number_of_vectors_than_features_is_refused():
+def test_a_k_other_than_the_number_of_features_is_refused():
     with pytest.raises(UserError, match=r"set k to 49 \(it is 4\)"):
         PatchLinear(8, 49, 16, 4)

@@ -1,4 +1,4 @@
-"""Learned queries that attend to the features."""
+"""Resampler: learned queries that attend to the features."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from frozenvl.model.mappers import Resampler
 from frozenvl.util.errors import UserError
 
 
-def test_where_a_feature_stands_matters():
+def test_the_position_of_a_feature_matters():
     mapper = make("resampler", 4, 3).eval()
     features = torch.randn(1, 4, 8)
     assert not mapper(features).isclose(mapper(features.flip(1)), atol=1e-4).all()
 
 
-def test_the_queries_alone_become_the_prefix(monkeypatch):
+def test_the_prefix_is_computed_from_the_queries(monkeypatch):
     mapper = make("resampler", 4, 3).eval()
     features = torch.randn(1, 4, 8)
     seen = []

@@ -1,4 +1,4 @@
-"""A transformer over features and learned constants."""
+"""Transformer over features and learned constants."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from frozenvl.model.mappers import Transformer
 from frozenvl.util.errors import UserError
 
 
-def test_where_a_feature_stands_matters():
+def test_the_position_of_a_feature_matters():
     mapper = make("transformer", 4, 3).eval()
     features = torch.randn(1, 4, 8)
     assert not mapper(features).isclose(mapper(features.flip(1)), atol=1e-4).all()
 
 
-def test_each_feature_becomes_several_positions_beside_the_constants(monkeypatch):
+def test_a_feature_takes_several_positions_before_the_constants(monkeypatch):
     mapper = make("long transformer", 4, 3).eval()
     seen = []
     forward = mapper.layers.forward

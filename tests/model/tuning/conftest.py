@@ -1,14 +1,14 @@
-"""Tuned models that the tests of tuning share."""
+"""Fixture for tests of tuning: tuned models."""
 
 import pytest
-from tuned import MAKE, away_from_its_start
+from tuned import MAKE, perturb
 
 
 @pytest.fixture
 def made(build, processor_of):
     def make(name: str, kind: str = "llama"):
         model = build(kind, tuning=MAKE[name]())
-        away_from_its_start(model)
+        perturb(model)
         return model, processor_of(model)
 
     return make

@@ -1,4 +1,4 @@
-"""Bottlenecks behind the feed-forward parts."""
+"""Adapters after the feed-forward parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frozenvl.model.tuning.adapters import Bottleneck
 from frozenvl.util.errors import UserError
 
 
-def test_there_is_one_behind_each_layer_as_narrow_as_asked(build):
+def test_each_layer_has_an_adapter_of_the_given_reduction(build):
     model = build(tuning=Adapters(8))
     adapters = model.tuning.adapters
     assert len(adapters) == len(model.language.layers)
@@ -19,19 +19,19 @@ def test_there_is_one_behind_each_layer_as_narrow_as_asked(build):
     assert build(tuning=Adapters(99)).tuning.adapters[0].down.out_features == 1
 
 
-def test_a_bottleneck_adds_to_what_comes_out_of_a_part_and_at_first_nothing():
+def test_a_bottleneck_adds_to_its_input_and_starts_at_zero():
     made, x = Bottleneck(8, 2), torch.randn(3, 8)
     assert made(x).equal(x)
     with torch.no_grad():
         made.up.bias.fill_(1)
     assert made.after(made, (), x).equal(x + 1)
-    changed, beside = made.after(made, (), (x, "router"))  # of a mixture of experts
+    changed, beside = made.after(made, (), (x, "router"))  # output of a mixture of experts
     assert changed.equal(x + 1) and beside == "router"
     half = made(x.bfloat16())
     assert half.dtype == torch.bfloat16 and half.equal(x.bfloat16() + 1)
 
 
-def test_layers_without_a_part_of_their_own_to_feed_forward(build):
+def test_layers_without_a_feed_forward_part_are_refused(build):
     with pytest.raises(UserError, match=r"adapters on .*no feed-forward part") as found:
         build("opt", tuning=Adapters())
     assert "\n" not in str(found.value)

@@ -1,4 +1,4 @@
-"""The whole language model trained."""
+"""Finetuned: all weights of the language model are trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_all_weights_of_the_language_model_are_trained_and_it_has_none_of_its_own(build, kind):
+def test_all_weights_of_the_language_model_are_trained(build, kind):
     model = build(kind, tuning=Finetuned())
     assert all(weight.requires_grad for weight in model.language.parameters())
     assert not list(model.tuning.parameters())

@@ -1,4 +1,4 @@
-"""Low-rank changes to linear layers."""
+"""LoRA: low-rank updates of linear layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frozenvl.model.tuning import LoRA
 from frozenvl.util.errors import UserError
 
 
-def test_each_target_gets_two_thin_matrices_and_nothing_else_is_trained(build):
+def test_each_target_gets_two_low_rank_matrices_and_nothing_else_is_trained(build):
     language = build(tuning=LoRA(3, targets=["q_proj", "v_proj"])).language
     trained = {name: tuple(p.shape) for name, p in language.named_parameters() if p.requires_grad}
     assert len(trained) == len(language.layers) * 2 * 2
@@ -19,8 +19,8 @@ def test_each_target_gets_two_thin_matrices_and_nothing_else_is_trained(build):
     assert {min(shape) for shape in trained.values()} == {3}
 
 
-def test_a_change_is_scaled_by_alpha_over_rank(build, processor_of):
-    """Matrices and alpha / rank go into the loss as their product alone."""
+def test_updates_are_scaled_by_alpha_over_rank(build, processor_of):
+    """Half of alpha with twice the matrices gives the same loss."""
     losses = []
     for alpha, factor in ((8.0, 1.0), (4.0, 2.0), (4.0, 1.0)):
         model = build(tuning=LoRA(4, alpha=alpha))
@@ -34,7 +34,7 @@ def test_a_change_is_scaled_by_alpha_over_rank(build, processor_of):
     assert losses[0] != pytest.approx(losses[2], rel=1e-3)
 
 
-def test_modules_that_there_are_not(build):
+def test_unknown_target_modules_are_refused(build):
     with pytest.raises(UserError, match=r"LoRA on .*") as found:
         build("llama", tuning=LoRA(targets=["nothing"]))
     assert "\n" not in str(found.value)

@@ -9,7 +9,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma"])
-def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, kind):
+def test_prefix_tuning_starts_from_keys_and_values_of_tokens(build, processor_of, kind):
     plain, model = build(kind), build(kind, tuning=PrefixTuning(3))
     words = len(plain.language.model.get_input_embeddings().weight)
     first = plain.language.embed(torch.arange(0, words, words // 3)[:3])
@@ -19,13 +19,13 @@ def test_learned_keys_and_values_start_as_those_of_tokens(build, processor_of, k
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_with_learned_keys_and_values_prompts_share_nothing(made):
+def test_prefix_tuning_refuses_prompt_caches(made):
     model, processor = made("prefix")
     with pytest.raises(UserError, match="draw demonstrations per question"):
         model.prefill(processor, (RED, "This is a dax.\n"))
 
 
-def test_a_learned_start_takes_positions(made):
+def test_a_soft_prompt_counts_towards_the_positions(made):
     model, processor = made("prompt")
     room = model.language.max_positions
     prompts = processor([("a " * 8,)])
@@ -35,7 +35,7 @@ def test_a_learned_start_takes_positions(made):
         model._check(prompts, more=room - length - 3 + 1)
 
 
-def test_layers_that_do_not_keep_all_positions_are_refused(build):
+def test_prefix_tuning_refuses_layers_with_sliding_windows(build):
     match = r"prefix tuning on .*keep keys and values of all positions"
     with pytest.raises(UserError, match=match) as found:
         build("gemma3", tuning=PrefixTuning())
@@ -49,7 +49,7 @@ def test_a_soft_prompt_starts_at_the_size_of_embeddings(build):
     torch.testing.assert_close(vectors.std(), words.std(), rtol=0.2, atol=0)
 
 
-def test_learned_keys_and_values_are_those_of_every_row(build):
+def test_all_rows_have_the_same_learned_keys_and_values(build):
     tuning = build(tuning=PrefixTuning(3)).tuning
     cache = tuning.cache(5)
     assert cache.get_seq_length() == 3 and tuning.vectors() is None

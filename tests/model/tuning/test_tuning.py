@@ -1,4 +1,4 @@
-"""What is trained of, or beside, the language model, beside PEFT's own and the plain model."""
+"""Properties of all tunings, compared with the untuned model and with PEFT."""
 
 import copy
 
@@ -16,14 +16,14 @@ from frozenvl.util.errors import UserError
 KINDS = ["llama", "gpt2", "qwen2", "phi", "gptj"]
 
 
-def test_all_are_tested():
+def test_all_tunings_are_tested():
     found = {v for v in vars(tunings).values() if isinstance(v, type) and issubclass(v, Tuning)} - {Tuning}
     assert {type(make()) for make in MAKE.values()} == found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MAKE)
-def test_batched_is_single_and_packed_is_padded(made, name, kind):
+def test_batching_and_packing_change_no_result(made, name, kind):
     model, processor = made(name, kind)
     batch, single = processor(SAMPLES), [processor([sample]) for sample in SAMPLES]
     losses = sum(loss_of(model, one).nll for one in single)
@@ -35,14 +35,16 @@ def test_batched_is_single_and_packed_is_padded(made, name, kind):
     prompts = processor([sample.prompt for sample in SAMPLES])
     texts = model.generate(prompts, processor, 6)
     assert texts == [model.generate(processor([s.prompt]), processor, 6)[0] for s in SAMPLES]
-    assert texts == model.generate(prompts, processor, 6, num_beams=1, do_sample=False)  # transformers' own
+    assert texts == model.generate(
+        prompts, processor, 6, num_beams=1, do_sample=False
+    )  # transformers' greedy decoding
     beams = model.generate(prompts, processor, 6, num_beams=2)
     assert beams == [model.generate(processor([s.prompt]), processor, 6, num_beams=2)[0] for s in SAMPLES]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MAKE)
-def test_only_what_is_trained_changes(build, processor_of, name, kind):
+def test_only_trained_weights_change(build, processor_of, name, kind):
     model = build(kind, tuning=MAKE[name]()).train()
     batch = processor_of(model)(SAMPLES)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
@@ -75,14 +77,14 @@ def test_a_batch_without_targets_reaches_every_trained_weight(made, name):
     ("kind", "name"),
     [(LoRA, "rank"), (Adapters, "reduction"), (PromptTuning, "length"), (PrefixTuning, "length")],
 )
-def test_nothing_of_a_size_of_none(kind, name):
+def test_sizes_below_1_are_refused(kind, name):
     with pytest.raises(UserError, match=rf"^model.tuning: {name} is 0; give 1 or more$"):
         kind(**{name: 0})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["lora", "adapters"])
-def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
+def test_a_new_tuning_does_not_change_the_loss(build, processor_of, name, kind):
     plain, model = build(kind), build(kind, tuning=MAKE[name]())
     batch = processor_of(plain)(SAMPLES)
     torch.testing.assert_close(loss_of(model, batch).nll, loss_of(plain, batch).nll, rtol=1e-6, atol=0)
@@ -90,8 +92,8 @@ def test_it_starts_as_the_plain_model(build, processor_of, name, kind):
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("name", ["prompt", "prefix", "lora"])
-def test_it_is_pefts_own(made, name, kind):
-    """Losses of single sequences from PEFT's own model with the same weights."""
+def test_losses_equal_those_of_peft(made, name, kind):
+    """Compares losses of single sequences with PEFT's model with the same weights."""
     model, processor = made(name, kind)
     base = copy.deepcopy(model.language.model)
     if name == "lora":
@@ -117,7 +119,7 @@ def test_it_is_pefts_own(made, name, kind):
 
 
 @pytest.mark.parametrize("name", sorted(MAKE.keys() - {"prefix"}))
-def test_shared_prompts_are_whole_prompts(made, name):
+def test_a_prompt_cache_gives_the_texts_of_whole_prompts(made, name):
     model, processor = made(name)
     lead = (RED, "This is a dax.\n")
     rests = [(BLUE, "This is"), (BLUE, "Question: what color is the circle? Answer:"), ("How many",)]
@@ -127,7 +129,7 @@ def test_shared_prompts_are_whole_prompts(made, name):
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_half_precision_leaves_what_is_trained_alone(made, name):
+def test_trained_weights_stay_fp32_with_bf16(made, name):
     model, processor = made(name)
     batch = processor(SAMPLES)
     exact = loss_of(model, batch).nll.item()

@@ -1,4 +1,4 @@
-"""Encoders' weights that the tests of vision share."""
+"""Fixtures for tests of vision: weights of tiny encoders."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def pixels():
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory):
-    """Tiny vision transformers in folders, as the hub keeps them."""
+    """Folder with tiny vision transformers, saved as on the Hugging Face hub."""
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
     images = {"image_size": 64, "patch_size": 16}
     text = {**sizes, "vocab_size": 50, "max_position_embeddings": 8, "eos_token_id": 1, "bos_token_id": 0}

@@ -21,7 +21,7 @@ CLASS_TOKEN = {"timm's transformer", "clip", "clip tower", "dinov2", "vit"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_gives_what_is_asked_of_it(hub, resnet, family):
+def test_every_family_gives_the_requested_features(hub, resnet, family):
     make = FAMILIES[family]
     everything = make(hub, resnet, grid="all")
     vectors = everything(any_pixels(everything))
@@ -38,7 +38,7 @@ def test_every_family_gives_what_is_asked_of_it(hub, resnet, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_last_blocks_alone_may_be_trained(hub, resnet, family):
+def test_training_can_be_limited_to_the_last_blocks(hub, resnet, family):
     make = FAMILIES[family]
     encoder = make(hub, resnet, trainable=1)
     trained = {name for name, p in encoder.named_parameters() if p.requires_grad}

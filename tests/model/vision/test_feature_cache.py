@@ -20,7 +20,7 @@ COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold", "navy", "tea
 
 
 def counted(encoder):
-    """The encoder, with a count of the images that it met and the features that it gave."""
+    """Wraps an encoder so that it counts its images and records its features."""
 
     def run(pixels):
         run.images += len(pixels)
@@ -54,7 +54,7 @@ def encode(encoder):
 
 @pytest.fixture
 def new(encoder, tmp_path):
-    """A cache as a process of its own would make it."""
+    """Function that opens the cache as a new process would."""
     shape = (encoder.tokens, encoder.channels)
     return lambda folder=tmp_path: FeatureCache(encoder.fingerprint, shape, torch.float32, folder)
 
@@ -62,7 +62,7 @@ def new(encoder, tmp_path):
 PIXELS = Pixels(64)
 
 
-def test_cached_is_computed(new, encode, encoder, images):
+def test_cached_features_equal_computed_ones(new, encode, encoder, images):
     read = new().fill(images, PIXELS, encode)
     in_order = sorted(images, key=lambda image: image.digest)
     assert read.stage == "features" and read(in_order).equal(torch.cat(encode.gave))
@@ -92,7 +92,7 @@ def test_duplicates_are_computed_once(new, encode, images):
     assert encode.images == len(images) + 1
     again = read([images[0], Painted("red"), BlackImage(4), BlackImage(64)])
     assert again[0].equal(again[1]) and again[2].equal(again[3])
-    alone = encode(PIXELS([BlackImage()]))[0]  # not to the bit: its batch was another
+    alone = encode(PIXELS([BlackImage()]))[0]  # not bit-identical, since its batch was different
     torch.testing.assert_close(again[2], alone, rtol=1e-4, atol=1e-6)
 
 
@@ -104,7 +104,7 @@ def test_duplicates_are_computed_once(new, encode, images):
         {"dtype": torch.bfloat16},
     ],
 )
-def test_key(tmp_path, changed):
+def test_the_folder_depends_on_every_argument(tmp_path, changed):
     arguments = {"identity": "weights", "shape": (1, 8), "dtype": torch.float32, "folder": tmp_path}
     assert FeatureCache(**arguments).folder == FeatureCache(**arguments).folder
     assert FeatureCache(**arguments | changed).folder != FeatureCache(**arguments).folder
@@ -116,7 +116,7 @@ def test_precision_of_the_cache(encoder, encode, images, tmp_path):
     assert read(images).dtype == read([]).dtype == torch.bfloat16
 
 
-def test_a_killed_fill_goes_on(new, encode, images):
+def test_a_killed_fill_is_resumed(new, encode, images):
     def killed(pixels):
         if encode.images >= 6:
             raise KeyboardInterrupt
@@ -144,8 +144,8 @@ def test_a_failed_write_leaves_nothing(new, encode, images, monkeypatch):
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_segment_is_never_half_visible(new, encode, images, monkeypatch):
-    """What another process sees while a segment is being written."""
+def test_a_segment_is_never_partially_visible(new, encode, images, monkeypatch):
+    """Looks from another process while a segment is being written."""
     seen, fsync = [], os.fsync
 
     def look(file):
@@ -180,19 +180,19 @@ def test_ranks_that_share_a_folder_share_the_work(new, encoder, images):
     torch.testing.assert_close(readers[0](images), encoder(PIXELS(images)), rtol=1e-4, atol=1e-6)
 
 
-def test_ranks_that_share_none_each_compute_all(new, encoder, images, tmp_path):
-    """One of them has a full cache already."""
+def test_ranks_with_separate_folders_each_compute_all(new, encoder, images, tmp_path):
+    """One rank already has a full cache."""
     folders = [tmp_path / "0", tmp_path / "1"]
     new(folders[1]).fill(images, PIXELS, encoder)
     encoders = [counted(encoder) for _ in range(2)]
     readers = ranks(2, lambda rank: new(folders[rank]), lambda rank: (images, PIXELS, encoders[rank]))
     assert [run.images for run in encoders] == [len(images), 0]
-    # Not to the bit: their batches were others.
+    # Not bit-identical, since their batches were different.
     torch.testing.assert_close(readers[0](images), readers[1](images), rtol=1e-4, atol=1e-6)
 
 
 def test_two_runs_that_fill_one_folder_at_once_share_the_work(new, encoder, images):
-    """Neither knows of the other; each begins with a piece before the other is done with its own."""
+    """The runs are not synchronised; both start with a segment before the other finishes its first."""
     together = threading.Barrier(2, timeout=20)
     encoders = [counted(encoder) for _ in range(2)]
 
@@ -212,7 +212,7 @@ def test_two_runs_that_fill_one_folder_at_once_share_the_work(new, encoder, imag
     assert sum(run.images for run in encoders) == len(images) and all(run.images for run in encoders)
 
 
-def test_without_locks_of_files_runs_still_fill_a_folder(new, encode, images, monkeypatch):
+def test_a_folder_is_filled_without_file_locks(new, encode, images, monkeypatch):
     def refused(*_, **__):
         raise NotImplementedError("FileSystem does not appear to support flock")
 

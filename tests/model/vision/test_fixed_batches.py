@@ -1,11 +1,11 @@
-"""Batches of one size."""
+"""Batches of a fixed size."""
 
 import torch
 
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 
 
-def test_batches_of_one_size():
+def test_batches_have_one_size():
     seen = []
     double = lambda rows: seen.append(len(rows)) or 2 * rows
     rows = torch.arange(14.0).view(7, 2)

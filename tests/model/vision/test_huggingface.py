@@ -10,7 +10,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip", "dinov2", "vit"])
-def test_hidden_states_are_transformers_own(hub, resnet, family):
+def test_features_equal_hidden_states_of_transformers(hub, resnet, family):
     encoder = HFEncoder(str(hub / family), grid="all")
     assert encoder.size == 64 and encoder.mean.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
     pixels = any_pixels(encoder)
@@ -28,14 +28,14 @@ def test_hidden_states_are_transformers_own(hub, resnet, family):
     assert len({encoder.fingerprint, second.fingerprint, head.fingerprint}) == 3
 
 
-def test_layers_that_there_are_not(hub):
+def test_unknown_layers_are_refused(hub):
     assert HFEncoder(str(hub / "vit"), layer=-4).channels == 16, "the embeddings, before three layers"
     for layer in (4, -5):
         with pytest.raises(UserError, match=rf"has 4 hidden states; layer is {layer}$"):
             HFEncoder(str(hub / "vit"), layer=layer)
 
 
-def test_weights_that_are_kept_in_16_bits_are_computed_in_32(hub, tmp_path):
+def test_weights_saved_in_16_bits_are_loaded_in_fp32(hub, tmp_path):
     hf.AutoModel.from_pretrained(hub / "vit").half().save_pretrained(tmp_path)
     hf.AutoImageProcessor.from_pretrained(hub / "vit").save_pretrained(tmp_path)
     encoder = HFEncoder(str(tmp_path), trainable=True)
@@ -43,12 +43,12 @@ def test_weights_that_are_kept_in_16_bits_are_computed_in_32(hub, tmp_path):
 
 
 @pytest.mark.parametrize("family", ["clip", "vit"])
-def test_random_weights_of_hugging_face_are_the_same_each_time(hub, family):
+def test_random_weights_are_the_same_each_time(hub, family):
     make = lambda **options: HFEncoder(str(hub / family), **options).fingerprint
     assert make(pretrained=False) == make(pretrained=False) != make()
 
 
-def test_what_hugging_face_has_and_cannot_be_used(hub):
+def test_models_that_are_no_vision_transformers_are_refused(hub):
     with pytest.raises(UserError, match=r"resnet.*no vision transformer; try TimmEncoder"):
         HFEncoder(str(hub / "resnet"))
     with pytest.raises(UserError, match=r"nowhere.*no such folder"):

@@ -1,4 +1,4 @@
-"""Features by name: which row is whose, what is refused."""
+"""Precomputed features: finding rows by image name, and refusals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = np.arange(5 * 2 * 3, dtype=np.float32).reshape(5, 2, 3)
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes an array and names; returns the encoder."""
+    """Function that writes an array and names and returns the encoder."""
 
     def made(rows=ROWS, names=NAMES, file="f.npy") -> Precomputed:
         path, listed = tmp_path / file, tmp_path / "names.txt"
@@ -40,26 +40,26 @@ def read(encoder: Precomputed, *paths: str) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("path", "row"), [("/data/a/1.jpg", 0), ("b/1.jpg", 1), ("/x/y/2.jpg", 2), ("/x/000003.png", 3)]
 )
-def test_an_image_is_found_by_as_much_of_its_path_as_is_named(write, path, row):
+def test_an_image_is_found_by_the_named_part_of_its_path(write, path, row):
     encoder = write()
     assert (encoder.tokens, encoder.channels, encoder.trainable) == (2, 3, False)
     assert read(encoder, path, "2.jpg").equal(torch.from_numpy(ROWS[[row, 2]]))
 
 
-def test_the_longest_part_of_a_path_decides(write):
+def test_the_longest_matching_part_of_a_path_decides(write):
     encoder = write(names=["1.jpg", "a/1.jpg", "1", "b", "black"])
     found = read(encoder, "/data/a/1.jpg", "/data/b/1.jpg", "/data/b/1.png")
     assert found.equal(torch.from_numpy(ROWS[[1, 0, 2]]))
 
 
-def test_rows_come_in_the_order_asked_for_and_none_of_none(write):
+def test_rows_are_in_the_order_of_the_images(write):
     encoder = write()
     found = encoder.reader()([BlackImage(), ImageFile(Path("2.jpg")), BlackImage()])
     assert found.equal(torch.from_numpy(ROWS[[4, 2, 4]]))
     assert encoder.reader()([]).shape == (0, 2, 3)
 
 
-def test_one_vector_an_image_in_any_file_and_precision(write):
+def test_one_vector_per_image_in_any_file_format_and_precision(write):
     plain = torch.from_numpy(ROWS[:, 0].copy())
     for rows, file in ((ROWS[:, 0], "a.npy"), (plain, "b.safetensors"), (plain.bfloat16(), "c.safetensors")):
         encoder = write(rows, file=file)
@@ -67,8 +67,8 @@ def test_one_vector_an_image_in_any_file_and_precision(write):
         assert read(encoder, "2.jpg").float().equal(plain[2].view(1, 1, 3))
 
 
-def test_a_file_is_mapped_rather_than_read(write, tmp_path):
-    """A hole of 40 GB, of which one row was written."""
+def test_a_file_is_memory_mapped(write, tmp_path):
+    """Uses a sparse file of 40 GB in which one row was written."""
     big = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (5, 2_000_000, 1_000))
     big[2, 0] = 7
     big.flush()
@@ -78,19 +78,19 @@ def test_a_file_is_mapped_rather_than_read(write, tmp_path):
 
 
 def test_an_image_without_features_is_unreadable(write):
-    image = ImageFile(Path("/x/1.jpg"))  # which of the two?
+    image = ImageFile(Path("/x/1.jpg"))  # two names match
     with pytest.raises(UnreadableImage, match=r"1\.jpg: .*f\.npy has no features .* no encoder") as error:
         write().reader()([ImageFile(Path("2.jpg")), image])
     assert error.value.image == image and "\n" not in str(error.value)
 
 
-def test_black_without_a_row_is_no_unreadable_image(write):
+def test_missing_features_of_black_are_a_user_error(write):
     with pytest.raises(UserError, match="has no row named 'black'") as error:
         write(ROWS[:4], NAMES[:4]).reader()([BlackImage()])
     assert not isinstance(error.value, UnreadableImage)
 
 
-def test_identity_follows_features_and_names(write):
+def test_the_fingerprint_depends_on_features_and_names(write):
     changed = ROWS.copy()
     changed[3, 0, 1] += 1
     same = {write().fingerprint, write(file="copy.npy").fingerprint}
@@ -103,7 +103,7 @@ def test_identity_follows_features_and_names(write):
 
 
 @pytest.mark.parametrize(
-    ("rows", "names", "file", "said"),
+    ("rows", "names", "file", "message"),
     [
         (ROWS, NAMES[:4], "f.npy", "4 names for 5 rows"),
         (ROWS, [*NAMES[:4], "2.jpg"], "f.npy", "'2.jpg' stands there twice"),
@@ -112,14 +112,14 @@ def test_identity_follows_features_and_names(write):
         (np.array(["x"] * 5, dtype=object), NAMES, "f.npy", "not one array"),
     ],
 )
-def test_what_does_not_belong_together_is_refused_in_a_line(write, rows, names, file, said):
+def test_features_and_names_that_do_not_match_are_one_error_line(write, rows, names, file, message):
     with pytest.raises(UserError) as error:
         write(rows, names, file)
-    assert said in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("f.npy", None, "cannot be read"),
         ("f.npy", b"hello", "not one array"),
@@ -128,21 +128,21 @@ def test_what_does_not_belong_together_is_refused_in_a_line(write, rows, names, 
         ("f.pt", b"", "are read from .npy and .safetensors"),
     ],
 )
-def test_files_that_are_none_are_refused_in_a_line(tmp_path, file, content, said):
+def test_unreadable_feature_files_are_one_error_line(tmp_path, file, content, message):
     if content is not None:
         (tmp_path / file).write_bytes(content)
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         Precomputed(tmp_path / file, tmp_path / "names.txt")
     assert "\n" not in str(error.value)
 
 
-def test_names_that_are_none(write, tmp_path):
+def test_a_missing_file_of_names_is_refused(write, tmp_path):
     np.save(tmp_path / "f.npy", ROWS)
     with pytest.raises(UserError, match=r"names\.txt: cannot be read"):
         Precomputed(tmp_path / "f.npy", tmp_path / "names.txt")
 
 
-def test_several_tensors_are_not_one(tmp_path):
+def test_a_file_with_several_tensors_is_refused(tmp_path):
     save_file({"x": torch.zeros(1, 1), "y": torch.zeros(1, 1)}, tmp_path / "f.safetensors")
     with pytest.raises(UserError, match="not one array"):
         Precomputed(tmp_path / "f.safetensors", tmp_path / "names.txt")

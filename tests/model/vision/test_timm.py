@@ -1,4 +1,4 @@
-"""timm's encoders."""
+"""Encoders from timm."""
 
 import pytest
 import tiny
@@ -10,7 +10,7 @@ from frozenvl.util.errors import UserError
 
 
 @pytest.mark.parametrize("grid", [1, 2])
-def test_features_are_averages_of_the_last_map(tiny_vision, pixels, grid):
+def test_features_are_averages_of_the_last_feature_map(tiny_vision, pixels, grid):
     encoder = TimmEncoder(str(tiny_vision), grid=grid)
     assert encoder.size == 64
     normal = (
@@ -51,7 +51,7 @@ def test_a_frozen_encoder_stays_in_eval_mode_and_a_trainable_one_trains(
     assert any("conv" in name for name in changed) == trainable
 
 
-def test_a_transformer_at_another_size_than_its_own():
+def test_a_vision_transformer_at_another_image_size():
     encoder = TimmEncoder("test_vit", pretrained=False, size=96, grid="all")
     assert encoder.tokens == 1 + (96 // 16) ** 2
     assert encoder(any_pixels(encoder)).shape == (2, encoder.tokens, encoder.channels)
@@ -59,27 +59,27 @@ def test_a_transformer_at_another_size_than_its_own():
         TimmEncoder("test_vit", pretrained=False, size=8)
 
 
-def test_a_model_whose_blocks_timm_does_not_tell_is_trained_whole_or_not():
+def test_a_model_without_known_blocks_is_trained_completely_or_not_at_all():
     make = lambda trainable: TimmEncoder("poolformer_s12", pretrained=False, size=64, trainable=trainable)
     assert all(parameter.requires_grad for parameter in make(True).model.parameters())
     with pytest.raises(UserError, match=r"timm does not tell its blocks apart; trainable is true or false"):
         make(1)
 
 
-def test_a_model_of_several_branches_has_a_head_alone():
+def test_a_model_of_several_branches_has_only_head_features():
     encoder = TimmEncoder("crossvit_tiny_240", pretrained=False, grid="head")
     assert encoder(any_pixels(encoder)).shape == (2, 1, encoder.channels)
     with pytest.raises(UserError, match="'crossvit_tiny_240' has no one feature map; use grid head"):
         TimmEncoder("crossvit_tiny_240", pretrained=False)
 
 
-def test_the_head_is_what_a_classifier_would_get(pixels, tiny_vision):
+def test_head_features_are_the_input_of_the_classifier(pixels, tiny_vision):
     encoder = TimmEncoder(str(tiny_vision), grid="head")
     normal = (pixels / 255 - encoder.mean) / encoder.std
     torch.testing.assert_close(encoder(pixels)[:, 0], encoder.model(normal))
 
 
-def test_identity_is_what_features_depend_on(tiny_vision, tmp_path):
+def test_the_fingerprint_covers_weights_grid_and_size(tiny_vision, tmp_path):
     path = str(tiny_vision)
     identities = [
         TimmEncoder(path).fingerprint,
@@ -91,12 +91,12 @@ def test_identity_is_what_features_depend_on(tiny_vision, tmp_path):
     assert TimmEncoder(path).fingerprint == identities[0]
 
 
-def test_random_weights_where_asked(tiny_vision):
+def test_pretrained_false_gives_random_weights(tiny_vision):
     one, other = (TimmEncoder(str(tiny_vision), pretrained=pretrained) for pretrained in (True, False))
     assert one.fingerprint != other.fingerprint
 
 
-def test_what_cannot_be_used(tiny_vision, pixels):
+def test_unknown_models_and_grids_are_refused(tiny_vision, pixels):
     with pytest.raises(UserError, match=r"'no_such_net'.*timm knows no such model"):
         TimmEncoder("no_such_net", pretrained=False)
     for grid in (0, "none"):

@@ -1,4 +1,4 @@
-"""torchvision's encoders."""
+"""Encoders from torchvision."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from frozenvl.model.vision import TorchvisionEncoder
 from frozenvl.util.errors import UserError
 
 
-def test_torchvision_features_are_those_before_its_classifier(resnet):
+def test_features_are_the_input_of_the_classifier(resnet):
     encoder = TorchvisionEncoder("resnet18", str(resnet), size=64)
     whole = torchvision.models.resnet18()
     whole.load_state_dict(torch.load(resnet, weights_only=True))
@@ -31,7 +31,7 @@ def test_torchvision_features_are_those_before_its_classifier(resnet):
     ],
 )
 @pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
-def test_all_of_torchvisions_kinds_give_what_their_classifier_averages(name, classifier):
+def test_features_of_all_kinds_of_models_are_the_input_of_the_classifier(name, classifier):
     encoder = TorchvisionEncoder(name, None, size=64)
     with same_random_weights():
         whole = torchvision.models.get_model(name)
@@ -43,19 +43,19 @@ def test_all_of_torchvisions_kinds_give_what_their_classifier_averages(name, cla
 
 
 @pytest.mark.parametrize(
-    ("name", "weights", "said"),
+    ("name", "weights", "message"),
     [
         ("resnet19", None, "'resnet19'.*list_models"),
         ("resnet18", "BEST", "no weights 'BEST', neither a file nor one of IMAGENET1K_V1, DEFAULT"),
         ("vit_b_16", None, "'vit_b_16' has no feature map"),
     ],
 )
-def test_what_torchvision_cannot_give(name, weights, said):
-    with pytest.raises(UserError, match=said):
+def test_unknown_models_and_weights_are_refused(name, weights, message):
+    with pytest.raises(UserError, match=message):
         TorchvisionEncoder(name, weights)
 
 
-def test_weights_of_another_model_are_refused_in_one_line(resnet):
+def test_weights_of_another_model_are_one_error_line(resnet):
     with pytest.raises(UserError, match=r"resnet34 .*resnet18.pth: cannot be loaded") as found:
         TorchvisionEncoder("resnet34", str(resnet))
     assert "\n" not in str(found.value)

@@ -1,4 +1,4 @@
-"""What a fit took, as its folder keeps it."""
+"""Cost of a fit in `cost.json`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def cost(run: str | Path = "tiny") -> dict[str, Any]:
     return json.loads((Path("runs") / run / "cost.json").read_text())
 
 
-def test_what_a_fit_took(tiny_run):
-    """6 steps of 8 pairs; the mapper is all that is trained."""
+def test_cost_of_a_fit(tiny_run):
+    """The fit has 6 steps of 8 pairs and trains only the mapper."""
     took = cost(tiny_run)
     weights = torch.load(tiny_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert took["pairs"] == 48
@@ -32,8 +32,8 @@ def test_what_a_fit_took(tiny_run):
     assert 0 < took["minutes"] < 10
 
 
-def test_pairs_a_second_are_of_the_median_step(frozenvl, monkeypatch):
-    """The first two steps are slow, the other three are not; validation is not training."""
+def test_pairs_per_second_are_those_of_the_median_step(frozenvl, monkeypatch):
+    """The first two of five steps are slow; validation does not count."""
     attempt, asked = TrainingStream.attempt, []
 
     def slow_at_first(self, position: int, which: int):
@@ -49,14 +49,14 @@ def test_pairs_a_second_are_of_the_median_step(frozenvl, monkeypatch):
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_accumulation_and_ranks_change_nothing_but_time(frozenvl, ranks):
+def test_accumulation_and_ranks_change_only_time(frozenvl, ranks):
     cut = ("--trainer.accumulate_grad_batches", 2, "--trainer.val_check_interval", 4)
     assert frozenvl("fit", *BRIEF, *cut, ranks=ranks) == 0
     assert cost()["pairs"] == 48
 
 
-def test_a_resumed_fit_adds_up(frozenvl):
-    assert frozenvl("fit", *BRIEF, *add("probes.StopAt", step=5)) == 1  # after a checkpoint at 4
+def test_a_resumed_fit_adds_to_its_cost(frozenvl):
+    assert frozenvl("fit", *BRIEF, *add("probes.StopAt", step=5)) == 1  # after the checkpoint of step 4
     assert not Path("runs/tiny/cost.json").exists()
     kept = checkpoint("tiny")
     (state,) = (value for key, value in kept["callbacks"].items() if key.startswith("Cost"))
@@ -69,11 +69,11 @@ def test_a_resumed_fit_adds_up(frozenvl):
     assert 10 < took["minutes"] < 11 and took["peak_memory_gb"] == 999.0
 
 
-def test_a_run_that_is_thrown_away_takes_its_cost_with_it(frozenvl):
+def test_overwriting_a_run_removes_its_cost(frozenvl):
     assert frozenvl("fit", *BRIEF, "--trainer.max_steps", 2) == 0
     assert frozenvl("fit", *BRIEF, "--overwrite", "true", *add("probes.StopAt", step=1)) == 1
     assert not Path("runs/tiny/cost.json").exists()
 
 
-def test_peaks_go_to_the_largest():
+def test_the_largest_peak_of_all_ranks_counts():
     assert most([{"a": 1.0}, {"a": 3.0, "b": 2.0}]) == {"a": 3.0, "b": 2.0}

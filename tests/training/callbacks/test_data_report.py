@@ -1,4 +1,4 @@
-"""Whole runs on data of which a part cannot be read."""
+"""Whole runs on data with unreadable images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS = ("--trainer.max_steps", 8, "--trainer.val_check_interval", 4, "--conf
 
 
 def captions(part: str, broken: list[int]) -> dict:
-    """A folder of images in COCO's layout, some of them cut off, and the task that reads it."""
+    """Writes images in COCO's layout, some of them truncated; returns the task that reads them."""
     folder = Path(part)
     folder.mkdir()
     for number in range(IMAGES):
@@ -37,7 +37,7 @@ def captions(part: str, broken: list[int]) -> dict:
 
 @pytest.fixture
 def written(frozenvl):
-    """`data.yaml` with two unreadable training images of forty, and three of validation."""
+    """Writes `data.yaml` with two unreadable training images of forty, and three for validation."""
     data = {"train": {"captions": captions("t", [3, 8])}, "val": {"captions": captions("v", [0, 1, 6])}}
     settings = {"data": data | {"max_unreadable": 0.06}}
     keep = ["frozenvl.evaluation.Captions", "lightning.pytorch.callbacks.ModelCheckpoint"]
@@ -74,12 +74,12 @@ def test_unreadable_images_are_replaced_in_training_and_wrong_in_evaluation(froz
     )
 
 
-def test_ranks_and_a_resume_replace_and_list_the_same(frozenvl, written):
+def test_ranks_and_resuming_do_not_change_replacements_and_report(frozenvl, written):
     probe = add("probes.Seen", folder="seen")
     quick = ("--trainer.limit_val_batches", 0, "--model.mapper.init_args.dropout", 0)
     assert frozenvl("fit", *SETTINGS, *quick, *probe) == 0
     expected, rows = seen("seen"), report("tiny")["training"]
-    assert rows[0]["step"] < 4 <= rows[-1]["step"]  # some before the break, some after it
+    assert rows[0]["step"] < 4 <= rows[-1]["step"]  # some before the interruption, some after it
     shutil.rmtree("seen")
     assert frozenvl("fit", *SETTINGS, *quick, *probe, *add("probes.StopAt", step=5), name="cut", ranks=2) == 1
     assert frozenvl("fit", *SETTINGS, *quick, *probe, "--ckpt_path", "last", name="cut", ranks=3) == 0
@@ -91,14 +91,14 @@ def test_ranks_and_a_resume_replace_and_list_the_same(frozenvl, written):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
-def test_too_many_unreadable_samples_stop_the_run_with_a_line(frozenvl, written, capfd):
+def test_too_many_unreadable_samples_stop_the_run_with_one_error_line(frozenvl, written, capfd):
     assert frozenvl("fit", *SETTINGS, "--data.max_unreadable", "0.0005") == 1
     line = one_line(capfd.readouterr().err)
     assert "training samples cannot be read, more than data.max_unreadable (0.0005) allows" in line
     assert "runs/tiny/data_report.json lists them" in line
 
 
-def test_predictions_list_what_could_not_be_read(frozenvl, written):
+def test_predictions_list_unreadable_samples(frozenvl, written):
     assert frozenvl("fit", *SETTINGS) == 0
     assert frozenvl("predict", "--config", "data.yaml", "--ckpt_path", "runs/tiny/checkpoints/last.ckpt") == 0
     rows = [json.loads(line) for line in Path("runs/tiny/predictions.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""A run's history: which lines it has, also after a break, and the curve that is drawn of them."""
+"""History of a run: its lines, also after an interruption, and the curve drawn from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOGGED = {
 
 
 def trainer(folder: Path, step: int = 0, **others: object) -> SimpleNamespace:
-    """What the callback reads of Lightning's Trainer."""
+    """Makes a Trainer with the attributes that the callback reads."""
     known = {
         "default_root_dir": str(folder),
         "global_step": step,
@@ -50,8 +50,8 @@ def started(run: SimpleNamespace, due: bool = False) -> History:
 
 
 @pytest.mark.parametrize("due", [False, True])
-def test_a_resumed_run_drops_the_lines_that_it_writes_again(tmp_path, due):
-    """Resumed at step 2: the line of its validation goes only where that validation is done again."""
+def test_a_resumed_run_removes_lines_that_it_will_write_again(tmp_path, due):
+    """Resumes at step 2; the line of its validation is removed only if that validation is repeated."""
     before = [
         {"step": 1, "train/loss": 3.0},
         {"step": 2, "train/loss": 2.0},
@@ -59,12 +59,12 @@ def test_a_resumed_run_drops_the_lines_that_it_writes_again(tmp_path, due):
     ]
     after = [{"step": 3, "train/loss": 1.0}]
     written = "".join(json.dumps(row) + "\n" for row in before + after)
-    (tmp_path / "history.jsonl").write_text(written + '{"step": 4, "tra')  # killed in the middle of a line
+    (tmp_path / "history.jsonl").write_text(written + '{"step": 4, "tra')  # killed while writing a line
     started(trainer(tmp_path, step=2), due)
     assert lines(tmp_path) == (before[:2] if due else before)
 
 
-def test_a_new_run_begins_with_an_empty_file_that_only_one_rank_writes(tmp_path):
+def test_a_new_run_starts_with_an_empty_file_written_by_rank_0(tmp_path):
     (tmp_path / "history.jsonl").write_text('{"step": 1, "train/loss": 3.0}\n')
     started(trainer(tmp_path, is_global_zero=False))
     assert len(lines(tmp_path)) == 1
@@ -72,8 +72,8 @@ def test_a_new_run_begins_with_an_empty_file_that_only_one_rank_writes(tmp_path)
     assert lines(tmp_path) == []
 
 
-def test_a_line_for_each_logged_step_however_its_batches_accumulate(tmp_path):
-    """Steps 1 to 4 of two batches each; every second step is logged."""
+def test_each_logged_step_has_one_line_with_accumulation(tmp_path):
+    """Runs steps 1 to 4 of two batches each and logs every second step."""
     run = trainer(tmp_path, log_every_n_steps=2)
     history = started(run)
     for step in (0, 1, 1, 2, 2, 3, 3, 4):
@@ -86,13 +86,13 @@ def test_a_line_for_each_logged_step_however_its_batches_accumulate(tmp_path):
     ("others", "written"),
     [({}, True), ({"sanity_checking": True}, False), ({"state": SimpleNamespace(fn="validate")}, False)],
 )
-def test_a_line_for_each_validation_of_a_fit(tmp_path, others, written):
+def test_each_validation_of_a_fit_has_a_line(tmp_path, others, written):
     history = started(trainer(tmp_path))
     history.on_validation_end(trainer(tmp_path, step=3, **others), None)
     assert lines(tmp_path) == ([{"step": 3, "val/loss": 3.0, "captions/CIDEr": 0.4}] if written else [])
 
 
-def test_a_file_that_cannot_be_written_stops_the_fit_with_a_line(tmp_path):
+def test_a_file_that_cannot_be_written_stops_the_fit_with_one_error_line(tmp_path):
     run = trainer(tmp_path, step=1)
     history = started(trainer(tmp_path))
     (tmp_path / "history.jsonl").unlink()
@@ -104,14 +104,14 @@ def test_a_file_that_cannot_be_written_stops_the_fit_with_a_line(tmp_path):
 
 @pytest.fixture
 def drawn(monkeypatch) -> list[Figure]:
-    """Figures that were saved."""
+    """Figures that are saved."""
     figures: list[Figure] = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *x, **y: figures.append(self) or save(self, *x, **y))
     return figures
 
 
-def test_the_curve_has_losses_on_one_side_and_shown_scores_on_the_other(tmp_path, drawn):
+def test_the_curve_has_losses_on_one_axis_and_shown_scores_on_the_other(tmp_path, drawn):
     rows = [
         {"step": 1, "train/loss": 3.0},
         {"step": 2, "train/loss": 2.0},
@@ -135,7 +135,7 @@ def test_the_curve_has_losses_on_one_side_and_shown_scores_on_the_other(tmp_path
         assert picture.size == (1200, 420)
 
 
-def test_a_fit_without_a_line_has_an_empty_curve(tmp_path, drawn):
+def test_a_fit_without_history_has_an_empty_curve(tmp_path, drawn):
     run = trainer(tmp_path)
     started(run).on_fit_end(run, None)
     assert [axes.lines[:] for axes in drawn[0].axes] == [[], []] and (tmp_path / "curve.png").is_file()
@@ -144,7 +144,7 @@ def test_a_fit_without_a_line_has_an_empty_curve(tmp_path, drawn):
     assert not (tmp_path / "curve.png").exists()
 
 
-def test_time_is_not_part_of_the_history(frozenvl):
+def test_times_are_not_in_the_history(frozenvl):
     assert frozenvl("fit", "--trainer.max_steps", 4, "--trainer.limit_val_batches", 0) == 0
     lines = Path("runs/tiny/history.jsonl").read_text()
     assert "time/" not in lines and "speed/" not in lines and "train/loss" in lines

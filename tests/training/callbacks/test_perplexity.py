@@ -1,4 +1,4 @@
-"""The losses of a run's validation pairs, as its folder keeps them."""
+"""Validation losses of a run as a score file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.trained_run import load_trained
 
 
-def test_perplexity_is_kept_as_a_score(tiny_run):
+def test_perplexity_is_saved_as_a_score(tiny_run):
     kept = score(tiny_run, "perplexity")
     last = [row for row in history(tiny_run) if "val/perplexity" in row][-1]
     assert kept["scores"]["perplexity"] == last["val/perplexity"]
@@ -28,7 +28,7 @@ def test_perplexity_is_kept_as_a_score(tiny_run):
 
 @pytest.mark.parametrize("command", ["validate", "test"])
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_validate_and_test_keep_the_same(frozenvl, tiny_run, command, ranks):
+def test_validate_and_test_save_the_same_score(frozenvl, tiny_run, command, ranks):
     last = tiny_run / "checkpoints" / "last.ckpt"
     assert frozenvl(command, "--ckpt_path", last, name="again", ranks=ranks) == 0
     kept, expected = score("again", "perplexity"), score(tiny_run, "perplexity")
@@ -36,7 +36,7 @@ def test_validate_and_test_keep_the_same(frozenvl, tiny_run, command, ranks):
     assert kept == expected
 
 
-def test_a_part_is_marked_and_the_sanity_check_keeps_nothing(frozenvl):
+def test_partial_scores_are_marked_and_the_sanity_check_saves_nothing(frozenvl):
     part = ("--trainer.limit_val_batches", 1, "--trainer.max_steps", 1, "--trainer.num_sanity_val_steps", 1)
     assert frozenvl("fit", *part, "--trainer.val_check_interval", 2) == 0
     assert not Path("runs/tiny/evaluation/perplexity").exists()
@@ -46,7 +46,7 @@ def test_a_part_is_marked_and_the_sanity_check_keeps_nothing(frozenvl):
     assert (kept["samples"], kept["partial"]) == (3, True) and kept["of"] > 3
 
 
-def test_a_run_without_scores_has_a_report_after_validation(frozenvl, capfd):
+def test_a_run_without_benchmarks_can_be_reported(frozenvl, capfd):
     from frozenvl.cli import main
 
     assert frozenvl("fit", "--trainer.callbacks", "[]", "--trainer.max_steps", 3) == 0
@@ -59,7 +59,7 @@ def test_a_run_without_scores_has_a_report_after_validation(frozenvl, capfd):
 
 
 def validated(folder: Path, tiny_run: Path, logged: dict[str, float], **others: object) -> Score | None:
-    """The score that a validation leaves: of four pairs, in two batches, one could not be read."""
+    """Runs the callbacks of a validation of four pairs, one of them unreadable; returns the saved score."""
     trainer = SimpleNamespace(
         default_root_dir=str(folder),
         callback_metrics=logged,
@@ -81,14 +81,14 @@ def validated(folder: Path, tiny_run: Path, logged: dict[str, float], **others: 
 
 
 def test_without_perplexity_the_first_loss_is_the_main_score(tmp_path, tiny_run):
-    """As where no objective is a language model's; other losses are kept, and tables leave them out."""
+    """No objective has a perplexity here; other losses are saved, but not shown in tables."""
     kept = validated(tmp_path, tiny_run, {"val/near": 0.5, "val/loss": 0.25, "train/loss": 9.0})
     assert kept.scores == {"near": 0.5, "loss": 0.25}
     assert (kept.main, kept.shown) == ("loss", ["loss"])
     assert kept.metric("near").better == "lower"
 
 
-def test_pairs_that_could_not_be_read_make_it_a_part(tmp_path, tiny_run):
+def test_unreadable_pairs_make_the_score_partial(tmp_path, tiny_run):
     kept = validated(tmp_path, tiny_run, {"val/perplexity": 4.0, "val/loss": math.log(4)})
     assert (kept.samples, kept.of, kept.partial) == (3, 4, True)
     assert (kept.main, kept.shown) == ("perplexity", ["perplexity"])
@@ -98,5 +98,5 @@ def test_pairs_that_could_not_be_read_make_it_a_part(tmp_path, tiny_run):
     "others",
     [{"is_global_zero": False}, {"sanity_checking": True}, {"callback_metrics": {"train/loss": 1.0}}],
 )
-def test_nothing_is_written_by_other_ranks_nor_without_a_loss(tmp_path, tiny_run, others):
+def test_other_ranks_and_validations_without_a_loss_write_nothing(tmp_path, tiny_run, others):
     assert validated(tmp_path, tiny_run, {"val/loss": 1.0}, **others) is None

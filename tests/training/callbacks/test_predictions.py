@@ -1,4 +1,4 @@
-"""What `predict` writes."""
+"""Predictions of `frozenvl predict`."""
 
 from __future__ import annotations
 

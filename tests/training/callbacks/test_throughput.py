@@ -1,4 +1,4 @@
-"""Where the time of a fit goes, as its logger gets it."""
+"""Logged times of the phases of a step, throughput and share of peak."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STEPS = ("--trainer.max_steps", 4, "--trainer.log_every_n_steps", 2, "--trainer.
 
 
 def logged(run: str = "tiny") -> dict[str, list[float]]:
-    """What went to TensorBoard, by name."""
+    """Reads the scalars in TensorBoard: name → values."""
     events = EventAccumulator(f"runs/{run}")
     events.Reload()
     return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]:
-    """The exit status of a fit, and how many graphs were compiled."""
+    """Runs a fit with compilation; returns its exit status and the number of compiled graphs."""
     from torch._dynamo.utils import counters
 
     status = frozenvl("fit", *options, "--model.compile", "true", name="compiled")
@@ -35,7 +35,7 @@ def fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]
 
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_parts_of_a_step_and_how_fast_it_was(frozenvl, ranks, accumulate):
+def test_phases_of_a_step_and_throughput_are_logged(frozenvl, ranks, accumulate):
     cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 3 * accumulate)
     assert frozenvl("fit", *STEPS, *cut, ranks=ranks) == 0
     seen = logged()
@@ -58,26 +58,26 @@ def slow_reading(monkeypatch):
     monkeypatch.setattr(TrainingStream, "attempt", slowly)
 
 
-def test_reading_is_charged_to_data(frozenvl, slow_reading):
+def test_time_of_reading_counts_as_data(frozenvl, slow_reading):
     assert frozenvl("fit", *STEPS) == 0
     seen = logged()
     assert min(seen["time/data"]) > 8 * 0.02
     assert max(seen["time/rest"]) < 8 * 0.02
 
 
-def test_the_optimizer_is_charged_for_itself(frozenvl):
+def test_time_of_the_optimizer_counts_as_optimizer(frozenvl):
     assert frozenvl("fit", *STEPS, "--model.optimizer", "probes.SlowOptimizer") == 0
     seen = logged()
     assert min(seen["time/optimizer"]) > 0.1 and max(seen["time/rest"]) < 0.1
 
 
-def test_padding_is_counted_where_there_is_some(frozenvl, monkeypatch):
+def test_padding_is_logged_without_packing(frozenvl, monkeypatch):
     monkeypatch.setattr("frozenvl.model.language.causal_lm.can_pack", lambda language: False)
     assert frozenvl("fit", *STEPS) == 0
     assert 0 < min(logged()["speed/padding"]) < 1
 
 
-def test_operations_are_those_of_products_with_weights(tiny_run):
+def test_operations_count_products_with_weights(tiny_run):
     from frozenvl.training.trained_run import load_trained
 
     language = load_trained(tiny_run).module.model.language
@@ -90,20 +90,20 @@ def test_operations_are_those_of_products_with_weights(tiny_run):
     assert operations(language, Work(3, 10, 7)) == 4 * (10 * language.weights[0] + 3 * head)
 
 
-def test_a_peak_is_measured():
+def test_the_peak_of_the_device_is_measured():
     assert 1e8 < matrix_peak(torch.device("cpu"), torch.float32, 256) < 1e15
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
-def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
-    """Compiled for training alone: validation and generation go through the layers as they are."""
+def test_compiled_layers_give_the_same_history(frozenvl, tiny_run):
+    """Layers are compiled only for training; validation and generation use them uncompiled."""
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 2)
     every = ("--trainer.val_check_interval", 2)
     assert frozenvl("fit", *start, *every, name="plain") == 0
-    # In a process of its own: the compiler leaves threads behind, after which forked ranks hang.
+    # In a new process, since the compiler leaves threads behind, after which forked ranks hang.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
         status, graphs = fresh.submit(fit_compiled, frozenvl, (*start, *every)).result()
-    # of 12 for 2 layers in 2 steps of unlike shapes, in 3 pieces around attention
+    # Without reuse, 12 graphs: 2 layers, 2 steps of different shapes, 3 pieces around attention.
     assert status == 0 and 0 < graphs <= 6
     plain, other = history("plain"), history("compiled")
     assert [row.keys() for row in plain] == [row.keys() for row in other]
@@ -111,7 +111,7 @@ def test_compiled_layers_train_and_answer_alike(frozenvl, tiny_run):
         assert two == pytest.approx(one, rel=1e-4)
 
 
-def test_checkpointed_layers_train_alike(frozenvl, tiny_run, monkeypatch, capfd):
+def test_activation_checkpointing_gives_the_same_weights(frozenvl, tiny_run, monkeypatch, capfd):
     from frozenvl.model.language import activation_checkpointing as recomputing
 
     calls = []
@@ -127,7 +127,7 @@ def test_checkpointed_layers_train_alike(frozenvl, tiny_run, monkeypatch, capfd)
     assert "do not go together; choose one" in one_line(capfd.readouterr().err)
 
 
-def test_without_a_compiler_compilation_is_refused_in_one_line(frozenvl, monkeypatch, capfd):
+def test_compiling_without_a_compiler_is_one_error_line(frozenvl, monkeypatch, capfd):
     monkeypatch.setenv("PATH", "/nowhere")
     assert frozenvl("fit", *STEPS, "--model.compile", "true") == 2
     assert "C++ compiler" in one_line(capfd.readouterr().err)
