@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help install demo lint check test docs clean
+.PHONY: help install demo lint check test nightly docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,9 +45,16 @@ lint: install
 check: lint  ## lint, types, import rules and the fast tests, in under 90 seconds
 	$(BIN)/python -m pytest -n 2 --durations=0 --durations-min=5 $(FAST)
 
-test: lint  ## lint, types and all tests
-	-$(BIN)/frozenvl fetch    # without a network, tests of the real weights are skipped
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder    # a file's tests share what they made
+# A file's tests share what they made. Without a network, tests of the real weights are skipped.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: lint  ## lint, types and all tests but the slow drills
+	-$(BIN)/frozenvl fetch
+	$(PYTEST) -m "not nightly"
+
+nightly: install  ## the slow drills: kills, Slurm, compilation, larger models
+	-$(BIN)/frozenvl fetch
+	$(PYTEST) -m nightly
 
 clean:  ## removes the environment, not the runs
 	rm -rf .venv

@@ -34,6 +34,7 @@ from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.errors import UserError
+from frozenvl.util.files import write_atomically
 
 BESIDE_THE_POINT = (
     "does not have many workers",
@@ -62,6 +63,11 @@ class SaveConfig(SaveConfigCallback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        # Lightning's own way checks the configuration once more, which takes longer than all the rest of it.
+        text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
+        write_atomically(Path(trainer.default_root_dir) / self.config_filename, text)
 
 
 class FrozenCLI(LightningCLI):
@@ -214,6 +220,9 @@ def make(
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     rank_zero_module.log.addFilter(no_tips)
+    if subcommands:  # the parser of one subcommand takes half a second to make
+        command = {arguments[0]: kind.subcommands()[arguments[0]]}
+        kind = type(kind.__name__, (kind,), {"subcommands": staticmethod(lambda: command)})
     return kind(
         FrozenModule,
         FrozenData,
@@ -221,7 +230,7 @@ def make(
         args=arguments,
         seed_everything_default=0,
         save_config_callback=SaveConfig,
-        save_config_kwargs={"overwrite": True},
+        save_config_kwargs={"save_to_log_dir": False},
         subclass_mode_model=module,
         parser_kwargs={"parser_mode": "omegaconf+"},
     )

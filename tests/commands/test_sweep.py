@@ -109,6 +109,7 @@ def distinct_images() -> int:
     return len({source[index].image.digest for source in sources for index in range(len(source))})
 
 
+@pytest.mark.nightly
 def test_a_sweep_that_was_killed_in_a_fit_ends_with_the_same_result(tiny, capfd):
     """Only the worker is killed: its fit ends with it, and the next worker continues from the last checkpoint."""
     slow = {"budget": {"steps": 40}, "grid": {"model.k": [2]}}
@@ -145,6 +146,7 @@ def fits() -> list[str]:
     return found
 
 
+@pytest.mark.nightly
 def test_ctrl_c_stops_a_sweep_and_its_run_can_be_resumed(tiny):
     slow = {"budget": {"steps": 60}, "grid": {"model.k": [2]}}
     whole = start(tiny(**slow))

@@ -93,6 +93,7 @@ def test_two_ranks_give_the_same_results_as_one_in_bf16(model, tmp_path):
     assert len(set(one.values())) > 5
 
 
+@pytest.mark.nightly
 def test_batch_size_changes_no_text_in_fp32_and_few_in_bf16(model, tmp_path):
     alone, together = (run(model("fp32"), tmp_path / f"fp32-{size}", size) for size in (1, 32))
     assert alone == together

@@ -36,6 +36,7 @@ def kills() -> list[dict]:
     return [json.loads(line) for line in Path("kills.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.nightly
 def test_a_run_killed_ten_times_ends_like_an_uninterrupted_one(drilled, whole):
     """Kills one run at ten seeded moments: three while a checkpoint is written, two in a validation, and five
     within a few steps of training.

@@ -36,6 +36,7 @@ def launch(drilled, monkeypatch):
     return launch
 
 
+@pytest.mark.nightly
 def test_a_run_stopped_under_one_launcher_resumes_under_the_other(launch, drilled):
     first = launch("lightning", *add("probes.Wait", step=4))
     until(Path("waiting-1"), "\n", PATIENCE)

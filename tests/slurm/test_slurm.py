@@ -19,6 +19,7 @@ from frozenvl.cli import main
 
 pytestmark = [
     pytest.mark.slurm,
+    pytest.mark.nightly,
     pytest.mark.skipif(bool(why_not()), reason=why_not()),
 ]
 ROOT = CONFIG.parents[1]

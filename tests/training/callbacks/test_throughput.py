@@ -95,6 +95,7 @@ def test_the_peak_of_the_device_is_measured():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
+@pytest.mark.nightly
 def test_compiled_layers_give_the_same_history(frozenvl, tiny_run):
     """Layers are compiled only for training; validation and generation use them uncompiled."""
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 2)
