@@ -25,7 +25,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.training.configuration import check_empty, names_module, refused
+from frozenvl.training.configuration import names_module, refused, unknown_empty_key, unknown_key
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -104,13 +104,14 @@ class FrozenCLI(LightningCLI):
         Raises:
             UserError: if the arguments are invalid; the message is one line.
         """
-        keys = keys_of(next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values())))
+        of_command = next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values()))
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            raise refused(error, keys) from error
+            raise refused(error, keys_of(of_command)) from error
         subcommand = self.config.get("subcommand")
-        check_empty(args, self.config[subcommand] if subcommand else self.config, keys)
+        if key := unknown_empty_key(args, self.config[subcommand] if subcommand else self.config):
+            raise unknown_key(key, keys_of(of_command))
 
     def _parse_ckpt_path(self) -> None:
         """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
@@ -249,7 +250,8 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
             config = parser.parse_args(list(arguments))
         except ArgumentError as error:
             raise refused(error, keys_of(parser)) from error
-        check_empty(arguments, config, keys_of(parser))
+        if key := unknown_empty_key(arguments, config):
+            raise unknown_key(key, keys_of(parser))
         return config.as_dict()
 
     return parse

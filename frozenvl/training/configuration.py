@@ -102,16 +102,12 @@ def module_spec(model: Mapping[str, Any]) -> tuple[type[FrozenModule], dict[str,
     return kind, dict(model.get("init_args") or {})
 
 
-def check_empty(arguments: Sequence[str], config: Namespace, known: Sequence[str]) -> None:
-    """Refuses unknown keys whose value is an empty mapping, which jsonargparse ignores.
+def unknown_empty_key(arguments: Sequence[str], config: Namespace) -> str | None:
+    """Returns an unknown dotted key whose value is an empty mapping, if there is one: jsonargparse ignores those.
 
     Args:
         arguments: command-line arguments.
-        config: configuration parsed from the arguments.
-        known: dotted keys that a configuration may have.
-
-    Raises:
-        UserError: if there is such a key.
+        config: the configuration parsed from them.
     """
     for option, content in contents(arguments):
         prefix = f"{option.lstrip('-')}." if option.startswith("--") else ""
@@ -121,8 +117,9 @@ def check_empty(arguments: Sequence[str], config: Namespace, known: Sequence[str
                 if not isinstance(part, Namespace) or ("class_path" in part and word != "init_args"):
                     break
                 if word not in part and word != "init_args":
-                    raise unknown_key(key, known)
+                    return key
                 part = part.get(word)
+    return None
 
 
 def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:

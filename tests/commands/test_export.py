@@ -121,7 +121,7 @@ def test_the_prompt_wording_is_on_the_card(frozenvl):
     assert frozenvl("fit", *SHORT, *wording, "--data.blind", "true") == 0
     assert main(["export", "runs/tiny", "exported"]) == 0
     card = Path("exported/README.md").read_text()
-    assert "prompt = (image, 'A photo of',)" in card and "all images were black" in card
+    assert "prompt = (image, 'A photo of',)" in card and "all training images were black" in card
 
 
 def test_a_folder_that_is_not_empty_is_refused(tiny_run, tmp_path, capsys):
