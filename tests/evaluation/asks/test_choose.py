@@ -59,7 +59,9 @@ def test_of_equally_likely_candidates_the_first_is_chosen():
 
 
 def test_the_calibrated_measure_needs_images():
-    assert Choose("calibrated").needs_images.startswith("likelihoods less those on black images say nothing")
+    assert Choose("calibrated").needs_images.startswith(
+        "calibrated likelihoods compare images with black ones"
+    )
     assert [Choose(measure).needs_images for measure in ("sum", "mean")] == ["", ""]
 
 

@@ -56,11 +56,12 @@ def test_a_template_without_the_question_or_image_is_refused():
     silent = Template("{image}What is it?")
     Captions(source=SOURCE, template=silent).bind({}, {})
     with pytest.raises(
-        UserError, match=r"FewShotVQA: template.query is '.*', without {question}: what is asked"
+        UserError, match=r"FewShotVQA: template.query is '.*', without {question}: the model would not see it"
     ):
         FewShotVQA(source=SOURCE, template=silent, shots=[0]).bind({}, {})
     with pytest.raises(
-        UserError, match=r"Captions: template.query is 'A photo:', without {image}: what is asked"
+        UserError,
+        match=r"Captions: template.query is 'A photo:', without {image}: the model would not see it",
     ):
         Captions(source=SOURCE, template=Template("A photo:")).bind({}, {})
 
