@@ -43,7 +43,7 @@ lint: install
 	$(BIN)/mypy
 
 check: lint  ## lint, types, import rules and the fast tests, in under 90 seconds
-	$(BIN)/python -m pytest -n 2 --durations=0 --durations-min=5 $(FAST)
+	$(BIN)/python -m pytest -n 2 $(FAST)
 
 # A file's tests share what they made. Without a network, tests of the real weights are skipped.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
