@@ -21,7 +21,7 @@ TUNINGS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", TUNINGS)
 def test_a_tuned_run_is_saved_and_loaded(frozenvl, name, precision):
     tuning = ("--model.tuning", f"frozenvl.model.tuning.{name}", "--model.precision", precision)
