@@ -23,7 +23,7 @@ demo: install  ## train and score a visual prefix on rendered scenes, beside its
 	@echo
 	@echo "Next:"
 	@echo "  $(BIN)/frozenvl caption runs/demo runs/demo/evaluation/captions/shown/1-1.jpg     (it knows such scenes, not photographs)"
-	@echo "  $(BIN)/frozenvl ask runs/demo runs/demo/evaluation/captions/shown/1-1.jpg 'what color is the star?'"
+	@echo "  $(BIN)/frozenvl ask runs/demo runs/demo/evaluation/captions/shown/1-1.jpg 'what color is the moon?'"
 	@echo "  $(BIN)/frozenvl evaluate runs/demo --config configs/evaluation/scenes.yaml      few-shot suite"
 	@echo "  $(BIN)/frozenvl fit --config configs/demo.yaml --name k8 --model.k 8"
 	@echo "  $(BIN)/tensorboard --logdir runs"

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the answer."""
+    import sys
     from dataclasses import replace
 
     from frozenvl.prompt import Example, ImageFile
@@ -41,5 +42,10 @@ def run(args: argparse.Namespace) -> int:
     template = trained.answering
     if args.induction is not None:
         template = replace(template, induction=args.induction)
-    print(trained.generate([template.prompt(query, shots)], template, args.max_new_tokens)[0])
+    answer = trained.generate([template.prompt(query, shots)], template, args.max_new_tokens)[0]
+    print(answer)
+    if not answer.strip():
+        print(
+            "frozenvl: the answer is empty, as of a model that was not trained on questions", file=sys.stderr
+        )
     return 0

@@ -58,5 +58,5 @@ def run(args: argparse.Namespace) -> int:
     trained.module.to(fabric.device)
     run_suite(benchmarks, replace(session, rank=fabric.global_rank, world_size=fabric.world_size))
     if fabric.is_global_zero:
-        print_scores([folder])
+        print_scores([folder], list(benchmarks))
     return 0

@@ -20,7 +20,7 @@ from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Session
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
-from frozenvl.util.errors import UserError
+from frozenvl.util.errors import UserError, suggestion
 
 
 def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> dict[str, Benchmark]:
@@ -91,7 +91,8 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, UserError):
             return str(cause).replace("--data.root", "--root")  # sources name the option of `fit`
         cause = cause.__cause__ or cause.__context__
-    return " ".join(str(error).split())[:300]
+    message = " ".join(str(error).split())
+    return message[:300] + suggestion(message)
 
 
 def session_of(

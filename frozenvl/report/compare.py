@@ -187,6 +187,9 @@ def _warnings(a: Path, b: Path) -> Iterator[str]:
     provenances = [facts(score.provenance, OWN) for score in scores.values() if score]
     if missing or len(provenances) < 2:
         return
+    steps = [score.step for score in scores.values() if score]
+    if steps[0] != steps[1]:
+        yield f"optimiser steps differ: {steps[0]:,} and {steps[1]:,}"
     for key in dict.fromkeys(key for provenance in provenances for key in provenance):
         texts = [plain(key, provenance.get(key)) for provenance in provenances]
         if provenances[0].get(key) != provenances[1].get(key):

@@ -14,13 +14,15 @@ FEW = 6
 """Maximum number of galleries that are listed one by one."""
 
 
-def print_scores(folders: Sequence[Path]) -> None:
+def print_scores(folders: Sequence[Path], benchmarks: Sequence[str] = ()) -> None:
     """Reads runs and prints the scores that tables show.
 
     Args:
         folders: folders of the runs.
+        benchmarks: names of the benchmarks to print, as far as there are scores; all by default.
     """
-    print_runs(read_runs(folders))
+    there = {result.benchmark for run in read_runs(folders) for result in run.results}
+    print_runs(read_runs(folders, [name for name in benchmarks if name in there]))
 
 
 def print_runs(runs: Sequence[Run], every: bool = False) -> None:

@@ -103,7 +103,7 @@ def read_plain(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Any
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
+        raise UserError(f"{path}: no such checkpoint; name a run's folder or a .ckpt file") from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not a checkpoint file") from None
     except pickle.UnpicklingError:

@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentError, Namespace
 
 from frozenvl.training.module import FrozenModule
-from frozenvl.util.errors import UserError, nearest
+from frozenvl.util.errors import UserError, nearest, suggestion
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
 NOISE = re.compile(
@@ -155,6 +155,8 @@ def one_line(message: str) -> str:
     nested = re.search(r"NestedArg\(key='([^']+)'", folded)
     innermost = folded[folded.rfind("Problem with") :] if "Problem with" in folded else folded
     innermost = " ".join(NOISE.sub("", innermost).split())
+    innermost = re.sub(r"Type \S.*? expects a function or a callable class: ", "", innermost)
+    innermost = re.sub(r"(is not accepted)\.? Got value: Namespace.*", r"\1", innermost)
     where = ".".join([keys[0], *([nested[1]] if nested else [])]) if keys else ""
     if where:
         own_prefix = re.compile(rf'^(Parser key "{re.escape(keys[0])}":)?[- ]*')
@@ -164,6 +166,10 @@ def one_line(message: str) -> str:
         innermost = innermost.replace("Import path does", f"{given[1]} does")
     if "does not correspond to a subclass" in innermost:
         innermost += "; name one"
+    if "Expected a dot import path" in innermost and re.fullmatch(r"model\.objectives\.\w+\.\w+", where):
+        parent = where.rpartition(".")[0]
+        return f"{where}: the configuration names no class for {parent}; give {parent}.class_path, too"
     if re.search(r"No module named|Expected a dot import path|has no attribute", innermost):
         innermost += "; name a class by the path from which Python imports it, package.module.Class"
+    innermost += suggestion(folded)
     return innermost if len(innermost) <= 400 else innermost[:397] + "…"

@@ -84,7 +84,7 @@ def content(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise UnreadableImage(
-            f"{what}: no such image; check the folder of the data and that of its images"
+            f"{what}: no such image; check the path, or the folder of the data set's images"
         ) from None
     except (OSError, ValueError) as error:
         raise _unreadable(what, _reason(error)) from None

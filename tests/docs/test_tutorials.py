@@ -71,7 +71,7 @@ def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Pat
     """Working folder of a reader: configurations, photographs and a table of captions."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("my_encoder", "my_objective", "my_source"):
+    for name in ("my_encoder", "my_mapper", "my_objective", "my_source"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "configs").mkdir()
     for name in ("demo", "flickr8k"):
@@ -128,6 +128,16 @@ def test_add_source(desk, capsys):
     assert (
         "captions.csv: line 2 has no file or no caption; fill it in, or remove it" in capsys.readouterr().err
     )
+
+
+def test_the_mapper_of_the_architecture_page(desk):
+    blocks = BLOCK.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    (code,) = (text for _, title, text in blocks if title == "my_mapper.py")
+    Path("my_mapper.py").write_text(code)
+    mapper = ["--model.mapper", "my_mapper.MeanMapper", "--model.mapper.scale", "0.5"]
+    assert main(["fit", "--config", "configs/demo.yaml", *mapper]) == 0
+    arguments = yaml.safe_load(Path("runs/demo/config.yaml").read_text())["model"]["mapper"]["init_args"]
+    assert arguments["scale"] == 0.5
 
 
 def test_every_tutorial_is_run():

@@ -38,6 +38,7 @@ def test_results_are_the_same_bytes_on_any_number_of_ranks(frozenvl, tiny_run):
     assert result_files("on1") == result_files("on2") == result_files("on3") == result_files(tiny_run)
 
 
+@pytest.mark.nightly
 def test_two_devices_write_the_same_files_as_one(
     tiny_run, tiny_language, tiny_vision, tmp_path, feature_home
 ):

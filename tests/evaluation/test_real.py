@@ -83,6 +83,7 @@ def run(model: FrozenVL, folder: Path, batch_size: int, ranks: int = 1) -> dict[
     return generated_texts(folder)
 
 
+@pytest.mark.nightly
 def test_two_ranks_give_the_same_results_as_one_in_bf16(model, tmp_path):
     one = run(model("bf16"), tmp_path / "1", 4)
     assert run(model("bf16"), tmp_path / "2", 4, ranks=2) == one

@@ -61,6 +61,7 @@ def test_a_run_killed_ten_times_ends_like_an_uninterrupted_one(drilled, whole):
     assert_same_end(whole)
 
 
+@pytest.mark.nightly
 def test_a_run_whose_ranks_were_killed_ends_like_an_uninterrupted_one(drilled, whole, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for part, rank in ((3, 1), (4, 0)):

@@ -112,6 +112,7 @@ def test_an_unreadable_image_does_not_discard_other_prefixes(model, images):
 
 @pytest.mark.real
 @pytest.mark.parametrize("half", [False, True])
+@pytest.mark.nightly
 def test_prefixes_are_bit_identical_in_any_batch(fetched, half):
     from frozenvl.data.sources.scenes import SceneCaptions
     from frozenvl.model.language.causal_lm import FrozenLanguageModel

@@ -52,6 +52,7 @@ def padded(model, batch):
         model.language.packs = True
 
 
+@pytest.mark.nightly
 def test_packed_and_padded_batches_give_the_same_loss(model, batch):
     assert model.language.packs
     packed = loss_of(model, batch).nll.item()

@@ -40,6 +40,11 @@ def test_a_different_provenance_is_a_warning():
     assert result.warnings == ["decoding differs: greedy and {'num_beams': 5}"]
 
 
+def test_models_of_different_steps_are_a_warning():
+    result = compare(write_captions("a", WORSE, {"step": 5}), write_captions("b", BETTER, {"step": 1500}))
+    assert result.warnings == ["optimiser steps differ: 5 and 1,500"]
+
+
 def test_warnings_have_no_hashes():
     one = {
         "references": "838a7861b0c44dd2",

@@ -98,6 +98,14 @@ def test_a_note_names_its_benchmarks_unless_it_is_about_all(tmp_path, capsys):
     assert "\ncaptions, others: 50 queries per score" in printed and "\nmore: 70 queries per score" in printed
 
 
+def test_benchmarks_that_are_not_asked_for_are_left_out(tmp_path, capsys):
+    write_score(tmp_path / "a", "captions", {"CIDEr": 0.4})
+    write_vqa(tmp_path / "a", 0, 30.0)
+    print_scores([tmp_path / "a"], ["vqa_v2", "left_out"])
+    printed = capsys.readouterr().out
+    assert "overall" in printed and "CIDEr" not in printed
+
+
 def test_many_galleries_are_named_by_one_pattern(tmp_path, capsys):
     for shots in range(FEW + 1):
         folder = write_vqa(tmp_path / "a", shots, 30.0)

@@ -128,7 +128,7 @@ def test_the_error_of_a_file_that_is_no_image_says_what_it_is(tmp_path, content,
 def test_unreadable_files_are_one_error_line(tmp_path):
     assert (
         refused(tmp_path / "x.jpg")
-        == "x.jpg: no such image; check the folder of the data and that of its images"
+        == "x.jpg: no such image; check the path, or the folder of the data set's images"
     )
     assert "(Is a directory)" in refused(tmp_path)
     assert "(File name too long)" in refused(tmp_path / ("x" * 300))

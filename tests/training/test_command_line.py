@@ -56,7 +56,16 @@ def test_parsing_a_configuration_builds_nothing(parse, tmp_path, monkeypatch):
             ("--model.mapper", "nopackage.Nope"),
             "model.mapper: .*No module named 'nopackage'.*; name a class by",
         ),
-        (("--model.mapper.init_args.hiden", 3), "model.mapper: .*Option 'hiden' is not accepted"),
+        (
+            ("--model.mapper.init_args.hiden", 3),
+            "^model.mapper: Option 'hiden' is not accepted; did you mean hidden.$",
+        ),
+        (("--model.mapper", "frozenvl.model.mappers.Linar"), "; did you mean Linear.$"),
+        (("--model.vision", "frozenvl.model.vision.TimEncoder"), "; did you mean TimmEncoder.$"),
+        (
+            ("--model.objectives.captions.weight", -1),
+            "^model.objectives.captions.weight: the configuration names no class for model.objectives.captions; give",
+        ),
         (("--model.objectives", '{"a": "x", "a": "y"}'), "--model.objectives: line 1: a stands twice"),
     ],
     ids=str,
