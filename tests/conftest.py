@@ -23,6 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Matrix(config.getoption("matrix")))
 
 
+SLOWEST = ("tests/test_configs.py", "tests/runs/", "tests/sweep/test_worker.py")
+"""Files that start first: otherwise one of two workers would run them alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def forks_allowed():
     import torch
