@@ -53,7 +53,14 @@ def scenes(tmp_path) -> Path:
     return tmp_path / "data.yaml"
 
 
-@pytest.mark.parametrize("name", NAMED)
+ALIKE = ("frozen_blind", "frozen_finetuned", "frozen_scratch", "lora", "prefix_tuning", "prompt_tuning")
+"""Configurations that differ from another one in a few lines: they are trained by night."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.nightly) if name in ALIKE else name for name in NAMED],
+)
 def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tiny_vision, tiny_clip):
     monkeypatch.chdir(tmp_path)
     config = CONFIGS / f"{name}.yaml"

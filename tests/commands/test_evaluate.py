@@ -25,6 +25,7 @@ def evaluate(run):
     return evaluate_in(run)
 
 
+@pytest.mark.nightly
 def test_two_devices_write_the_same_files_as_one(evaluate, run):
     """Runs the command as a user does; Lightning starts it again for the second device."""
     assert evaluate(LOOP) == 0

@@ -57,6 +57,7 @@ def scored(run: str) -> dict:
     return json.loads(Path(f"runs/try/{run}/evaluation/captions/score.json").read_text())
 
 
+@pytest.mark.nightly
 def test_two_fits_run_at_a_time(tiny, capfd, monkeypatch, tmp_path):
     """Goes from configuration to report; each image is encoded once for both fits."""
     monkeypatch.setenv("FROZENVL_HOME", str(tmp_path / "home"))

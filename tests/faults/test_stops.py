@@ -51,6 +51,7 @@ def test_a_signal_stops_the_run_at_the_end_of_its_step(drilled, whole):
     assert history("cut") == whole[1]
 
 
+@pytest.mark.nightly
 def test_an_interrupted_last_validation_is_repeated(drilled, tmp_path, monkeypatch):
     """The validation follows the last step; a longer fit that resumes then equals an uninterrupted one."""
     monkeypatch.chdir(tmp_path)
@@ -69,6 +70,7 @@ def test_an_interrupted_last_validation_is_repeated(drilled, tmp_path, monkeypat
     assert history("cut") == history("whole")
 
 
+@pytest.mark.nightly
 def test_all_ranks_stop_if_one_gets_a_signal(drilled, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, lines = stopped(drilled, signal.SIGTERM, *add("probes.Wait", step=2), ranks=2, only=1)

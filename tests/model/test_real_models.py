@@ -88,6 +88,7 @@ def prompts_after(lead):
     return words, [(*lead, *rest) for rest in words]
 
 
+@pytest.mark.nightly
 def test_a_prompt_cache_and_the_batch_size_change_no_text(model, processor):
     lead = (Painted("pink"), "Question: What is it? Answer: a dress\n", Painted("black"), "A dog.\n")
     rests, whole = prompts_after(lead)

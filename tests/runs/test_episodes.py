@@ -44,6 +44,7 @@ def losses(run: str) -> list[float]:
     return [row["train/loss"] for row in history(run) if "train/loss" in row]
 
 
+@pytest.mark.nightly
 def test_ranks_and_a_resume_train_on_the_same_episodes(frozenvl, written):
     """Uses cached features; the cache has to hold every image of an episode."""
     quick = ("--model.mapper.init_args.dropout", 0, "--data.workers", 1)
@@ -60,7 +61,7 @@ def test_ranks_and_a_resume_train_on_the_same_episodes(frozenvl, written):
 VIEWS = ("--data.augmentation", "torchvision.transforms.v2.RandomHorizontalFlip", "--data.views", 2)
 
 
-@pytest.mark.parametrize("options", [(), VIEWS])
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.nightly), VIEWS])
 def test_pixels_and_cached_features_give_the_same_losses(frozenvl, written, options):
     for name, cached in (("features", "true"), ("pixels", "false")):
         assert frozenvl("fit", *SETTINGS, *options, "--data.cache_features", cached, name=name) == 0

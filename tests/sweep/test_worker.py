@@ -16,7 +16,7 @@ from frozenvl.sweep.study import SweepStudy
 RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
 
 
-@pytest.mark.parametrize("storage", [None, "sqlite:///state.db"])
+@pytest.mark.parametrize("storage", [None, pytest.param("sqlite:///state.db", marks=pytest.mark.nightly)])
 def test_three_workers_run_each_exactly_once(sweep, storage):
     sweep.write(grid={"model.k": [1, 2, 3, 4]}, set={"fake.seconds": 0.01}, storage=storage)
     sweep.work(3)

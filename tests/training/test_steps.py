@@ -93,7 +93,15 @@ def whole(tmp_path_factory, tiny_language, tiny_vision, feature_home):
         return checkpoint("whole"), history("whole")
 
 
-@pytest.mark.parametrize(("after", "workers"), [(2, 0), (2, 2), (4, 0), (6, 0)])
+@pytest.mark.parametrize(
+    ("after", "workers"),
+    [
+        pytest.param(2, 0, marks=pytest.mark.nightly),
+        (2, 2),
+        (4, 0),
+        pytest.param(6, 0, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_resumed_run_is_bit_identical(frozenvl, whole, after, workers):
     """Interrupts within and at the end of the first epoch and within the second, with dropout, AdamW and a cosine."""
     interrupt_run(frozenvl, after, "--data.workers", workers)

@@ -10,7 +10,9 @@ import torch
 from running import add, checkpoint, history, one_line
 
 
-@pytest.mark.parametrize("tuning", [(), ("--model.tuning", "frozenvl.model.tuning.LoRA")])
+@pytest.mark.parametrize(
+    "tuning", [pytest.param((), marks=pytest.mark.nightly), ("--model.tuning", "frozenvl.model.tuning.LoRA")]
+)
 def test_a_sharded_language_model_trains_like_a_replicated_one(frozenvl, tuning):
     """Compares losses, weights and scores; in validation, ranks have different numbers of batches."""
     probe = add("probes.Held", file="held")
