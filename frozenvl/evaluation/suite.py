@@ -20,7 +20,8 @@ from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Session
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
-from frozenvl.util.errors import UserError, suggestion
+from frozenvl.util.errors import UserError
+from frozenvl.util.parser_messages import suggestion
 
 
 def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> dict[str, Benchmark]:

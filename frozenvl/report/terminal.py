@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from frozenvl.report.cell import Cell
@@ -21,8 +22,12 @@ def print_scores(folders: Sequence[Path], benchmarks: Sequence[str] = ()) -> Non
         folders: folders of the runs.
         benchmarks: names of the benchmarks to print, as far as there are scores; all by default.
     """
-    there = {result.benchmark for run in read_runs(folders) for result in run.results}
-    print_runs(read_runs(folders, [name for name in benchmarks if name in there]))
+    runs = read_runs(folders)
+    if benchmarks:
+        wanted = [tuple(x for x in run.results if x.benchmark in benchmarks) for run in runs]
+        runs = [replace(run, results=results) for run, results in zip(runs, wanted, strict=True) if results]
+    if runs:
+        print_runs(runs)
 
 
 def print_runs(runs: Sequence[Run], every: bool = False) -> None:

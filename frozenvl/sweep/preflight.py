@@ -16,8 +16,9 @@ from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
 from frozenvl.sweep.trial import arguments, budget
-from frozenvl.util.errors import UserError, nearest
+from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically, write_once
+from frozenvl.util.parser_messages import nearest, unknown_key
 
 Parse = Callable[[Sequence[str]], dict[str, Any]]
 """Function from arguments of `frozenvl fit` to the nested configuration."""
@@ -124,7 +125,13 @@ def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any]
         UserError: if a configuration cannot work.
     """
     for point in points:
-        check_callbacks(spec, parse(arguments(spec, SweepRun(point, spec.seeds[0]), options, 1)))
+        configuration = parse(arguments(spec, SweepRun(point, spec.seeds[0]), options, 1))
+        for key in spec.settings_of(point.arm) | dict(point.values) | dict(options):
+            if not has(
+                configuration, key
+            ):  # jsonargparse takes model.mapper.hidden for model.mapper.init_args.hidden
+                raise unknown_key(key, [name for name, _ in flat(configuration)])
+        check_callbacks(spec, configuration)
     base = parse([f"--config={file}" for file in spec.config])
     return int(base["data"]["batch_size"])
 
@@ -134,6 +141,15 @@ def one_drawn(spec: Spec) -> Point:
     return Point(
         "", {key: drawn.choices[0] if drawn.choices else drawn.low for key, drawn in spec.search.items()}
     )
+
+
+def has(content: Any, key: str) -> bool:
+    """Returns whether a dotted key leads to a value or a part of nested mappings."""
+    for part in key.split("."):
+        if not isinstance(content, Mapping) or part not in content:
+            return False
+        content = content[part]
+    return True
 
 
 def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:

@@ -13,7 +13,8 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, SweepRun, grid
-from frozenvl.util.errors import UserError, nearest
+from frozenvl.util.errors import UserError
+from frozenvl.util.parser_messages import nearest
 
 RESERVED = {
     "seed_everything": "list seeds below `seeds`",

@@ -25,7 +25,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.training.configuration import names_module, refused, unknown_empty_key, unknown_key
+from frozenvl.training.configuration import names_module, refused, unknown_empty_key
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -35,6 +35,7 @@ from frozenvl.training.steps import DueValidation
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
+from frozenvl.util.parser_messages import unknown_key
 
 BESIDE_THE_POINT = (
     "does not have many workers",

@@ -12,14 +12,10 @@ import yaml
 from jsonargparse import ArgumentError, Namespace
 
 from frozenvl.training.module import FrozenModule
-from frozenvl.util.errors import UserError, nearest, suggestion
+from frozenvl.util.errors import UserError
+from frozenvl.util.parser_messages import one_line, unknown_key
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
-NOISE = re.compile(
-    r" (- Expected a <class 'NoneType'>|Given value type:|Given value:|- Expected a path but|Subtypes:|Errors:"
-    r"|Does not validate against any of the Union subtypes).*?(?= - (?!Expected a (path|<class 'NoneType'>))|$)"
-)
-"""Parts of jsonargparse's messages that do not help the user."""
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -137,39 +133,3 @@ def refused(error: ArgumentError, known: Sequence[str]) -> UserError:
         r"(?:Subcommand '\w+' does not accept option '|unrecognized arguments: --)([\w.]+)", message
     )
     return unknown_key(match[1], known) if match else UserError(one_line(message))
-
-
-def unknown_key(key: str, known: Sequence[str]) -> UserError:
-    """Returns the error for an unknown key, with the known key that was probably meant."""
-    same_ending = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    suggestion = f"did you mean {same_ending[0]}?" if same_ending else nearest(key, known)
-    if suggestion.startswith("there are"):
-        suggestion = "`frozenvl fit --help` lists the keys"
-    return UserError(f"{key} is not in the configuration; {suggestion}")
-
-
-def one_line(message: str) -> str:
-    """Returns `KEY: MESSAGE` from jsonargparse's nested messages, with the innermost message."""
-    folded = " ".join(message.split())
-    keys = re.findall(r'Parser key "([^"]+)"', folded)
-    nested = re.search(r"NestedArg\(key='([^']+)'", folded)
-    innermost = folded[folded.rfind("Problem with") :] if "Problem with" in folded else folded
-    innermost = " ".join(NOISE.sub("", innermost).split())
-    innermost = re.sub(r"Type \S.*? expects a function or a callable class: ", "", innermost)
-    innermost = re.sub(r"(is not accepted)\.? Got value: Namespace.*", r"\1", innermost)
-    where = ".".join([keys[0], *([nested[1]] if nested else [])]) if keys else ""
-    if where:
-        own_prefix = re.compile(rf'^(Parser key "{re.escape(keys[0])}":)?[- ]*')
-        innermost = f"{where}: {own_prefix.sub('', innermost)}"
-    given = re.search(r"Given value type: <class 'str'> Given value: (\S+)", folded)
-    if given and given[1] not in innermost:
-        innermost = innermost.replace("Import path does", f"{given[1]} does")
-    if "does not correspond to a subclass" in innermost:
-        innermost += "; name one"
-    if "Expected a dot import path" in innermost and re.fullmatch(r"model\.objectives\.\w+\.\w+", where):
-        parent = where.rpartition(".")[0]
-        return f"{where}: the configuration names no class for {parent}; give {parent}.class_path, too"
-    if re.search(r"No module named|Expected a dot import path|has no attribute", innermost):
-        innermost += "; name a class by the path from which Python imports it, package.module.Class"
-    innermost += suggestion(folded)
-    return innermost if len(innermost) <= 400 else innermost[:397] + "…"

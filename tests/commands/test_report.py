@@ -68,6 +68,7 @@ def test_runs_of_several_seeds_are_printed_and_written_with_their_cost(tmp_path,
     assert "captions CIDEr" in printed and "perplexity" in printed and "perplexity perplexity" not in printed
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 1 and "4,321" in page
+    assert page.count('aria-label="CIDEr against trained parameters and the cost of training"') == 1
     assert "| pairs seen | 64,000" in (out / "report.md").read_text()
     assert r"\label{tab:cost}" in (out / "tables.tex").read_text()
     with Image.open(out / "cost.png") as picture:

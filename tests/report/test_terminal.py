@@ -104,6 +104,8 @@ def test_benchmarks_that_are_not_asked_for_are_left_out(tmp_path, capsys):
     print_scores([tmp_path / "a"], ["vqa_v2", "left_out"])
     printed = capsys.readouterr().out
     assert "overall" in printed and "CIDEr" not in printed
+    print_scores([tmp_path / "a"], ["left_out"])
+    assert capsys.readouterr().out == ""
 
 
 def test_many_galleries_are_named_by_one_pattern(tmp_path, capsys):

@@ -44,6 +44,10 @@ def refused(open_, options=None, **changes) -> str:
         ({"grid": {"model.kk": [1]}}, "model.kk is not in the configuration; did you mean model.k?"),
         ({"grid": {"k": [1]}}, "k is not in the configuration; did you mean model.k?"),
         (
+            {"grid": {"model.mapper.hidden": [1]}},
+            "model.mapper.hidden is not in the configuration; did you mean model.mapper.init_args.hidden?",
+        ),
+        (
             {"set": {"trainer.max_step": 3}},
             "trainer.max_step is not in the configuration; did you mean trainer.max_steps?",
         ),

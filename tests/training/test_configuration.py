@@ -9,7 +9,6 @@ import yaml
 from own_module import Doubled
 from running import CONFIG, one_line
 
-from frozenvl.training import configuration
 from frozenvl.training.command_line import configuration_parser
 from frozenvl.training.configuration import StrictLoader, contents, module_spec, names_module
 from frozenvl.training.module import FrozenModule
@@ -124,52 +123,3 @@ def test_the_class_of_a_module_and_its_arguments():
         UserError, match=r"model: frozenvl.model.mappers.MLP is no subclass of .*FrozenModule"
     ):
         module_spec({"class_path": "frozenvl.model.mappers.MLP"})
-
-
-# A message of jsonargparse.
-UNION = """Parser key "model.objectives":
-  - Expected a path but {} either not accessible or invalid
-  - Does not validate against any of the Union subtypes
-    Subtypes: [dict[str, frozenvl.objectives.objective.Objective], <class 'NoneType'>]
-    Errors:
-      - %s
-      - Expected a <class 'NoneType'>
-    Given value type: <class '%s'>
-    Given value: %s"""
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        (
-            "Parser key \"model.k\": Expected a <class 'int'>. Got value: three",
-            "model.k: Expected a <class 'int'>. Got value: three",
-        ),
-        ("unrecognized arguments: --nope", "unrecognized arguments: --nope"),
-        (
-            UNION
-            % (
-                "Problem with given class_path 'nowhere.Objective':\n No module named 'nowhere'",
-                "dict",
-                "{}",
-            ),
-            "model.objectives: Problem with given class_path 'nowhere.Objective': No module named 'nowhere'; name a "
-            "class by the path from which Python imports it, package.module.Class",
-        ),
-        (
-            UNION % ("Import path x.MLP does not correspond to a subclass of Objective", "dict", "{}"),
-            "model.objectives: Import path x.MLP does not correspond to a subclass of Objective; name one",
-        ),
-        (
-            UNION % ("Import path does not correspond to a subclass of Objective", "str", "x.MLP"),
-            "model.objectives: x.MLP does not correspond to a subclass of Objective; name one",
-        ),
-    ],
-)
-def test_nested_messages_become_the_key_and_the_innermost_message(message, line):
-    assert configuration.one_line(message) == line
-
-
-def test_a_long_message_is_cut():
-    cut = configuration.one_line('Parser key "model.k": ' + "word " * 200)
-    assert len(cut) == 398 and cut.endswith("…") and cut.startswith("model.k: word")
