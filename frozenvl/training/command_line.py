@@ -66,7 +66,7 @@ class SaveConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        # Lightning's own way checks the configuration once more, which takes longer than all the rest of it.
+        # Lightning's own `setup` would check the whole configuration a second time.
         text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
         write_atomically(Path(trainer.default_root_dir) / self.config_filename, text)
 
@@ -222,7 +222,7 @@ def make(
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     rank_zero_module.log.addFilter(no_tips)
-    if subcommands:  # the parser of one subcommand takes half a second to make
+    if subcommands:  # without it, the parsers of all four would be made
         command = {arguments[0]: kind.subcommands()[arguments[0]]}
         kind = type(kind.__name__, (kind,), {"subcommands": staticmethod(lambda: command)})
     return kind(
