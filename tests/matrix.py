@@ -21,6 +21,7 @@ PROPERTIES = (
     "gradients reach the prefix, nothing else",
     "weights the same after fitting, bit by bit",
     "save and load",
+    "prefix tuning: batched = single",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--strict", action="store_true", help="exit with status 1 if an image or a text cannot be used"
     )
+    check.add_argument(
+        "--language",
+        metavar="NAME",
+        help="language model whose special tokens are looked for in texts (default: those of common models)",
+    )
     show = command("show", "draw some examples with their captions, or questions and answers")
     show.add_argument("source", metavar="SOURCE")
     show.add_argument("--count", type=count, default=24, metavar="N", help="number of examples (default: 24)")
@@ -119,11 +125,12 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
 
 def run_check(args: argparse.Namespace, source: Source) -> int:
     """Reads all of a source and prints the findings."""
-    from frozenvl.data.check import BAD, check
+    from frozenvl.data.check import BAD, SPECIAL_TOKEN, check
     from frozenvl.util.progress import progress_line
 
+    special_token = special_tokens_of(args.language) if args.language else SPECIAL_TOKEN
     with progress_line("examples") as progress:
-        report = check(source, progress)
+        report = check(source, progress, special_token)
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
     for oddity, times in sorted(report.index.items()):
         print(f"index: {times:,} {oddity}")
@@ -136,6 +143,17 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
         content = {"source": args.source, "arguments": args.rest, **report.as_json()}
         write_atomically(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return 1 if args.strict and report.bad else 0
+
+
+def special_tokens_of(language: str) -> str:
+    """Returns a regular expression of the special tokens of a language model's tokeniser."""
+    from transformers import AutoTokenizer
+
+    from frozenvl.pretrained.names import loading
+
+    with loading(language) as where:
+        tokenizer = AutoTokenizer.from_pretrained(where)
+    return "|".join(map(re.escape, tokenizer.all_special_tokens)) or "(?!)"
 
 
 def run_show(args: argparse.Namespace, source: Source) -> int:

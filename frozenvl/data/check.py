@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,10 @@ LARGE_PIXELS, LARGE_SIDE = 50_000_000, 10_000
 """Limits (pixels, and pixels of one side) above which an image is reported: it is worth downscaling on disk."""
 LONG_TEXT = 1000
 """Characters above which a text is reported: it is hardly a caption."""
+SPECIAL_TOKEN = (
+    r"</?s>|<(?:pad|unk|bos|eos|mask|start_of_turn|end_of_turn)>|<\|\w+\|>|\[(?:/?INST|CLS|SEP|PAD|MASK)\]"
+)
+"""Pattern of the special tokens of common language models. A text that spells one is read letter by letter."""
 FORMATS = {"JPG": "JPEG", "TIF": "TIFF", "JFIF": "JPEG", "MPO": "JPEG"}
 """File suffixes and formats that mean the same: alias → the format that Pillow names."""
 
@@ -75,12 +80,17 @@ class _Checked:
     findings: list[Finding]
 
 
-def check(source: Source, report: Callable[[int, int], None] = lambda done, total: None) -> Report:
+def check(
+    source: Source,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    special_token: str = SPECIAL_TOKEN,
+) -> Report:
     """Reads every example, and decodes every image once at full size.
 
     Args:
         source: data set to check.
         report: progress callback, called with the numbers (done, total) of examples.
+        special_token: regular expression of the special tokens that texts should not spell.
     """
     result = Report(len(source))
     if isinstance(source, Shards):
@@ -90,7 +100,9 @@ def check(source: Source, report: Callable[[int, int], None] = lambda done, tota
     ids: set[str] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
-    for number, example in enumerate(in_order(partial(_check_example, source, images), range(len(source)))):
+    for number, example in enumerate(
+        in_order(partial(_check_example, source, images, re.compile(special_token)), range(len(source)))
+    ):
         findings = list(example.findings)
         if example.id in ids:
             findings.append(("repeated id", example.id))
@@ -107,13 +119,15 @@ def check(source: Source, report: Callable[[int, int], None] = lambda done, tota
     return result
 
 
-def _check_example(source: Source, images: dict[str, int], number: int) -> _Checked:
+def _check_example(
+    source: Source, images: dict[str, int], special_token: re.Pattern[str], number: int
+) -> _Checked:
     try:
         example = source[number]
     except UnreadableImage as error:  # the whole row is invalid
         return _Checked(f"#{number}", "", None, 0, [("unreadable", f"#{number}: {error}")])
     name = example.image.name
-    findings = [(kind, f"{example.id}: {problem}") for kind, problem in _odd_texts(example)]
+    findings = [(kind, f"{example.id}: {problem}") for kind, problem in _odd_texts(example, special_token)]
     digest = None
     if (
         images.setdefault(example.image.key, number) == number
@@ -134,7 +148,7 @@ def _check_example(source: Source, images: dict[str, int], number: int) -> _Chec
     return _Checked(example.id, example.image_id, digest, len(example.targets), findings)
 
 
-def _odd_texts(example: Example) -> list[Finding]:
+def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding]:
     texts = (*example.references, example.question, example.answer)
     findings = []
     if any(not text.strip() for text in example.targets):
@@ -143,6 +157,8 @@ def _odd_texts(example: Example) -> list[Finding]:
         findings.append(("NUL in text", "a text holds a NUL character"))
     if any("\ufffd" in text for text in texts):
         findings.append(("text not UTF-8", "a text holds bytes that are not UTF-8"))
+    if spelled := next(filter(None, map(special_token.search, texts)), None):
+        findings.append(("special token in text", f"a text spells {spelled[0]!r}, which is read as letters"))
     longest = max(map(len, texts))
     if longest > LONG_TEXT:
         findings.append(("long text", f"{longest:,} characters"))

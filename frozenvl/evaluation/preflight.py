@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from frozenvl.evaluation.asks import Ask
+from frozenvl.evaluation.asks import Ask, Generate
 from frozenvl.evaluation.benchmark import Benchmark, Setting
 from frozenvl.evaluation.query import Query
 from frozenvl.evaluation.requests import in_order, name_of, number_asked
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.session import Session
 from frozenvl.metrics.metric import main_of
+from frozenvl.model.processor import text_of
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage, UserError
 
@@ -54,7 +55,7 @@ def check(benchmark: Benchmark, setting: Setting, session: Session) -> None:
     queries = in_order(name, all_queries, session, MAX_QUERIES_CHECKED)
     if not queries:  # validation is switched off
         return
-    check_length(name, benchmark.ask, queries, session)
+    check_prompts(name, benchmark, queries, session)
     if session.resumable and number_asked(session, size) < size:
         refuse_to_replace_whole(benchmark, setting, session)
     for query in queries if benchmark.ask.gives_text else ():
@@ -67,6 +68,32 @@ def check(benchmark: Benchmark, setting: Setting, session: Session) -> None:
             raise UserError(f"{name}: all its queries share an image that cannot be read: {reason}")
     if all(reasons := list(unreadable_prompts(queries[:MIN_READABLE_AMONG], session))):
         raise UserError(f"{name}: none of its first {len(reasons)} prompts can be read: {reasons[0]}")
+
+
+def check_prompts(name: str, benchmark: Benchmark, queries: Sequence[Query], session: Session) -> None:
+    """Raises `UserError` if prompts are too long, or template or decoding do not suit the language model.
+
+    Args:
+        name: name of the evaluation, for the error message.
+        benchmark: benchmark of the queries.
+        queries: queries sorted by length.
+        session: the model and its settings.
+    """
+    check_length(name, benchmark.ask, queries, session)
+    template = benchmark.template
+    try:
+        if isinstance(benchmark.ask, Generate):
+            benchmark.ask.check(session)
+        if template is None:
+            return
+        session.plain.check_template(template)
+        # Candidates are checked when they are ranked. What is generated has to be split as a target would be.
+        for query in queries[-MAX_QUERIES_TOKENIZED:] if isinstance(benchmark.ask, Generate) else ():
+            for reference in [*query.references, *query.scores][:1]:
+                target = template.target.format(target=reference)
+                session.plain.continuation(text_of(query.prompt[-1:]), target)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from frozenvl.data.order import evaluation_batches
 from frozenvl.evaluation.benchmark import Benchmark, Setting
 from frozenvl.evaluation.partial import PartialPredictions
-from frozenvl.evaluation.preflight import check_length
+from frozenvl.evaluation.preflight import check_prompts
 from frozenvl.evaluation.requests import Evaluation, evaluation_of, in_order, name_of
 from frozenvl.evaluation.results import write_results
 from frozenvl.evaluation.session import Session
@@ -20,11 +20,11 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
     """Evaluates a setting in each view: answers its queries, then logs the scores and writes the results.
 
     Raises:
-        UserError: if a prompt is too long; checked before the first query is answered.
+        UserError: if a prompt cannot be asked; checked before the first query is answered.
     """
     name = name_of(benchmark, setting)
     queries = in_order(name, benchmark.queries(setting), session)
-    check_length(name, benchmark.ask, queries, session)
+    check_prompts(name, benchmark, queries, session)
     for view in session.views:
         evaluation = evaluation_of(benchmark, setting, view, session, queries)
         blind, reason = session.provenance["blind"], ""

@@ -13,7 +13,7 @@ from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
 from frozenvl.model.fusion import Concat, Fusion
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.decoding import greedy, sample
+from frozenvl.model.language.decoding import check_options, greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
@@ -318,22 +318,23 @@ class FrozenVL(nn.Module, OnHub):
             stop: texts that end a continuation; they stay in it (`Template.answer` cuts them off).
             prompt_cache: leading part of the prompts, if the batch holds the rest of them. It saves time in greedy
                 decoding only.
-            options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, …
+            options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, … Options that are not
+                given have transformers' defaults, whatever the model's own `generation_config.json` says.
 
         Raises:
-            UserError: if a prompt with its continuation is longer than the model's context.
+            UserError: if a prompt with its continuation is longer than the model's context, or an option is refused.
         """
         if not len(batch):
             return []
         self._check(batch, prompt_cache, max_new_tokens)
         inputs, lengths, lead = self._whole(batch, self.vectors(batch.images, batch.stage), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
+        ends = self.language.end_tokens | {processor.end}
         if options:
-            tokens = sample(
-                self.language, inputs, lengths, processor.end, max_new_tokens=max_new_tokens, **options
-            )
+            check_options(options)
+            tokens = sample(self.language, inputs, lengths, ends, max_new_tokens, **options)
         else:
-            tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, processor.end, lead)
+            tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, ends, lead)
         return [
             Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
         ]

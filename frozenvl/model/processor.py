@@ -18,6 +18,7 @@ from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import MARGIN
+from frozenvl.wording import Template
 
 
 class ImageReader(Protocol):
@@ -110,7 +111,11 @@ class Processor:
         self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64, bos: bool = False
     ) -> None:
         with loading(language):
-            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve(language))
+            # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
+            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                resolve(language), split_special_tokens=True
+            )
+        self.language = language
         if self.tokenizer.eos_token_id is None:
             raise UserError(
                 f"{language}: its tokeniser has no end token, so no text could end; choose another"
@@ -160,12 +165,26 @@ class Processor:
         )
 
     def encode(self, text: str) -> list[int]:
-        """Returns the token ids of a text, without special tokens."""
+        """Returns the token ids of a text, without special tokens. Letters that spell a special token are letters."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
     def decode(self, tokens: list[int]) -> str:
         """Returns the text of token ids, without special tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def check_template(self, template: Template) -> None:
+        """Checks that a template's wording spells no special token, which would be read as letters.
+
+        Raises:
+            UserError: if it does.
+        """
+        special = self.tokenizer.all_special_tokens
+        for name in ("query", "target", "separator", "induction"):
+            if spelled := [token for token in special if token in getattr(template, name)]:
+                raise UserError(
+                    f"template.{name} spells {spelled[0]!r}, a special token of {self.language}; a template holds "
+                    "text, which would be read letter by letter: leave it out (model.bos puts a start token in front)"
+                )
 
     def targets(self, text: str, target: str) -> list[int]:
         """Returns the token ids of a target after its prompt's last `text`, cut after `max_target_tokens`.

@@ -156,6 +156,21 @@ def test_check_reports_repeated_ids(here, capsys):
     assert "odd  repeated id: 1" in capsys.readouterr().out
 
 
+def test_check_counts_texts_that_spell_the_special_tokens_of_a_language_model(here, tiny_language, capsys):
+    images = [{"id": n, "file_name": "a.jpg"} for n in range(2)]
+    captions = ["a sign: <end> of road", "<s>old</s>"]
+    annotations = [{"image_id": n, "caption": text} for n, text in enumerate(captions)]
+    Path("c.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    Path("a.jpg").write_bytes(picture(0))
+    source = ("check", "CocoCaptions", "--annotations", "c.json", "--images", ".")
+    for options, spelled in (((), "<s>"), (("--language", tiny_language), "<end>")):
+        assert data(*source, *options) == 0
+        out = capsys.readouterr().out
+        assert "odd  special token in text: 1\n" in out and f"spells '{spelled}'" in out
+    assert data(*source, "--language", "nowhere/at/all") == 2
+    assert "no such folder" in one_line(capsys.readouterr().err)
+
+
 def test_an_image_of_several_examples_is_read_and_reported_once(here, capsys):
     assert data("check", "SceneQuestions", "--size", 12, "--per_image", 4, "--resolution", 64) == 0
     out = capsys.readouterr().out

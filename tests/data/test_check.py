@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import PIL.Image
+import pytest
 from tars import sample, write_tar
 from toy import Broken, Rows, Square, question
 
@@ -41,6 +42,24 @@ def test_unusable_examples_are_bad_and_strange_ones_are_not():
     }
     assert report.bad == 2
     assert report.as_json()["counts"]["unreadable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<s>old price</s>", "<s>"),
+        ("says <|im_end|> in the middle", "<|im_end|>"),
+        ("what does <|eot_id|> mean?", "<|eot_id|>"),
+        ("[INST] a red circle", "[INST]"),
+        ("a < b > c, <b>bold</b>, [a] (s)", None),
+    ],
+)
+def test_texts_that_spell_a_special_token_are_counted(text, found):
+    report = check(Rows(question(0), question(1, answer=text)))
+    assert report.bad == 0
+    lines = report.found.get("special token in text", [])
+    assert lines == ([f"q1: a text spells {found!r}, which is read as letters"] if found else [])
+    assert not check(Rows(question(0, answer=text)), special_token="<other>").found
 
 
 def test_equal_files_under_different_names_are_reported(tmp_path):

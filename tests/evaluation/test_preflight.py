@@ -113,6 +113,26 @@ FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestion
         (described("FewShotVQA", **FEW, shots=[0], max_new_tokens=0), "benchmark bad: *max_new_tokens is 0"),
         (described("FewShotVQA", **FEW, decoding={"num_beems": 3}), "benchmark bad: *decoding has 'num_beems'"),
         (
+            described("FewShotVQA", **FEW, shots=[0], decoding={"do_sample": True, "temperature": 0.0}),
+            "bad-0shot: decoding {'do_sample': True, 'temperature': 0.0}: transformers' `generate` refuses it",
+        ),
+        (
+            described("FewShotVQA", **FEW, decoding={"num_return_sequences": 3}),
+            "benchmark bad: *decoding has 'num_return_sequences', but one text is generated after each prompt",
+        ),
+        (
+            described(
+                "FewShotVQA", **FEW, shots=[0], template={"query": "{image}Q: {question} A: ", "target": "{target}"}
+            ),
+            "bad-0shot: the tokeniser joins *' and *across the border of prompt and target; let the template's target",
+        ),
+        (
+            described(
+                "FewShotVQA", **FEW, shots=[0], template={"query": "{image}{question}<end>", "target": " {target}"}
+            ),
+            "bad-0shot: template.query spells '<end>', a special token",
+        ),
+        (
             described("FewShotVQA", **FEW | {"source": scenes("SceneCaptions", size=3)}, shots=[0]),
             "bad-0shot: example * has no question",
         ),

@@ -189,7 +189,7 @@ def test_stop_texts_end_each_text_separately(build, processor_of):
     processor = processor_of(model)
     batch = processor([sample.prompt for sample in SAMPLES])
     inputs = model.embeddings(batch, model.run(batch).prefix)
-    ids = greedy(model.language, inputs, batch.lengths, 10, lambda ids: False, processor.end)
+    ids = greedy(model.language, inputs, batch.lengths, 10, lambda ids: False, {processor.end})
     full = [processor.decode(row) for row in ids]
     marker = processor.decode(ids[0][3:4])
     assert marker.isprintable()

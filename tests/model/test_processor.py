@@ -425,3 +425,29 @@ def test_batches_of_remainders_record_their_first_texts(make, red):
     rests = processor([(red, "is"), ("a", red)], start=False)
     assert rests.openings == ("", "a")
     assert processor.start and not rests.tokens.eq(processor.start[0]).any()
+
+
+@pytest.fixture
+def processor(tiny_language):
+    return Processor(str(tiny_language), 2, Pixels(64))
+
+
+@pytest.mark.parametrize("text", ["a sign that says <end> of road", "<end>", "<end><end> a", "old <end>"])
+def test_texts_that_spell_a_special_token_are_letters(processor, text):
+    """Only the processor itself ends a text. What is learned reads as it was written."""
+    batch = processor([Sample("s", ("Question?",), text), Sample("t", (text,), " a")])
+    labels = [token for token in batch.labels[0].tolist() if token >= 0]
+    assert labels.count(processor.end) == 1 and labels[-1] == processor.end
+    assert processor.decode(labels) == text
+    assert processor.end not in batch.tokens[1, : batch.lengths[1]].tolist()
+
+
+@pytest.mark.parametrize("name", ["query", "target", "separator", "induction"])
+def test_a_template_that_spells_a_special_token_is_refused(processor, name):
+    fields = {"query": "{image}", "target": " {target}", "separator": "\n", "induction": ""}
+    template = Template(**fields | {name: fields[name] + "<end>"})
+    with pytest.raises(
+        UserError, match=rf"template\.{name} spells '<end>', a special token of .*leave it out"
+    ):
+        processor.check_template(template)
+    processor.check_template(Template())

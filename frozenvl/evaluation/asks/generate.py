@@ -10,6 +10,7 @@ from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
+from frozenvl.model.language.decoding import check_options, in_force, try_options
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.util.errors import UserError
 from frozenvl.wording import until_stop
@@ -21,7 +22,8 @@ class Generate(Ask):
 
     Args:
         max_new_tokens: length limit of a text, in tokens.
-        decoding: options of transformers' `generate`, such as `num_beams`; by default decoding is greedy.
+        decoding: options of transformers' `generate`, such as `num_beams`; by default decoding is greedy. Options that
+            are not given have transformers' defaults, whatever the model's own `generation_config.json` says.
         stop: stop texts; an answer is cut before the first of them.
     """
 
@@ -33,12 +35,18 @@ class Generate(Ask):
         if self.max_new_tokens < 1:
             raise UserError(f"max_new_tokens is {self.max_new_tokens}; an answer needs at least one")
         if self.decoding:
-            from transformers import GenerationConfig
+            check_options(self.decoding)
 
-            if unknown := sorted(self.decoding.keys() - GenerationConfig().to_dict().keys()):
-                raise UserError(
-                    f"decoding has {unknown[0]!r}, which is no option of transformers' `generate`"
-                )
+    def check(self, session: Session) -> None:
+        """Tries the decoding options with two short prompts, since only transformers knows which go together.
+
+        Raises:
+            UserError: if transformers refuses them.
+        """
+        if self.decoding:
+            language = session.model.language
+            ends = language.end_tokens | {session.plain.end}
+            try_options(language, ends, self.max_new_tokens, self.decoding)
 
     def answer(
         self, requests: Sequence[Request], batch: Batch, prompt_cache: PromptCache | None, session: Session
@@ -58,4 +66,4 @@ class Generate(Ask):
 
     def provenance(self) -> dict[str, Any]:
         ends = f"at the end token, at one of {list(self.stop)!r}, or after {self.max_new_tokens} tokens"
-        return {"decoding": self.decoding or "greedy", "ends": ends}
+        return {"decoding": in_force(self.decoding) if self.decoding else "greedy", "ends": ends}

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache, GenerationConfig
 
 from frozenvl.model.fingerprint import fingerprint, same_random_weights
 from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
 from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
+from frozenvl.model.language.loading import end_tokens, load_causal_lm
 from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
 from frozenvl.model.language.quantization import Quantization, quantized
 from frozenvl.model.language.soft_prompt import SoftPrompt
@@ -57,11 +58,15 @@ class FrozenLanguageModel(Part):
         """Absolute and relative tolerance of capability tests. Quantised models compute in 16 bits."""
         with loading(name) as where:
             if pretrained:
-                self.model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
+                self.model: Any = load_causal_lm(where, name, **options)
             else:
                 with same_random_weights():
-                    config = AutoConfig.from_pretrained(where)
+                    config = AutoConfig.from_pretrained(where).get_text_config(decoder=True)
                     self.model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        self.end_tokens = end_tokens(self.model)
+        """Ids of the tokens that end a text or a turn; chat models have several."""
+        # Decoding is what a run asks for: the file's temperature, penalties and lengths would apply silently.
+        self.model.generation_config = GenerationConfig()
         if getattr(self.model.config, "attn_logit_softcapping", None):
             self.model.set_attn_implementation("eager")  # the fused kernel has no soft cap
         self.model.requires_grad_(False)

@@ -76,14 +76,25 @@ class PrefixTuning(Tuning, SoftPrompt):
             layers = peft.get_prompt(1).layers
         except ValueError:  # the model has no attention heads
             layers = [None]
-        if any(type(layer) is not DynamicLayer for layer in layers):
+        # Some models know their window from the mask alone. There padding would push the prefix out of the window.
+        window = getattr(language.model.config, "sliding_window", None)
+        if window or any(type(layer) is not DynamicLayer for layer in layers):
             raise UserError(
-                f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions"
+                f"prefix tuning on {language.name}: not all its layers keep keys and values of all positions; use "
+                "prompt tuning or LoRA"
             )
         tokens = language.some_embeddings(self.length)[None]
         if not tokens.is_meta:  # `frozenvl plan` builds models without values
             past = language.read(tokens, torch.tensor([self.length], device=tokens.device))
-            initialize_kv_prefix_from_past_key_values(peft, past_key_values=past.cache)
+            try:
+                initialize_kv_prefix_from_past_key_values(peft, past_key_values=past.cache)
+            except (
+                ValueError
+            ) as error:  # heads that share keys and values in a way that PEFT does not know (Falcon)
+                raise UserError(
+                    f"prefix tuning on {language.name}: PEFT's prefix does not fit its attention ({error}); use "
+                    "prompt tuning or LoRA"
+                ) from error
         # On the CPU, because they need values even if the model is on the meta device.
         peft.prompt_tokens[peft.active_adapter] = torch.arange(self.length, device="cpu")
         self.encoder = peft.prompt_encoder

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from frozenvl.model.fingerprint import fingerprint
+from frozenvl.model.missing_weights import refuse_missing, unused_weights, without
 from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Pixels
 from frozenvl.util.errors import UserError
@@ -93,8 +94,12 @@ class PixelEncoder(VisionEncoder):
         trainable: bool | int,
         moving_statistics: bool,
         facts: str = "",
+        missing: Collection[str] = (),
     ) -> None:
         """Sets the model and its settings, and runs it once to find `tokens` and `channels`.
+
+        Weights that are not in the model's file are removed if the features do not depend on them, such as the pooler
+        of a ViT classifier with grid 1.
 
         Args:
             name: name of the encoder, for messages and checkpoints.
@@ -106,9 +111,11 @@ class PixelEncoder(VisionEncoder):
             trainable: True to train all weights, False to train none, or the number of last blocks to train.
             moving_statistics: whether training updates the running statistics of batch normalisation.
             facts: other settings that features depend on besides weights, size, normalisation and grid.
+            missing: names of weights that the model's file lacks.
 
         Raises:
-            UserError: if the grid is not valid, or the model has fewer blocks than `trainable`.
+            UserError: if the grid is not valid, the model has fewer blocks than `trainable`, or a weight that is
+                frozen and used is missing.
         """
         if grid not in ("all", "head") and (not isinstance(grid, int) or grid < 1):
             raise UserError(f"vision encoder {name!r}: grid is {grid!r}; it is all, head, or cells a side")
@@ -127,6 +134,8 @@ class PixelEncoder(VisionEncoder):
                 raise UserError(f"vision encoder {name!r} has {len(blocks)} blocks; trainable is {trainable}")
             for parameter in (p for block in blocks[-trainable:] for p in block):
                 parameter.requires_grad_(True)
+        if missing:
+            self._leave_out(set(missing))
         self.train()
         facts += f" {fingerprint(model)} size={size} grid={grid} mean={mean} std={std}"
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:32]
@@ -135,6 +144,17 @@ class PixelEncoder(VisionEncoder):
             self.tokens, self.channels = 0, 0  # measured below
             _, self.tokens, self.channels = self(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape
             self.train()
+
+    def _leave_out(self, missing: set[str]) -> None:
+        """Removes the missing weights that features do not depend on, and refuses frozen ones that they depend on."""
+        self.eval()
+        black = torch.zeros(1, 3, self.size, self.size, dtype=torch.uint8)
+        unused = unused_weights(self.model, missing, lambda: self(black))
+        frozen = {name for name, weight in self.model.named_parameters() if not weight.requires_grad}
+        frozen |= {name for name, buffer in self.model.named_buffers() if buffer.is_floating_point()}
+        remedy = "use grid 1 or all" if self.grid == "head" else "choose another model, or complete its file"
+        refuse_missing(f"vision encoder {self.name!r}", (missing - unused) & frozen, remedy)
+        without(self.model, unused, lambda: self(black))
 
     def forward(self, pixels: Tensor) -> Tensor:
         if not len(pixels):  # an empty batch would change batch statistics

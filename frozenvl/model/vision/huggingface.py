@@ -1,9 +1,10 @@
-"""Image encoders from Hugging Face: vision transformers, and the image towers of CLIP and SigLIP."""
+"""Image encoders from Hugging Face: vision transformers and their kin, and the image towers of CLIP and SigLIP."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from frozenvl.util.errors import UserError
 
 
 class HFEncoder(PixelEncoder):
-    """Image encoder from Hugging Face: a ViT, DINOv2, BEiT, …, or the image tower of CLIP or SigLIP.
+    """Image encoder from Hugging Face: a ViT, DINOv2, Swin, ConvNeXt, …, or the image tower of CLIP or SigLIP.
 
     Args:
         name: Hugging Face name or local folder.
@@ -45,12 +46,18 @@ class HFEncoder(PixelEncoder):
         with loading(name) as where:
             if pretrained:
                 # Some checkpoints are in 16 bits. Training needs fp32; `precision` may cast frozen weights later.
-                model = AutoModel.from_pretrained(where, dtype=torch.float32)
+                model, loading_info = AutoModel.from_pretrained(
+                    where, dtype=torch.float32, output_loading_info=True
+                )
+                missing = loading_info["missing_keys"]
             else:
+                config, missing = AutoConfig.from_pretrained(where), ()
                 with nullcontext() if trainable else same_random_weights():
-                    model = AutoModel.from_config(AutoConfig.from_pretrained(where))
+                    model = AutoModel.from_config(config, dtype=torch.float32)
             images = AutoImageProcessor.from_pretrained(where)
-        model = getattr(model, "vision_model", model)
+        if hasattr(model, "vision_model"):
+            model, prefix = model.vision_model, "vision_model."
+            missing = [name.removeprefix(prefix) for name in missing if name.startswith(prefix)]
         size = getattr(model.config, "image_size", None)
         if not isinstance(size, int) or not hasattr(model.config, "patch_size"):
             raise UserError(
@@ -58,7 +65,7 @@ class HFEncoder(PixelEncoder):
             )
         self.layer, self.patches = layer, (size // model.config.patch_size) ** 2
         facts = f"{type(model).__name__} layer={layer}"
-        self.adopt(name, model, size, images.image_mean, images.image_std, grid, trainable, False, facts)
+        self.adopt(name, model, size, *statistics(images, name), grid, trainable, False, facts, missing)
 
     def last(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         # Contiguous, because channels last does not help attention over patches.
@@ -76,6 +83,8 @@ class HFEncoder(PixelEncoder):
             raise UserError(
                 f"vision encoder {self.name!r} has {len(outputs.hidden_states)} hidden states; layer is {self.layer}"
             )
+        if vectors.ndim == 4:  # a map: ConvNeXt, MobileViT
+            return vectors.new_zeros(len(vectors), 0, vectors.shape[1]), vectors
         before = vectors.shape[1] - self.patches
         return vectors[:, :before], as_map(vectors[:, before:], self.name)
 
@@ -88,3 +97,24 @@ class HFEncoder(PixelEncoder):
         end = max(at for at, parameter in enumerate(parameters) if parameter in layer_parameters)
         start = min(at for at, parameter in enumerate(parameters) if parameter in layer_parameters)
         return [parameters[:start], *layers[:-1], [*layers[-1], *parameters[end + 1 :]]]
+
+
+def statistics(images: Any, name: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Returns mean and standard deviation, for pixels from 0 to 1, that do what an image processor does to pixels.
+
+    Args:
+        images: image processor of transformers.
+        name: name of the encoder, for messages.
+
+    Raises:
+        UserError: if the processor swaps the colour channels.
+    """
+    if getattr(images, "do_flip_channel_order", False):
+        raise UserError(f"vision encoder {name!r} takes BGR images, which are not supported; try TimmEncoder")
+    normalizes = getattr(images, "do_normalize", True) and images.image_mean is not None
+    mean, std = (images.image_mean, images.image_std) if normalizes else ([0.0] * 3, [1.0] * 3)
+    scale = 255 * (images.rescale_factor if getattr(images, "do_rescale", True) else 1)
+    offset = 1 if getattr(images, "rescale_offset", False) else 0
+    if scale == 1 and not offset:
+        return mean, std
+    return [(value + offset) / scale for value in mean], [value / scale for value in std]

@@ -12,6 +12,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from frozenvl.model.fingerprint import same_random_weights
+from frozenvl.model.missing_weights import recorded_missing
 from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.util.errors import UserError
@@ -47,7 +48,8 @@ class TimmEncoder(PixelEncoder):
     ) -> None:
         super().__init__()
         where = resolve(name)
-        with loading(name), nullcontext() if pretrained or trainable else same_random_weights():
+        random = nullcontext() if pretrained or trainable else same_random_weights()
+        with loading(name), random, recorded_missing() as missing:
             try:
                 model: Any = timm.create_model(
                     f"local-dir:{where}" if isinstance(where, Path) else where,
@@ -78,6 +80,7 @@ class TimmEncoder(PixelEncoder):
                 not pretrained if moving_statistics is None else moving_statistics,
                 # For the fingerprint: tf_efficientnet_lite0 and efficientnet_lite0 share weights but pad differently.
                 config["architecture"],
+                missing,
             )
         except (AssertionError, RuntimeError) as error:
             reason = next(iter(str(error).splitlines()), "")

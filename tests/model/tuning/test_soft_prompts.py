@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from architectures import ALL
 from samples import RED
+from sequences import LENGTHS, rows
+from tuned import perturb
 
 from frozenvl.model.tuning import PrefixTuning, PromptTuning
 from frozenvl.util.errors import UserError
@@ -35,11 +38,36 @@ def test_a_soft_prompt_counts_towards_the_positions(made):
         model._check(prompts, more=room - length - 3 + 1)
 
 
-def test_prefix_tuning_refuses_layers_with_sliding_windows(build):
-    match = r"prefix tuning on .*keep keys and values of all positions"
-    with pytest.raises(UserError, match=match) as found:
-        build("gemma3", tuning=PrefixTuning())
-    assert "\n" not in str(found.value)
+WINDOW = "prefix tuning is refused: not all its layers keep keys and values of all positions"
+NO_PREFIX = dict.fromkeys(["gemma2", "gemma3", "mistral", "phimoe", "mpt", "mamba"], WINDOW) | {
+    "falcon": "prefix tuning is refused: its heads share keys and values in a way that PEFT does not know"
+}
+
+
+@pytest.mark.matrix("prefix tuning: batched = single", cannot=NO_PREFIX)
+@pytest.mark.parametrize("kind", ALL)
+def test_prefix_tuning_is_right_or_refused(build, kind):
+    """Compares rows padded on the right (training) and on the left (generation) with single rows."""
+    if kind in NO_PREFIX:
+        with pytest.raises(UserError, match=r"prefix tuning on .*; use prompt tuning or LoRA$") as found:
+            build(kind, tuning=PrefixTuning(3))
+        assert "\n" not in str(found.value)
+        return
+    model = build(kind, tuning=PrefixTuning(3))
+    perturb(model)
+    language = model.language
+    embeddings, _ = rows(language)
+    with torch.no_grad():
+        single = [language.hidden(row[None, :n], n[None]) for row, n in zip(embeddings, LENGTHS, strict=True)]
+        torch.testing.assert_close(
+            language.hidden(embeddings, LENGTHS), torch.cat(single), rtol=1e-3, atol=1e-4
+        )
+    last = torch.stack([row[-1] for row in single])
+    torch.testing.assert_close(language.read(embeddings, LENGTHS).hidden, last, rtol=1e-3, atol=1e-4)
+
+
+def test_prompt_tuning_takes_heads_that_share_keys_and_values(build):
+    assert build("falcon", tuning=PromptTuning(3)).language.soft_prompt_length == 3
 
 
 def test_a_soft_prompt_starts_at_the_size_of_embeddings(build):

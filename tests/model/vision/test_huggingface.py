@@ -1,5 +1,7 @@
 """Vision transformers of the Hugging Face hub."""
 
+import json
+
 import pytest
 import torch
 import transformers as hf
@@ -53,3 +55,60 @@ def test_models_that_are_no_vision_transformers_are_refused(hub):
         HFEncoder(str(hub / "resnet"))
     with pytest.raises(UserError, match=r"nowhere.*no such folder"):
         HFEncoder("/nowhere/at/all")
+
+
+MAPS = {
+    "convnext": lambda: hf.ConvNextModel(
+        hf.ConvNextConfig(image_size=64, hidden_sizes=[8, 16, 24, 36], depths=[1] * 4, initializer_range=0.3)
+    ),
+    "convnextv2": lambda: hf.ConvNextV2Model(
+        hf.ConvNextV2Config(
+            image_size=64, hidden_sizes=[8, 16, 32, 64], depths=[1] * 4, initializer_range=0.3
+        )
+    ),
+}
+"""Models whose last hidden state is a map (N, channels, height, width)."""
+
+
+def saved(model, folder, **settings):
+    model.save_pretrained(folder)
+    processor = {"image_processor_type": "ViTImageProcessor", "image_mean": [0.4] * 3, "image_std": [0.2] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor | settings))
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("grid", [1, 2, "all"])
+def test_a_last_hidden_state_that_is_a_map_is_read_as_a_map(tmp_path, kind, grid):
+    torch.manual_seed(0)
+    model = MAPS[kind]().eval()
+    encoder = HFEncoder(saved(model, tmp_path), grid=grid)
+    pixels = any_pixels(encoder)
+    with torch.no_grad():
+        maps = model(pixel_values=(pixels / 255 - encoder.mean) / encoder.std).last_hidden_state
+    expected = maps if grid == "all" else torch.nn.functional.adaptive_avg_pool2d(maps, grid)
+    assert (encoder.channels, encoder.tokens) == (maps.shape[1], {1: 1, 2: 4, "all": 4}[grid])
+    torch.testing.assert_close(encoder(pixels), expected.flatten(2).transpose(1, 2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"do_normalize": False},
+        {"do_rescale": False},
+        {"rescale_factor": 1 / 127.5},
+        {"image_mean": None, "image_std": None, "do_normalize": False},
+    ],
+)
+def test_pixels_are_normalised_as_the_processor_of_the_folder_does(hub, tmp_path, settings):
+    encoder = HFEncoder(saved(hf.AutoModel.from_pretrained(hub / "vit"), tmp_path, **settings), grid="all")
+    pixels = any_pixels(encoder)
+    processor = hf.AutoImageProcessor.from_pretrained(tmp_path)
+    expected = processor(list(pixels), do_resize=False, return_tensors="pt").pixel_values
+    torch.testing.assert_close((pixels / 255 - encoder.mean) / encoder.std, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_models_of_bgr_images_are_refused(hub, tmp_path):
+    folder = saved(hf.AutoModel.from_pretrained(hub / "vit"), tmp_path, do_flip_channel_order=True)
+    with pytest.raises(UserError, match="takes BGR images, which are not supported; try TimmEncoder"):
+        HFEncoder(folder)
