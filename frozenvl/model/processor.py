@@ -113,7 +113,7 @@ class Processor:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                resolve(language), split_special_tokens=True
+                resolve(language), split_special_tokens=True, trust_remote_code=False
             )
         self.language = language
         if self.tokenizer.eos_token_id is None:

@@ -44,6 +44,11 @@ def loading(name: str) -> Iterator[Path | str]:
     """
     where = resolve(name)
     if isinstance(where, Path) and not (where / "config.json").is_file():
+        if (where / "adapter_config.json").is_file():
+            raise UserError(
+                f"{where}: holds a PEFT adapter without its model; merge the two (PEFT's merge_and_unload, then "
+                "save_pretrained) and name that folder"
+            )
         raise UserError(f"{where}: has no config.json, so it is not a model; {_ADVICE}")
     try:
         with nullcontext() if isinstance(where, Path) else _offline_unless_reachable():
@@ -69,6 +74,11 @@ def cannot_load(where: Path | str, error: BaseException) -> UserError:
         )
     elif any(isinstance(cause, (LocalEntryNotFoundError, ConnectionError)) for cause in causes):
         wrong = "not a local folder, and the Hugging Face hub cannot be reached"
+    elif "trust_remote_code" in str(error):
+        wrong = (
+            "has code of its own, which is not run here; choose a model whose class transformers itself has"
+        )
+        return UserError(f"{where}: {wrong}")
     else:
         message = (str(error).strip().splitlines() or [""])[0]
         wrong = f"cannot be loaded ({type(error).__name__}: {message})"

@@ -61,7 +61,9 @@ class FrozenLanguageModel(Part):
                 self.model: Any = load_causal_lm(where, name, **options)
             else:
                 with same_random_weights():
-                    config = AutoConfig.from_pretrained(where).get_text_config(decoder=True)
+                    config = AutoConfig.from_pretrained(where, trust_remote_code=False).get_text_config(
+                        decoder=True
+                    )
                     self.model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         self.end_tokens = end_tokens(self.model)
         """Ids of the tokens that end a text or a turn; chat models have several."""

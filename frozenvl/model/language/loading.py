@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -11,6 +15,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from frozenvl.model.missing_weights import refuse_missing
 from frozenvl.util.errors import UserError
+
+ADAPTER = "adapter_config.json"
+"""File of a PEFT adapter beside a model, which transformers loads with it."""
 
 
 def load_causal_lm(where: Path | str, name: str, **options: Any) -> Any:
@@ -24,18 +31,36 @@ def load_causal_lm(where: Path | str, name: str, **options: Any) -> Any:
     Raises:
         UserError: if the file lacks weights, or the text part cannot be separated.
     """
-    is_causal_lm = type(AutoConfig.from_pretrained(where)) in MODEL_FOR_CAUSAL_LM_MAPPING
+    # Without an answer, transformers would ask on the terminal whether to run the code that some folders hold.
+    trusted = {"trust_remote_code": False}
+    is_causal_lm = type(AutoConfig.from_pretrained(where, **trusted)) in MODEL_FOR_CAUSAL_LM_MAPPING
     kind: Any = AutoModelForCausalLM if is_causal_lm else AutoModelForImageTextToText
-    whole, info = kind.from_pretrained(where, dtype=torch.float32, output_loading_info=True, **options)
+    options |= trusted | {"dtype": torch.float32, "output_loading_info": True}
+    load = partial(kind.from_pretrained, **options)
+    if isinstance(where, Path) and (where / ADAPTER).is_file():
+        # Together, transformers would tell the adapter's missing weights alone.
+        with without_adapter(where) as folder:
+            whole, info = load(folder)
+        absent = info["missing_keys"] | whole.load_adapter(str(where)).missing_keys
+    else:
+        whole, info = load(where)
+        absent = info["missing_keys"]
     model = text_part(whole, name)
     used = {id(weight) for weight in model.state_dict(keep_vars=True).values()}
-    missing = [
-        key
-        for key, weight in whole.state_dict(keep_vars=True).items()
-        if key in info["missing_keys"] and id(weight) in used
-    ]
+    weights = whole.state_dict(keep_vars=True).items()
+    missing = [key for key, weight in weights if key in absent and id(weight) in used]
     refuse_missing(f"language model {name!r}", missing, "choose another, or complete its file")
     return model
+
+
+@contextmanager
+def without_adapter(folder: Path) -> Iterator[Path]:
+    """Context manager that yields a folder with a model's files (as links), but its PEFT adapter."""
+    with TemporaryDirectory() as name:
+        for file in folder.iterdir():
+            if not file.name.startswith("adapter_"):
+                (Path(name) / file.name).symlink_to(file.absolute())
+        yield Path(name)
 
 
 def text_part(whole: Any, name: str) -> Any:

@@ -47,14 +47,14 @@ class HFEncoder(PixelEncoder):
             if pretrained:
                 # Some checkpoints are in 16 bits. Training needs fp32; `precision` may cast frozen weights later.
                 model, loading_info = AutoModel.from_pretrained(
-                    where, dtype=torch.float32, output_loading_info=True
+                    where, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
                 )
                 missing = loading_info["missing_keys"]
             else:
-                config, missing = AutoConfig.from_pretrained(where), ()
+                config, missing = AutoConfig.from_pretrained(where, trust_remote_code=False), ()
                 with nullcontext() if trainable else same_random_weights():
                     model = AutoModel.from_config(config, dtype=torch.float32)
-            images = AutoImageProcessor.from_pretrained(where)
+            images = AutoImageProcessor.from_pretrained(where, trust_remote_code=False)
         if hasattr(model, "vision_model"):
             model, prefix = model.vision_model, "vision_model."
             missing = [name.removeprefix(prefix) for name in missing if name.startswith(prefix)]
