@@ -14,6 +14,8 @@ for name in "$@"; do
     flickr8k-vqa*) options=(--config configs/flickr8k_vqa.yaml --data.root "$data") ;;
     *) options=(--config configs/flickr8k.yaml --data.root "$data/flickr8k") ;;
   esac
+  # The recipe of these figures; the configurations have 16 vectors or a norm and a start token today.
+  options+=(--model.k 4 --model.bos false --model.mapper.init_args.norm false)
   case $name in *-blind) options+=(--data.blind true) ;; esac
   last=runs/$name/checkpoints/last.ckpt
   resume=()

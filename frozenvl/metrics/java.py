@@ -36,9 +36,9 @@ def why_not(metric: str) -> str | None:
     if shutil.which("java") is None:
         return "no java on PATH"
     package = importlib.util.find_spec("pycocoevalcap")
-    if package is None or (package.origin is None and not package.submodule_search_locations):
+    if package is None or not package.submodule_search_locations:
         return "pycocoevalcap is not installed"
-    folder = Path(next(iter(package.submodule_search_locations or ())))
+    folder = Path(next(iter(package.submodule_search_locations)))
     if metric == "METEOR":
         return None if (folder / "meteor/meteor-1.5.jar").is_file() else "pycocoevalcap has no meteor-1.5.jar"
     missing = [name for name in _SPICE_JARS if not (folder / "spice/lib" / name).is_file()]

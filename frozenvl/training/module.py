@@ -68,7 +68,7 @@ class FrozenModule(L.LightningModule):
         precision: dtype of the frozen weights and of arithmetic. Trained weights are always fp32. `auto` takes the
             one that measures faster on this machine; a checkpoint records it, and a resumed run uses it again.
         compile: whether to compile the language model's layers for training. Needs a C++ compiler and about a
-            minute (seconds if cached); a step is about a sixth faster.
+            minute (seconds if cached); a step then takes about three quarters of the time (docs/performance.md).
         checkpointing: whether to use activation checkpointing: keep only the input of each language model layer and
             recompute the rest in the backward pass. Less memory, more time (docs/performance.md), the same numbers.
         shard: whether to use FSDP: each rank holds a share of the language model's frozen layers and gathers a layer
