@@ -28,7 +28,6 @@ NEUTRAL: dict[str, Any] = {
     "length_penalty": 1.0,
     "early_stopping": False,
     "no_repeat_ngram_size": 0,
-    "min_length": 0,
     "min_new_tokens": None,
 }
 """Options of `generate` that change texts, with transformers' defaults. `top_k` counts if `do_sample` is true."""
