@@ -200,6 +200,24 @@ def test_stop_texts_end_each_text_separately(build, processor_of):
     assert stopped[0] != full[0] and full[0].startswith(stopped[0])
 
 
+@pytest.mark.parametrize("options", [{}, {"do_sample": True, "top_k": 1}])
+def test_the_models_own_end_tokens_end_a_text(build, processor_of, options):
+    """Chat models end a turn with another token than their tokeniser's end token."""
+    model = build()
+    processor = processor_of(model)
+    batch = processor([sample.prompt for sample in SAMPLES])
+    inputs = model.embeddings(batch, model.run(batch).prefix)
+    ids = greedy(model.language, inputs, batch.lengths, 10, lambda ids: False, {processor.end})
+    turn = ids[0][3]
+    model.language.end_tokens |= {turn}
+    ended = 0
+    for row, continuation in zip(ids, model.continuations(batch, processor, 10, **options), strict=True):
+        cut = row[: row.index(turn)] if turn in row else row
+        assert continuation.text == processor.decode(cut) and continuation.ended == (len(cut) < 10)
+        ended += turn in row
+    assert ended
+
+
 def test_beam_search_and_sampling(build, processor_of):
     model = build("gpt2")
     processor = processor_of(model)
