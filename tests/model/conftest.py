@@ -34,9 +34,10 @@ def build(language, tiny_vision) -> Callable[..., FrozenVL]:
     def make(
         kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False, tuning: Tuning | None = None
     ) -> FrozenVL:
+        shared = language(kind)  # before the seed, since the first call makes it
         torch.manual_seed(1)
         vision = TimmEncoder(str(tiny_vision), grid=grid, trainable=trainable)
-        return FrozenVL(copy.deepcopy(language(kind)), vision, partial(MLP, hidden=16), k, tuning)
+        return FrozenVL(copy.deepcopy(shared), vision, partial(MLP, hidden=16), k, tuning)
 
     return make
 
