@@ -142,7 +142,14 @@ class PixelEncoder(VisionEncoder):
         with torch.no_grad():
             self.eval()
             self.tokens, self.channels = 0, 0  # measured below
-            _, self.tokens, self.channels = self(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape
+            image = torch.arange(3 * size * size).remainder(251).view(1, 3, size, size).to(torch.uint8)
+            features, again = self(image), self(image)
+            if not features.is_meta and (features - again).abs().max() > 1e-3 * features.abs().mean():
+                raise UserError(
+                    f"vision encoder {name!r} gives other features at each look at an image (a {type(model).__name__} "
+                    "masks some at random); choose another"
+                )
+            _, self.tokens, self.channels = features.shape
             self.train()
 
     def _leave_out(self, missing: set[str]) -> None:
@@ -177,15 +184,24 @@ class PixelEncoder(VisionEncoder):
         return self
 
 
-def as_map(vectors: Tensor, name: str) -> Tensor:
-    """Reshapes patches (N, side · side, channels) to a map (N, channels, side, side).
+def split(vectors: Tensor, before: int, grid: Grid, name: str) -> tuple[Tensor, Tensor]:
+    """Splits the vectors of a transformer into class tokens and feature map, as `PixelEncoder.last` returns them.
+
+    Args:
+        vectors: class tokens and patches (N, before + side · side, channels).
+        before: number of vectors before the patches.
+        grid: output of the encoder. With `all`, the patches need not be a square: they stay vectors.
+        name: name of the encoder, for messages.
 
     Raises:
-        UserError: if the number of patches is not a square.
+        UserError: if the number of patches is not a square, and the grid needs a map.
     """
-    side = round(vectors.shape[1] ** 0.5)
-    if side * side != vectors.shape[1]:
+    if grid == "all":
+        return vectors, vectors.new_zeros(len(vectors), vectors.shape[2], 0, 0)
+    first, patches = vectors[:, :before], vectors[:, before:]
+    side = round(patches.shape[1] ** 0.5)
+    if side * side != patches.shape[1]:
         raise UserError(
-            f"vision encoder {name!r}: its {vectors.shape[1]} patches are no square; use grid all"
+            f"vision encoder {name!r}: its {patches.shape[1]} patches are no square; use grid all"
         )
-    return vectors.transpose(1, 2).unflatten(2, (side, side))
+    return first, patches.transpose(1, 2).unflatten(2, (side, side))

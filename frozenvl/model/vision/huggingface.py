@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from frozenvl.model.fingerprint import same_random_weights
-from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
+from frozenvl.model.vision.encoder import Grid, PixelEncoder, split
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
 
@@ -85,8 +85,7 @@ class HFEncoder(PixelEncoder):
             )
         if vectors.ndim == 4:  # a map: ConvNeXt, MobileViT
             return vectors.new_zeros(len(vectors), 0, vectors.shape[1]), vectors
-        before = vectors.shape[1] - self.patches
-        return vectors[:, :before], as_map(vectors[:, before:], self.name)
+        return split(vectors, max(0, vectors.shape[1] - self.patches), self.grid, self.name)
 
     def blocks(self) -> Sequence[Sequence[nn.Parameter]]:
         lists = [module for module in self.model.modules() if isinstance(module, nn.ModuleList)]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from frozenvl.model.fingerprint import same_random_weights
 from frozenvl.model.missing_weights import recorded_missing
-from frozenvl.model.vision.encoder import Grid, PixelEncoder, as_map
+from frozenvl.model.vision.encoder import Grid, PixelEncoder, split
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.util.errors import UserError
 
@@ -96,8 +96,7 @@ class TimmEncoder(PixelEncoder):
         if not isinstance(features, Tensor):  # models with several branches
             raise UserError(f"vision encoder {self.name!r} has no one feature map; use grid head")
         if features.ndim == 3:
-            before = getattr(self.model, "num_prefix_tokens", 0)
-            return features[:, :before], as_map(features[:, before:], self.name)
+            return split(features, getattr(self.model, "num_prefix_tokens", 0), self.grid, self.name)
         if features.ndim != 4:
             raise UserError(f"vision encoder {self.name!r} has no feature map; use grid head")
         channels_last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"

@@ -157,9 +157,14 @@ def test_a_model_with_code_of_its_own_is_refused_without_a_question(tiny_languag
     folder = shutil.copytree(tiny_language, tmp_path / "model")
     (folder / "own.py").write_text("raise SystemExit('this code ran')")
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}}
+    config |= {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question on the terminal"))
     for pretrained in (True, False):
-        with pytest.raises(UserError, match=r"model: has code of its own, which is not run here; choose a model"):
+        with pytest.raises(
+            UserError, match=r"model: has code of its own, which is not run here; choose a model"
+        ):
             FrozenLanguageModel(str(folder), pretrained)

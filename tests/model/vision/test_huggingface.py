@@ -8,6 +8,7 @@ import transformers as hf
 from encoders import any_pixels
 
 from frozenvl.model.vision import HFEncoder
+from frozenvl.model.vision.encoder import split
 from frozenvl.util.errors import UserError
 
 
@@ -112,3 +113,20 @@ def test_models_of_bgr_images_are_refused(hub, tmp_path):
     folder = saved(hf.AutoModel.from_pretrained(hub / "vit"), tmp_path, do_flip_channel_order=True)
     with pytest.raises(UserError, match="takes BGR images, which are not supported; try TimmEncoder"):
         HFEncoder(folder)
+
+
+def test_models_that_mask_images_at_random_are_refused(tmp_path):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = hf.ViTMAEModel(hf.ViTMAEConfig(image_size=64, **sizes))
+    with pytest.raises(
+        UserError, match=r"gives other features at each look at an image \(a ViTMAEModel masks"
+    ):
+        HFEncoder(saved(model, tmp_path), grid="all")
+
+
+def test_grid_all_takes_patches_that_are_no_square():
+    vectors = torch.randn(2, 6, 4)
+    first, maps = split(vectors, 1, "all", "x")
+    assert first is vectors and maps.shape == (2, 4, 0, 0)
+    with pytest.raises(UserError, match="its 5 patches are no square; use grid all"):
+        split(vectors, 1, 1, "x")
