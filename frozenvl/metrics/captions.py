@@ -141,7 +141,7 @@ def caption_scores(
     columns: dict[str, np.ndarray] = {}
     scores: dict[str, float] = {}
     counts = np.zeros((len(images), COUNTS))
-    if wanted != ["ROUGE_L"]:
+    if {*wanted} - {"ROUGE_L"}:
         # pycocoevalcap splits at any white space for n-grams, and a token may contain a no-break space.
         candidate_words = [_words(tokens) for tokens in hypotheses]
         reference_words = [[_words(tokens) for tokens in texts] for texts in tokenized]
@@ -166,8 +166,9 @@ def caption_scores(
     if "ROUGE_L" in wanted:
         columns["ROUGE_L"] = np.array([rouge_l(h, r) for h, r in zip(hypotheses, tokenized, strict=True)])
         scores["ROUGE_L"] = float(columns["ROUGE_L"].mean())
-    rows = zip(*(columns[name].tolist() for name in wanted), strict=True)
-    per_image = {image: dict(zip(wanted, row, strict=True)) for image, row in zip(images, rows, strict=True)}
+    per_image = {
+        image: {name: float(columns[name][row]) for name in wanted} for row, image in enumerate(images)
+    }
     return CaptionScores({name: scores[name] for name in wanted}, per_image, counts, notes)
 
 

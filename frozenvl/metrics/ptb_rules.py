@@ -105,6 +105,7 @@ _WORD_RULES: Rules = [
 _LETTER_RULES: Rules = [
     (NOT, QUOTE),
     (f"[dDjJlL]{RIGHT}", KEEP),
+    (f"c{RIGHT}(?i:est)", KEEP),  # also at the start of a longer word
     (f"([yY]{RIGHT})[{L}]", KEEP),
     (f"[oO][lL]{RIGHT}", KEEP),
     (ACRONYM, KEEP),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.evaluation.layouts import caption_results, vqa_results
+from frozenvl.metrics import java
 from frozenvl.metrics.captions import caption_scores
 
 TEXTS = {
@@ -85,6 +87,18 @@ def test_without_java_the_reason_is_given(captions, capsys, monkeypatch):
     result = scored(capsys, captions)
     assert result["not_computed"]["METEOR"] == "no java on PATH"
     assert "METEOR" not in result["scores"]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_any_metrics_can_be_asked_for_alone(captions, capsys, monkeypatch, size):
+    """METEOR and SPICE stand for what Java computes, whether it is installed or not."""
+    monkeypatch.setattr(java, "why_not", lambda metric: None if metric == "METEOR" else "no jar")
+    monkeypatch.setattr(java, "_meteor", lambda truth, captions: (0.5, [0.5] * len(truth)))
+    known = caption_scores(CAPTIONS, TEXTS).scores | {"METEOR": 0.5}
+    for names in combinations([*known, "SPICE"], size):
+        result = scored(capsys, [*captions, "--metrics", *names])
+        assert result["scores"] == {name: known[name] for name in names if name in known}
+        assert set(result["not_computed"]) == {*names} & {"SPICE"}
 
 
 def test_predictions_of_a_run_score_like_coco_files(captions, capsys):

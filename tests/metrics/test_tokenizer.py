@@ -30,6 +30,21 @@ def test_tokens_equal_those_given_by_hand():
     assert tokenize("") == tokenize(" ... !") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("c'est bon", ["c'est", "bon"]),
+        ("c’est ça", ["c’est", "ça"]),
+        ("C'est la vie, c'est.", ["c'est", "la", "vie", "c'est"]),
+        ("c'estimer", ["c'est", "imer"]),
+        ("c'était", ["c", "était"]),
+    ],
+)
+def test_french_elisions_are_split_as_by_java(text, tokens):
+    """The right values are pycocoevalcap's."""
+    assert tokenize(text) == tokens
+
+
 @pytest.mark.skipif(java_missing() is not None, reason=str(java_missing()))
 def test_tokens_equal_those_of_java():
     sentences = hard_sentences(600, seed=2024)
