@@ -80,7 +80,7 @@ def cannot_load(where: Path | str, error: BaseException) -> UserError:
         )
         return UserError(f"{where}: {wrong}")
     else:
-        message = (str(error).strip().splitlines() or [""])[0]
+        message = " ".join(str(error).split())[:300]
         wrong = f"cannot be loaded ({type(error).__name__}: {message})"
     return UserError(f"{where}: {wrong}; {_ADVICE}")
 

@@ -53,15 +53,27 @@ class TorchvisionEncoder(PixelEncoder):
     ) -> None:
         super().__init__()
         file = Path(weights).expanduser() if weights else None
+        absent: set[str] = set()
         try:
             if file is not None and file.is_file():
                 classifier = get_model(name, weights=None)
-                classifier.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+                content = torch.load(file, map_location="cpu", weights_only=True)
+                # Not strict: a file without the classifier's last layer will do.
+                result = classifier.load_state_dict(content, strict=False)
+                if result.unexpected_keys:
+                    more = ", ".join(result.unexpected_keys[:3])
+                    raise UserError(
+                        f"vision encoder {name!r}: {weights} has weights that it lacks ({more}, …); the file is of "
+                        "another model, or holds them below a key"
+                    )
+                absent.update(result.missing_keys)
             else:
                 with nullcontext() if weights or trainable else same_random_weights():
                     classifier = get_model(
                         name, weights=get_model_weights(name)[weights] if weights else None
                     )
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(
                 f"vision encoder {name!r}: {error}; torchvision.models.list_models() names all"
@@ -74,11 +86,14 @@ class TorchvisionEncoder(PixelEncoder):
         except Exception as error:
             raise cannot_load(f"{name} {weights}", error) from error
         moving = not weights if moving_statistics is None else moving_statistics
+        made_up = {id(value) for key, value in classifier.state_dict(keep_vars=True).items() if key in absent}
+        model = up_to_the_map(classifier)
+        missing = [key for key, value in model.state_dict(keep_vars=True).items() if id(value) in made_up]
         # GoogLeNet and Inception were trained on pixels from -1 to 1. Their conversion from ImageNet's statistics is
         # in `forward`, which is not used here.
         mean_std = (HALF, HALF) if getattr(classifier, "transform_input", False) else (MEAN, STD)
         try:
-            self.adopt(name, up_to_the_map(classifier), size, *mean_std, grid, trainable, moving, name)
+            self.adopt(name, model, size, *mean_std, grid, trainable, moving, name, missing)
         except (AssertionError, RuntimeError) as error:  # a transformer, or too small an image
             raise UserError(
                 f"vision encoder {name!r} has no feature map of {size} pixels; timm or Hugging Face may have it"
