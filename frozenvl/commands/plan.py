@@ -91,10 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="GB a second that a device reads from its own memory; used with --peak (default: 2000)",
     )
     parser.add_argument(
-        "--tokens",
-        type=count,
-        metavar="T",
-        help="target tokens per pair (default: those of the data, or 13)",
+        "--tokens", type=count, metavar="T", help="target tokens per pair (default: those of the data, or 13)"
     )
     parser.add_argument(
         "--pairs",

@@ -14,7 +14,7 @@ import PIL.Image
 
 from frozenvl.report.labels import IMPLIED, words
 from frozenvl.report.load import Result, Run
-from frozenvl.report.tables import VIEWS
+from frozenvl.report.tables import view_place
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json
 from frozenvl.util.imaging import decode
@@ -84,33 +84,27 @@ def gallery_of(run: Run, benchmark: str) -> Gallery | None:
     if not results:
         return None
     result = max(results, key=_size)
-    predictions = _predictions(result.folder)
-    answers = _read_answers(result.folder, predictions)
+    file = result.folder / "predictions.jsonl"
+    predictions = read_json(file) if file.is_file() else []
+    texts = Counter(row["text"] for row in predictions)
+    most_said = [(text, n / len(predictions)) for text, n in texts.most_common(FREQUENT) if n > 1]
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
-    return Gallery(run.label, detail, tuple(answers), tuple(_most_said(predictions)))
+    return Gallery(run.label, detail, tuple(_read_answers(result.folder, predictions)), tuple(most_said))
 
 
 def _size(result: Result) -> tuple[int, float]:
     """Returns a key that is largest for the first of `VIEWS`, then for the longest prompt."""
     setting = result.setting
     shots = setting.get("shots", setting.get("inner_shots", 0)) * setting.get("ways", 1)
-    seeing = -VIEWS.index(result.view) if result.view in VIEWS else -len(VIEWS)
-    return (seeing, shots * (1 + setting.get("repeats", 0)))
-
-
-def picture(path: Path) -> Picture | None:
-    """Reads an image file of a run; None if there is none."""
-    return _picture(path.parent, path.name) if path.is_file() else None
+    return -view_place(result.view), shots * (1 + setting.get("repeats", 0))
 
 
 def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[Answer]:
     path = folder / "shown.json"
+    records = {row.get("id"): row for row in predictions}
     try:
-        rows = read_json(path)
-        shown = {str(row["id"]) for row in rows}
-        records = {key: record for record in predictions if (key := str(record.get("id"))) in shown}
-        answers = [_answer(folder, records.get(str(row["id"]), {}) | row) for row in rows]
+        answers = [_answer(folder, records.get(row["id"], {}) | row) for row in read_json(path)]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a shown.json ({error!r}); evaluate the run again") from None
     right = [answer for answer in answers if answer.right is not None and answer.right >= 0.5]
@@ -120,15 +114,14 @@ def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[A
 
 
 def _answer(folder: Path, row: dict[str, Any]) -> Answer:
-    right = row.get("right")
-    texts, values = (row.get(key, ()) for key in ("candidates", "values"))
-    candidates = [(str(text).strip(), float(x)) for text, x in zip(texts, values, strict=False)]
+    pairs = zip(row.get("candidates", ()), row.get("values", ()), strict=False)
+    candidates = [(text.strip(), float(value)) for text, value in pairs]
     return Answer(
-        id=str(row["id"]),
-        right=None if right is None else float(right),
+        id=row["id"],
+        right=None if row["right"] is None else float(row["right"]),
         turns=tuple(_turns(folder, row["prompt"])),
-        text=str(row["text"]),
-        references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
+        text=row["text"],
+        references=tuple(Counter(row["references"]).most_common()),
         candidates=tuple(sorted(candidates, key=lambda candidate: -candidate[1])),
     )
 
@@ -140,13 +133,13 @@ def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Pic
         if "image" in part:
             if image or text:
                 yield image, text
-            image, text = _picture(folder, str(part["image"])), ""
+            image, text = picture(folder, part["image"]), ""
         else:
-            text += str(part["text"])
+            text += part["text"]
     yield image, text
 
 
-def _picture(folder: Path, name: str) -> Picture:
+def picture(folder: Path, name: str) -> Picture:
     """Reads an image below a folder. It is decoded and encoded again, so that the page has nothing else of the file."""
     path = folder / name
     try:
@@ -156,20 +149,8 @@ def _picture(folder: Path, name: str) -> Picture:
     except (UnreadableImage, ValueError):  # ValueError: a path with a NUL character
         return Picture("", name)
     buffer = io.BytesIO()
-    drawing = path.suffix.lower() == ".png"
-    if drawing:
+    kind = "png" if path.suffix.lower() == ".png" else "jpeg"
+    if kind == "png":
         image = image.quantize(256, PIL.Image.Quantize.FASTOCTREE)
-    image.save(buffer, "PNG" if drawing else "JPEG", quality=85, optimize=True)
-    kind = "png" if drawing else "jpeg"
+    image.save(buffer, kind, quality=85, optimize=True)
     return Picture(f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}", name, image.size)
-
-
-def _predictions(folder: Path) -> list[dict[str, Any]]:
-    """Reads the rows of an evaluation's predictions.jsonl; none if there is no such file."""
-    path = folder / "predictions.jsonl"
-    return [row for row in read_json(path) if isinstance(row, dict)] if path.is_file() else []
-
-
-def _most_said(rows: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
-    texts = Counter(str(row.get("text", "")) for row in rows)
-    return [(text, times / len(rows)) for text, times in texts.most_common(FREQUENT) if times > 1]

@@ -115,14 +115,14 @@ def test_an_image_is_encoded_again_without_hidden_data(tmp_path):
     file = tmp_path / "curve.png"
     Image.new("RGB", (30, 20), "red").save(file)
     file.write_bytes(file.read_bytes() + b"secret")
-    made = picture(file)
+    made = picture(tmp_path, file.name)
     kind, content = made.uri.split(",")
     whole = base64.b64decode(content)
     assert (kind, made.name, made.size) == ("data:image/png;base64", "curve.png", (30, 20))
     assert b"secret" not in whole
     with Image.open(io.BytesIO(whole)) as opened:
         assert opened.convert("RGB").getpixel((9, 9)) == (255, 0, 0)
-    assert picture(tmp_path / "nowhere.png") is None
+    assert picture(tmp_path, "nowhere.png") == Picture("", "nowhere.png")
 
 
 def test_an_image_outside_the_evaluation_folder_is_not_shown(tmp_path):
