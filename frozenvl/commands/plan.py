@@ -138,8 +138,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
     """Prints the facts of the fit, the table, and the assumptions."""
     from frozenvl.util.printing import print_beside
 
-    for line in described(forecast):
-        print(line)
+    print(*described(forecast), sep="\n")
     columns = [f"{row.devices:,} {row.strategy}" if row.devices > 1 else "1" for row in rows]
     lines = [(name, [cell(row) for row in rows]) for name, cell in CELLS.items()]
     lines = [(name, cells) for name, cells in lines if {*cells} != {NONE}]
@@ -147,8 +146,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
         fits = ["yes" if row.memory <= args.memory * 1e9 else "no" for row in rows]
         lines.append((f"fits into {args.memory:g} GB", fits))
     print_beside("per device", columns, lines)
-    for line in assumed(args, forecast):
-        print(line)
+    print(*assumed(args, forecast), sep="\n")
 
 
 def described(forecast: Forecast) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,17 +126,15 @@ def _answer(folder: Path, row: dict[str, Any]) -> Answer:
     )
 
 
-def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Picture | None, str]]:
-    image: Picture | None = None
-    text = ""
+def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> list[tuple[Picture | None, str]]:
+    turns: list[tuple[Picture | None, str]] = [(None, "")]
     for part in prompt:
         if "image" in part:
-            if image or text:
-                yield image, text
-            image, text = picture(folder, part["image"]), ""
+            turns.append((picture(folder, part["image"]), ""))
         else:
-            text += part["text"]
-    yield image, text
+            image, text = turns[-1]
+            turns[-1] = image, text + part["text"]
+    return turns[1:] if turns[0] == (None, "") and len(turns) > 1 else turns
 
 
 def picture(folder: Path, name: str) -> Picture:

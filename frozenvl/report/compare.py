@@ -11,10 +11,7 @@ from frozenvl.evaluation.score_file import Score, read_score
 from frozenvl.metrics import captions, naming, vqa
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
-from frozenvl.metrics.captions import CaptionScores, caption_scores
 from frozenvl.metrics.metric import Metric
-from frozenvl.metrics.naming import naming_scores
-from frozenvl.metrics.vqa import soft_scores, vqa_scores
 from frozenvl.report.comparability import differ, facts, plain
 from frozenvl.report.load import same_setting
 from frozenvl.util.errors import UserError
@@ -133,21 +130,22 @@ def compare(a: Path, b: Path) -> Comparison:
     return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
-def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> CaptionScores | AccuracyScores:
+def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> captions.CaptionScores | AccuracyScores:
     """Scores predictions as the benchmarks of their protocol do."""
     texts = {key: row["text"] for key, row in rows.items()}
     references = {key: row["references"] for key, row in rows.items()}
     if protocol == "captions":
-        return caption_scores(texts, references)
+        return captions.caption_scores(texts, references)
     images = {key: row.get("image_id", key) for key, row in rows.items()}
     if protocol == "naming":
         ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
-        return naming_scores(texts, ended, {key: names[0] for key, names in references.items()}, images)
+        names = {key: listed[0] for key, listed in references.items()}
+        return naming.naming_scores(texts, ended, names, images)
     kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if any(row.get("scores") for row in rows.values()):
         soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
-        return soft_scores(texts, soft, kinds, images)
-    return vqa_scores(texts, references, kinds, images)
+        return vqa.soft_scores(texts, soft, kinds, images)
+    return vqa.vqa_scores(texts, references, kinds, images)
 
 
 def _warnings(paths: Sequence[Path], scores: Sequence[Score | None]) -> Iterator[str]:

@@ -33,7 +33,12 @@ class Line:
 
 
 def plots_of(table: Table) -> list[Plot]:
-    """Returns a plot of a benchmark for each number of ways; none if no key of `AXES` has two values."""
+    """Returns a plot of a benchmark for each number of ways; none if no key of `AXES` has two values.
+
+    The table of costs has a plot of its score against trained parameters, with axes for each evaluation.
+    """
+    if isinstance(table, Worth):
+        return _cost_plots(table)
     rows = [row for row in table.rows if row.score == table.main]
     axis = next((axis for axis in AXES if len({row.setting.get(axis) for row in rows} - {None}) > 1), None)
     if axis is None:
@@ -72,8 +77,7 @@ def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterato
                 yield Line(column, number, f"{column}: {detail}" if detail else str(column), points)
 
 
-def cost_plots(worth: Worth) -> list[Plot]:
-    """Returns the plot of a score against trained parameters, with axes for each evaluation; none without points."""
+def _cost_plots(worth: Worth) -> list[Plot]:
     sizes = next((row.cells for row in worth.costs if row.score == SIZE), {})
     points_of = {}
     for row in worth.scores:

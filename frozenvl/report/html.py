@@ -14,7 +14,7 @@ from markupsafe import Markup
 from frozenvl.report.answers import Gallery, gallery_of, picture
 from frozenvl.report.comparability import differences, flat
 from frozenvl.report.cost_table import Worth
-from frozenvl.report.curves import cost_plots, plots_of
+from frozenvl.report.curves import plots_of
 from frozenvl.report.figures import Plot
 from frozenvl.report.formats import latex, markdown, scores_csv
 from frozenvl.report.labels import WAYS
@@ -47,9 +47,7 @@ class Section:
         return set(accumulate(count for _, count in self.groups[:-1]))
 
 
-def page(
-    runs: Sequence[Run], tables: Sequence[Table], worth: Worth, serious: Sequence[str], minor: Sequence[str]
-) -> str:
+def page(runs: Sequence[Run], tables: Sequence[Table], serious: Sequence[str], minor: Sequence[str]) -> str:
     """Returns the report of runs as HTML. Every text that comes from runs is escaped.
 
     `serious` and `minor` are lines on differences that make scores not comparable, and on minor differences.
@@ -58,8 +56,6 @@ def page(
         Section(table, plots_of(table), [made for run in runs if (made := gallery_of(run, table.benchmark))])
         for table in tables
     ]
-    if worth.costs:
-        sections.append(Section(worth, cost_plots(worth)))
     curved = [run for run in runs if (run.folder / "curve.png").is_file()]
     template = environment().get_template("page.html")
     return template.render(
@@ -74,16 +70,15 @@ def page(
 
 def write_report(runs: Sequence[Run], beside: Worth, out: Path) -> None:
     """Writes report.html, report.md, scores.csv, tables.tex and, if parameters are known, cost.png to a folder."""
-    tables = benchmark_tables(runs)
-    written = [*tables, beside] if beside.costs else tables
+    tables = [*benchmark_tables(runs), *([beside] if beside.costs else [])]
     serious, minor = differences([result for run in runs for result in run.results])
     for line in serious:
         print(f"not comparable: {line}")
-    write_atomically(out / "report.md", markdown(written, serious))
+    write_atomically(out / "report.md", markdown(tables, serious))
     write_atomically(out / "scores.csv", scores_csv(runs))
-    write_atomically(out / "tables.tex", latex(written))
-    write_atomically(out / "report.html", page(runs, tables, beside, serious, minor))
-    for plot in cost_plots(beside):
+    write_atomically(out / "tables.tex", latex(tables))
+    write_atomically(out / "report.html", page(runs, tables, serious, minor))
+    for plot in plots_of(beside):
         write_atomically(out / f"{plot.name}.png", plot.file("png"))
     print(f"report: {out / 'report.html'}")
 

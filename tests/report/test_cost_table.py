@@ -12,7 +12,7 @@ from trees import cells, write_naming, write_run, write_score, write_vqa
 
 from frozenvl.cli import main
 from frozenvl.report.cost_table import Worth, by_seed, worth
-from frozenvl.report.curves import cost_plots
+from frozenvl.report.curves import plots_of
 from frozenvl.report.load import Run, read_runs
 from frozenvl.util.errors import UserError
 
@@ -62,7 +62,7 @@ def test_the_default_metric_is_the_main_score_of_a_benchmark(tmp_path):
 def test_a_run_without_records_has_no_cost_table(tmp_path, capsys):
     write_score(tmp_path / "a", "captions", {"CIDEr": 0.4})
     found = worth(read_runs([tmp_path / "a"]))
-    assert not found.costs and not cost_plots(found)
+    assert not found.costs and not plots_of(found)
     assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
     assert "cost" not in capsys.readouterr().out and not (tmp_path / "out" / "cost.png").exists()
     assert "trained parameters" not in (tmp_path / "out" / "report.html").read_text()
@@ -73,7 +73,7 @@ def test_points_are_labelled_on_a_log_axis(tmp_path):
     write_run(tmp_path / "<large>", 0.4, 10_000_000)
     write_vqa(tmp_path / "none", 4, 30.0)
     found = worth(read_runs([tmp_path / "small", tmp_path / "<large>", tmp_path / "none"]))
-    (plot,) = cost_plots(found)
+    (plot,) = plots_of(found)
     (axes,) = plot.draw().axes
     assert axes.get_ylabel() == "captions CIDEr"
     assert {drawn.get_label(): drawn[0].get_xydata().tolist() for drawn in axes.containers} == {

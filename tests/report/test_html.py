@@ -44,7 +44,7 @@ class Parsed(HTMLParser):
 def rendered(*folders: Path) -> Parsed:
     runs = read_runs(folders)
     results = [result for run in runs for result in run.results]
-    return Parsed(page(runs, benchmark_tables(runs), worth(runs), *differences(results)))
+    return Parsed(page(runs, [*benchmark_tables(runs), worth(runs)], *differences(results)))
 
 
 def test_hostile_text_stays_text(tmp_path):
