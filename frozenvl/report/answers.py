@@ -38,36 +38,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A query with its full prompt and the model's answer."""
-
-    id: str
-    right: float | None
-    """Score from 0 to 1; None for metrics that do not score a single answer."""
-    turns: tuple[tuple[Picture | None, str], ...]
-    """Prompt: each image with the text up to the next image."""
-    text: str
-    """Answer of the model."""
-    references: tuple[tuple[str, int], ...]
-    """Reference answers and how often each is given, most frequent first."""
-    candidates: tuple[tuple[str, float], ...] = ()
-    """Candidates that the answer was chosen from, best first, each with its log-probability (or calibrated value)."""
-
-    @property
-    def examples(self) -> int:
-        """Number of demonstrations before the query. Text before the first image, such as an induction, is not one."""
-        return sum(image is not None for image, _ in self.turns[:-1])
-
-
-@dataclass(frozen=True)
 class Gallery:
     """Answers of a run at one setting."""
 
     run: str
     detail: str
     """Setting and view in words."""
-    answers: tuple[Answer, ...]
-    most_said: tuple[tuple[str, float], ...]
+    answers: list[dict[str, Any]]
+    """Right, wrong and unscored answers, as `_answer` returns them."""
+    most_said: list[tuple[str, float]]
     """Most frequent answers and their share of all answers."""
 
 
@@ -90,7 +69,7 @@ def gallery_of(run: Run, benchmark: str) -> Gallery | None:
     most_said = [(text, n / len(predictions)) for text, n in texts.most_common(FREQUENT) if n > 1]
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
-    return Gallery(run.label, detail, tuple(_read_answers(result.folder, predictions)), tuple(most_said))
+    return Gallery(run.label, detail, _read_answers(result.folder, predictions), most_said)
 
 
 def _size(result: Result) -> tuple[int, float]:
@@ -100,30 +79,32 @@ def _size(result: Result) -> tuple[int, float]:
     return -view_place(result.view), shots * (1 + setting.get("repeats", 0))
 
 
-def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[Answer]:
+def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     path = folder / "shown.json"
     records = {row.get("id"): row for row in predictions}
     try:
         answers = [_answer(folder, records.get(row["id"], {}) | row) for row in read_json(path)]
+        right = [answer for answer in answers if answer["right"] is not None and answer["right"] >= 0.5]
+        wrong = [answer for answer in answers if answer["right"] is not None and answer["right"] < 0.5]
+        rest = [answer for answer in answers if answer["right"] is None]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a shown.json ({error!r}); evaluate the run again") from None
-    right = [answer for answer in answers if answer.right is not None and answer.right >= 0.5]
-    wrong = [answer for answer in answers if answer.right is not None and answer.right < 0.5]
-    rest = [answer for answer in answers if answer.right is None]
     return right[:EACH] + wrong[:EACH] + rest[:EACH]
 
 
-def _answer(folder: Path, row: dict[str, Any]) -> Answer:
+def _answer(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row of shown.json and predictions.jsonl as the page shows it.
+
+    `turns` has each image of the prompt with the text up to the next image, `references` each text with how often it is
+    given, and `candidates` each text with its log-probability (or calibrated value), best first.
+    """
     pairs = zip(row.get("candidates", ()), row.get("values", ()), strict=False)
-    candidates = [(text.strip(), float(value)) for text, value in pairs]
-    return Answer(
-        id=row["id"],
-        right=None if row["right"] is None else float(row["right"]),
-        turns=tuple(_turns(folder, row["prompt"])),
-        text=row["text"],
-        references=tuple(Counter(row["references"]).most_common()),
-        candidates=tuple(sorted(candidates, key=lambda candidate: -candidate[1])),
-    )
+    return {
+        **{key: row[key] for key in ("id", "right", "text")},
+        "turns": _turns(folder, row["prompt"]),
+        "references": Counter(row["references"]).most_common(),
+        "candidates": sorted(((text.strip(), value) for text, value in pairs), key=lambda pair: -pair[1]),
+    }
 
 
 def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> list[tuple[Picture | None, str]]:
