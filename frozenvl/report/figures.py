@@ -68,10 +68,8 @@ class Plot:
 
 def look(place: int) -> dict[str, Any]:
     """Returns colour and marker of run number `place`: different for each of the first 49 runs."""
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
-    }
+    marker = MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+    return {"color": COLOURS[place % len(COLOURS)], "marker": marker}
 
 
 def draw_cells(axes: Any, x: Sequence[float], cells: Sequence[Cell], shift: float = 0.0, **style: Any) -> Any:

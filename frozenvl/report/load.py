@@ -121,12 +121,8 @@ def _told_apart(results: Sequence[Result]) -> list[Result]:
     newest = {predictions(result): result for result in by_age}
     results = [result for result in results if newest[predictions(result)] is result]
     times = Counter(map(place, results))
-    return [
-        result
-        if times[place(result)] == 1
-        else replace(result, setting=result.setting | {"evaluation": result.name})
-        for result in results
-    ]
+    named = lambda result: replace(result, setting=result.setting | {"evaluation": result.name})
+    return [result if times[place(result)] == 1 else named(result) for result in results]
 
 
 def _seeds_apart(runs: Sequence[Run]) -> list[Run]:

@@ -133,15 +133,10 @@ def _table(results: list[Result], every: bool) -> Table:
             if score == main:
                 cells |= _references(group)
             rows.append(Row(setting, words(setting, common), score, cells))
-    columns = dict.fromkeys(column for row in rows for column in row.cells)
-    return Table(
-        benchmark=results[0].benchmark,
-        main=main,
-        common=words(common),
-        columns=tuple(sorted(columns, key=lambda column: (column.kind != "run", column.kind))),
-        rows=tuple(rows),
-        notes=tuple(_notes(results, rows)),
-    )
+    unsorted = dict.fromkeys(column for row in rows for column in row.cells)
+    columns = sorted(unsorted, key=lambda column: (column.kind != "run", column.kind))
+    notes = _notes(results, rows)
+    return Table(results[0].benchmark, main, words(common), tuple(columns), tuple(rows), tuple(notes))
 
 
 def _references(group: Sequence[Result]) -> dict[Column, Cell]:
