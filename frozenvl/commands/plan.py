@@ -115,9 +115,8 @@ def run(args: argparse.Namespace) -> int:
 
     keep_freed_memory()
     options = [part for config in args.config for part in ("--config", config)]
-    planned = Planned(
-        configuration_parser()([*options, *args.rest]), args.tokens, args.pairs, "bf16" if args.peak else None
-    )
+    configuration = configuration_parser()([*options, *args.rest])
+    planned = Planned(configuration, args.tokens, args.pairs, "bf16" if args.peak else None)
     device = Device(args.bandwidth * 1e9, args.peak, args.share, args.memory_bandwidth * 1e9)
     forecast = Forecast(planned, device)
     rows = [row for devices in args.devices for row in forecast.rows(devices)]

@@ -111,9 +111,9 @@ def compare(a: Path, b: Path) -> Comparison:
         raise UserError(
             f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
         )
-    scores = [score_of(path) for path in (a, b)]
+    scores = {path: score_of(path) for path in (a, b)}
     by_rows = "vqa" if any(row.get("question") for row in first.values()) else "captions"
-    protocol = next((score.protocol for score in scores if score), by_rows)
+    protocol = next((score.protocol for score in scores.values() if score), by_rows)
     if protocol not in METRICS:
         raise UserError(
             f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(METRICS)} are"
@@ -126,7 +126,7 @@ def compare(a: Path, b: Path) -> Comparison:
     differences = {key: change for key, change in changes.items() if key not in redundant}
     per_query = {key: (one.per_query[key], other.per_query[key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
-    warnings = list(_warnings((a, b), scores))
+    warnings = list(_warnings(scores))
     return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
@@ -148,12 +148,12 @@ def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> captions.CaptionS
     return vqa.vqa_scores(texts, references, kinds, images)
 
 
-def _warnings(paths: Sequence[Path], scores: Sequence[Score | None]) -> Iterator[str]:
+def _warnings(scores: Mapping[Path, Score | None]) -> Iterator[str]:
     """Yields lines on missing provenance, and on differences in provenance other than the model."""
-    known = [score for score in scores if score]
-    for path, score in zip(paths, scores, strict=True):
+    for path, score in scores.items():
         if score is None:
             yield f"no {path.with_name('score.json')}: how these predictions came about is not known"
+    known = [score for score in scores.values() if score]
     if len(known) < 2:
         return
     if known[0].step != known[1].step:
