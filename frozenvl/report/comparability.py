@@ -11,10 +11,8 @@ from frozenvl.report.labels import WAYS
 from frozenvl.report.load import Result
 from frozenvl.report.tables import by_setting
 
-OWN = ("model", "trained_weights", "blind", "view")
-"""Keys of a provenance in which runs may differ, because the table compares models and views."""
-DRAWN = ("seed", "demonstrations.seed")
-"""Keys of a provenance in which results may differ, because tables have means over seeds."""
+OWN = ("model", "trained_weights", "blind", "view", "seed")
+"""Keys of a provenance in which results may differ: tables compare models and views, and have means over seeds."""
 MINOR = ("versions", "eval_batch_size")
 """Keys of a provenance whose differences change single answers at most."""
 SHOWN = 60
@@ -88,7 +86,10 @@ def _mixed(results: Sequence[Result]) -> Iterator[str]:
 
 def _differing(group: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Yields each key whose value differs between results of a setting, and a text of its values and their runs."""
-    all_facts = [_facts(result) for result in group]
+    all_facts = [
+        facts(result.provenance, OWN) | {"number of queries": result.samples, "main score": result.main}
+        for result in group
+    ]
     for key in dict.fromkeys(key for known in all_facts for key in known):
         by_text = defaultdict(list)
         for result, known in zip(group, all_facts, strict=True):
@@ -111,8 +112,3 @@ def _runs_of(results: Sequence[Result], group: Sequence[Result]) -> str:
         all_views = views == {result.view for result in group if result.run == run}
         names[run if all_views else f"{run} ({', '.join(sorted(views))})"] = None
     return ", ".join(names)
-
-
-def _facts(result: Result) -> dict[str, Any]:
-    content = {key: value for key, value in facts(result.provenance, OWN).items() if key not in DRAWN}
-    return content | {"number of queries": result.samples, "main score": result.main}
