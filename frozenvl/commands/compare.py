@@ -13,6 +13,7 @@ from frozenvl.report.compare import Comparison, compare, evaluations, matched, s
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import write_atomically
 from frozenvl.util.gallery import Tile, as_png, draw_gallery
+from frozenvl.util.printing import print_beside
 
 MAX_TILES = 12
 """Maximum number of queries in a gallery."""
@@ -37,12 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     An evaluation that cannot be compared is left out with a message.
     """
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    pairs, images = pairs_of(args), images_for(args)
-    head = ("A", "B", "B - A", "95 % interval", "p")
-    table = Table(Column("score", overflow="fold"), *head, title=f"A: {args.a}   B: {args.b}")
+    pairs, images, table = pairs_of(args), images_for(args), []
     for name, (a, b) in pairs.items():
         try:
             result = compare(a, b)
@@ -53,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
             continue
         for warning in result.warnings:
             say(f"warning: {name}: {warning}" if name else f"warning: {warning}")
-        for row in rows_of(result, args.all):
-            table.add_row(f"{name} {row[0]}".strip(), *row[1:])
+        table += [(f"{name} {score}".strip(), cells) for score, *cells in rows_of(result, args.all)]
         draw(images, args.out / f"{name or 'predictions'}.png", result)
-    if not table.row_count:
+    if not table:
         raise UserError(f"{args.a} and {args.b}: nothing that can be compared")
-    Console().print(table)
+    print(f"A: {args.a}   B: {args.b}")
+    print_beside("score", ("A", "B", "B - A", "95 % interval", "p"), table)
     return 0
 
 
@@ -85,19 +81,18 @@ def pairs_of(args: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
             raise UserError("compare two runs or two files, not one of each")
         if args.only:
             raise UserError("--only chooses among the evaluations of runs; here, files are compared")
-        return {"": (next(iter(first.values())), next(iter(second.values())))}
-    if wanted := set(args.only):
+        (a,), (b,) = first.values(), second.values()
+        return {"": (a, b)}
+    if args.only:
         scores = {name: score_of(path) for name, path in (first | second).items()}
-        names_of = {name: {name, score.benchmark if score else name} for name, score in scores.items()}
-        if unknown_names := [
-            name for name in args.only if not any(name in names for names in names_of.values())
-        ]:
-            available = ", ".join(sorted({min(names, key=len) for names in names_of.values()}))
-            raise UserError(f"no benchmark or evaluation {unknown_names[0]!r}; there are {available}")
-        first, second = (
-            {name: path for name, path in paths.items() if wanted & names_of[name]}
-            for paths in (first, second)
-        )
+        benchmarks = {name: score.benchmark if score else name for name, score in scores.items()}
+        known = {*benchmarks, *benchmarks.values()}
+        if unknown := [name for name in args.only if name not in known]:
+            available = ", ".join(sorted({min(pair, key=len) for pair in benchmarks.items()}))
+            raise UserError(f"no benchmark or evaluation {unknown[0]!r}; there are {available}")
+        is_wanted = lambda name: name in args.only or benchmarks[name] in args.only
+        first = {name: path for name, path in first.items() if is_wanted(name)}
+        second = {name: path for name, path in second.items() if is_wanted(name)}
     pairs = matched(first, second)
     compared = {path for pair in pairs.values() for path in pair}
     for run, paths in ((args.a, first), (args.b, second)):
@@ -118,14 +113,13 @@ def images_for(args: argparse.Namespace) -> Mapping[str, Image]:
     from frozenvl.training.trained_run import images_of
 
     runs = [run for run in (args.a, args.b) if (run / "config.yaml").is_file()]
-    if not runs:
-        say("no gallery: neither A nor B is a run's folder with a config.yaml")
-        return {}
     try:
-        return images_of(runs[0])
+        if runs:
+            return images_of(runs[0])
+        say("no gallery: neither A nor B is a run's folder with a config.yaml")
     except UserError as error:  # the scores need no images
         say(f"no gallery: {error}")
-        return {}
+    return {}
 
 
 def draw(images: Mapping[str, Image], file: Path, result: Comparison) -> None:

@@ -9,11 +9,7 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="a checkpoint, or the folder of a run")
     parser.add_argument(
-        "--config",
-        type=Path,
-        action="append",
-        required=True,
-        help="YAML file of benchmarks; may be repeated",
+        "--config", type=Path, action="append", required=True, help="YAML file of benchmarks; may be repeated"
     )
     parser.add_argument("--root", help="folder of the data, for ${root} in the YAML file")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these benchmarks")

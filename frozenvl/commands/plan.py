@@ -91,10 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="GB a second that a device reads from its own memory; used with --peak (default: 2000)",
     )
     parser.add_argument(
-        "--tokens",
-        type=count,
-        metavar="T",
-        help="target tokens per pair (default: those of the data, or 13)",
+        "--tokens", type=count, metavar="T", help="target tokens per pair (default: those of the data, or 13)"
     )
     parser.add_argument(
         "--pairs",
@@ -118,9 +115,8 @@ def run(args: argparse.Namespace) -> int:
 
     keep_freed_memory()
     options = [part for config in args.config for part in ("--config", config)]
-    planned = Planned(
-        configuration_parser()([*options, *args.rest]), args.tokens, args.pairs, "bf16" if args.peak else None
-    )
+    configuration = configuration_parser()([*options, *args.rest])
+    planned = Planned(configuration, args.tokens, args.pairs, "bf16" if args.peak else None)
     device = Device(args.bandwidth * 1e9, args.peak, args.share, args.memory_bandwidth * 1e9)
     forecast = Forecast(planned, device)
     rows = [row for devices in args.devices for row in forecast.rows(devices)]
@@ -141,8 +137,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
     """Prints the facts of the fit, the table, and the assumptions."""
     from frozenvl.util.printing import print_beside
 
-    for line in described(forecast):
-        print(line)
+    print(*described(forecast), sep="\n")
     columns = [f"{row.devices:,} {row.strategy}" if row.devices > 1 else "1" for row in rows]
     lines = [(name, [cell(row) for row in rows]) for name, cell in CELLS.items()]
     lines = [(name, cells) for name, cells in lines if {*cells} != {NONE}]
@@ -150,8 +145,7 @@ def print_plan(args: argparse.Namespace, forecast: Forecast, rows: list[Row]) ->
         fits = ["yes" if row.memory <= args.memory * 1e9 else "no" for row in rows]
         lines.append((f"fits into {args.memory:g} GB", fits))
     print_beside("per device", columns, lines)
-    for line in assumed(args, forecast):
-        print(line)
+    print(*assumed(args, forecast), sep="\n")
 
 
 def described(forecast: Forecast) -> list[str]:

@@ -59,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
     runs = read_runs(args.runs, args.only, args.views)
     for folder in args.runs:
         if folder not in [run.folder for run in runs]:
-            print(
-                f"frozenvl: {folder}: left out, because it has no scores, or none that were chosen",
-                file=sys.stderr,
-            )
+            print(f"frozenvl: {folder}: left out, because none of its scores was chosen", file=sys.stderr)
     beside = worth(runs, args.metric)
     print_runs(runs, every=args.all)
     if beside.costs:

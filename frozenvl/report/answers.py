@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import PIL.Image
 
 from frozenvl.report.labels import IMPLIED, words
 from frozenvl.report.load import Result, Run
-from frozenvl.report.tables import VIEWS
+from frozenvl.report.tables import view_place
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json
 from frozenvl.util.imaging import decode
@@ -38,36 +38,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A query with its full prompt and the model's answer."""
-
-    id: str
-    right: float | None
-    """Score from 0 to 1; None for metrics that do not score a single answer."""
-    turns: tuple[tuple[Picture | None, str], ...]
-    """Prompt: each image with the text up to the next image."""
-    text: str
-    """Answer of the model."""
-    references: tuple[tuple[str, int], ...]
-    """Reference answers and how often each is given, most frequent first."""
-    candidates: tuple[tuple[str, float], ...] = ()
-    """Candidates that the answer was chosen from, best first, each with its log-probability (or calibrated value)."""
-
-    @property
-    def examples(self) -> int:
-        """Number of demonstrations before the query. Text before the first image, such as an induction, is not one."""
-        return sum(image is not None for image, _ in self.turns[:-1])
-
-
-@dataclass(frozen=True)
 class Gallery:
     """Answers of a run at one setting."""
 
     run: str
     detail: str
     """Setting and view in words."""
-    answers: tuple[Answer, ...]
-    most_said: tuple[tuple[str, float], ...]
+    answers: list[dict[str, Any]]
+    """Right, wrong and unscored answers, as `_answer` returns them."""
+    most_said: list[tuple[str, float]]
     """Most frequent answers and their share of all answers."""
 
 
@@ -84,69 +63,62 @@ def gallery_of(run: Run, benchmark: str) -> Gallery | None:
     if not results:
         return None
     result = max(results, key=_size)
-    predictions = _predictions(result.folder)
-    answers = _read_answers(result.folder, predictions)
+    file = result.folder / "predictions.jsonl"
+    predictions = read_json(file) if file.is_file() else []
+    texts = Counter(row["text"] for row in predictions)
+    most_said = [(text, n / len(predictions)) for text, n in texts.most_common(FREQUENT) if n > 1]
     plain = {key: value for key, value in result.setting.items() if key not in IMPLIED}
     detail = ", ".join(part for part in (words(plain), result.view) if part)
-    return Gallery(run.label, detail, tuple(answers), tuple(_most_said(predictions)))
+    return Gallery(run.label, detail, _read_answers(result.folder, predictions), most_said)
 
 
 def _size(result: Result) -> tuple[int, float]:
     """Returns a key that is largest for the first of `VIEWS`, then for the longest prompt."""
     setting = result.setting
     shots = setting.get("shots", setting.get("inner_shots", 0)) * setting.get("ways", 1)
-    seeing = -VIEWS.index(result.view) if result.view in VIEWS else -len(VIEWS)
-    return (seeing, shots * (1 + setting.get("repeats", 0)))
+    return -view_place(result.view), shots * (1 + setting.get("repeats", 0))
 
 
-def picture(path: Path) -> Picture | None:
-    """Reads an image file of a run; None if there is none."""
-    return _picture(path.parent, path.name) if path.is_file() else None
-
-
-def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[Answer]:
+def _read_answers(folder: Path, predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     path = folder / "shown.json"
+    records = {row.get("id"): row for row in predictions}
     try:
-        rows = read_json(path)
-        shown = {str(row["id"]) for row in rows}
-        records = {key: record for record in predictions if (key := str(record.get("id"))) in shown}
-        answers = [_answer(folder, records.get(str(row["id"]), {}) | row) for row in rows]
+        answers = [_answer(folder, records.get(row["id"], {}) | row) for row in read_json(path)]
+        right = [answer for answer in answers if answer["right"] is not None and answer["right"] >= 0.5]
+        wrong = [answer for answer in answers if answer["right"] is not None and answer["right"] < 0.5]
+        rest = [answer for answer in answers if answer["right"] is None]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a shown.json ({error!r}); evaluate the run again") from None
-    right = [answer for answer in answers if answer.right is not None and answer.right >= 0.5]
-    wrong = [answer for answer in answers if answer.right is not None and answer.right < 0.5]
-    rest = [answer for answer in answers if answer.right is None]
     return right[:EACH] + wrong[:EACH] + rest[:EACH]
 
 
-def _answer(folder: Path, row: dict[str, Any]) -> Answer:
-    right = row.get("right")
-    texts, values = (row.get(key, ()) for key in ("candidates", "values"))
-    candidates = [(str(text).strip(), float(x)) for text, x in zip(texts, values, strict=False)]
-    return Answer(
-        id=str(row["id"]),
-        right=None if right is None else float(right),
-        turns=tuple(_turns(folder, row["prompt"])),
-        text=str(row["text"]),
-        references=tuple(Counter(str(reference) for reference in row.get("references", ())).most_common()),
-        candidates=tuple(sorted(candidates, key=lambda candidate: -candidate[1])),
-    )
+def _answer(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row of shown.json and predictions.jsonl as the page shows it.
+
+    `turns` has each image of the prompt with the text up to the next image, `references` each text with how often it is
+    given, and `candidates` each text with its log-probability (or calibrated value), best first.
+    """
+    pairs = zip(row.get("candidates", ()), row.get("values", ()), strict=False)
+    return {
+        **{key: row[key] for key in ("id", "right", "text")},
+        "turns": _turns(folder, row["prompt"]),
+        "references": Counter(row["references"]).most_common(),
+        "candidates": sorted(((text.strip(), value) for text, value in pairs), key=lambda pair: -pair[1]),
+    }
 
 
-def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> Iterator[tuple[Picture | None, str]]:
-    image: Picture | None = None
-    text = ""
+def _turns(folder: Path, prompt: Sequence[dict[str, Any]]) -> list[tuple[Picture | None, str]]:
+    turns: list[tuple[Picture | None, str]] = [(None, "")]
     for part in prompt:
         if "image" in part:
-            if image or text:
-                yield image, text
-            image, text = _picture(folder, str(part["image"])), ""
+            turns.append((picture(folder, part["image"]), ""))
         else:
-            text += str(part["text"])
-    yield image, text
+            image, text = turns[-1]
+            turns[-1] = image, text + part["text"]
+    return turns[1:] if turns[0] == (None, "") and len(turns) > 1 else turns
 
 
-def _picture(folder: Path, name: str) -> Picture:
+def picture(folder: Path, name: str) -> Picture:
     """Reads an image below a folder. It is decoded and encoded again, so that the page has nothing else of the file."""
     path = folder / name
     try:
@@ -156,20 +128,8 @@ def _picture(folder: Path, name: str) -> Picture:
     except (UnreadableImage, ValueError):  # ValueError: a path with a NUL character
         return Picture("", name)
     buffer = io.BytesIO()
-    drawing = path.suffix.lower() == ".png"
-    if drawing:
+    kind = "png" if path.suffix.lower() == ".png" else "jpeg"
+    if kind == "png":
         image = image.quantize(256, PIL.Image.Quantize.FASTOCTREE)
-    image.save(buffer, "PNG" if drawing else "JPEG", quality=85, optimize=True)
-    kind = "png" if drawing else "jpeg"
+    image.save(buffer, kind, quality=85, optimize=True)
     return Picture(f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode()}", name, image.size)
-
-
-def _predictions(folder: Path) -> list[dict[str, Any]]:
-    """Reads the rows of an evaluation's predictions.jsonl; none if there is no such file."""
-    path = folder / "predictions.jsonl"
-    return [row for row in read_json(path) if isinstance(row, dict)] if path.is_file() else []
-
-
-def _most_said(rows: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
-    texts = Counter(str(row.get("text", "")) for row in rows)
-    return [(text, times / len(rows)) for text, times in texts.most_common(FREQUENT) if times > 1]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,21 @@ from frozenvl.evaluation.score_file import Score, read_score
 from frozenvl.metrics import captions, naming, vqa
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
-from frozenvl.metrics.captions import CaptionScores, caption_scores
 from frozenvl.metrics.metric import Metric
-from frozenvl.metrics.naming import naming_scores
-from frozenvl.metrics.vqa import soft_scores, vqa_scores
 from frozenvl.report.comparability import differ, facts, plain
+from frozenvl.report.load import same_setting
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 
 OWN = ("model", "trained_weights", "blind", "precision")
 """Keys of a provenance in which two models may differ. A difference in another key is a warning."""
+METRICS: dict[str, Sequence[Metric]] = {
+    "captions": captions.METRICS,
+    "vqa": vqa.METRICS,
+    "fast_vqa": vqa.METRICS,
+    "naming": naming.METRICS,
+}
+"""Protocol → metrics of its predictions."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,7 @@ def read_predictions(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def evaluations(path: Path) -> dict[str, Path]:
-    """Finds the predictions.jsonl of a run's evaluations.
-
-    Args:
-        path: folder of a run, or a predictions.jsonl.
-
-    Returns:
-        Name of the evaluation → file; for a file, "" → file.
+    """Returns name of the evaluation → predictions.jsonl of a run's folder; "" → file if the path is such a file.
 
     Raises:
         UserError: if there are none.
@@ -78,25 +76,21 @@ def evaluations(path: Path) -> dict[str, Path]:
 def matched(first: Mapping[str, Path], second: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
     """Pairs the evaluations of two runs: by name, and the rest by benchmark, setting and view.
 
-    Args:
-        first: predictions of A by evaluation.
-        second: predictions of B by evaluation.
-
-    Returns:
-        Name of A's evaluation → file of A, file of B.
+    Takes name of the evaluation → file for A and for B; returns name of A's evaluation → file of A, file of B.
     """
-    pairs = {name: (path, second[name]) for name, path in first.items() if name in second}
-    others = {key: path for name, path in second.items() if name not in first and (key := _task_key(path))}
+    others = {_task(path): path for name, path in second.items() if name not in first}
+    pairs = {}
     for name, path in first.items():
-        if name not in second and (key := _task_key(path)) in others:
-            pairs[name] = path, others.pop(key)
+        other = second.get(name) or others.pop(_task(path), None)
+        if other:
+            pairs[name] = path, other
     return pairs
 
 
-def _task_key(predictions: Path) -> str:
-    """Returns benchmark, setting and view of predictions as one text; empty if there is no score.json beside them."""
+def _task(predictions: Path) -> Any:
+    """Returns a key that is equal for predictions of one benchmark, setting and view."""
     score = score_of(predictions)
-    return json.dumps([score.benchmark, score.setting, score.view], sort_keys=True) if score else ""
+    return (same_setting(score), score.view) if score else predictions
 
 
 def score_of(predictions: Path) -> Score | None:
@@ -108,10 +102,6 @@ def score_of(predictions: Path) -> Score | None:
 def compare(a: Path, b: Path) -> Comparison:
     """Scores two predictions.jsonl of the same queries and bootstraps their differences over images.
 
-    Args:
-        a: predictions.jsonl of A.
-        b: predictions.jsonl of B.
-
     Raises:
         UserError: if they have different queries, or a protocol without a scorer.
     """
@@ -121,16 +111,14 @@ def compare(a: Path, b: Path) -> Comparison:
         raise UserError(
             f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
         )
-    scores = [score_of(path) for path in (a, b)]
-    protocol = next((score.protocol for score in scores if score), "")
-    if not protocol:
-        protocol = "vqa" if any(row.get("question") for row in first.values()) else "captions"
-    if protocol not in SCORERS:
+    scores = {path: score_of(path) for path in (a, b)}
+    by_rows = "vqa" if any(row.get("question") for row in first.values()) else "captions"
+    protocol = next((score.protocol for score in scores.values() if score), by_rows)
+    if protocol not in METRICS:
         raise UserError(
-            f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(SCORERS)} are"
+            f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(METRICS)} are"
         )
-    scorer, metrics = SCORERS[protocol]
-    one, other = scorer(first), scorer(second)
+    one, other, metrics = _scored(protocol, first), _scored(protocol, second), METRICS[protocol]
     chosen = all(row.get("candidates") for rows in (first, second) for row in rows.values())
     # No text can follow an answer that was chosen among candidates, so lenient metrics equal the main one.
     redundant = {metric.name for metric in metrics if chosen and not metric.main}
@@ -138,59 +126,40 @@ def compare(a: Path, b: Path) -> Comparison:
     differences = {key: change for key, change in changes.items() if key not in redundant}
     per_query = {key: (one.per_query[key], other.per_query[key]) for key in first}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
-    warnings = list(_warnings(a, b))
+    warnings = list(_warnings(scores))
     return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
-def _captions(rows: dict[str, Any]) -> CaptionScores:
-    return caption_scores(_column(rows, "text"), _column(rows, "references"))
-
-
-def _answers(rows: dict[str, Any]) -> AccuracyScores:
-    """Scores answers by VQA accuracy, or by soft scores if the rows have them."""
-    texts, images = _column(rows, "text"), _images(rows)
+def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> captions.CaptionScores | AccuracyScores:
+    """Scores predictions as the benchmarks of their protocol do."""
+    texts = {key: row["text"] for key, row in rows.items()}
+    references = {key: row["references"] for key, row in rows.items()}
+    if protocol == "captions":
+        return captions.caption_scores(texts, references)
+    images = {key: row.get("image_id", key) for key, row in rows.items()}
+    if protocol == "naming":
+        ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
+        names = {key: listed[0] for key, listed in references.items()}
+        return naming.naming_scores(texts, ended, names, images)
     kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if any(row.get("scores") for row in rows.values()):
         soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
-        return soft_scores(texts, soft, kinds, images)
-    return vqa_scores(texts, _column(rows, "references"), kinds, images)
+        return vqa.soft_scores(texts, soft, kinds, images)
+    return vqa.vqa_scores(texts, references, kinds, images)
 
 
-def _names(rows: dict[str, Any]) -> AccuracyScores:
-    ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
-    names = {key: row["references"][0] for key, row in rows.items()}
-    return naming_scores(_column(rows, "text"), ended, names, _images(rows))
-
-
-SCORERS: dict[str, tuple[Callable[[dict[str, Any]], Any], Sequence[Metric]]] = {
-    "captions": (_captions, captions.METRICS),
-    "vqa": (_answers, vqa.METRICS),
-    "fast_vqa": (_answers, vqa.METRICS),
-    "naming": (_names, naming.METRICS),
-}
-"""Protocol → function that scores its predictions, and its metrics."""
-
-
-def _column(rows: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: row[key] for name, row in rows.items()}
-
-
-def _images(rows: dict[str, Any]) -> dict[str, str]:
-    return {key: row.get("image_id", key) for key, row in rows.items()}
-
-
-def _warnings(a: Path, b: Path) -> Iterator[str]:
+def _warnings(scores: Mapping[Path, Score | None]) -> Iterator[str]:
     """Yields lines on missing provenance, and on differences in provenance other than the model."""
-    scores = {path.with_name("score.json"): score_of(path) for path in (a, b)}
-    missing = [path for path, score in scores.items() if score is None]
-    yield from (f"no {path}: how these predictions came about is not known" for path in missing)
-    provenances = [facts(score.provenance, OWN) for score in scores.values() if score]
-    if missing or len(provenances) < 2:
+    for path, score in scores.items():
+        if score is None:
+            yield f"no {path.with_name('score.json')}: how these predictions came about is not known"
+    known = [score for score in scores.values() if score]
+    if len(known) < 2:
         return
-    steps = [score.step for score in scores.values() if score]
-    if steps[0] != steps[1]:
-        yield f"optimiser steps differ: {steps[0]:,} and {steps[1]:,}"
-    for key in dict.fromkeys(key for provenance in provenances for key in provenance):
-        texts = [plain(key, provenance.get(key)) for provenance in provenances]
-        if provenances[0].get(key) != provenances[1].get(key):
+    if known[0].step != known[1].step:
+        yield f"optimiser steps differ: {known[0].step:,} and {known[1].step:,}"
+    one, other = (facts(score.provenance, OWN) for score in known)
+    for key in one | other:
+        if one.get(key) != other.get(key):
+            texts = [plain(key, one.get(key)), plain(key, other.get(key))]
             yield differ(key) + (f": {' and '.join(texts)}" if texts[0] != texts[1] else "")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os.path import commonprefix
 
 from frozenvl.evaluation.score_file import LOSSES
-from frozenvl.report.cell import Cell, cell_of
-from frozenvl.report.labels import shared, words
-from frozenvl.report.load import Result, Run
-from frozenvl.report.seeds import Group, by_seed, over_seeds
-from frozenvl.report.tables import Column, Row, Table, by_setting, marks_in, row_name
+from frozenvl.report.cell import Cell, over_seeds
+from frozenvl.report.comparability import flat
+from frozenvl.report.load import Run
+from frozenvl.report.tables import Column, Row, Table, benchmark_tables, marks_in, row_name
 from frozenvl.util.errors import UserError
 
 COSTS = {
@@ -24,33 +26,20 @@ COSTS = {
 """Key of cost.json → title, number of decimals."""
 SIZE = COSTS["trained_parameters"][0]
 """Title of the row of trained parameters."""
+SEEDS = ("seed_everything", "model.seed", "data.seed")
+"""Dotted keys of a configuration that hold its seeds."""
+OWN = ("name", "ckpt_path", "overwrite", "config", "trainer.default_root_dir")
+"""Other dotted keys of a configuration in which repetitions of a run may differ."""
 
 
 @dataclass(frozen=True)
 class Worth(Table):
     """Table of scores and costs. A column is a run, or the mean of runs that differ only in their seed."""
 
-    metric: str
-    """Name of the score."""
     scores: tuple[Row, ...]
     """Rows of the score: one for each evaluation that has it."""
     costs: tuple[Row, ...]
     """Rows of the losses and of cost.json; empty if no run has a cost.json and no column has several runs."""
-
-    @property
-    def points(self) -> list[tuple[Row, list[tuple[Column, float, Cell]]]]:
-        """Points of the plot for each row of `scores`: a column, its trained parameters, its score."""
-        sizes = next((row.cells for row in self.costs if row.score == SIZE), {})
-        points_of = []
-        for row in self.scores:
-            points = [
-                (column, sizes[column].mean or 0.0, row.cells[column])
-                for column in self.columns
-                if sizes.get(column, Cell()).mean and row.cells[column].mean is not None
-            ]
-            if points:
-                points_of.append((row, points))
-        return points_of
 
 
 def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
@@ -69,54 +58,68 @@ def worth(runs: Sequence[Run], metric: str | None = None) -> Worth:
     chosen = metric or min(as_trained, key=lambda result: result.benchmark == LOSSES).main
     if chosen not in names:
         raise UserError(f"no run has a score {chosen!r}; there are {', '.join(names)}")
-    groups = by_seed(runs)
-    columns = {Column("run", group.label): group for group in groups}
-    scored = [result for result in as_trained if chosen in result.scores]
-    scores = [_score_row(alike, scored, chosen, columns) for alike in by_setting(scored)]
-    losses = [result for result in as_trained if result.benchmark == LOSSES and result.main != chosen]
-    costs = [_score_row(alike, losses, alike[0].main, columns) for alike in by_setting(losses)]
+    columns = {Column("run", label): group for label, group in by_seed(runs).items()}
+    scores, costs = [], []
+    trained = [replace(run, results=tuple(x for x in as_trained if x.run == run.label)) for run in runs]
+    for table in benchmark_tables(trained, every=True):
+        for row in table.rows:
+            cells = {column.name: cell for column, cell in row.cells.items() if column.kind == "run"}
+            name = row_name(table.benchmark, row.score, row.label)
+            if row.score == chosen:
+                scores.append(_over_seeds(name, cells, columns))
+            elif table.benchmark == LOSSES and row.score == table.main:
+                costs.append(_over_seeds(name, cells, columns))
     for key, (title, digits) in COSTS.items():
-        cells = {
-            column: over_seeds([Cell(digits, run.cost.get(key)) for run in group.runs])
-            for column, group in columns.items()
-        }
-        if any(cell.mean is not None for cell in cells.values()):
-            costs.append(Row({}, "", title, cells))
-    several_seeds = any(len(group.runs) > 1 for group in groups)
-    notes = [*marks_in([*scored, *losses])]
-    if several_seeds:
+        if any(key in run.cost for run in runs):
+            cells = {run.label: Cell(digits, run.cost.get(key)) for run in runs}
+            costs.append(_over_seeds(title, cells, columns))
+    notes = list(marks_in([x for x in as_trained if chosen in x.scores or x.benchmark == LOSSES]))
+    if len(columns) < len(runs):
         notes.append(
             "± standard deviation over runs that differ only in their seed; the 95 % interval of their mean is by "
             "Student's t"
         )
-    if not several_seeds and not any(run.cost for run in runs):
+    elif not any(run.cost for run in runs):
         costs = []
     title = f"{chosen} against {SIZE} and the cost of training"
     rows = (*scores, *costs)
-    return Worth("cost", title, "", tuple(columns), rows, tuple(notes), chosen, tuple(scores), tuple(costs))
+    return Worth("cost", title, "", tuple(columns), rows, tuple(notes), tuple(scores), tuple(costs))
 
 
-def _score_row(
-    alike: Sequence[Result], results: Sequence[Result], score: str, columns: dict[Column, Group]
-) -> Row:
-    """Returns the row of a score at one setting, named by `row_name`.
+def _over_seeds(name: str, cells: dict[str, Cell], columns: dict[Column, list[Run]]) -> Row:
+    """Returns a row with the means over the runs of each column; `cells` has the label of a run → its cell."""
+    cells_of = {column: [cells.get(run.label, Cell()) for run in group] for column, group in columns.items()}
+    return Row({}, "", name, {column: over_seeds(repeats) for column, repeats in cells_of.items()})
 
-    Args:
-        alike: results at the setting.
-        results: results at all settings, which decide what the name has to say of the setting.
-        score: name of the score.
-        columns: runs of each column.
+
+def by_seed(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Groups runs whose configurations differ only in their seed, in the order of each group's first run.
+
+    Runs with equal seeds, and runs without a config.yaml, are groups of one.
+
+    Returns:
+        Name of the column, which is the common beginning of the runs' names → runs.
     """
-    first = alike[0]
-    settings = by_setting([result for result in results if result.benchmark == first.benchmark])
-    setting = (
-        words(first.setting, shared([group[0].setting for group in settings])) if len(settings) > 1 else ""
-    )
-    cells = {
-        column: over_seeds(
-            [cell_of([result for result in alike if result.run == run.label], score) for run in group.runs]
-        )
-        for column, group in columns.items()
+    alike, seeds = defaultdict(list), {}
+    for run in runs:
+        config = dict(flat(run.config))
+        seeds[run.label] = repr([config.pop(key, None) for key in SEEDS])
+        rest = repr({key: value for key, value in config.items() if key not in OWN})
+        alike[rest if run.config else run.label].append(run)
+    groups = []
+    for group in alike.values():
+        differ = len({seeds[run.label] for run in group}) == len(group)
+        groups += [group] if differ else [[run] for run in group]
+    labels = [_label([run.label for run in group]) for group in groups]
+    return {
+        label if labels.count(label) == 1 else ", ".join(run.label for run in group): group
+        for label, group in zip(labels, groups, strict=True)
     }
-    row = Row({}, setting, score, cells)
-    return replace(row, label="", score=row_name(first.benchmark, row))
+
+
+def _label(labels: list[str]) -> str:
+    """Returns the common beginning of labels without a trailing "-seed0"; if there is none, all of them."""
+    if len(labels) == 1:
+        return labels[0]
+    prefix = commonprefix(labels)  # noqa: RUF071 - of names, not of paths
+    return re.sub(r"[-_. ]*(seed)?[-_. ]*\d*$", "", prefix) or ", ".join(labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,89 +28,77 @@ class Line:
     kind: int
     """Index of the line's setting among those of the plot: it selects the dashes."""
     label: str
-    points: list[tuple[float, Cell]] = field(default_factory=list)
+    points: list[tuple[float, Cell]]
     """Values on the axis and scores."""
 
 
-@dataclass
-class Panel:
-    """One plot with its lines."""
+def plots_of(table: Table) -> list[Plot]:
+    """Returns a plot of a benchmark for each number of ways; none if no key of `AXES` has two values.
 
-    title: str
-    axis: str
-    """Key of the setting that is the horizontal axis."""
-    lines: list[Line]
-
-
-def panels(table: Table) -> list[Panel]:
-    """Returns a plot for each number of ways; none if no key of `AXES` has two values."""
+    The table of costs has a plot of its score against trained parameters, with axes for each evaluation.
+    """
+    if isinstance(table, Worth):
+        return _cost_plots(table)
     rows = [row for row in table.rows if row.score == table.main]
     axis = next((axis for axis in AXES if len({row.setting.get(axis) for row in rows} - {None}) > 1), None)
     if axis is None:
         return []
     ways = sorted({row.setting.get("ways") for row in rows}, key=repr)
-    made = []
+    plots = []
     for way in ways:
-        lines = list(_lines([row for row in rows if row.setting.get("ways") == way], axis, table.columns))
+        of_way = [row for row in rows if axis in row.setting and row.setting.get("ways") == way]
+        lines = list(_lines(of_way, axis, table.columns))
         if any(len(line.points) > 1 for line in lines):
-            lines = [line for line in lines if len(line.points) > 1 or line.column.kind == "paper"]
-            made.append(Panel(f"{way}-way" if len(ways) > 1 else "", axis, lines))
-    return made
+            shown = [line for line in lines if len(line.points) > 1 or line.column.kind == "paper"]
+            title = f"{way}-way" if len(ways) > 1 else ""
+            about = f"{', '.join(filter(None, (table.benchmark, title)))}: {table.main} against {AXES[axis]}"
+            plots.append(Plot(AXES[axis], about, partial(_figure, shown, AXES[axis], table.main, title)))
+    return plots
 
 
 def _lines(rows: Sequence[Row], axis: str, columns: Sequence[Column]) -> Iterator[Line]:
-    rest = {id(row): {k: v for k, v in row.setting.items() if k not in (axis, "ways")} for row in rows}
-    kinds = [kind for n, kind in enumerate(rest.values()) if kind not in list(rest.values())[:n]]
+    rest = [{key: value for key, value in row.setting.items() if key not in (axis, "ways")} for row in rows]
     # Zero-shot settings do not say how demonstrations are chosen: their point is part of every line that agrees in the
     # other keys.
+    kinds = [kind for n, kind in enumerate(rest) if kind not in rest[:n]]
     kinds = [kind for kind in kinds if not any(kind.items() < other.items() for other in kinds)]
+    common = {k: v for kind in kinds for k, v in kind.items() if all(other.get(k) == v for other in kinds)}
     for column in columns:
         drawn: list[list[tuple[float, Cell]]] = []
         for number, kind in enumerate(kinds):
             points = [
-                (float(row.setting[axis]), row.cells[column])
-                for row in rows
-                if axis in row.setting
-                and rest[id(row)].items() <= kind.items()
-                and column in row.cells
-                and row.cells[column].mean is not None
+                (float(row.setting[axis]), cell)
+                for row, own in zip(rows, rest, strict=True)
+                if own.items() <= kind.items() and (cell := row.cells.get(column, Cell())).mean is not None
             ]
             if points and (column.kind == "run" or points not in drawn):
                 drawn.append(points)
-                alike = {k: v for k, v in kind.items() if all(other.get(k) == v for other in kinds)}
-                detail = words(kind, alike) if column.kind != "baseline" else ""
+                detail = words(kind, common) if column.kind != "baseline" else ""
                 yield Line(column, number, f"{column}: {detail}" if detail else str(column), points)
 
 
-def plots_of(table: Table) -> list[Plot]:
-    """Returns the plots of a benchmark's table."""
-    return [
-        Plot(
-            axis := AXES[panel.axis],
-            f"{', '.join(filter(None, (table.benchmark, panel.title)))}: {table.main} against {axis}",
-            partial(_figure, panel, table.main),
-        )
-        for panel in panels(table)
-    ]
+def _cost_plots(worth: Worth) -> list[Plot]:
+    sizes = next((row.cells for row in worth.costs if row.score == SIZE), {})
+    points_of = {}
+    for row in worth.scores:
+        points = [(column, size.mean, row.cells[column]) for column, size in sizes.items() if size.mean]
+        if known := [point for point in points if point[2].mean is not None]:
+            points_of[row.score] = known
+    return [Plot("cost", worth.main, partial(_scatter, worth.columns, points_of))] if points_of else []
 
 
-def cost_plot(worth: Worth) -> Plot:
-    """Returns the plot of a score against trained parameters, with axes for each evaluation."""
-    return Plot("cost", worth.main, partial(_scatter, worth))
-
-
-def _figure(panel: Panel, score: str) -> Any:
+def _figure(lines: Sequence[Line], axis: str, score: str, title: str) -> Any:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(panel.lines)), layout="constrained")
+    figure = Figure(figsize=(5.4, 3.2 + 0.24 * len(lines)), layout="constrained")
     axes = figure.subplots()
-    steps = sorted({x for line in panel.lines for x, _ in line.points})  # equidistant ticks: 0, 1, 2, 4, 8
-    run_lines = [line for line in panel.lines if line.column.kind == "run"]
+    steps = sorted({x for line in lines for x, _ in line.points})  # equidistant ticks: 0, 1, 2, 4, 8
+    run_lines = [line for line in lines if line.column.kind == "run"]
     runs = list(dict.fromkeys(line.column for line in run_lines))
-    papers = [line for line in panel.lines if line.column.kind == "paper"]
+    papers = [line for line in lines if line.column.kind == "paper"]
     spacing = min(3.0, 20 / max(1, len(run_lines)))  # between lines at one x, in points (1/72 inch)
     handles = []
-    for line in panel.lines:
+    for line in lines:
         style: dict[str, Any] = {"color": INK, "alpha": 0.6, "linewidth": 1}
         shift = 0.0
         if line.column.kind == "baseline":
@@ -120,33 +108,30 @@ def _figure(panel: Panel, score: str) -> Any:
             style |= {"markerfacecolor": "none", "markersize": 7, "alpha": 0.75}
         else:
             shift = spacing * (run_lines.index(line) - (len(run_lines) - 1) / 2)
-            style = {
-                **look(runs.index(line.column)),
-                "linestyle": DASHES[line.kind % len(DASHES)],
-                "markersize": 5,
-            }
+            style = look(runs.index(line.column)) | {"markersize": 5}
+            style["linestyle"] = DASHES[line.kind % len(DASHES)]
         label = line.label if len(line.label) <= LABEL else line.label[: LABEL - 1] + "…"
         x = [float(steps.index(value)) for value, _ in line.points]
         handles.append(draw_cells(axes, x, [cell for _, cell in line.points], shift, label=label, **style))
     axes.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
-    axes.set(xlabel=AXES[panel.axis], ylabel=score, title=panel.title)
+    axes.set(xlabel=axis, ylabel=score, title=title)
     show_legend(figure, handles)
     return figure
 
 
-def _scatter(worth: Worth) -> Any:
+def _scatter(columns: Sequence[Column], points_of: dict[str, list[tuple[Column, float, Cell]]]) -> Any:
     from matplotlib.figure import Figure
 
-    points = worth.points
-    figure = Figure(figsize=(7.2, 3.6 * len(points)), layout="constrained")
-    for axes, (row, known) in zip(figure.subplots(len(points), squeeze=False)[:, 0], points, strict=True):
+    figure = Figure(figsize=(7.2, 3.6 * len(points_of)), layout="constrained")
+    panels = figure.subplots(len(points_of), squeeze=False)[:, 0]
+    for axes, (score, points) in zip(panels, points_of.items(), strict=True):
         count_axis(axes, SIZE)
-        axes.set_ylabel(row.score)
+        axes.set_ylabel(score)
         # Best first, which is the order of the legend.
-        for column, size, cell in sorted(known, key=lambda point: -(point[2].mean or 0.0)):
-            style = look(worth.columns.index(column))
+        for column, size, cell in sorted(points, key=lambda point: -(point[2].mean or 0.0)):
+            style = look(columns.index(column))
             draw_cells(axes, [size], [cell], label=str(column), linestyle="", **style)
-        sizes = [size for _, size, _ in known]
+        sizes = [size for _, size, _ in points]
         axes.set_xlim(min(sizes) / 2, max(sizes) * 2)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

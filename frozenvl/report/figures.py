@@ -52,10 +52,8 @@ class Plot:
         """Returns an <svg> element in the page's text colour; `number` makes its ids unique on the page."""
         svg = self.file("svg", transparent=True).decode()
         svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>c{number}-", svg)
-        svg = re.sub(r' height="[^"]*"', "", svg, count=1)
-        return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+        return re.sub(r' (height|width)="[^"]*"', "", svg, count=2)  # those of the <svg> element itself
 
     def file(self, kind: str, transparent: bool = False) -> bytes:
         """Returns the content of a `png` or `svg` file."""
@@ -63,17 +61,15 @@ class Plot:
 
         with matplotlib.rc_context(STYLE):
             buffer = io.BytesIO()
-            undated = {"Date": None, "Creator": None} if kind == "svg" else None
-            self.draw().savefig(buffer, format=kind, dpi=150, transparent=transparent, metadata=undated)
+            none = dict.fromkeys(("Date", "Creator", "Format", "Type")) if kind == "svg" else None
+            self.draw().savefig(buffer, format=kind, dpi=150, transparent=transparent, metadata=none)
         return buffer.getvalue()
 
 
 def look(place: int) -> dict[str, Any]:
     """Returns colour and marker of run number `place`: different for each of the first 49 runs."""
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
-    }
+    marker = MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+    return {"color": COLOURS[place % len(COLOURS)], "marker": marker}
 
 
 def draw_cells(axes: Any, x: Sequence[float], cells: Sequence[Cell], shift: float = 0.0, **style: Any) -> Any:

@@ -43,25 +43,16 @@ def ordered(keys: set[str]) -> list[str]:
 
 def place(setting: Setting) -> tuple[Any, ...]:
     """Returns the sort key of a setting: missing values first, then numbers by size, then texts."""
-    keys = (*ORDER, *sorted(setting.keys() - set(ORDER)))
-    return tuple(_rank(setting.get(key)) for key in keys)
 
+    def rank(value: Any) -> tuple[bool, bool, float, str]:
+        is_number = isinstance(value, int | float)
+        return value is not None, not is_number, value if is_number else 0.0, "" if is_number else str(value)
 
-def _rank(value: Any) -> tuple[int, float, str]:
-    if value is None:
-        return (0, 0.0, "")
-    if isinstance(value, (int, float)):
-        return (1, float(value), "")
-    return (2, 0.0, str(value))
+    return tuple(rank(setting.get(key)) for key in (*ORDER, *sorted(setting.keys() - set(ORDER))))
 
 
 def words(setting: Setting, but: Setting | None = None) -> str:
-    """Returns the label of a setting, such as "2-way, no induction, 3 inner-shots".
-
-    Args:
-        setting: keys and values.
-        but: keys to leave out, because the caption has them.
-    """
+    """Returns the label of a setting without the keys of `but`, such as "2-way, no induction, 3 inner-shots"."""
     keys = ordered(setting.keys() - (but or {}).keys())
     return ", ".join(_word(key, setting[key]) for key in keys)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import yaml
 
 from frozenvl.evaluation.score_file import Score, read_score, score_files
 from frozenvl.util.errors import UserError
-from frozenvl.util.files import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +44,7 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence[str] = ()) -> list[Run]:
-    """Reads runs with their scores; leaves out runs without a score of the wanted benchmarks and views.
-
-    Args:
-        folders: folders of the runs.
-        only: names of the wanted benchmarks; empty for all.
-        views: names of the wanted views; empty for all.
+    """Reads runs with their scores; leaves out runs without a score of the wanted benchmarks (`only`) and `views`.
 
     Raises:
         UserError: if a run is named twice, has no scores or has a damaged file, or if no score is wanted.
@@ -69,112 +62,82 @@ def read_runs(folders: Sequence[Path], only: Sequence[str] = (), views: Sequence
 
 def _wanted(runs: Sequence[Run], only: Sequence[str], views: Sequence[str]) -> list[Run]:
     results = [result for run in runs for result in run.results]
-    for wanted, present, what in (
-        (only, {result.benchmark for result in results}, "benchmark"),
-        (views, {result.view for result in results}, "view"),
-    ):
+    benchmarks, all_views = {result.benchmark for result in results}, {result.view for result in results}
+    for wanted, present, what in ((only, benchmarks, "benchmark"), (views, all_views, "view")):
         if unknown := [name for name in wanted if name not in present]:
             raise UserError(f"no scores of {what} {unknown[0]!r}; there are {', '.join(sorted(present))}")
-    is_wanted = lambda x: (not only or x.benchmark in only) and (not views or x.view in views)
-    kept = [replace(run, results=tuple(filter(is_wanted, run.results))) for run in runs]
-    if not any(run.results for run in kept):
+    kept = [result for result in results if result.benchmark in (only or benchmarks)]
+    kept = [result for result in kept if result.view in (views or all_views)]
+    if not kept:
         raise UserError(f"no scores of {', '.join(only)} in the view {', '.join(views)}")
-    return [run for run in kept if run.results]
+    runs = [replace(run, results=tuple(x for x in kept if x.run == run.label)) for run in runs]
+    return [run for run in runs if run.results]
 
 
 def _read_run(label: str, folder: Path) -> Run:
-    files = score_files(folder)
-    if not files:
+    results = [_read_result(label, file) for file in score_files(folder)]
+    if not results:
         raise UserError(
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
         )
-    results = _disambiguated(_without_duplicates([_read_result(label, file) for file in files]))
-    return Run(label, folder, tuple(results), _read_cost(folder), _read_config(folder))
+    cost = _read_mapping(folder / "cost.json", "a cost.json", float)
+    config = _read_mapping(folder / "config.yaml", "a run's configuration", lambda value: value)
+    return Run(label, folder, tuple(_told_apart(results)), cost, config)
 
 
-def _read_cost(folder: Path) -> dict[str, float]:
-    file = folder / "cost.json"
-    try:
-        content = read_json(file) if file.is_file() else {}
-        return {str(key): float(value) for key, value in content.items() if value is not None}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{file}: not a cost.json ({error}); remove it, or fit the run again") from None
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    file = folder / "config.yaml"
+def _read_mapping(file: Path, what: str, convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """Reads the values of a JSON or YAML file, without those that are null; empty if there is no such file."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return dict(content)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise UserError(f"{file}: not a run's configuration ({' '.join(str(error).split())[:200]})") from None
+        return {key: convert(value) for key, value in content.items() if value is not None}
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{file}: not {what} ({reason}); remove it, or fit the run again") from None
 
 
 def _read_result(run: str, file: Path) -> Result:
     score = read_score(file)
-    setting = {key: value for key, value in score.setting.items() if key != "seed"}
-    drawn = setting.get("demonstrations") != "rices"  # RICES retrieves the most similar ones: no seed
-    changes = {
-        "run": run,
-        "folder": file.parent,
-        "setting": setting,
-        "seed": score.setting.get("seed") if drawn else None,
-        "view": "blind" if score.view == "seeing" and score.provenance.get("blind") else score.view,
-    }
-    return Result(**vars(score) | changes)
+    setting = dict(score.setting)
+    seed = setting.pop("seed", None)
+    if setting.get("demonstrations") == "rices":  # RICES retrieves the most similar ones
+        seed = None
+    view = "blind" if score.view == "seeing" and score.provenance.get("blind") else score.view
+    return Result(**vars(score) | {"setting": setting, "view": view}, run=run, folder=file.parent, seed=seed)
 
 
-def same_setting(result: Result) -> tuple[Any, ...]:
-    """Returns a key that is equal for results that differ only in run, view and seed."""
-    return (result.benchmark, *sorted((key, repr(value)) for key, value in result.setting.items()))
+def same_setting(score: Score) -> tuple[Any, ...]:
+    """Returns a key that is equal for scores of one benchmark and setting; a `Result` has no seed in its setting."""
+    return (score.benchmark, *sorted((key, repr(value)) for key, value in score.setting.items()))
 
 
-def _without_duplicates(results: list[Result]) -> list[Result]:
-    """Returns results with unique predictions: of two evaluations of the same predictions the newer one."""
-    last: dict[Any, Result] = {}
-    for result in results:
-        key = (same_setting(result), result.view, result.seed, result.fingerprint or result.name)
-        earlier = last.get(key)
-        if earlier is None or _written(earlier) <= _written(result):
-            last[key] = result
-    return [result for result in results if any(result is kept for kept in last.values())]
+def _told_apart(results: Sequence[Result]) -> list[Result]:
+    """Leaves out all but the newest evaluation of the same predictions, and names evaluations that otherwise agree.
 
-
-def _written(result: Result) -> float:
-    return (result.folder / "score.json").stat().st_mtime
-
-
-def _disambiguated(results: list[Result]) -> list[Result]:
-    """Adds the name of the evaluation to the setting of results that agree in setting, view and seed.
-
-    Otherwise they would be averaged as if they were different seeds.
+    Results of one setting, view and seed would be averaged as if they were different seeds.
     """
-    times = Counter((same_setting(result), result.view, result.seed) for result in results)
-    return [
-        result
-        if times[same_setting(result), result.view, result.seed] == 1
-        else replace(result, setting=result.setting | {"evaluation": result.name})
-        for result in results
-    ]
+    place = lambda result: (same_setting(result), result.view, result.seed)
+    predictions = lambda result: (place(result), result.fingerprint or result.name)
+    by_age = sorted(results, key=lambda result: (result.folder / "score.json").stat().st_mtime)
+    newest = {predictions(result): result for result in by_age}
+    results = [result for result in results if newest[predictions(result)] is result]
+    times = Counter(map(place, results))
+    named = lambda result: replace(result, setting=result.setting | {"evaluation": result.name})
+    return [result if times[place(result)] == 1 else named(result) for result in results]
 
 
 def _seeds_apart(runs: Sequence[Run]) -> list[Run]:
     """Adds the seeds to the setting where runs or views have different ones, so that a row compares the same seeds."""
-    seeds_of: dict[Any, dict[int | None, set[tuple[str, str]]]] = {}
+    columns_of: dict[Any, dict[int | None, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
     for result in (result for run in runs for result in run.results):
-        seeds = seeds_of.setdefault(same_setting(result), {})
-        seeds.setdefault(result.seed, set()).add((result.run, result.view))
+        columns_of[same_setting(result)][result.seed].add((result.run, result.view))
 
     def apart(result: Result) -> Result:
-        seeds = seeds_of[same_setting(result)]
-        alike = [seed for seed, columns in seeds.items() if columns == seeds[result.seed]]
-        if len(alike) == len(seeds):
+        columns = columns_of[same_setting(result)]
+        alike = [seed for seed in columns if columns[seed] == columns[result.seed]]
+        if len(alike) == len(columns):
             return result
-        text = ", ".join("unknown" if seed is None else str(seed) for seed in sorted(alike, key=_by_number))
+        in_order = sorted(alike, key=lambda seed: (seed is not None, seed))
+        text = ", ".join("unknown" if seed is None else str(seed) for seed in in_order)
         return replace(result, setting=result.setting | {"seeds": text})
 
     return [replace(run, results=tuple(map(apart, run.results))) for run in runs]
-
-
-def _by_number(seed: int | None) -> float:
-    return -math.inf if seed is None else seed

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-KEYS = {
-    "vqa": ("shots",),
-    "naming": ("ways", "induction", "inner_shots", "repeats"),
-    "fast_vqa": ("inner_shots", "repeats"),
+KEYS: Mapping[str, Mapping[str, int | bool | None]] = {
+    "vqa": {"shots": None},
+    "naming": {"ways": None, "induction": False, "inner_shots": None, "repeats": 0},
+    "fast_vqa": {"inner_shots": None, "repeats": 0},
 }
-"""Protocol → keys of a setting that the paper's numbers depend on."""
+"""Protocol → keys of a setting that the paper's numbers depend on, with their values where a setting lacks them."""
 PUBLISHED: Mapping[tuple[str, str, str, str], Mapping[tuple[int | bool, ...], float]] = {
     ("vqa_v2", "vqa", "Frozen", "7B"): {(0,): 29.5, (1,): 35.7, (4,): 38.2},
     ("vqa_v2", "vqa", "scratch", "7B"): {(0,): 0.0},
@@ -34,18 +34,12 @@ PUBLISHED: Mapping[tuple[str, str, str, str], Mapping[tuple[int | bool, ...], fl
     ("real_fast_vqa", "fast_vqa", "Frozen", "7B"): {(0, 0): 3.7, (5, 0): 10.5},
 }
 """(benchmark, protocol, system, size of its language model) → values of `KEYS` → main score in percent."""
-VARIANTS = ("_repeats",)
-"""Endings of benchmark names that the lookup ignores: the benchmark has the same episodes in other settings."""
-WHERE_UNSAID = {"repeats": 0, "induction": False}
-"""Defaults of keys that a setting lacks."""
 
 
 def published(benchmark: str, protocol: str, setting: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     """Returns the paper's numbers for a benchmark at a setting: (system, size of its language model) → percent."""
-    for ending in VARIANTS:
-        benchmark = benchmark.removesuffix(ending)
-    full_setting = {**WHERE_UNSAID, **setting}
-    key_values: Any = tuple(full_setting.get(key) for key in KEYS.get(protocol, ()))
+    benchmark = benchmark.removesuffix("_repeats")  # the same episodes in other settings
+    key_values: Any = tuple(setting.get(key, default) for key, default in KEYS.get(protocol, {}).items())
     return {
         (system, size): values[key_values]
         for (name, kind, system, size), values in PUBLISHED.items()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,6 +61,11 @@ class Table:
     """Lines below the table."""
 
     @property
+    def caption(self) -> str:
+        """Main score, and what all rows share."""
+        return f"{self.main}; {self.common}" if self.common else self.main
+
+    @property
     def head(self) -> list[str]:
         """Titles of the leading text columns: "setting" and "score", each only if it is needed."""
         return [
@@ -70,7 +75,7 @@ class Table:
 
     @property
     def rows_per_setting(self) -> int:
-        """Number of rows at each setting: one per score, the main score first."""
+        """Number of neighbouring rows of a setting: one per score, the main score first."""
         return len({row.score for row in self.rows})
 
     def start(self, row: Row) -> list[str]:
@@ -79,18 +84,16 @@ class Table:
         return [texts[title] for title in self.head]
 
 
-def row_name(benchmark: str, row: Row) -> str:
+def row_name(benchmark: str, score: str, label: str) -> str:
     """Returns the name of a row in a table of several benchmarks, such as "vqa_v2 SCORE, 4 shots"."""
-    name = row.score if row.score == benchmark else f"{benchmark} {row.score}"
-    return f"{name}, {row.label}" if row.label else name
+    name = score if score == benchmark else f"{benchmark} {score}"
+    return f"{name}, {label}" if label else name
 
 
 def benchmark_tables(runs: Sequence[Run], every: bool = False) -> list[Table]:
     """Returns a table for each benchmark, in the order of its first score.
 
-    Args:
-        runs: runs to compare.
-        every: true for all scores, false for the scores whose `Metric.shown` is true.
+    `every` includes the scores whose `Metric.shown` is false.
     """
     results = [result for run in runs for result in run.results]
     names = dict.fromkeys(result.benchmark for result in results)
@@ -99,19 +102,15 @@ def benchmark_tables(runs: Sequence[Run], every: bool = False) -> list[Table]:
 
 def by_setting(results: Sequence[Result]) -> list[list[Result]]:
     """Groups results by benchmark and setting: those of a group differ only in run, view and seed."""
-    groups: dict[tuple[Any, ...], list[Result]] = {}
+    groups: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
     for result in results:
-        groups.setdefault(same_setting(result), []).append(result)
+        groups[same_setting(result)].append(result)
     return list(groups.values())
 
 
-def run_columns(results: Sequence[Result]) -> dict[tuple[str, str], Column]:
-    """Returns (run, view) → column: runs in their given order, views in the order of `VIEWS`."""
-    runs = list(dict.fromkeys(result.run for result in results))
-    keys = {(result.run, result.view) for result in results}
-    plain = all(view == "seeing" for _, view in keys)
-    wanted = sorted(keys, key=lambda key: (runs.index(key[0]), (*VIEWS, key[1]).index(key[1]), key[1]))
-    return {(run, view): Column("run", run, "" if plain else view) for run, view in wanted}
+def view_place(view: str) -> int:
+    """Returns the place of a view in the order of columns; unknown views come last."""
+    return (*VIEWS, view).index(view)
 
 
 def _table(results: list[Result], every: bool) -> Table:
@@ -119,67 +118,61 @@ def _table(results: list[Result], every: bool) -> Table:
     groups = by_setting(results)
     settings = without_implied([group[0].setting for group in groups])
     common = shared(settings)
-    columns = run_columns(results)
+    runs = [result.run for result in results]
+    in_order = sorted(results, key=lambda x: (runs.index(x.run), view_place(x.view), x.view))
+    plain = all(result.view == "seeing" for result in results)
+    run_columns = {(x.run, x.view): Column("run", x.run, "" if plain else x.view) for x in in_order}
     shown = [score for result in results for score in (result.scores if every else result.shown)]
-    scores = dict.fromkeys([main, *shown])
-    reference_columns: list[Column] = []
     rows = []
     for setting, group in sorted(zip(settings, groups, strict=True), key=lambda pair: place(pair[0])):
-        references = dict(_references(group))
-        reference_columns += [column for column in references if column not in reference_columns]
-        for score in scores:
+        for score in dict.fromkeys([main, *shown]):
             cells = {
                 column: cell_of([result for result in group if (result.run, result.view) == key], score)
-                for key, column in columns.items()
+                for key, column in run_columns.items()
             }
             if score == main:
-                cells |= references
+                cells |= _references(group)
             rows.append(Row(setting, words(setting, common), score, cells))
-    return Table(
-        benchmark=results[0].benchmark,
-        main=main,
-        common=words(common),
-        columns=(*columns.values(), *sorted(reference_columns, key=lambda column: column.kind)),
-        rows=tuple(rows),
-        notes=tuple(_notes(results, reference_columns)),
-    )
+    unsorted = dict.fromkeys(column for row in rows for column in row.cells)
+    columns = sorted(unsorted, key=lambda column: (column.kind != "run", column.kind))
+    notes = _notes(results, rows)
+    return Table(results[0].benchmark, main, words(common), tuple(columns), tuple(rows), tuple(notes))
 
 
-def _references(group: Sequence[Result]) -> Iterator[tuple[Column, Cell]]:
-    """Yields the reference values of a setting: the first run's baselines, then the paper's numbers."""
+def _references(group: Sequence[Result]) -> dict[Column, Cell]:
+    """Returns the reference values of a setting: the first run's baselines, then the paper's numbers."""
     first = group[0]
     digits = first.metric(first.main).digits
     baselines = {key: value for result in reversed(group) for key, value in result.baselines.items()}
-    for key in sorted(baselines, key=lambda key: (*BASELINES, key).index(key)):
-        yield Column("baseline", BASELINES.get(key, key.replace("_", " "))), Cell(digits, baselines[key])
-    if "chosen_by" in first.provenance:  # the paper's numbers are for generated answers
-        return
-    for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():
-        yield Column("paper", system, f"paper, {size}"), Cell(mean=value)
+    cells = {
+        Column("baseline", BASELINES.get(key, key.replace("_", " "))): Cell(digits, baselines[key])
+        for key in sorted(baselines, key=lambda key: (*BASELINES, key).index(key))
+    }
+    if "chosen_by" not in first.provenance:  # the paper's numbers are for generated answers
+        for (system, size), value in published(first.benchmark, first.protocol, first.setting).items():
+            cells[Column("paper", system, f"paper, {size}")] = Cell(mean=value)
+    return cells
 
 
-def marks_in(results: Iterable[Result], whole: str = "") -> Iterator[str]:
+def marks_in(results: Sequence[Result], whole: str = "") -> Iterator[str]:
     """Yields the legend of the marks that the results have.
 
-    Args:
-        results: results of a table.
-        whole: names of the columns that are computed over all queries even if results are partial.
+    `whole` names the columns that are computed over all queries even if results are partial.
     """
-    results = list(results)
     if any(result.partial for result in results):
         yield f"{PARTIAL} scored on a part of the queries" + (f"; {whole}: on all queries" if whole else "")
     for note in dict.fromkeys(result.supervised_encoder for result in results if result.supervised_encoder):
         yield f"{SUPERVISED} the encoder was trained with labels on the benchmark's classes: {note}"
 
 
-def _notes(results: Sequence[Result], references: Sequence[Column]) -> Iterator[str]:
-    baselines = " and ".join(column.name for column in references if column.kind == "baseline")
-    yield from marks_in(results, baselines)
+def _notes(results: Sequence[Result], rows: Sequence[Row]) -> Iterator[str]:
+    cells = [(column, cell) for row in rows for column, cell in row.cells.items()]
+    baselines = dict.fromkeys(column.name for column, _ in cells if column.kind == "baseline")
+    yield from marks_in(results, " and ".join(baselines))
     counts = sorted({result.samples for result in results})
     queries = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     yield f"{queries} queries per score; 95 % intervals over images"
-    draws = Counter((same_setting(result), result.run, result.view) for result in results)
-    if max(draws.values()) > 1:
+    if any(cell.draws > 1 for _, cell in cells):
         yield "± standard deviation over seeds of the demonstrations; the interval is the mean of the seeds' intervals"
     if unreadable := [result for result in results if result.unreadable]:
         worst = max(unreadable, key=lambda result: result.unreadable)
@@ -191,5 +184,5 @@ def _notes(results: Sequence[Result], references: Sequence[Column]) -> Iterator[
         values = [{r.baselines[key] for r in group if key in r.baselines} for group in by_setting(results)]
         if any(len(different) > 1 for different in values):
             yield f"{BASELINES.get(key, key)} differs among the runs; the first run's is shown"
-    if any(column.kind == "paper" for column in references):
+    if any(column.kind == "paper" for column, _ in cells):
         yield PAPER_NOTE

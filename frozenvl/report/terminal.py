@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from frozenvl.report.cell import Cell
 from frozenvl.report.load import Run, read_runs
 from frozenvl.report.tables import PAPER_NOTE, Column, Row, Table, benchmark_tables, row_name
 from frozenvl.util.printing import print_beside
@@ -16,39 +16,29 @@ FEW = 6
 
 
 def print_scores(folders: Sequence[Path], benchmarks: Sequence[str] = ()) -> None:
-    """Reads runs and prints the scores that tables show.
-
-    Args:
-        folders: folders of the runs.
-        benchmarks: names of the benchmarks to print, as far as there are scores; all by default.
-    """
-    runs = read_runs(folders)
-    if benchmarks:
-        wanted = [tuple(x for x in run.results if x.benchmark in benchmarks) for run in runs]
-        runs = [replace(run, results=results) for run, results in zip(runs, wanted, strict=True) if results]
-    if runs:
+    """Reads runs and prints the scores of the named benchmarks, as far as there are any; by default of all."""
+    is_wanted = lambda result: not benchmarks or result.benchmark in benchmarks
+    runs = [replace(run, results=tuple(filter(is_wanted, run.results))) for run in read_runs(folders)]
+    if any(run.results for run in runs):
         print_runs(runs)
 
 
 def print_runs(runs: Sequence[Run], every: bool = False) -> None:
     """Prints the benchmark tables of runs as one table, without the paper's numbers, then the paths of galleries.
 
-    Args:
-        runs: runs to print.
-        every: true for all scores, false for those that tables show.
+    `every` prints all scores, not only those that tables show.
     """
     tables = benchmark_tables(runs, every)
     unique = dict.fromkeys(column for table in tables for column in table.columns if column.kind != "paper")
     order = [run.label for run in runs]
     columns = sorted(unique, key=lambda x: order.index(x.name) if x.kind == "run" else len(order))
-    print_rows(
-        "score", columns, [(row_name(table.benchmark, row), row) for table in tables for row in table.rows]
-    )
-    noted: dict[str, list[str]] = {}
+    rows = [(table.benchmark, row) for table in tables for row in table.rows]
+    print_rows("score", columns, [(row_name(name, row.score, row.label), row) for name, row in rows])
+    benchmarks_of = defaultdict(list)
     for table in tables:
         for note in table.notes:
-            noted.setdefault(note, []).append(table.benchmark)
-    for note, benchmarks in noted.items():
+            benchmarks_of[note].append(table.benchmark)
+    for note, benchmarks in benchmarks_of.items():
         if note != PAPER_NOTE:
             print(note if len(benchmarks) == len(tables) else f"{', '.join(benchmarks)}: {note}")
     for run in runs:
@@ -65,12 +55,6 @@ def print_cost(costs: Table) -> None:
 
 
 def print_rows(corner: str, columns: Sequence[Column], rows: Sequence[tuple[str, Row]]) -> None:
-    """Prints rows of tables.
-
-    Args:
-        corner: heading of the names.
-        columns: columns to print, in order.
-        rows: names and rows.
-    """
-    cells = [(name, [str(row.cells.get(column, Cell())) for column in columns]) for name, row in rows]
+    """Prints rows of tables, each behind its name. `corner` is the heading of the names."""
+    cells = [(name, [str(row.cells.get(column, "–")) for column in columns]) for name, row in rows]
     print_beside(corner, list(map(str, columns)), cells)

@@ -10,12 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from frozenvl.report.cell import Cell, cell_of
+from frozenvl.report.cell import Cell, cell_of, over_seeds
 from frozenvl.report.cost_table import COSTS
 from frozenvl.report.formats import as_csv
 from frozenvl.report.load import Result, Run
 from frozenvl.report.load import read_runs as read_scored
-from frozenvl.report.seeds import over_seeds
 from frozenvl.report.tables import Column, Row, Table, marks_in
 from frozenvl.sweep.grid import Point
 from frozenvl.sweep.state import RunState, place_of, read_record, read_runs

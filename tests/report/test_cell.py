@@ -1,13 +1,14 @@
-"""Cells of tables: a score with its interval, or the mean over seeds with its standard deviation."""
+"""Cells of tables: a score with its interval, or the mean over seeds with its standard deviation and interval."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from trees import write_score, write_vqa
 
-from frozenvl.report.cell import Cell, cell_of
+from frozenvl.report.cell import STUDENT, Cell, cell_of, over_seeds
 from frozenvl.report.load import Result, read_runs
 
 
@@ -71,3 +72,36 @@ def test_a_mark_of_one_seed_marks_the_mean(tmp_path):
 def test_digits_are_those_of_the_metric(tmp_path):
     write_score(tmp_path / "a", "captions", {"CIDEr": 0.39391})
     assert cell_of(results(tmp_path / "a"), "CIDEr").digits == 3
+
+
+@pytest.mark.parametrize("freedom", range(1, len(STUDENT) + 1))
+def test_quantiles_are_those_of_students_t(freedom):
+    """95 % of the density of Student's t lie within them: integrated by Simpson's rule."""
+    points = np.linspace(0, STUDENT[freedom - 1], 20_001)
+    density = (1 + points**2 / freedom) ** (-(freedom + 1) / 2)
+    scale = math.gamma((freedom + 1) / 2) / (math.sqrt(freedom * math.pi) * math.gamma(freedom / 2))
+    weights = np.where(np.arange(len(points)) % 2, 4.0, 2.0)
+    weights[[0, -1]] = 1.0
+    within = 2 * scale * points[1] / 3 * (weights * density).sum()
+    assert within == pytest.approx(0.95, abs=5e-5)
+
+
+def test_the_interval_of_two_runs_is_wide():
+    """Values 1 and 3: mean 2, deviation √2, so half of the interval is 12.706 · √2 ÷ √2."""
+    cell = over_seeds([Cell(2, 1.0, 0.9, 1.1, marks="*"), Cell(2, 3.0, marks="*†")])
+    assert (cell.mean, cell.draws, cell.digits, cell.marks) == (2.0, 2, 2, "*†")
+    assert (cell.low, cell.high) == (pytest.approx(2 - 12.706), pytest.approx(2 + 12.706))
+    assert cell.deviation == pytest.approx(math.sqrt(2))
+
+
+def test_many_runs_have_the_interval_of_a_normal_distribution():
+    """32 values, half 0 and half 1: deviation √(32 · 0.25 ÷ 31)."""
+    cell = over_seeds([Cell(mean=float(number % 2)) for number in range(32)])
+    assert cell.high == pytest.approx(0.5 + 1.96 * math.sqrt(8 / 31 / 32))
+
+
+def test_equal_values_and_single_values_stay_as_they_are():
+    known = Cell(1, 30.0, 28.0, 32.0)
+    assert over_seeds([Cell(), known, Cell()]) == known
+    assert over_seeds([Cell(0, 4321.0), Cell(0, 4321.0)]) == Cell(0, 4321.0)
+    assert over_seeds([Cell(), Cell()]) == over_seeds([]) == Cell()

@@ -44,7 +44,7 @@ class Parsed(HTMLParser):
 def rendered(*folders: Path) -> Parsed:
     runs = read_runs(folders)
     results = [result for run in runs for result in run.results]
-    return Parsed(page(runs, benchmark_tables(runs), worth(runs), *differences(results)))
+    return Parsed(page(runs, [*benchmark_tables(runs), worth(runs)], *differences(results)))
 
 
 def test_hostile_text_stays_text(tmp_path):
@@ -78,7 +78,7 @@ def test_the_page_needs_no_other_files(tmp_path):
     write_shown(folder, [shown(1, 1.0, "cat", shots=4)])
     Image.new("RGB", (300, 100)).save(tmp_path / "a" / "curve.png")
     parsed = rendered(tmp_path / "a")
-    assert len(parsed.all("img")) == 6 and len(parsed.all("svg")) == 1
+    assert len(parsed.all("img")) == 6 and len(parsed.all("svg")) == 1 and "Training" in parsed.text
     for image in parsed.all("img"):
         kind, content = (image["src"] or "").split(",")
         assert kind in ("data:image/jpeg;base64", "data:image/png;base64")
@@ -105,6 +105,7 @@ def test_an_answer_has_its_full_prompt(tmp_path):
     assert text.count("Question: how many dogs are there? Answer: 1\n") == 2
     assert text.count("Question: what animal is it? Answer:") == 2
     assert "→ cat" in text and "→ (nothing)" in text and "cat ×9 · kitten" in text
+    assert "Training" not in text  # the run has no curve.png
 
 
 def test_text_before_the_demonstrations_is_not_counted_as_one(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from written import ks, write_sweep
 
-from frozenvl.report.seeds import STUDENT
+from frozenvl.report.cell import STUDENT
 from frozenvl.sweep.results import read_results
 
 
