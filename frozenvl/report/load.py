@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from frozenvl.evaluation.score_file import Score, read_score, score_files
+from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 
@@ -105,7 +106,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.yaml"
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return dict(content)
+        return dict(unescaped(content))
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise UserError(f"{file}: not a run's configuration ({' '.join(str(error).split())[:200]})") from None
 

@@ -13,9 +13,12 @@ from jsonargparse import ArgumentError, Namespace
 
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import refuse_empty_blocks
 from frozenvl.util.parser_messages import one_line, unknown_key
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
+BLOCKS = ("model", "data", "trainer")
+"""Blocks of a configuration, which jsonargparse resets to their defaults where they are null."""
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -116,6 +119,14 @@ def unknown_empty_key(arguments: Sequence[str], config: Namespace) -> str | None
                     return key
                 part = part.get(word)
     return None
+
+
+def check_blocks(arguments: Sequence[str]) -> None:
+    """Raises `UserError` if a configuration file or a JSON value among the arguments leaves a block empty."""
+    for option, content in contents(arguments):
+        where, key = ("", option[2:]) if option.startswith("--") else (f"{option}: ", "")
+        if content is not None:  # None: the value is no YAML, such as a class path
+            refuse_empty_blocks(content, BLOCKS, where, key)
 
 
 def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
