@@ -166,6 +166,13 @@ class FrozenVL(nn.Module, OnHub):
         """Returns the prefix vectors (N, k, dim) of images at any stage."""
         return images if stage == "prefixes" else self.map(self.features(images, stage))
 
+    def _prefix(self, batch: Batch) -> Tensor:
+        """Returns the prefix vectors (N, k, dim) of a batch's images. Raises `RunError` if features are not finite."""
+        run = Forward(self, batch)
+        prefix = run.prefix
+        run.check_features()
+        return prefix
+
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
         """Returns the input embeddings (B, L, dim) of a batch, with the prefix vectors (N, k, dim) of its images."""
         return self.fusion.embeddings(self.language.embed(batch.tokens), batch, prefix)
@@ -210,7 +217,7 @@ class FrozenVL(nn.Module, OnHub):
         """
         batch = processor([prompt]).to(self.device)
         self._check(batch)
-        embeddings = self.embeddings(batch, self.vectors(batch.images, batch.stage))
+        embeddings = self.embeddings(batch, self._prefix(batch))
         return PromptCache(
             self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor
         )
@@ -268,7 +275,7 @@ class FrozenVL(nn.Module, OnHub):
         ]
         longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
         self._check(batch, prompt_cache, longest - 1)
-        prefix = self.vectors(batch.images, batch.stage)
+        prefix = self._prefix(batch)
         ranked: list[list[Likelihood]] = [[] for _ in prompts]
         for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
             past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
@@ -326,7 +333,7 @@ class FrozenVL(nn.Module, OnHub):
         if not len(batch):
             return []
         self._check(batch, prompt_cache, max_new_tokens)
-        inputs, lengths, lead = self._whole(batch, self.vectors(batch.images, batch.stage), prompt_cache)
+        inputs, lengths, lead = self._whole(batch, self._prefix(batch), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         if options:
             tokens = sample(
