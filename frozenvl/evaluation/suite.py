@@ -21,7 +21,7 @@ from frozenvl.evaluation.session import Session
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
-from frozenvl.util.null_values import refuse_empty_blocks, refuse_nulls
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import suggestion
 
 
@@ -84,7 +84,10 @@ def make(name: str, described: Any) -> Benchmark:
         made: Benchmark = parser.instantiate_classes(config).benchmark
         made.name = name
         made.bind({}, {})
-    except (ArgumentError, UserError, TypeError, ValueError) as error:
+    except ArgumentError as error:
+        null = null_behind(error, parser, {"benchmark": described})
+        raise UserError(f"benchmark {name}: {null or reason(error)}") from error
+    except (UserError, TypeError, ValueError) as error:
         raise UserError(f"benchmark {name}: {reason(error)}") from error
     return made
 

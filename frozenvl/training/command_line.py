@@ -29,7 +29,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.training.configuration import check_blocks, names_module, refused, unknown_empty_key
+from frozenvl.training.configuration import check_blocks, keys_of, names_module, refused, unknown_empty_key
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -131,7 +131,7 @@ class FrozenCLI(LightningCLI):
             with printed_with_escapes():
                 super().parse_arguments(parser, [protected_argument(argument) for argument in args])
         except ArgumentError as error:
-            raise refused(error, keys_of(of_command)) from error
+            raise refused(error, of_command, args) from error
         self.config = restored(self.config)
         subcommand = self.config.get("subcommand")
         config = self.config[subcommand] if subcommand else self.config
@@ -301,7 +301,7 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
         try:
             config = parser.parse_args([protected_argument(argument) for argument in arguments])
         except ArgumentError as error:
-            raise refused(error, keys_of(parser)) from error
+            raise refused(error, parser, arguments) from error
         config = restored(config)
         if key := unknown_empty_key(arguments, config):
             raise unknown_key(key, keys_of(parser))
@@ -309,8 +309,3 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
         return config.as_dict()
 
     return parse
-
-
-def keys_of(parser: LightningArgumentParser) -> list[str]:
-    """Returns the dotted keys that a parser accepts."""
-    return list(parser.get_defaults(skip_validation=True).keys(branches=True))

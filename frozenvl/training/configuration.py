@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
-from frozenvl.util.null_values import refuse_empty_blocks
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks
 from frozenvl.util.parser_messages import one_line, unknown_key
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
@@ -137,10 +137,21 @@ def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
         yield from empty_keys(value, f"{prefix}{key}.")
 
 
-def refused(error: ArgumentError, known: Sequence[str]) -> UserError:
-    """Returns jsonargparse's error as one line. `known` are the dotted keys that a configuration may have."""
+def refused(error: ArgumentError, parser: ArgumentParser, arguments: Sequence[str]) -> UserError:
+    """Returns the error of a parser about command-line arguments as one line."""
+    for option, content in contents(arguments):
+        if isinstance(content, Mapping):
+            for name in reversed(option[2:].split(".")) if option.startswith("--") else ():
+                content = {name: content}
+            if null := null_behind(error, parser, content):
+                return UserError(str(null))
     message = str(error)
     match = re.match(
         r"(?:Subcommand '\w+' does not accept option '|unrecognized arguments: --)([\w.]+)", message
     )
-    return unknown_key(match[1], known) if match else UserError(one_line(message))
+    return unknown_key(match[1], keys_of(parser)) if match else UserError(one_line(message))
+
+
+def keys_of(parser: ArgumentParser) -> list[str]:
+    """Returns the dotted keys that a parser accepts."""
+    return list(parser.get_defaults(skip_validation=True).keys(branches=True))

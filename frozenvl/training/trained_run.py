@@ -18,7 +18,7 @@ from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
-from frozenvl.util.null_values import refuse_empty_blocks, refuse_nulls
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import one_line
 from frozenvl.wording import VQA, Template
 
@@ -134,7 +134,8 @@ def made(kind: type, settings: dict[str, Any], key: str, where: str = "") -> Any
         refuse_nulls(parser, config, where)
         return parser.instantiate_classes(config)[key]
     except ArgumentError as error:
-        raise UserError(f"{where}{one_line(str(error))}") from error
+        reason = null_behind(error, parser, {key: settings}) or one_line(str(error))
+        raise UserError(f"{where}{reason}") from error
 
 
 def as_template(fields: dict[str, Any] | None) -> Template:

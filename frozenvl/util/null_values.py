@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 # jsonargparse's own list of a class's parameters: it follows **kwargs to base classes and evaluates annotations.
 from jsonargparse._parameter_resolvers import get_signature_parameters
 
 from frozenvl.util.errors import UserError
 
+ITEM = object()
+"""Default of a null that is an item of a list or a mapping: it may be left out."""
+
 
 @dataclass(frozen=True)
 class NullValue:
-    """A parameter of a configuration that is null although its type does not admit None."""
+    """A value of a configuration that is null although its type does not admit None."""
 
     key: str
     """Dotted key, as in YAML."""
     default: Any
-    """Default of the parameter; `inspect.Parameter.empty` if it has none."""
+    """Default of the parameter; `inspect.Parameter.empty` if it has none; `ITEM` for an item of a container."""
 
     def __str__(self) -> str:
         remedy = "give it a value"
-        if self.default is not inspect.Parameter.empty:
+        if self.default is ITEM:
+            remedy += ", or remove it"
+        elif self.default is not inspect.Parameter.empty:
             default = self.default.get("class_path") if isinstance(self.default, Mapping) else self.default
             plain = isinstance(default, str | int | float | bool)
             remedy += f", or remove it to have the default{f', {default!r}' if plain else ''}"
@@ -46,11 +52,24 @@ def refuse_nulls(parser: ArgumentParser, config: Namespace, where: str = "") -> 
     Raises:
         UserError: if a parameter is null and its type does not admit None; the line names the dotted key.
     """
-    for action in parser._actions:
-        hint = getattr(action, "_typehint", None)
-        if hint is not None and action.dest in config:
-            for null in _nulls(config[action.dest], hint, action.default, action.dest):
-                raise UserError(f"{where}{null}")
+    for null in _nulls_of_parser(parser, config):
+        raise UserError(f"{where}{null}")
+
+
+def null_behind(error: ArgumentError, parser: ArgumentParser, content: Mapping[str, Any]) -> NullValue | None:
+    """Returns the null that made a parser refuse a configuration; its own message names no key below a parameter.
+
+    Args:
+        error: error of the parser.
+        parser: parser that raised it.
+        content: configuration as it was read from YAML.
+    """
+    message = str(error)
+    keys = re.findall(r'Parser key "([^"]+)"', message)[:1]
+    for names in re.findall(r"^the following arguments are required: (.*)", message):
+        keys += names.split(", ")
+    nulls = _nulls_of_parser(parser, content)
+    return next((null for null in nulls if any(f"{null.key}.".startswith(f"{key}.") for key in keys)), None)
 
 
 def refuse_empty_blocks(content: Any, blocks: Collection[str] = (), where: str = "", key: str = "") -> None:
@@ -76,36 +95,71 @@ def refuse_empty_blocks(content: Any, blocks: Collection[str] = (), where: str =
         refuse_empty_blocks(value, blocks, where, f"{key}.{name}" if key else str(name))
 
 
+def _nulls_of_parser(parser: ArgumentParser, content: Mapping[str, Any] | Namespace) -> Iterator[NullValue]:
+    """Yields the null values of a configuration, as it was read or parsed, that its parser's types do not admit."""
+    for action in parser._actions:
+        hint, value = getattr(action, "_typehint", None), _value_at(content, action.dest)
+        if hint is not None and value is not ITEM:
+            default = inspect.Parameter.empty if action.required else action.default
+            yield from _nulls(value, hint, default, action.dest)
+
+
+def _value_at(content: Any, key: str) -> Any:
+    """Returns the value of a dotted key; `ITEM` if there is none."""
+    for name in key.split("."):
+        items = _items(content) if isinstance(content, Mapping | Namespace) else {}
+        if name not in items:
+            return ITEM
+        content = items[name]
+    return content
+
+
 def _nulls(value: Any, hint: Any, default: Any, key: str) -> Iterator[NullValue]:
-    """Yields the null values of a parameter and of the arguments below it."""
-    if value is None:
-        if default is not None and not admits_none(hint):
-            yield NullValue(key, default)
-    else:
-        yield from _nulls_within(value, {*classes_of(hint)}, key)
+    """Yields the null values of a parameter and of what is below it."""
+    if value is not None:
+        yield from _nulls_within(value, [*members_of(hint)], key)
+    elif default is not None and not admits_none(hint):
+        yield NullValue(key, default)
 
 
-def _nulls_within(value: Any, classes: Collection[type], key: str) -> Iterator[NullValue]:
-    """Yields the null values below a value that is not null. jsonargparse itself refuses null items of containers.
+def _nulls_within(value: Any, hints: Sequence[Any], key: str) -> Iterator[NullValue]:
+    """Yields the null values below a value that is not null.
 
     Args:
-        value: value of a parameter, or a part of it.
-        classes: classes that the parameter's type names, of which dataclasses in the value are.
+        value: value of a parameter, or an item of it.
+        hints: types that the value may have, without unions.
         key: dotted key of the value.
     """
     if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _nulls_within(item, classes, f"{key}.{index}")
+        yield from _null_items(enumerate(value), [hint for hint in hints if len(_arguments(hint)) < 2], key)
+        return
     if not isinstance(value, Mapping | Namespace):
         return
     items = _items(value)
+    classes = [hint for hint in hints if inspect.isclass(hint) and hint.__module__ != "builtins"]
     if isinstance(items.get("class_path"), str):
-        yield from nulls_of(class_at(items["class_path"]), items.get("init_args") or {}, f"{key}.init_args.")
+        if kind := class_at(items["class_path"]):
+            yield from nulls_of(kind, items.get("init_args") or {}, f"{key}.init_args.")
     elif kind := next((kind for kind in classes if items.keys() <= parameters(kind).keys()), None):
         yield from nulls_of(kind, items, f"{key}.")
     else:
-        for name, item in items.items():
-            yield from _nulls_within(item, classes, f"{key}.{name}")
+        yield from _null_items(items.items(), [hint for hint in hints if len(_arguments(hint)) == 2], key)
+
+
+def _null_items(items: Iterable[tuple[Any, Any]], hints: Sequence[Any], key: str) -> Iterator[NullValue]:
+    """Yields the null items of a list or a mapping, and the null values below its items.
+
+    Args:
+        items: index or key of each item, and the item.
+        hints: types that the container may have, such as `list[int]`.
+        key: dotted key of the container.
+    """
+    kinds = [member for hint in hints for kind in _arguments(hint)[-1:] for member in members_of(kind)]
+    for name, item in items:
+        if item is not None:
+            yield from _nulls_within(item, kinds, f"{key}.{name}")
+        elif kinds and not any(admits_none(kind) for kind in kinds):
+            yield NullValue(f"{key}.{name}", ITEM)
 
 
 def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -> Iterator[NullValue]:
@@ -137,12 +191,14 @@ def parameters(kind: Any) -> dict[str, Any]:
 
 
 def class_at(path: str) -> Any:
-    """Returns the class or function that a configuration names, which jsonargparse has imported before."""
+    """Returns the class or function that a configuration names; None if there is none, which its parser reports."""
     module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError:  # a class or a method within a class
-        return getattr(class_at(module), name)
+        return getattr(class_at(module), name, None)
+    except (ImportError, ValueError):
+        return None
 
 
 def admits_none(hint: Any) -> bool:
@@ -160,11 +216,21 @@ def admits_none(hint: Any) -> bool:
     return admits_none(hint.__supertype__) if isinstance(hint, NewType) else False
 
 
-def classes_of(hint: Any) -> Iterator[type]:
-    """Yields the classes that a type names, at any depth: `dict[str, Task] | None` names Task."""
-    if get_args(hint) and get_origin(hint) is not Literal:
-        for part in get_args(hint):
-            for item in part if isinstance(part, list) else [part]:
-                yield from classes_of(item)
-    elif inspect.isclass(hint) and hint.__module__ != "builtins":
+def members_of(hint: Any) -> Iterator[Any]:
+    """Yields the types of which a value may be, if a type is a union; what a factory makes for a callable."""
+    if get_origin(hint) in (Union, UnionType):
+        for member in get_args(hint):
+            yield from members_of(member)
+    elif get_origin(hint) is Annotated:
+        yield from members_of(get_args(hint)[0])
+    elif get_origin(hint) is Callable and get_args(hint):
+        yield from members_of(get_args(hint)[-1])
+    else:
         yield hint
+
+
+def _arguments(hint: Any) -> list[Any]:
+    """Returns the types of a container's items: [Task] of `list[Task]`, [str, Task] of `dict[str, Task]`."""
+    return (
+        [part for part in get_args(hint) if part is not Ellipsis] if get_origin(hint) is not Literal else []
+    )

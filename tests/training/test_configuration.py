@@ -183,6 +183,41 @@ def test_an_empty_block_is_refused(parse, tmp_path, text, key):
     assert str(error.value) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("data: {train: {captions: }}", "data.train.captions {}; give it a value, or remove it"),
+        ("data: {train: {captions: {source: }}}", "data.train.captions.source {}; give it a value"),
+        ("data: {train: {vqa: {support: , source: }}}", "data.train.vqa.source {}; give it a value"),
+        ("model: {rates: {mapper: }}", "model.rates.mapper {}; give it a value, or remove it"),
+        ("model: {objectives: {a: }}", "model.objectives.a {}; give it a value, or remove it"),
+        ("trainer: {callbacks: [null]}", "trainer.callbacks.0 {}; give it a value, or remove it"),
+        ("model: {language: }", "model.language {}; give it a value"),
+        ("{name: x, model: {vision: }}", "model.vision {}; give it a value"),
+        ("data: {train: {vqa: {template: {stop: ['a', ]}}}}", None),
+        (
+            "data: {train: {vqa: {template: {stop: ['a', null]}}}}",
+            "data.train.vqa.template.stop.1 {}; give it a value, or remove it",
+        ),
+    ],
+)
+def test_the_null_behind_an_error_of_the_parser_is_named(parse, tmp_path, text, line):
+    (tmp_path / "x.yaml").write_text(text)
+    arguments = ["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"]
+    if line is None:
+        parse(arguments)
+        return
+    with pytest.raises(UserError) as error:
+        parse(arguments)
+    assert str(error.value) == line.format("is null (its value is missing), which it cannot be")
+
+
+def test_a_null_is_not_blamed_for_the_error_of_another_value(parse):
+    values = '{"vqa": {"support": null, "weight": "three"}}'
+    with pytest.raises(UserError, match=r"Expected a <class 'int'>\. Got value: three"):
+        parse(["--config", str(CONFIG), "--data.train", values])
+
+
 def test_an_empty_value_stops_a_fit_before_it_writes_anything(frozenvl, capfd):
     Path("x.yaml").write_text("data:\n  overlap:\n  batch_size: 8\n")
     for command in ("fit", "validate", "predict"):

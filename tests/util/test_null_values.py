@@ -13,10 +13,10 @@ from typing import Any, Literal
 import lightning.pytorch as L
 import pytest
 import torch
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.util.errors import UserError
-from frozenvl.util.null_values import nulls_of, refuse_nulls
+from frozenvl.util.null_values import null_behind, nulls_of, refuse_nulls
 
 
 class Base:
@@ -134,6 +134,44 @@ def test_a_null_that_the_type_admits_or_that_is_the_default_passes(key):
 
 def test_a_whole_configuration_passes():
     refuse_nulls(*parsed(WHOLE))
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"records": {"one": None}}, "it.records.one"),
+        ({"records": {"one": {"part": None}}}, "it.records.one.part"),
+        ({"records": {"one": {"part": PART, "words": ["a", None]}}}, "it.records.one.words.1"),
+        (WHOLE | {"parts": [None, PART]}, "it.parts.0"),
+        (
+            WHOLE | {"parts": [{"class_path": PART["class_path"], "init_args": {"width": None}}]},
+            "it.parts.0.init_args.width",
+        ),
+        ({"records": None}, "it.records"),
+    ],
+)
+def test_the_null_that_made_the_parser_refuse_a_configuration_is_found(content, key):
+    with pytest.raises(ArgumentError) as error:
+        parsed(content)
+    null = null_behind(error.value, parsed(WHOLE)[0], {"it": content})
+    assert null is not None and null.key == key
+    assert str(null).endswith(("; give it a value", "; give it a value, or remove it"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE | {"k": "three", "maybe": None},
+        WHOLE | {"factory": {"class_path": "nopackage.Nope", "init_args": {"name": None}}},
+        WHOLE | {"factory": {"class_path": "Nope", "init_args": {"name": None}}},
+        WHOLE | {"factory": {"class_path": f"{__name__}.Nope.Nope", "init_args": {"name": None}}},
+        {"records": {"one": {"part": PART, "weight": "three", "below": None}}},
+    ],
+)
+def test_other_errors_of_the_parser_have_no_null_behind_them(content):
+    with pytest.raises(ArgumentError) as error:
+        parsed(content)
+    assert null_behind(error.value, parsed(WHOLE)[0], {"it": content}) is None
 
 
 def test_a_required_argument_says_no_default():
