@@ -128,7 +128,7 @@ def _check_example(source: Source, images: dict[str, int], number: int) -> _Chec
                 digest = hashlib.sha256(data).digest()
                 picture = decode(data, name)
             if colour := _only_colour(picture):
-                findings.append(("one colour", f"{name}: {colour} everywhere"))
+                findings.append(("single colour", f"{name}: {colour} everywhere"))
         except UnreadableImage as error:
             # In a tar, a sample without a text also has an unreadable image: report it once.
             if not (isinstance(example.image, TarImage) and example.image.flaw and findings):

@@ -162,9 +162,21 @@ class FrozenVL(nn.Module, OnHub):
         with self._autocast(features):
             return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
-    def vectors(self, images: Tensor, stage: Stage) -> Tensor:
-        """Returns the prefix vectors (N, k, dim) of images at any stage."""
-        return images if stage == "prefixes" else self.map(self.features(images, stage))
+    def vectors(
+        self, images: Tensor, stage: Stage, check: Callable[[Tensor], None] = lambda features: None
+    ) -> Tensor:
+        """Returns the prefix vectors (N, k, dim) of images at any stage.
+
+        Args:
+            images: pixels, features or prefix vectors.
+            stage: which of these they are.
+            check: function that is called with the features (N, tokens, channels), unless the stage is `prefixes`.
+        """
+        if stage == "prefixes":
+            return images
+        features = self.features(images, stage)
+        check(features)
+        return self.map(features)
 
     def _prefix(self, batch: Batch) -> Tensor:
         """Returns the prefix vectors (N, k, dim) of a batch's images. Raises `RunError` if features are not finite."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -56,12 +57,8 @@ class PrefixCache:
     def _compute(self, images: Sequence[Image]) -> Tensor:
         rows = self.reader(images).to(self.model.device)
         finite: list[Tensor] = []
-
-        def vectors(batch: Tensor) -> Tensor:
-            features = self.model.features(batch, self.reader.stage)
-            finite.append(finite_rows(features))
-            return self.model.map(features)
-
+        check = lambda features: finite.append(finite_rows(features))
+        vectors = partial(self.model.vectors, stage=self.reader.stage, check=check)
         computed = in_fixed_batches(vectors, rows, self.batch).cpu()
         for image, usable in zip(
             images, torch.cat(finite).tolist(), strict=False

@@ -98,7 +98,7 @@ FOUND = {
     "NUL in text": {"nul"},
     "text not UTF-8": {"latin"},
     "long text": {"chatter"},
-    "one colour": ODD.keys() - {"html", "empty", "cut", "mute"},
+    "single colour": ODD.keys() - {"html", "empty", "cut", "mute"},
 }
 
 

@@ -21,7 +21,7 @@ def test_each_image_is_read_once_and_progress_is_reported(monkeypatch):
     report = check(Rows(question(0, shared), question(1, shared), question(2)), lambda *now: done.append(now))
     assert (report.examples, report.images, report.texts, report.bad) == (3, 2, 3, 0)
     assert sorted(reads) == ["2.png", "shared.png"]
-    assert report.found.keys() == {"one colour"} and done == [(1, 3), (2, 3), (3, 3)]
+    assert report.found.keys() == {"single colour"} and done == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_unusable_examples_are_bad_and_strange_ones_are_not():
@@ -40,7 +40,7 @@ def test_unusable_examples_are_bad_and_strange_ones_are_not():
         "long text": ["q3"],
         "text not UTF-8": ["q3"],
         "repeated id": ["q3"],
-        "one colour": ["1.png", "2.png", "3.png"],
+        "single colour": ["1.png", "2.png", "3.png"],
     }
     assert report.bad == 2
     assert report.as_json()["counts"]["unreadable"] == 1
@@ -51,7 +51,7 @@ def test_equal_files_under_different_names_are_reported(tmp_path):
         PIL.Image.new("RGB", (8, 8), "red" if name != "c.png" else "blue").save(tmp_path / name, "JPEG")
     rows = [Example(n, ImageFile(tmp_path / n), n, ("text",)) for n in ("a.jpg", "b.jpg", "c.png")]
     assert check(Rows(*rows)).found == {
-        "one colour": [
+        "single colour": [
             "a.jpg: #fe0000 everywhere",
             "b.jpg: #fe0000 everywhere",
             "c.png: #0000fe everywhere",
@@ -87,7 +87,7 @@ def test_images_of_one_colour_are_reported(tmp_path, colour, mode, shown):
     PIL.Image.new(mode, (8, 8), colour).save(tmp_path / "plain.png")
     two_halves().save(tmp_path / "picture.png")
     report = check(ImageFolder(str(tmp_path)))
-    assert report.found == {"one colour": [f"plain.png: {shown} everywhere"]} and report.bad == 0
+    assert report.found == {"single colour": [f"plain.png: {shown} everywhere"]} and report.bad == 0
 
 
 def test_the_notes_of_an_index_are_added_up(tmp_path, cache):
