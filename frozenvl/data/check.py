@@ -135,17 +135,27 @@ def _check_example(
         try:
             data = original(example.image)
             if data is None:
-                example.image.read()
+                picture = example.image.read()
                 digest = example.image.digest.encode()
             else:
                 findings += [(kind, f"{name}: {problem}") for kind, problem in _odd_image(data, name)]
                 digest = hashlib.sha256(data).digest()
-                decode(data, name)
+                picture = decode(data, name)
+            if colour := _only_colour(picture):
+                findings.append(("single colour", f"{name}: {colour} everywhere"))
         except UnreadableImage as error:
             # In a tar, a sample without a text also has an unreadable image: report it once.
             if not (isinstance(example.image, TarImage) and example.image.flaw and findings):
                 findings.append(("unreadable", str(error)))
     return _Checked(example.id, example.image_id, digest, len(example.targets), findings)
+
+
+def _only_colour(picture: PIL.Image.Image) -> str:
+    """Returns the colour of an image with no other, such as "#000000"; an empty string if it has several."""
+    extrema: Any = picture.convert("RGB").getextrema()
+    if any(low != high for low, high in extrema):
+        return ""
+    return "#" + "".join(f"{low:02x}" for low, _ in extrema)
 
 
 def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding]:

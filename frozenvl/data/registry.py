@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from frozenvl.data import sources
 from frozenvl.data.sources.source import Source
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import refuse_nulls
 
 
 def source_classes() -> dict[str, type[Source]]:
@@ -44,6 +45,7 @@ def build_source(name: str, arguments: list[str]) -> Source:
     parser.add_class_arguments(kind)
     try:
         parsed = parser.parse_args([_plain(argument) for argument in arguments])
+        refuse_nulls(parser, parsed, f"{name}: ")
         settings = vars(parser.instantiate_classes(parsed))
     except ArgumentError as error:
         reason = " ".join(str(error).split())[:300]

@@ -21,6 +21,7 @@ from frozenvl.model.batch import Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import Pixels
 from frozenvl.model.vision.feature_cache import CachedFeatures
+from frozenvl.model.vision.finite import refuse_not_finite
 from frozenvl.prompt import Image
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
@@ -143,5 +144,6 @@ class FeaturesOfAll:
             return self.cached(images)
         with torch.no_grad():
             rows = self.model.encode(self.pixels(uncached).to(self.model.device))
+        refuse_not_finite(rows, uncached, self.model.vision.name)
         computed = dict(zip(uncached, rows.to("cpu", self.cached.cache.dtype), strict=True))
         return torch.stack([computed[x] if x in computed else self.cached([x])[0] for x in images])

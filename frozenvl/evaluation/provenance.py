@@ -12,6 +12,7 @@ from typing import Any
 from frozenvl.evaluation.query import Query
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
+from frozenvl.util.imaging import BACKGROUND
 
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
 """Distributions whose versions are recorded."""
@@ -29,6 +30,7 @@ def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> 
     return {
         "blind": blind,
         "scaled_decoding": scaled_decoding,
+        "background": BACKGROUND,
         "model": module.model.identity(),
         "trained_weights": module.trained_fingerprint(),
         "precision": module.precision,

@@ -21,6 +21,7 @@ from frozenvl.evaluation.session import Session
 from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import suggestion
 
 
@@ -75,12 +76,18 @@ def read_described(path: Path, root: str | None) -> dict[str, Any]:
 def make(name: str, described: Any) -> Benchmark:
     """Makes a benchmark from its description (`class_path`, `init_args`)."""
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--benchmark", type=Benchmark)
+    parser.add_argument("--benchmark", type=Benchmark, required=True)
     try:
-        made: Benchmark = parser.instantiate_classes(parser.parse_object({"benchmark": described})).benchmark
+        refuse_empty_blocks({name: described}, (name,))
+        config = parser.parse_object({"benchmark": described})
+        refuse_nulls(parser, config)
+        made: Benchmark = parser.instantiate_classes(config).benchmark
         made.name = name
         made.bind({}, {})
-    except (ArgumentError, UserError, TypeError, ValueError) as error:
+    except ArgumentError as error:
+        null = null_behind(error, parser, {"benchmark": described})
+        raise UserError(f"benchmark {name}: {null or reason(error)}") from error
+    except (UserError, TypeError, ValueError) as error:
         raise UserError(f"benchmark {name}: {reason(error)}") from error
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.language.cross_entropy import target_nll
 from frozenvl.model.language.prompt_cache import PromptCache
+from frozenvl.model.vision.finite import finite_rows
+from frozenvl.util.errors import RunError
 
 if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
@@ -46,6 +49,24 @@ class Forward:
             ValueError: if the batch holds prefix vectors, which are computed from features.
         """
         return self.model.features(self.batch.images, self.batch.stage)
+
+    def check_features(self) -> None:
+        """Checks the features that this pass has computed so far.
+
+        Raises:
+            RunError: if those of an image hold NaN or infinity; the line names the samples that show it.
+        """
+        if "features" not in self.__dict__:
+            return
+        finite = finite_rows(self.features)
+        if not finite.all():
+            images = (~finite).nonzero()[:, 0]
+            rows = [bool(torch.isin(row, images).any()) for row in self.batch.image_of]
+            names = ", ".join(compress(self.batch.ids, rows)) or "of the batch"
+            raise RunError(
+                f"the features that {self.model.vision.name} gives are no finite numbers (NaN or infinity), samples "
+                f"{names}; look at their images, or compute in fp32"
+            )
 
     @cached_property
     def prefix(self) -> Tensor:

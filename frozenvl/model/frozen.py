@@ -162,9 +162,28 @@ class FrozenVL(nn.Module, OnHub):
         with self._autocast(features):
             return self.mapper(features.to(next(self.mapper.parameters()).dtype))
 
-    def vectors(self, images: Tensor, stage: Stage) -> Tensor:
-        """Returns the prefix vectors (N, k, dim) of images at any stage."""
-        return images if stage == "prefixes" else self.map(self.features(images, stage))
+    def vectors(
+        self, images: Tensor, stage: Stage, check: Callable[[Tensor], None] = lambda features: None
+    ) -> Tensor:
+        """Returns the prefix vectors (N, k, dim) of images at any stage.
+
+        Args:
+            images: pixels, features or prefix vectors.
+            stage: which of these they are.
+            check: function that is called with the features (N, tokens, channels), unless the stage is `prefixes`.
+        """
+        if stage == "prefixes":
+            return images
+        features = self.features(images, stage)
+        check(features)
+        return self.map(features)
+
+    def _prefix(self, batch: Batch) -> Tensor:
+        """Returns the prefix vectors (N, k, dim) of a batch's images. Raises `RunError` if features are not finite."""
+        run = Forward(self, batch)
+        prefix = run.prefix
+        run.check_features()
+        return prefix
 
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
         """Returns the input embeddings (B, L, dim) of a batch, with the prefix vectors (N, k, dim) of its images."""
@@ -210,7 +229,7 @@ class FrozenVL(nn.Module, OnHub):
         """
         batch = processor([prompt]).to(self.device)
         self._check(batch)
-        embeddings = self.embeddings(batch, self.vectors(batch.images, batch.stage))
+        embeddings = self.embeddings(batch, self._prefix(batch))
         return PromptCache(
             self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor
         )
@@ -268,7 +287,7 @@ class FrozenVL(nn.Module, OnHub):
         ]
         longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
         self._check(batch, prompt_cache, longest - 1)
-        prefix = self.vectors(batch.images, batch.stage)
+        prefix = self._prefix(batch)
         ranked: list[list[Likelihood]] = [[] for _ in prompts]
         for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
             past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
@@ -327,7 +346,7 @@ class FrozenVL(nn.Module, OnHub):
         if not len(batch):
             return []
         self._check(batch, prompt_cache, max_new_tokens)
-        inputs, lengths, lead = self._whole(batch, self.vectors(batch.images, batch.stage), prompt_cache)
+        inputs, lengths, lead = self._whole(batch, self._prefix(batch), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         ends = self.language.end_tokens | {processor.end}
         if options:

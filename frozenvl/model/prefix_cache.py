@@ -12,6 +12,7 @@ from torch import Tensor
 from frozenvl.model.batch import Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import ImageReader
+from frozenvl.model.vision.finite import finite_rows, not_finite
 from frozenvl.model.vision.fixed_batches import BATCH, in_fixed_batches
 from frozenvl.prompt import Image
 
@@ -39,7 +40,8 @@ class PrefixCache:
         """Returns the prefix vectors (N, k, dim).
 
         Raises:
-            UnreadableImage: if an image cannot be read; its `image` names it. Vectors computed before are cached.
+            UnreadableImage: if an image cannot be read, or its features hold NaN or infinity; its `image` names it.
+                Vectors computed before are cached.
         """
         vectors = {image: self._kept[image] for image in images if image in self._kept}
         missing = [image for image in dict.fromkeys(images) if image not in vectors]
@@ -54,8 +56,16 @@ class PrefixCache:
     @torch.no_grad()
     def _compute(self, images: Sequence[Image]) -> Tensor:
         rows = self.reader(images).to(self.model.device)
-        vectors = partial(self.model.vectors, stage=self.reader.stage)
-        return in_fixed_batches(vectors, rows, self.batch).cpu()
+        finite: list[Tensor] = []
+        check = lambda features: finite.append(finite_rows(features))
+        vectors = partial(self.model.vectors, stage=self.reader.stage, check=check)
+        computed = in_fixed_batches(vectors, rows, self.batch).cpu()
+        for image, usable in zip(
+            images, torch.cat(finite).tolist(), strict=False
+        ):  # padding follows the images
+            if not usable:
+                raise not_finite(image, self.model.vision.name)
+        return computed
 
     def _keep(self, computed: dict[Image, Tensor]) -> None:
         for image, vectors in computed.items():

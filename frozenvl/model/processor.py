@@ -17,7 +17,7 @@ from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
-from frozenvl.util.imaging import MARGIN
+from frozenvl.util.imaging import BACKGROUND, MARGIN
 from frozenvl.wording import Template
 
 
@@ -49,7 +49,7 @@ class Pixels:
         """Description of what the pixels depend on besides the file and the size. It is part of feature cache keys."""
         decoding = f"scaled decoding, margin {MARGIN}" if self.scaled else "full decoding"
         torch_version = torch.__version__.split("+")[0]
-        return f"fit, bicubic of torch {torch_version}, pad, pillow {PIL.__version__}, {decoding}"
+        return f"fit, bicubic of torch {torch_version}, pad, pillow {PIL.__version__}, {decoding}, on {BACKGROUND}"
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
         """Returns the pixels (N, 3, size, size), uint8.

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from frozenvl.evaluation.score_file import Score, read_score, score_files
+from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
 
 
@@ -81,7 +82,7 @@ def _read_run(label: str, folder: Path) -> Run:
             f"{folder}: no scores there (looked for {folder}/evaluation/*/score.json); validate it first"
         )
     cost = _read_mapping(folder / "cost.json", "a cost.json", float)
-    config = _read_mapping(folder / "config.yaml", "a run's configuration", lambda value: value)
+    config = _read_mapping(folder / "config.yaml", "a run's configuration", unescaped)
     return Run(label, folder, tuple(_told_apart(results)), cost, config)
 
 

@@ -14,6 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from frozenvl.evaluation.score_file import LOSSES
 from frozenvl.sweep.grid import Point, SweepRun, grid
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import nulls_of
 from frozenvl.util.parser_messages import nearest
 
 RESERVED = {
@@ -175,9 +176,10 @@ def read_spec(path: Path) -> Spec:
         content: Any = OmegaConf.to_container(loaded, resolve=False)
         if not isinstance(content, dict):
             raise UserError("a sweep is a mapping of keys, such as config, grid, seeds, metric")
-        content = {str(key): value for key, value in content.items() if value is not None}
-        content["name"] = str(content.get("name") or path.stem)
-        if "storage" in content:  # may name ${oc.env:…}
+        content = {str(key): value for key, value in content.items()}
+        name = content.setdefault("name", path.stem)
+        content["name"] = name if name is None else str(name)
+        if content.get("storage") is not None:  # may name ${oc.env:…}
             content["storage"] = str(OmegaConf.select(loaded, "storage"))
         return spec_of(content)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
@@ -260,6 +262,8 @@ def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
     for key in content:  # jsonargparse lets an unknown key pass whose value is an empty mapping
         if key not in names:
             raise UserError(f"{where}{key}: no such key; {nearest(str(key), names)}")
+    for null in nulls_of(kind, content, where):
+        raise UserError(str(null))
     for one, other in CLASHES:
         if content.get(one) and content.get(other):
             raise UserError(

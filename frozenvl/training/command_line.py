@@ -6,13 +6,17 @@ import logging
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from jsonargparse import ArgumentError, Namespace, set_parsing_settings
+import yaml
+from jsonargparse import ArgumentError, Namespace, get_loader, set_dumper, set_loader, set_parsing_settings
+from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.rank_zero import rank_zero_module
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -25,7 +29,7 @@ from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
-from frozenvl.training.configuration import names_module, refused, unknown_empty_key
+from frozenvl.training.configuration import check_blocks, keys_of, names_module, refused, unknown_empty_key
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
@@ -33,8 +37,17 @@ from frozenvl.training.module import FrozenModule
 from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
 from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.config_text import (
+    as_yaml,
+    protected,
+    protected_argument,
+    restored,
+    set_apart,
+    with_escapes,
+)
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
+from frozenvl.util.null_values import refuse_nulls
 from frozenvl.util.parser_messages import unknown_key
 
 BESIDE_THE_POINT = (
@@ -66,9 +79,14 @@ class SaveConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        # Lightning's own `setup` would check the whole configuration a second time.
-        text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
-        write_atomically(Path(trainer.default_root_dir) / self.config_filename, text)
+        path = Path(trainer.default_root_dir) / self.config_filename
+        write_atomically(path, config_text(self.parser, self.config))
+
+
+def config_text(parser: LightningArgumentParser, config: Namespace) -> str:
+    """Returns a parsed configuration as YAML, from which the same is parsed again."""
+    # Lightning's own `setup` would check the whole configuration a second time.
+    return with_escapes(parser.dump(set_apart(config), skip_none=False, skip_validation=True))
 
 
 class FrozenCLI(LightningCLI):
@@ -78,7 +96,9 @@ class FrozenCLI(LightningCLI):
         return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--name", default="run", help="name of the run, whose folder is runs/<name>")
+        parser.add_argument(
+            "--name", type=str, default="run", help="name of the run, whose folder is runs/<name>"
+        )
         parser.add_argument(
             "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
         )
@@ -106,16 +126,27 @@ class FrozenCLI(LightningCLI):
             UserError: if the arguments are invalid; the message is one line.
         """
         of_command = next(iter(getattr(self, "_subcommand_parsers", {"": parser}).values()))
+        check_blocks(args)
         try:
-            super().parse_arguments(parser, args)
+            with printed_with_escapes():
+                super().parse_arguments(parser, [protected_argument(argument) for argument in args])
         except ArgumentError as error:
-            raise refused(error, keys_of(of_command)) from error
+            raise refused(error, of_command, args) from error
+        self.config = restored(self.config)
         subcommand = self.config.get("subcommand")
-        if key := unknown_empty_key(args, self.config[subcommand] if subcommand else self.config):
+        config = self.config[subcommand] if subcommand else self.config
+        if key := unknown_empty_key(args, config):
             raise unknown_key(key, keys_of(of_command))
+        refuse_nulls(of_command, config)
 
     def _parse_ckpt_path(self) -> None:
         """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
+
+    def _dump_config(self) -> None:
+        """Stores the configuration for `save_hyperparameters`. Parsed again, its literal `${` would be references."""
+        config, self.config = self.config, set_apart(self.config)
+        super()._dump_config()
+        self.config, self.config_dump = config, restored(self.config_dump)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Makes the Trainer with the callbacks, checkpoint IO and signal handlers of every run."""
@@ -219,6 +250,8 @@ def make(
     """
     keep_freed_memory()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    set_loader("omegaconf+", load_config, (yaml.YAMLError,))
+    set_dumper("yaml", as_yaml)
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     rank_zero_module.log.addFilter(no_tips)
@@ -238,6 +271,23 @@ def make(
     )
 
 
+def load_config(text: str) -> Any:
+    """Returns the content of a configuration file, or of a value, with its escapes set apart."""
+    load = get_omegaconf_loader("omegaconf+")
+    return load(as_yaml(protected(get_loader("yaml")(text))) if "\\$" in text else text)
+
+
+@contextmanager
+def printed_with_escapes() -> Iterator[None]:
+    """Gives what `--print_config` prints its escapes back. Other output passes unchanged."""
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        sys.stdout.write(with_escapes(printed.getvalue()))
+
+
 def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
     """Returns a function that parses arguments of `fit` into a nested configuration, and instantiates nothing.
 
@@ -247,17 +297,15 @@ def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
 
     def parse(arguments: Sequence[str]) -> dict[str, Any]:
         parser = parser_of(names_module(arguments))
+        check_blocks(arguments)
         try:
-            config = parser.parse_args(list(arguments))
+            config = parser.parse_args([protected_argument(argument) for argument in arguments])
         except ArgumentError as error:
-            raise refused(error, keys_of(parser)) from error
+            raise refused(error, parser, arguments) from error
+        config = restored(config)
         if key := unknown_empty_key(arguments, config):
             raise unknown_key(key, keys_of(parser))
+        refuse_nulls(parser, config)
         return config.as_dict()
 
     return parse
-
-
-def keys_of(parser: LightningArgumentParser) -> list[str]:
-    """Returns the dotted keys that a parser accepts."""
-    return list(parser.get_defaults(skip_validation=True).keys(branches=True))

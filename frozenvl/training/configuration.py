@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks
 from frozenvl.util.parser_messages import one_line, unknown_key
 
 MODULE_OPTIONS = ("--model", "--model.class_path")
+BLOCKS = ("model", "data", "trainer")
+"""Blocks of a configuration, which jsonargparse resets to their defaults where they are null."""
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -118,6 +121,14 @@ def unknown_empty_key(arguments: Sequence[str], config: Namespace) -> str | None
     return None
 
 
+def check_blocks(arguments: Sequence[str]) -> None:
+    """Raises `UserError` if a configuration file or a JSON value among the arguments leaves a block empty."""
+    for option, content in contents(arguments):
+        where, key = ("", option[2:]) if option.startswith("--") else (f"{option}: ", "")
+        if content is not None:  # None: the value is no YAML, such as a class path
+            refuse_empty_blocks(content, BLOCKS, where, key)
+
+
 def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
     """Yields the dotted keys whose value is an empty mapping, at any depth."""
     for key, value in content.items() if isinstance(content, Mapping) else ():
@@ -126,10 +137,21 @@ def empty_keys(content: Any, prefix: str = "") -> Iterator[str]:
         yield from empty_keys(value, f"{prefix}{key}.")
 
 
-def refused(error: ArgumentError, known: Sequence[str]) -> UserError:
-    """Returns jsonargparse's error as one line. `known` are the dotted keys that a configuration may have."""
+def refused(error: ArgumentError, parser: ArgumentParser, arguments: Sequence[str]) -> UserError:
+    """Returns the error of a parser about command-line arguments as one line."""
+    for option, content in contents(arguments):
+        if isinstance(content, Mapping):
+            for name in reversed(option[2:].split(".")) if option.startswith("--") else ():
+                content = {name: content}
+            if null := null_behind(error, parser, content):
+                return UserError(str(null))
     message = str(error)
     match = re.match(
         r"(?:Subcommand '\w+' does not accept option '|unrecognized arguments: --)([\w.]+)", message
     )
-    return unknown_key(match[1], known) if match else UserError(one_line(message))
+    return unknown_key(match[1], keys_of(parser)) if match else UserError(one_line(message))
+
+
+def keys_of(parser: ArgumentParser) -> list[str]:
+    """Returns the dotted keys that a parser accepts."""
+    return list(parser.get_defaults(skip_validation=True).keys(branches=True))

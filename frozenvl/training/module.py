@@ -188,6 +188,7 @@ class FrozenModule(L.LightningModule):
             self._counts = self._all_sum(batch.counts)
         run = self.model.run(batch)
         loss = micro_loss(self.objectives, run, self._counts)
+        run.check_features()  # here, because the loss is waited for anyway
         self._ids += batch.samples
         totals = {name: total.item() for name, total in loss.totals.items()}
         for name, total in totals.items():
@@ -272,6 +273,7 @@ class FrozenModule(L.LightningModule):
             }
             for key, value in (sums | objective.sums(objective_run.batch)).items():
                 self._sums[f"{name}/{key}"] = self._sums.get(f"{name}/{key}", 0.0) + value
+        run.check_features()
 
     def on_validation_epoch_end(self) -> None:
         """Logs each objective's loss (total ÷ count over all ranks), and its other validation metrics."""

@@ -16,7 +16,10 @@ from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
+from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
+from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
+from frozenvl.util.parser_messages import one_line
 from frozenvl.wording import VQA, Template
 
 
@@ -66,7 +69,7 @@ def load_trained(path: Path) -> Trained:
     run = run_folder(path)
     settings = {"precision": recorded["precision"], "init_from": None}
     kind, described = module_spec(read_config(run)["model"])
-    module: FrozenModule = made(kind, described | settings, str(run / "config.yaml"))
+    module: FrozenModule = made(kind, described | settings, "model", f"{run / 'config.yaml'}: ")
     module.load_trained(checkpoint)
     if recorded["precision"] == "bf16":
         module.model.hold_frozen_in_bf16()
@@ -103,31 +106,36 @@ def read_config(run: Path) -> dict[str, Any]:
         raise UserError(
             f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder"
         )
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    return unescaped(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def from_config(run: Path, key: str, kind: type, settings: dict[str, Any]) -> Any:
     """Instantiates `key` of a run's configuration as `kind`, with `settings` replacing its own."""
-    return made(kind, read_config(run)[key] | settings, str(run / "config.yaml"))
+    return made(kind, read_config(run)[key] | settings, key, f"{run / 'config.yaml'}: ")
 
 
-def made(kind: type, settings: dict[str, Any], where: str) -> Any:
+def made(kind: type, settings: dict[str, Any], key: str, where: str = "") -> Any:
     """Instantiates a class from its settings, as jsonargparse does.
 
     Args:
         kind: class of the object.
         settings: arguments of the class, as in YAML.
-        where: source of the settings, for the error message.
+        key: key of the settings in the configuration, for error messages.
+        where: start of error messages, such as the name of the file.
 
     Raises:
         UserError: if the settings are invalid.
     """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, "it")
+    parser.add_class_arguments(kind, key)
+    refuse_empty_blocks(settings, (), where, key)
     try:
-        return parser.instantiate_classes(parser.parse_object({"it": settings}))["it"]
+        config = parser.parse_object({key: settings})
+        refuse_nulls(parser, config, where)
+        return parser.instantiate_classes(config)[key]
     except ArgumentError as error:
-        raise UserError(f"{where}: {' '.join(str(error).split())[:300]}") from error
+        reason = null_behind(error, parser, {key: settings}) or one_line(str(error))
+        raise UserError(f"{where}{reason}") from error
 
 
 def as_template(fields: dict[str, Any] | None) -> Template:

@@ -17,6 +17,8 @@ MAX_PIXELS = 175_000_000
 """Images with more pixels are refused by their header. Just below Pillow's limit, which other code may change."""
 MARGIN = 2
 """A JPEG decoded at reduced size is at least this many times as large as the square it will be fitted into."""
+BACKGROUND = "white"
+"""Colour behind transparent pixels. Most drawings on transparent ground are dark, and would vanish on black."""
 END_OF_JPEG = b"\xff\xd9"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 """Formats that are decoded. Pillow opens more, but EPS starts a program and some others match almost any bytes."""
@@ -26,7 +28,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def decode(source: Path | bytes, what: str, side: int | None = None) -> PIL.Image.Image:
-    """Decodes the first frame, rotated by its EXIF orientation. Transparency is dropped, not blended.
+    """Decodes the first frame, rotated by its EXIF orientation and blended on white where it is transparent.
 
     Args:
         source: image file, or its content.
@@ -47,7 +49,7 @@ def decode(source: Path | bytes, what: str, side: int | None = None) -> PIL.Imag
                 raise
             image = _load(cut + END_OF_JPEG, side)
         _turn_upright(image)
-        return _rgb(image)
+        return _rgb(image, _alpha(image, data))
     except Exception as error:  # a broken file makes the decoders raise almost anything
         raise _unreadable(what, _reason(error, data)) from None
 
@@ -103,23 +105,59 @@ def _turn_upright(image: PIL.Image.Image) -> None:
         return
 
 
-def _rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+def _alpha(image: PIL.Image.Image, data: bytes) -> PIL.Image.Image | None:
+    """Returns the opacity of each pixel, from 0 to 255; None if the image has no transparency."""
+    if image.mode in ("RGBA", "LA", "PA"):
+        return image.getchannel("A")
+    if image.mode in ("RGBa", "La"):
+        return image.getchannel("a")
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return None
+    if image.mode == "P":
+        return image.convert("RGBA").getchannel("A")
+    # One colour of a grey or RGB image is transparent. PNG gives it in the bits of the file, not in those of the image.
+    bits = data[24] if data.startswith(b"\x89PNG") else 8
+    colour = np.atleast_1d(transparent)
+    if image.mode == "L":
+        colour = colour * 255 // (2**bits - 1)
+    elif image.mode == "RGB" and bits == 16:
+        colour = colour >> 8
+    elif image.mode == "1":
+        colour = colour > 0
+    values = np.asarray(image)
+    same = (values.reshape(*values.shape[:2], -1) == colour).all(2)
+    return PIL.Image.fromarray(np.where(same, 0, 255).astype(np.uint8))
+
+
+def _rgb(image: PIL.Image.Image, alpha: PIL.Image.Image | None) -> PIL.Image.Image:
+    """Converts an image to RGB. What is transparent becomes white, as on paper; opaque pixels stay as they are."""
     if image.mode == "F" or image.mode.startswith("I"):
         image = _eight_bits(image)
+    elif image.mode in ("RGBa", "La"):  # colours that are multiplied by their opacity
+        image = image.convert(image.mode.upper())
     image.info.pop("transparency", None)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    if alpha is None or alpha.getextrema()[0] == 255:
+        return rgb
+    return PIL.Image.composite(rgb, PIL.Image.new("RGB", rgb.size, BACKGROUND), alpha)
 
 
 def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Scales grey values of more than 8 bits to 8. Pillow's own conversion would clip them at 255."""
+    """Scales grey values of more than 8 bits to 8. Pillow's own conversion would clip them at 255.
+
+    Raises:
+        ValueError: if a value is NaN or infinite.
+    """
     values = np.asarray(image)
     if image.mode != "F" and values.min() >= 0 and values.max() < 2**16:
         return PIL.Image.fromarray((values >> 8).astype(np.uint8))
     # Floats and 32-bit integers have no agreed range: the lowest becomes black, the highest white.
-    finite = values[np.isfinite(values)].astype(np.float64)
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    clipped = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    return PIL.Image.fromarray(((clipped - low) * (255 / max(high - low, 1e-30))).astype(np.uint8))
+    values = values.astype(np.float64)
+    if odd := values.size - np.isfinite(values).sum():
+        raise ValueError(f"{odd} of its {values.size} values are NaN or infinite")
+    low, high = values.min(), values.max()
+    return PIL.Image.fromarray(((values - low) * (255 / max(high - low, 1e-30))).astype(np.uint8))
 
 
 def _reason(error: Exception, data: bytes | None = None) -> str:

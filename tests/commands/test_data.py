@@ -98,6 +98,7 @@ FOUND = {
     "NUL in text": {"nul"},
     "text not UTF-8": {"latin"},
     "long text": {"chatter"},
+    "single colour": ODD.keys() - {"html", "empty", "cut", "mute"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import PIL.Image
 import pytest
+from pictures import two_halves
 from tars import sample, write_tar
 from toy import Broken, Rows, Square, question
 
@@ -20,7 +21,7 @@ def test_each_image_is_read_once_and_progress_is_reported(monkeypatch):
     report = check(Rows(question(0, shared), question(1, shared), question(2)), lambda *now: done.append(now))
     assert (report.examples, report.images, report.texts, report.bad) == (3, 2, 3, 0)
     assert sorted(reads) == ["2.png", "shared.png"]
-    assert report.found == {} and done == [(1, 3), (2, 3), (3, 3)]
+    assert report.found.keys() == {"single colour"} and done == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_unusable_examples_are_bad_and_strange_ones_are_not():
@@ -39,6 +40,7 @@ def test_unusable_examples_are_bad_and_strange_ones_are_not():
         "long text": ["q3"],
         "text not UTF-8": ["q3"],
         "repeated id": ["q3"],
+        "single colour": ["1.png", "2.png", "3.png"],
     }
     assert report.bad == 2
     assert report.as_json()["counts"]["unreadable"] == 1
@@ -67,6 +69,11 @@ def test_equal_files_under_different_names_are_reported(tmp_path):
         PIL.Image.new("RGB", (8, 8), "red" if name != "c.png" else "blue").save(tmp_path / name, "JPEG")
     rows = [Example(n, ImageFile(tmp_path / n), n, ("text",)) for n in ("a.jpg", "b.jpg", "c.png")]
     assert check(Rows(*rows)).found == {
+        "single colour": [
+            "a.jpg: #fe0000 everywhere",
+            "b.jpg: #fe0000 everywhere",
+            "c.png: #0000fe everywhere",
+        ],
         "same image": ["b.jpg: as a.jpg"],
         "wrong suffix": ["c.png: is JPEG"],
     }
@@ -81,6 +88,24 @@ def test_files_of_one_name_in_two_folders_are_two_images(tmp_path):
     report = check(ImageFolder(str(tmp_path)), lambda done, total: None)
     assert report.images == 4 and report.bad == 2
     assert len(report.found["same image"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("colour", "mode", "shown"),
+    [
+        ("black", "RGB", "#000000"),
+        ((10, 200, 3), "RGB", "#0ac803"),
+        (77, "L", "#4d4d4d"),
+        ((255, 255, 255, 0), "RGBA", "#ffffff"),
+        ((0, 0, 0, 0), "RGBA", "#ffffff"),
+    ],
+)
+def test_images_of_one_colour_are_reported(tmp_path, colour, mode, shown):
+    """A white drawing on transparent ground is such a one, too."""
+    PIL.Image.new(mode, (8, 8), colour).save(tmp_path / "plain.png")
+    two_halves().save(tmp_path / "picture.png")
+    report = check(ImageFolder(str(tmp_path)))
+    assert report.found == {"single colour": [f"plain.png: {shown} everywhere"]} and report.bad == 0
 
 
 def test_the_notes_of_an_index_are_added_up(tmp_path, cache):

@@ -11,11 +11,12 @@ import PIL.Image
 import pytest
 import yaml
 from running import one_line
-from suites import LOOP, SUITE, described, result_files, rows_of
+from suites import LOOP, SUITE, described, result_files, rows_of, scenes
 
 from frozenvl.cli import main
 from frozenvl.evaluation import Captions, FewShotVQA, Naming
-from frozenvl.evaluation.suite import read_suite
+from frozenvl.evaluation.suite import make, read_suite
+from frozenvl.util.errors import UserError
 
 
 def test_the_command_gives_the_scores_of_the_training_run(evaluate, run, tiny_run, capsys):
@@ -154,3 +155,40 @@ def test_a_name_that_cannot_be_a_folder_is_refused(evaluate, run, capfd, name):
     assert evaluate({name: LOOP["captions"]}) == 2
     assert "its name is a folder's" in one_line(capfd.readouterr().err)
     assert not (run / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (None, "b: b is null (nothing stands below it)"),
+        ({"init_args": None}, "b: b.init_args is null (nothing stands below it)"),
+        ({"init_args": {"max_new_tokens": None}}, "b: benchmark.init_args.max_new_tokens is null (its value"),
+        (
+            {"init_args": {"source": scenes("SceneCaptions", size=None)}},
+            "b: benchmark.init_args.source.init_args.size is null (its value is missing)",
+        ),
+        (
+            {"init_args": {"source": scenes("SceneCaptions") | {"init_args": None}}},
+            "b: b.init_args.source.init_args is null (nothing stands below it)",
+        ),
+    ],
+)
+def test_a_null_in_a_benchmark_is_refused(described, message):
+    with pytest.raises(UserError) as error:
+        make("b", described and {"class_path": "frozenvl.evaluation.Captions"} | described)
+    assert str(error.value).startswith(f"benchmark {message}")
+
+
+def test_an_escaped_interpolation_is_a_literal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = r"""benchmarks:
+  b:
+    class_path: frozenvl.evaluation.Captions
+    init_args:
+      source: {class_path: frozenvl.data.sources.scenes.SceneCaptions, init_args: {split: "${root}"}}
+      template: {induction: '\${x} and "\${root}"'}
+root: val
+"""
+    Path("suite.yaml").write_text(text)
+    (benchmark,) = read_suite([Path("suite.yaml")], None, []).values()
+    assert benchmark.template.induction == '${x} and "${root}"'

@@ -10,6 +10,7 @@ from samples import SAMPLES
 from frozenvl.model import forward, frozen
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.tuning import Finetuned, LoRA, PromptTuning
+from frozenvl.util.errors import RunError
 
 
 def test_a_pass_in_chunks_gives_the_same_loss_and_scores(build, processor_of, monkeypatch):
@@ -118,3 +119,36 @@ def test_reach_gives_every_trained_parameter_a_zero_gradient(build, processor_of
     for name, weight in model.named_parameters():
         assert (weight.grad is not None) == weight.requires_grad, name
         assert weight.grad is None or not weight.grad.any(), name
+
+
+def test_features_that_are_no_numbers_name_the_samples_that_show_them(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    seen = [[int(image) for image in row.unique() if image >= 0] for row in batch.image_of]
+    bad = [sample.id for sample, images in zip(SAMPLES, seen, strict=True) if 1 in images]
+    assert 0 < len(bad) < len(SAMPLES)
+    features = model.features
+
+    def spoilt(images, stage):
+        found = features(images, stage).clone()
+        found[1, 0, 0] = float("inf")
+        return found
+
+    model.run(batch).check_features()  # not computed yet
+    fine = model.run(batch)
+    list(fine.nll())
+    fine.check_features()
+    monkeypatch.setattr(model, "features", spoilt)
+    run = model.run(batch)
+    list(run.nll())
+    with pytest.raises(RunError) as error:
+        run.check_features()
+    assert f"no finite numbers (NaN or infinity), samples {', '.join(bad)}; look at" in str(error.value)
+    for use in (
+        lambda: model.generate(batch, processor_of(model), 2),
+        lambda: model.rank_candidates(
+            processor_of(model), [s.prompt for s in SAMPLES], [[" a"]] * len(SAMPLES)
+        ),
+    ):
+        with pytest.raises(RunError, match="no finite numbers"):
+            use()

@@ -133,3 +133,20 @@ def test_prefixes_are_bit_identical_in_any_batch(fetched, half):
     for company in ([images[17]], random.Random(0).sample(images, 12)):
         found = PrefixCache(model, reader)(company)
         assert found.equal(torch.stack([expected[image] for image in company]))
+
+
+def test_an_image_whose_features_are_no_numbers_is_unreadable(model, images, monkeypatch):
+    features = model.features
+
+    def spoilt(batch, stage):
+        found = features(batch, stage).clone()
+        found[(batch[:, :, 32, 32] == torch.tensor([0, 0, 255], dtype=torch.uint8)).all(1)] = float("inf")
+        return found
+
+    monkeypatch.setattr(model, "features", spoilt)
+    prefixes = PrefixCache(model, Pixels(64), batch=4)
+    blue = images[COLOURS.index("blue")]
+    with pytest.raises(UnreadableImage, match=r"^blue .*no finite numbers") as error:
+        prefixes(images)
+    assert error.value.image is blue
+    assert prefixes([image for image in images if image is not blue]).isfinite().all()

@@ -408,6 +408,7 @@ def test_scaled_decoding_is_optional_and_part_of_the_version(tmp_path):
     assert not scaled([image]).equal(full([image]))
     assert scaled.version != full.version and scaled.version == Pixels(99).version
     assert "scaled" in scaled.version and PIL.__version__ in full.version
+    assert full.version.endswith("on white"), "what transparent pixels become"
 
 
 def test_the_error_of_an_unreadable_image_holds_its_name_and_the_image(tmp_path):

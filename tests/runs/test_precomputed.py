@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from running import checkpoint, history, one_line, same_weights, score
 
@@ -111,3 +113,15 @@ def test_features_cannot_be_augmented(frozenvl, features, capfd):
     augmented = ("--data.augmentation", "torchvision.transforms.RandomHorizontalFlip")
     assert frozenvl("fit", *VISION, *augmented) == 2
     assert "data.augmentation changes pixels" in one_line(capfd.readouterr().err)
+
+
+def test_an_image_whose_features_are_no_numbers_is_replaced_and_counted(frozenvl, features):
+    names, rows = Path("names.txt").read_text().split("\n"), np.load("features.npy")
+    held = next(row for row, name in enumerate(names) if "val" in name)
+    rows[0, 0, 0], rows[held, 0, 1] = np.nan, np.inf
+    np.save("features.npy", rows)
+    assert frozenvl("fit", *VISION, "--trainer.max_steps", 3, "--data.max_unreadable", 1) == 0
+    report = json.loads(Path("runs/tiny/data_report.json").read_text())
+    assert "its features are no finite numbers" in report["training"][0]["reason"]
+    assert report["validation"] and score("tiny", "captions")["unreadable"] == 1
+    assert all(math.isfinite(row["train/loss"]) for row in history("tiny") if "train/loss" in row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from frozenvl.sweep.spec import Range, read_spec
 from frozenvl.util.errors import UserError
@@ -144,3 +145,18 @@ def test_a_file_that_is_not_a_mapping_is_refused(sweep, text):
 def test_a_missing_file_is_refused(sweep):
     with pytest.raises(UserError, match=r"no\.yaml: no such sweep"):
         read_spec(Path("no.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        *(({key: None}, key) for key in ("seeds", "budget", "validate", "storage", "set", "points", "arms")),
+        ({"arms": {"a": {"grid": None}}}, "arms.a.grid"),
+        ({"grid": {}, "search": {"model.k": {"low": 1, "high": None}}}, "search.model.k.high"),
+    ],
+)
+def test_a_null_is_refused_where_the_key_has_a_value(sweep, changes, key):
+    content = yaml.safe_load(sweep.write().read_text()) | changes
+    Path("sweep.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=rf"^sweep.yaml: {key} is null \(its value is missing\)"):
+        read_spec(Path("sweep.yaml"))

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 from running import CONFIG
 
-from frozenvl.training.command_line import LEFT, configuration_parser
+from frozenvl.cli import main
+from frozenvl.training.command_line import LEFT, ParserAlone, config_text, configuration_parser, make
+from frozenvl.training.trained_run import read_config
+from frozenvl.util.config_text import as_yaml, escaped, restored
 from frozenvl.util.errors import UserError
 
 
@@ -88,3 +94,134 @@ def test_advertisements_of_other_packages_are_not_logged(frozenvl, caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert any("GPU available" in message for message in messages), "the log is seen here"
     assert not any("Tip" in message for message in messages)
+
+
+BEFORE = "data:\n  train:\n    captions:\n      template:\n        induction: "
+WAYS = {
+    "plain": BEFORE + "\\${data.seed} ${name}\n",
+    "single quotes": "data: {train: {captions: {template: {induction: '\\${data.seed} ${name}'}}}}",
+    "double quotes": 'data: {train: {captions: {template: {induction: "\\\\${data.seed} ${name}"}}}}',
+    "block": BEFORE + "|-\n          \\${data.seed} ${name}\n",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_escaped_interpolation_is_a_literal_in_a_file(parse, tmp_path, way):
+    """Others in the same text are still replaced."""
+    (tmp_path / "x.yaml").write_text(WAYS[way])
+    found = parse("--config", tmp_path / "x.yaml")["data"]["train"]["captions"]["template"]
+    assert found["induction"] == "${data.seed} tiny"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        r"--data.train.captions.template.induction=\${data.seed}",
+        r"""--data.train.captions.template={"induction": "\\${data.seed}"}""",
+        r"""--data.train={"captions": {"template": {"induction": "\\${data.seed}"}}}""",
+    ],
+)
+def test_an_escaped_interpolation_is_a_literal_in_an_option(parse, option):
+    template = parse(option, "--data.seed=3")["data"]["train"]["captions"]["template"]
+    assert template["induction"] == "${data.seed}"
+
+
+PIECES = [
+    "${",
+    "}",
+    "\\",
+    "'",
+    '"',
+    "\n",
+    " ",
+    "null",
+    "yes",
+    "1e3",
+    "007",
+    ": ",
+    "#",
+    "- ",
+    "ü",
+    "😀",
+    "",
+    "{",
+    "[",
+    "x",
+]
+RARE = [
+    "0x1F",
+    "1:30",
+    "2020-01-01",
+    "~",
+    "<<",
+    "=",
+    "!",
+    "&",
+    "*",
+    "|",
+    "%",
+    "@",
+    "\r",
+    "\x85",
+    "\u2028",
+    "${name}",
+]
+TEXTS = some.lists(some.sampled_from(PIECES + RARE), max_size=5).map("".join)
+"""Texts that YAML, OmegaConf or jsonargparse might take for something else."""
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return make(ParserAlone, [], subcommands=False).parser
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=some.lists(TEXTS, min_size=11, max_size=11))
+def test_a_saved_configuration_reads_back_equal(parser, tmp_path, texts):
+    words = iter(texts)
+    braces = str.maketrans({"{": "{{", "}": "}}"})  # those of a template
+    template = {"query": "{image}" + next(words).translate(braces), "separator": next(words)}
+    template |= {"induction": next(words), "stop": [f".{next(words)}", "1e3"]}
+    folder = {"class_path": "frozenvl.data.sources.folder.ImageFolder", "init_args": {"folder": next(words)}}
+    checkpoints = {"filename": next(words), "monitor": next(words)}
+    content = {
+        "name": next(words),
+        "model": {"language": next(words), "rates": {next(words): 1e-5}},
+        "data": {"root": next(words), "train": {"a": {"source": folder, "template": template}}},
+        "trainer": {
+            "callbacks": [
+                {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": checkpoints}
+            ]
+        },
+    }
+    (tmp_path / "x.yaml").write_text(as_yaml(escaped(content)), encoding="utf-8")
+    found = restored(parser.parse_args(["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"]))
+    task = found.data.train["a"]
+    assert task.template.as_dict() == template | {"target": "{target}", "stop": tuple(template["stop"])}
+    assert task.source.init_args.folder == folder["init_args"]["folder"]
+    assert (found.name, found.model.language) == (content["name"], content["model"]["language"])
+    assert found.model.rates == content["model"]["rates"]
+
+    (tmp_path / "config.yaml").write_text(config_text(parser, found), encoding="utf-8")
+    again = restored(parser.parse_args(["--config", f"{tmp_path}/config.yaml"]))
+    first, second = ({**config.as_dict(), "config": None} for config in (found, again))
+    assert first == second
+    read = read_config(tmp_path)["data"]["train"]["a"]["template"]
+    assert read == {**task.template.as_dict(), "stop": template["stop"]}
+
+
+def test_a_run_with_a_literal_interpolation_is_saved_and_repeated(frozenvl, capsys):
+    """The subcommand's parser resolves interpolations once more."""
+    words = [r"--data.val.captions.template.query=\${{price}} {image}"]
+    words += [r"--data.val.captions.template.induction=\${name} $5 "]
+    assert frozenvl("fit", *words, "--trainer.max_steps", 3) == 0
+    template = read_config(Path("runs/tiny"))["data"]["val"]["captions"]["template"]
+    assert (template["query"], template["induction"]) == ("${{price}} {image}", "${name} $5 ")
+    saved = Path("runs/tiny/config.yaml").read_text()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", "runs/tiny/config.yaml", "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out) == yaml.safe_load(saved)
+    Path("again.yaml").write_text(saved)
+    assert main(["fit", "--config", "again.yaml", "--name", "again"]) == 0
+    assert read_config(Path("runs/again"))["data"] == read_config(Path("runs/tiny"))["data"]

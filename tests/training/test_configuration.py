@@ -123,3 +123,125 @@ def test_the_class_of_a_module_and_its_arguments():
         UserError, match=r"model: frozenvl.model.mappers.MLP is no subclass of .*FrozenModule"
     ):
         module_spec({"class_path": "frozenvl.model.mappers.MLP"})
+
+
+@pytest.fixture(scope="module")
+def parse():
+    return configuration_parser()
+
+
+SOURCE = "class_path: frozenvl.data.sources.scenes.SceneCaptions"
+CHECKPOINTS = "class_path: lightning.pytorch.callbacks.ModelCheckpoint"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("model: {k: }", "model.k"),
+        ("model: {precision: null}", "model.precision"),
+        ("data: {overlap: ~}", "data.overlap"),
+        ("trainer: {max_steps: }", "trainer.max_steps"),
+        ("{overwrite: , name: x}", "overwrite"),
+        ("model: {mapper: }", "model.mapper"),
+        ("model: {mapper: {init_args: {hidden: }}}", "model.mapper.init_args.hidden"),
+        ("model: {vision: {init_args: {grid: }}}", "model.vision.init_args.grid"),
+        ("model: {optimizer: {init_args: {lr: }}}", "model.optimizer.init_args.lr"),
+        ("data: {train: {captions: {template: }}}", "data.train.captions.template"),
+        ("data: {val: {vqa: {weight: }}}", "data.val.vqa.weight"),
+        (
+            f"data: {{val: {{a: {{source: {{{SOURCE}, init_args: {{split: val, size: }}}}}}}}}}",
+            "data.val.a.source.init_args.size",
+        ),
+        (
+            f"trainer: {{callbacks: [{{{CHECKPOINTS}, init_args: {{save_top_k: }}}}]}}",
+            "trainer.callbacks.0.init_args.save_top_k",
+        ),
+    ],
+)
+def test_a_null_in_a_file_is_refused_where_the_type_has_none(parse, tmp_path, text, key):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        parse(["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"])
+    assert str(error.value).startswith(f"{key} is null (its value is missing), which it cannot be; give it")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("name: x\ntrainer:\n", "trainer"),
+        ("name: x\ndata:\n", "data"),
+        ("name: x\nmodel:\n", "model"),
+        ("model: {optimizer: {class_path: torch.optim.SGD, init_args: }}", "model.optimizer.init_args"),
+        (f"trainer: {{callbacks: [{{{CHECKPOINTS}, init_args: }}]}}", "trainer.callbacks.0.init_args"),
+    ],
+)
+def test_an_empty_block_is_refused(parse, tmp_path, text, key):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        parse(["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"])
+    line = f"{tmp_path}/x.yaml: {key} is null (nothing stands below it); fill it in, or remove it"
+    assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("data: {train: {captions: }}", "data.train.captions {}; give it a value, or remove it"),
+        ("data: {train: {captions: {source: }}}", "data.train.captions.source {}; give it a value"),
+        ("data: {train: {vqa: {support: , source: }}}", "data.train.vqa.source {}; give it a value"),
+        ("model: {rates: {mapper: }}", "model.rates.mapper {}; give it a value, or remove it"),
+        ("model: {objectives: {a: }}", "model.objectives.a {}; give it a value, or remove it"),
+        ("trainer: {callbacks: [null]}", "trainer.callbacks.0 {}; give it a value, or remove it"),
+        ("model: {language: }", "model.language {}; give it a value"),
+        ("{name: x, model: {vision: }}", "model.vision {}; give it a value"),
+        ("data: {train: {vqa: {template: {stop: ['a', ]}}}}", None),
+        (
+            "data: {train: {vqa: {template: {stop: ['a', null]}}}}",
+            "data.train.vqa.template.stop.1 {}; give it a value, or remove it",
+        ),
+    ],
+)
+def test_the_null_behind_an_error_of_the_parser_is_named(parse, tmp_path, text, line):
+    (tmp_path / "x.yaml").write_text(text)
+    arguments = ["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"]
+    if line is None:
+        parse(arguments)
+        return
+    with pytest.raises(UserError) as error:
+        parse(arguments)
+    assert str(error.value) == line.format("is null (its value is missing), which it cannot be")
+
+
+def test_a_null_is_not_blamed_for_the_error_of_another_value(parse):
+    values = '{"vqa": {"support": null, "weight": "three"}}'
+    with pytest.raises(UserError, match=r"Expected a <class 'int'>\. Got value: three"):
+        parse(["--config", str(CONFIG), "--data.train", values])
+
+
+def test_an_empty_value_stops_a_fit_before_it_writes_anything(frozenvl, capfd):
+    Path("x.yaml").write_text("data:\n  overlap:\n  batch_size: 8\n")
+    for command in ("fit", "validate", "predict"):
+        assert frozenvl(command, "--config", "x.yaml") == 2
+        assert one_line(capfd.readouterr().err).startswith("data.overlap is null")
+    assert not Path("runs").exists()
+
+
+def test_a_null_is_a_value_where_the_type_has_none(parse, tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "model: {rates: , tuning: ~}\ndata: {root: , views: null}\ntrainer: {logger: }"
+    )
+    configuration = parse(["--config", str(CONFIG), "--config", f"{tmp_path}/x.yaml"])
+    assert configuration["data"]["root"] is None and configuration["model"]["rates"] is None
+
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = [*(ROOT / "configs").glob("*.yaml"), *(ROOT / "experiments" / "family").glob("*.yaml")]
+
+
+@pytest.mark.nightly  # by day, tests/test_configs.py trains most of them
+def test_no_published_configuration_is_refused(parse):
+    for file in PUBLISHED:
+        parts = ["--config", str(CONFIG), "--config", str(file)]
+        for name in ("cpu", "gpu", "ddp", "fsdp", "slurm"):
+            parts += ["--config", str(ROOT / "configs" / "trainer" / f"{name}.yaml")]
+        parse([*parts, "--data.root", "DATA"])

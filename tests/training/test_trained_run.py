@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import yaml
 
-from frozenvl.training.trained_run import load_trained
+from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.module import FrozenModule
+from frozenvl.training.trained_run import from_config, load_trained, read_config
 from frozenvl.util.errors import UserError
 
 
@@ -16,3 +19,31 @@ def test_a_checkpoint_needs_the_configuration_of_its_run(tiny_run, tmp_path):
         load_trained(tmp_path / "moved")
     with pytest.raises(UserError, match="no such checkpoint"):
         load_trained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("block", "kind", "key"),
+    [
+        ("model", FrozenModule, "precision"),
+        ("data", FrozenData, "overlap"),
+        ("data", FrozenData, "val.vqa.weight"),
+    ],
+)
+def test_a_null_in_the_configuration_of_a_run_is_refused(tiny_run, tmp_path, block, kind, key):
+    config = yaml.safe_load((tiny_run / "config.yaml").read_text())
+    *path, last = key.split(".")
+    part = config[block]
+    for name in path:
+        part = part[name]
+    part[last] = None
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError) as error:
+        from_config(tmp_path, block, kind, {})
+    assert str(error.value).startswith(
+        f"{tmp_path}/config.yaml: {block}.{key} is null (its value is missing)"
+    )
+
+
+def test_a_literal_interpolation_is_read_from_the_configuration_of_a_run(tmp_path):
+    (tmp_path / "config.yaml").write_text(r"model: {language: '\${a}', k: 1, other: '\\\${b} $c'}")
+    assert read_config(tmp_path) == {"model": {"language": "${a}", "k": 1, "other": r"\${b} $c"}}

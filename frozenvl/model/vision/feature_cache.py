@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from frozenvl.model.batch import Stage
 from frozenvl.model.processor import ImageReader
+from frozenvl.model.vision.finite import finite_rows, not_finite
 from frozenvl.pretrained.zoo import home
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage, UserError
@@ -52,6 +54,8 @@ class FeatureCache:
         self.shape, self.dtype = shape, dtype
         self._segments: dict[str, Tensor] = {}
         self._locations: dict[str, tuple[str, int]] = {}
+        self.not_finite: set[str] = set()
+        """Digests of images whose features hold NaN or infinity. Such features are not stored."""
 
     def load(self) -> None:
         """Memory-maps the segments on disk that are not loaded yet."""
@@ -122,7 +126,7 @@ class FeatureCache:
         encode: Callable[[Tensor], Tensor],
         progress: Callable[[int, int], None],
     ) -> None:
-        todo = [(digest, image) for digest, image in wanted if digest not in self]
+        todo = [item for item in wanted if item[0] not in self and item[0] not in self.not_finite]
         segments, refusals, done = deque(pieces(todo, SEGMENT)), 0, 0
         with ThreadPoolExecutor(1) as ahead:
             while segments:
@@ -160,8 +164,11 @@ class FeatureCache:
             if following is not None:
                 pending = ahead.submit(readable_part, following, reader)
             if read_digests:
-                digests += read_digests
-                rows.append(encode(pixels).to("cpu", self.dtype))
+                features = encode(pixels).to("cpu", self.dtype)
+                finite = finite_rows(features)
+                digests += compress(read_digests, finite)
+                self.not_finite.update(compress(read_digests, ~finite))
+                rows.append(features[finite])
             yield len(batch)
         if digests:
             self.add(digests, torch.cat(rows))
@@ -197,7 +204,8 @@ class CachedFeatures:
         """Returns the features (N, tokens, channels).
 
         Raises:
-            UnreadableImage: if an image has no features because its pixels cannot be read.
+            UnreadableImage: if an image has no features because its pixels cannot be read, or because its features
+                hold NaN or infinity.
             UserError: if a readable image has no features.
         """
         rows = [self._row(image) for image in images]
@@ -205,9 +213,13 @@ class CachedFeatures:
 
     def _row(self, image: Image) -> Tensor:
         try:
-            return self.cache.row(self.digest_of.get(image) or image.digest)
+            digest = self.digest_of.get(image) or image.digest
         except UnreadableImage as error:
             raise UnreadableImage(str(error), image) from None
+        if digest in self.cache.not_finite:
+            raise not_finite(image, "the encoder's output")
+        try:
+            return self.cache.row(digest)
         except KeyError:
             try:
                 image.read()

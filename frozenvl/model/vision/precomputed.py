@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from frozenvl.model.batch import Stage
 from frozenvl.model.processor import ImageReader
 from frozenvl.model.vision.encoder import VisionEncoder
+from frozenvl.model.vision.finite import refuse_not_finite
 from frozenvl.prompt import BlackImage, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 
@@ -72,10 +73,12 @@ class Rows:
         """Returns the features (N, tokens, channels).
 
         Raises:
-            UnreadableImage: if an image has no features.
+            UnreadableImage: if an image has no features, or they hold NaN or infinity.
             UserError: if the black image has no features: its row was forgotten.
         """
-        return self.of.rows[[self._row(image) for image in images]]
+        rows = self.of.rows[[self._row(image) for image in images]]
+        refuse_not_finite(rows, images, self.of.name)
+        return rows
 
     def _row(self, image: Image) -> int:
         where = self.of.where

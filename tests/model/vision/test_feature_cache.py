@@ -1,9 +1,11 @@
 import errno
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import PIL.ImageColor
 import pytest
 import torch
 from losses import loss_of
@@ -14,7 +16,7 @@ from frozenvl.model.vision import TimmEncoder
 from frozenvl.model.vision import feature_cache as features
 from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.prompt import BlackImage, Sample
-from frozenvl.util.errors import RunError
+from frozenvl.util.errors import RunError, UnreadableImage
 
 COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold", "navy", "teal", "olive"]
 
@@ -225,3 +227,53 @@ def test_progress(new, encode, images):
     seen = []
     new().fill(images, PIXELS, encode, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(3, 10), (4, 10), (7, 10), (8, 10), (10, 10)]
+
+
+def spoilt(encode, *colours):
+    """Wraps an encoder: features of images of these colours hold NaN, infinity, …"""
+
+    def run(pixels):
+        features = encode(pixels).clone()
+        for colour, value in zip(colours, (float("nan"), float("inf"), -float("inf")), strict=False):
+            shade = torch.tensor(PIL.ImageColor.getrgb(colour), dtype=torch.uint8)
+            features[(pixels[:, :, 32, 32] == shade).all(1), 0, 1] = value
+        return features
+
+    return run
+
+
+def test_features_that_are_no_numbers_are_not_stored_and_make_an_image_unreadable(new, encode, images):
+    cache = new()
+    read = cache.fill(images, PIXELS, spoilt(encode, "green", "pink", "teal"))
+    assert encode.images == len(images), "each is computed once"
+    bad = [image for image in images if image.colour in ("green", "pink", "teal")]
+    assert cache.not_finite == {image.digest for image in bad}
+    for image in bad:
+        with pytest.raises(
+            UnreadableImage, match=f"^{image.colour} .*: its features are no finite num"
+        ) as error:
+            read([images[0], image])
+        assert error.value.image == image
+    good = [image for image in images if image not in bad]
+    torch.testing.assert_close(read(good), encode(PIXELS(good)), rtol=1e-4, atol=1e-6)
+    stored = new()
+    stored.load()
+    assert [image for image in images if image.digest not in stored] == bad
+    again = pickle.loads(pickle.dumps(read))  # as in a worker
+    with pytest.raises(UnreadableImage, match="no finite numbers"):
+        again([next(image for image in again.digest_of if image.digest == bad[0].digest)])
+
+
+def test_features_that_another_rank_found_to_be_no_numbers(new, encode, images):
+    """Each rank computes what its share or the folder lacks."""
+    ranks = [new().fill(images, PIXELS, spoilt(encode, "green"), rank, 2) for rank in range(2)]
+    for read in ranks:
+        with pytest.raises(UnreadableImage, match=r"^green"):
+            read([images[1]])
+
+
+def test_a_cache_whose_features_are_all_no_numbers_stays_empty(new, encode, images):
+    read = new().fill(images[:1], PIXELS, spoilt(encode, "red"))
+    assert not list(new().folder.glob("*.safetensors"))
+    with pytest.raises(UnreadableImage, match=r"^red"):
+        read(images[:1])

@@ -146,3 +146,24 @@ def test_a_file_with_several_tensors_is_refused(tmp_path):
     save_file({"x": torch.zeros(1, 1), "y": torch.zeros(1, 1)}, tmp_path / "f.safetensors")
     with pytest.raises(UserError, match="not one array"):
         Precomputed(tmp_path / "f.safetensors", tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_features_that_are_no_numbers_make_an_image_unreadable(write, value, dtype):
+    rows = ROWS.astype(dtype)
+    rows[2, 1, 0] = value
+    encoder, image = write(rows), ImageFile(Path("2.jpg"))
+    with pytest.raises(
+        UnreadableImage, match=r"^2\.jpg: its features are no finite numbers .*f\.npy"
+    ) as error:
+        encoder.reader()([BlackImage(), image])
+    assert error.value.image == image
+    assert encoder.reader()([BlackImage()]).equal(torch.from_numpy(rows[[4]])), "others are given"
+
+
+def test_features_beyond_fp32_are_infinite_for_the_mapper(write):
+    rows = ROWS.astype(np.float64)
+    rows[2, 1, 0] = 1e300
+    with pytest.raises(UnreadableImage, match=r"^2\.jpg: its features are no finite numbers"):
+        read(write(rows), "2.jpg")
