@@ -17,10 +17,9 @@ from running import CONFIG, add, checkpoint, history, one_line, score
 from toy import Square
 
 from frozenvl.evaluation.callback import FeaturesOfAll
+from frozenvl.model.language.decoding import NEUTRAL
 from frozenvl.model.processor import Pixels
 from frozenvl.util.errors import UnreadableImage
-
-from frozenvl.model.language.decoding import NEUTRAL
 
 EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 
