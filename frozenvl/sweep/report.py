@@ -37,10 +37,9 @@ def report_sweep(folder: Path, out: Path) -> None:
         for kind in ("png", "svg"):
             write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
     page = environment().get_template("sweep.html")
-    write_atomically(
-        out / "report.html",
-        page.render(results=results, section=Section(table, plots), serious=serious, minor=minor),
-    )
+    described = {**results.spec, "states": results.states}
+    text = page.render(results=described, section=Section(table, plots), serious=serious, minor=minor)
+    write_atomically(out / "report.html", text)
     print(f"report: {out / 'report.html'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -156,6 +157,37 @@ class Spec:
     def settings_of(self, arm: str) -> dict[str, Any]:
         """Returns the settings that all runs of an arm share: dotted key → value."""
         return self.set | (self.arms[arm].set if arm in self.arms else {})
+
+    def arguments(self, run: SweepRun, options: Mapping[str, Any], batch_size: int) -> list[str]:
+        """Returns the arguments of `frozenvl fit` for a run; later ones override earlier ones.
+
+        Args:
+            run: point and seed.
+            options: settings of this machine: dotted key → value.
+            batch_size: pairs per optimiser step, unless the run sets `data.batch_size`.
+        """
+        settings = self.settings_of(run.point.arm) | dict(run.point.values)
+        limits = self.limits(settings.get("data.batch_size", batch_size))
+        return [
+            *(f"--config={file}" for file in self.config),
+            *(argument(key, value) for key, value in (settings | limits | dict(options)).items()),
+            f"--name={self.name}/{run.name}",
+            f"--seed_everything={run.seed}",
+        ]
+
+    def limits(self, batch_size: int) -> dict[str, Any]:
+        """Returns the trainer's setting that ends a fit after the budget; empty without a budget."""
+        for kind, amount in self.budget.items():
+            if kind == "minutes":
+                return {"trainer.max_time": {"seconds": round(amount * 60)}}
+            steps = round(amount / batch_size) if kind == "pairs" else int(amount)
+            return {"trainer.max_steps": max(1, steps)}
+        return {}
+
+
+def argument(key: str, value: Any) -> str:
+    """Returns a setting as an argument of `frozenvl fit`: "--KEY=VALUE"."""
+    return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def read_spec(path: Path) -> Spec:

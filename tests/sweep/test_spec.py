@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.sweep.spec import Range, read_spec
+from frozenvl.sweep.spec import Range, argument, read_spec
 from frozenvl.util.errors import UserError
 
+RATE = "model.optimizer.init_args.lr"
 SEARCH = {"grid": None, "search": {"model.k": {"low": 1, "high": 9}}, "trials": 3}
 
 
@@ -144,3 +145,41 @@ def test_a_file_that_is_not_a_mapping_is_refused(sweep, text):
 def test_a_missing_file_is_refused(sweep):
     with pytest.raises(UserError, match=r"no\.yaml: no such sweep"):
         read_spec(Path("no.yaml"))
+
+
+def test_arguments(sweep):
+    arms = {
+        "x": {
+            "set": {"model.k": 2, "data.blind": True},
+            "points": [{RATE: 0.1, "model.rates": {"vision": 0.5}}],
+        }
+    }
+    spec = read_spec(sweep.write(grid=None, arms=arms, set={"model.k": 1}, budget={"pairs": 640}))
+    (run, *_) = spec.runs
+    assert spec.arguments(run, {"data.root": "/x y"}, 64) == [
+        "--config=base.yaml",
+        "--model.k=2",
+        "--data.blind=true",
+        f"--{RATE}=0.1",
+        '--model.rates={"vision": 0.5}',
+        "--trainer.max_steps=10",
+        "--data.root=/x y",
+        f"--name=try/{run.name}",
+        "--seed_everything=0",
+    ]
+    assert argument("a", "text") == "--a=text" and argument("a", None) == "--a=null"
+
+
+def test_pairs_are_counted_in_the_batches_of_the_point(sweep):
+    spec = read_spec(sweep.write(grid={"data.batch_size": [16, 100]}, budget={"pairs": 320}))
+    steps = [next(a for a in spec.arguments(run, {}, 64) if "max_steps" in a) for run in spec.runs[:2]]
+    assert steps == ["--trainer.max_steps=20", "--trainer.max_steps=3"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [({"steps": 7}, "--trainer.max_steps=7"), ({"minutes": 1.5}, '--trainer.max_time={"seconds": 90}')],
+)
+def test_other_budgets(sweep, budget, said):
+    spec = read_spec(sweep.write(budget=budget))
+    assert said in spec.arguments(spec.runs[0], {}, 64)

@@ -82,8 +82,7 @@ def test_only_added_values_and_seeds_are_run(sweep):
 
 def test_removed_values_are_not_run(sweep):
     sweep.write(seeds=[0])
-    spec = read_spec(Path("sweep.yaml"))
-    SweepStudy(spec, spec.folder).fill(lambda run: False)
+    SweepStudy(read_spec(Path("sweep.yaml")))
     sweep.write(grid={"model.k": [2]}, seeds=[0])
     sweep.work()
     assert sweep.began() == ["k2-seed0"]
