@@ -21,7 +21,6 @@ from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.pretrained.names import loading
-from frozenvl.prompt import Sample
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import keeps_features
@@ -123,24 +122,17 @@ class Planned:
     @cached_property
     def stage(self) -> Stage:
         """Stage at which images enter training: pixels, or features if they are cached."""
-        vision = self.outlined.model.vision
-        stage = vision.reader().stage
-        kept = keeps_features(
-            vision, *(self.data[key] for key in ("cache_features", "augmentation", "views"))
-        )
-        return "features" if stage == "pixels" and kept else stage
+        vision, data = self.outlined.model.vision, self.data
+        kept = keeps_features(vision, data["cache_features"], data["augmentation"], data["views"])
+        return "features" if kept else vision.reader().stage
 
     def batches(self, size: int) -> Sequence[Batch]:
         """Returns micro-batches of `size` pairs with the lengths of the fit's data, and images on the meta device."""
-        if self.stream is None:
+        if (stream := self.stream) is None:
             return [self._uniform(size)]
         process = ObjectiveRows(self.processor(self.unread), self.outlined.objectives)
-        return [process(self.samples(start, size)) for start in range(0, SEEN * size, size)]
-
-    def samples(self, start: int, count: int) -> list[Sample]:
-        """Returns `count` training samples from position `start` on."""
-        assert self.stream is not None
-        return [self.stream[position] for position in range(start, start + count)]
+        starts = range(0, SEEN * size, size)
+        return [process([stream[start + number] for number in range(size)]) for start in starts]
 
     @cached_property
     def stream(self) -> TrainingStream | None:

@@ -38,12 +38,7 @@ class Device:
     memory_bandwidth: float = float("inf")
 
     def seconds(self, operations: float, weights: int) -> float:
-        """Returns the seconds of a forward and backward pass, at least the time to read all weights twice.
-
-        Args:
-            operations: operations of both passes.
-            weights: bytes of the model's weights.
-        """
+        """Returns the seconds of a forward and backward pass, at least the time to read all `weights` (bytes) twice."""
         assert self.peak is not None
         return max(operations / (self.peak * self.share), 2 * weights / self.memory_bandwidth)
 

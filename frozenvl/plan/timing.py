@@ -81,13 +81,13 @@ def drawn(images: torch.Tensor) -> torch.Tensor:
 
 def reading(planned: Planned, size: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Returns the seconds to make a micro-batch, with image decoding if training needs pixels; 0 without data."""
-    if planned.stream is None:
+    if (stream := planned.stream) is None:
         return 0.0
     pixels = planned.outlined.model.vision.reader(planned.data["scaled_decoding"])
     process = planned.processor(pixels if planned.stage == "pixels" else planned.unread)
     took = []
     for start in range(0, TURNS * size, size):
         begun = clock()
-        process(planned.samples(start, size))
+        process([stream[start + number] for number in range(size)])
         took.append(clock() - begun)
     return median(took)

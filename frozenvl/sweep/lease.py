@@ -32,12 +32,7 @@ def this_host() -> str:
 
 
 class Attempt:
-    """Attempt at a run, as its file records it.
-
-    Args:
-        folder: folder of the run.
-        number: 1 for the first attempt. There is no attempt 0.
-    """
+    """Attempt number 1, 2, … at the run in a folder, as its file records it. There is no attempt 0."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number = folder, number
@@ -69,10 +64,6 @@ def last_attempt(folder: Path) -> Attempt:
 
 class Lease(Attempt):
     """Attempt of this process at a run. As a context manager, it sends heartbeats from a thread.
-
-    Args:
-        folder: folder of the run.
-        number: 1 for the first attempt.
 
     Raises:
         FileExistsError: if another worker has made this attempt.

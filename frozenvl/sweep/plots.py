@@ -55,14 +55,9 @@ def values_of(points: Sequence[PointResult], key: str) -> list[Any]:
 
 
 def lines_of(results: SweepResults, key: str | None) -> dict[str, list[PointResult]]:
-    """Groups the points of a plot into lines: a line has one arm and one value of each of the `free_keys`.
+    """Groups points by the label of their line: a line has one arm and one value of each of the `free_keys`.
 
-    Args:
-        results: results of the sweep.
-        key: key of the horizontal axis; None for trained parameters.
-
-    Returns:
-        Label → points of the line.
+    The horizontal axis is `key`, or the number of trained parameters if that is None.
     """
     lines: dict[str, list[PointResult]] = {}
     for arm in results.arms:

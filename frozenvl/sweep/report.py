@@ -18,10 +18,6 @@ from frozenvl.util.files import write_atomically
 def report_sweep(folder: Path, out: Path) -> None:
     """Prints a sweep's table; writes report.html, report.md, tables.tex, points.csv, scores.csv and plots to `out`.
 
-    Args:
-        folder: folder of the sweep.
-        out: folder for the files.
-
     Raises:
         UserError: if no run is done yet.
     """

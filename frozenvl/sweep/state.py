@@ -26,8 +26,8 @@ class RunState:
     run: SweepRun
     folder: Path
     state: State
-    host: str
-    """Machine of the last attempt."""
+    doing: str
+    """State in words; for a running run "fitting on HOST" or "scoring on HOST"."""
     step: int
     """Last optimiser step in history.jsonl; 0 before the first."""
     value: float | None
@@ -36,13 +36,6 @@ class RunState:
     """Content of cost.json; empty until the fit is complete."""
     seconds: float
     """Seconds from the beginning of the run's last attempt to its last heartbeat."""
-
-    @property
-    def doing(self) -> str:
-        """State in words; for a running run "fitting on HOST" or "scoring on HOST"."""
-        if self.state != "running":
-            return self.state
-        return f"{'scoring' if self.cost else 'fitting'} on {self.host}"
 
 
 def is_sweep(folder: Path) -> bool:
@@ -66,8 +59,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 def state_of(folder: Path) -> tuple[State, str]:
     """Returns the state of a run and the machine of its last attempt."""
     last = last_attempt(folder)
-    host = str(last.content.get("host", "")).partition(" ")[0]
-    ended = last.content.get("ended")
+    host, ended = str(last.content.get("host", "")).partition(" ")[0], last.content.get("ended")
     if not last.number or (ended == "done" and not score_files(folder)):
         return "waiting", host  # a run whose scores were removed is waiting, too
     if ended in ("done", "failed", "pruned"):
@@ -81,17 +73,17 @@ def is_done(folder: Path) -> bool:
 
 
 def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = None) -> list[RunState]:
-    """Reads the states of all runs that were started, sorted by name.
+    """Reads the states of all runs of a sweep that were started, sorted by name.
 
-    Args:
-        folder: folder of the sweep.
-        metric: metric of the sweep, EVALUATION/SCORE.
-        settled: cache of runs that are done, filled here: folder → state.
+    Runs that are done are not read again if they are in `settled`, which this function fills.
     """
-    cache = {} if settled is None else settled
-    folders = sorted(path.parent for path in folder.glob("*/trial.json"))
-    states = [cache.get(run_folder) or _read_run(run_folder, metric) for run_folder in folders]
-    cache.update((state.folder, state) for state in states if state.state == "done")
+    settled = {} if settled is None else settled
+    states = []
+    for trial_file in sorted(folder.glob("*/trial.json")):
+        state = settled.get(trial_file.parent) or _read_run(trial_file.parent, metric)
+        if state.state == "done":
+            settled[state.folder] = state
+        states.append(state)
     return states
 
 
@@ -103,7 +95,7 @@ def _read_run(folder: Path, metric: str) -> RunState:
         run=SweepRun.from_json(read_json(begun)),
         folder=folder,
         state=state,
-        host=host,
+        doing=f"{'scoring' if cost.is_file() else 'fitting'} on {host}" if state == "running" else state,
         step=max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0),
         value=read_metric(folder, metric) if state == "done" else None,
         cost=read_json(cost) if cost.is_file() else {},

@@ -52,11 +52,6 @@ class TrialTask:
     lease: Lease | None
     """Lease of the first run that is not done; None if all are done."""
 
-    def report(self, step: int, value: float) -> bool:
-        """Gives the pruner a value of the metric; returns whether to prune the trial."""
-        self.trial.report(value, step)
-        return self.trial.should_prune()
-
 
 class SweepStudy:
     """Optuna study of a sweep.
@@ -150,17 +145,12 @@ class SweepStudy:
         return next((run for run in runs if not is_done(self.spec.folder / run.name)), None)
 
     def tell(self, task: TrialTask, value: float | None = None, pruned: bool = False) -> None:
-        """Ends a trial. Workers that find all its runs done may do this several times.
-
-        Args:
-            task: work of the trial.
-            value: metric of the trial; None or NaN records a failure.
-            pruned: true if the trial was pruned.
-        """
-        known = None if value is None or math.isnan(value) else value
-        state = TrialState.FAIL if known is None else TrialState.COMPLETE
+        """Ends a trial with its metric, as pruned or as failed. Several workers may do so when all runs are done."""
+        if value is not None and math.isnan(value):
+            value = None
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
         with self._locked():
-            self.study.tell(task.trial, known, TrialState.PRUNED if pruned else state, skip_if_finished=True)
+            self.study.tell(task.trial, value, TrialState.PRUNED if pruned else state, skip_if_finished=True)
 
 
 def runs_of(trial: FrozenTrial) -> list[SweepRun]:
@@ -178,10 +168,7 @@ def distribution(drawn: Range) -> BaseDistribution:
 
 
 def open_storage(place: str) -> JournalStorage | RDBStorage:
-    """Opens Optuna's storage.
-
-    Args:
-        place: URL of a database, or path of a journal file.
+    """Opens Optuna's storage at the URL of a database or the path of a journal file.
 
     Raises:
         UserError: if it cannot be reached.

@@ -21,7 +21,7 @@ from frozenvl.sweep.grid import SweepRun
 from frozenvl.sweep.lease import Lease, claim
 from frozenvl.sweep.spec import argument
 from frozenvl.sweep.state import read_metric
-from frozenvl.sweep.study import SweepStudy, TrialTask
+from frozenvl.sweep.study import SweepStudy, Trial, TrialTask
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_lines, write_atomically
 
@@ -68,9 +68,6 @@ class Worker:
 
     def work(self, at_most: int | None = None) -> None:
         """Runs trials until none is left, a signal comes, or `at_most` of them ran.
-
-        Args:
-            at_most: maximum number of trials; None for no limit.
 
         Raises:
             UserError: if a run that is done lacks the metric.
@@ -132,15 +129,14 @@ class Worker:
             rank = lambda path: (path.name == "last.ckpt", path.stat().st_mtime)
             saved = max(folder.glob("checkpoints/*.ckpt"), key=rank, default=None)
             start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
-            outcome = self._call(["fit", *settings, start], lease, task if spec.pruner else None)
+            outcome = self._call(["fit", *settings, start], lease, task.trial if spec.pruner else None)
             if outcome != "done":
                 return outcome
         last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
-        return self._call(
-            ["validate", *settings, last, argument("trainer.limit_val_batches", spec.validate)], lease
-        )
+        batches = argument("trainer.limit_val_batches", spec.validate)
+        return self._call(["validate", *settings, last, batches], lease)
 
-    def _call(self, options: Sequence[str], lease: Lease, pruned: TrialTask | None = None) -> Outcome:
+    def _call(self, options: Sequence[str], lease: Lease, pruned: Trial | None = None) -> Outcome:
         """Runs a command of `frozenvl`. The pruner of the trial `pruned` may end it."""
         threads = {"OMP_NUM_THREADS": str(self.threads)} if self.threads else {}
         with (lease.folder / LOG).open("a") as log:
@@ -169,7 +165,7 @@ class Worker:
                 return "killed"
         return outcome or ("failed" if child.returncode else "done")
 
-    def _attend(self, child: subprocess.Popen, lease: Lease, pruned: TrialTask | None) -> Outcome | None:
+    def _attend(self, child: subprocess.Popen, lease: Lease, pruned: Trial | None) -> Outcome | None:
         """Waits for a command; returns None if it ended by itself, else the reason to end it."""
         metric, reported = self.study.spec.metric, set[int]()
         while child.poll() is None:
@@ -183,7 +179,8 @@ class Worker:
                 for row in read_lines(lease.folder / "history.jsonl"):
                     if metric in row and row["step"] not in reported:
                         reported.add(row["step"])
-                        if pruned.report(row["step"], row[metric]):
+                        pruned.report(row[metric], row["step"])
+                        if pruned.should_prune():
                             return "pruned"
             wait(child, POLL_SECONDS)
         return None

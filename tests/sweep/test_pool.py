@@ -25,12 +25,12 @@ def test_workers_share_the_cores(monkeypatch, jobs, each):
     assert threads_each(jobs) == 0, "as the environment says"
 
 
-def state(k, seed, state, value=None, cost=None, seconds=0.0):
+def state(k, seed, state, value=None, cost=None, seconds=0.0, doing=""):
     run = SweepRun(Point("", {"model.k": k}), seed)
     folder = Path("runs/try") / run.name
     folder.mkdir(parents=True)
     os.utime(folder, (0, 0))  # equal times keep the given order
-    return RunState(run, folder, state, "node7", 40, value, cost or {}, seconds)
+    return RunState(run, folder, state, doing or state, 40, value, cost or {}, seconds)
 
 
 def drawn(spec, states) -> str:
@@ -44,8 +44,8 @@ def test_running_runs_come_first_with_their_activity(sweep):
     states = [
         state(1, 0, "done", 0.25, DONE, 240.0),
         state(2, 0, "done", 0.5, DONE, 240.0),
-        state(1, 1, "running", None, DONE, 120.0),
-        state(2, 1, "running", None, {}, 60.0),
+        state(1, 1, "running", None, DONE, 120.0, "scoring on node7"),
+        state(2, 1, "running", None, {}, 60.0, "fitting on node7"),
         state(1, 2, "failed"),
     ]
     text = drawn(spec, states)

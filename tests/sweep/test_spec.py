@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.sweep.spec import Range, argument, read_spec
+from frozenvl.sweep.spec import Arm, Range, argument, read_spec
 from frozenvl.util.errors import UserError
 
 RATE = "model.optimizer.init_args.lr"
@@ -22,6 +22,15 @@ def test_a_grid(sweep):
         Path("runs/try"),
         "",
     )
+
+
+def test_grid_is_all_combinations():
+    assert Arm(grid={"a": [1, 2], "b": [3, 4]}).values == [
+        {"a": 1, "b": 3},
+        {"a": 1, "b": 4},
+        {"a": 2, "b": 3},
+        {"a": 2, "b": 4},
+    ]
 
 
 def test_arms_have_their_own_points_or_those_of_the_sweep(sweep):
