@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sweeping import FAKE
 
 from frozenvl.sweep.grid import Point, SweepRun
-from frozenvl.sweep.pool import as_table, threads_each
+from frozenvl.sweep.pool import as_table, run_workers, threads_each
+from frozenvl.sweep.preflight import open_sweep
 from frozenvl.sweep.spec import read_spec
-from frozenvl.sweep.state import RunState
+from frozenvl.sweep.state import RunState, read_runs
+from frozenvl.sweep.study import SweepStudy
+from frozenvl.sweep.worker import Worker
+from frozenvl.util.errors import UserError
 
 DONE = {"trained_parameters": 3, "pairs_per_second": 12.34, "minutes": 2.0}
 
@@ -23,6 +31,37 @@ def test_workers_share_the_cores(monkeypatch, jobs, each):
     assert threads_each(jobs) == each
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert threads_each(jobs) == 0, "as the environment says"
+
+
+def made(sweep, **changes) -> Worker:
+    spec = read_spec(sweep.write(**changes))
+    callbacks = [{"init_args": {"save_last": True}}]
+    configuration = {"model": {"k": 1}, "data": {"batch_size": 64}, "trainer": {"callbacks": callbacks}}
+    open_sweep(spec, {}, lambda: lambda arguments: configuration | {"fake": {"seconds": 0}})
+    return Worker(SweepStudy(spec), {}, 64, program=(sys.executable, str(FAKE)))
+
+
+def test_threads_run_each_run_once_and_the_report_is_written(sweep, capsys):
+    assert run_workers(made(sweep, set={"fake.seconds": 0.01}), 3, None) == 0
+    printed = capsys.readouterr()
+    assert "4 of 4 runs done" in printed.out and "k2-seed1: done captions/CIDEr 2.1" in printed.err
+    assert sweep.began() == ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
+    assert Path("runs/try/report/report.html").exists()
+
+
+def test_a_signal_ends_all_threads(sweep, capsys):
+    worker = made(sweep, set={"fake.seconds": 2})
+    timer = threading.Timer(2.0, setattr, (worker, "signal", signal.SIGTERM))
+    timer.start()
+    assert run_workers(worker, 2, None) == 128 + signal.SIGTERM
+    assert "interrupted; finished runs are kept" in capsys.readouterr().err
+    states = read_runs(Path("runs/try"), "captions/CIDEr")
+    assert [state.state for state in states] == ["interrupted"] * 2
+
+
+def test_a_metric_that_no_run_has_is_an_error(sweep):
+    with pytest.raises(UserError, match=r"the metric captions/CIDer is not among its scores"):
+        run_workers(made(sweep, metric="captions/CIDer", set={"fake.seconds": 0.2}), 2, None)
 
 
 def state(k, seed, state, value=None, cost=None, seconds=0.0, doing=""):
