@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import threading
+import time
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -41,6 +41,7 @@ class Attempt:
         """Host, process and outcome (`ended`); empty if the file is missing or not complete yet."""
         with suppress(OSError, ValueError):
             self.content = dict(json.loads(self.path.read_text()))
+        self._last_beat = time.monotonic()
 
     def alive(self) -> bool:
         """Returns whether the attempt goes on: it has not ended, and its worker is alive."""
@@ -55,38 +56,18 @@ class Attempt:
         except FileNotFoundError:
             return False
 
+    def beat(self) -> bool:
+        """Sends the heartbeat of this process's attempt if it is due.
 
-def last_attempt(folder: Path) -> Attempt:
-    """Returns the last attempt at the run in a folder, or attempt 0."""
-    numbers = (int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit())
-    return Attempt(folder, max(numbers, default=0))
-
-
-class Lease(Attempt):
-    """Attempt of this process at a run. As a context manager, it sends heartbeats from a thread.
-
-    Raises:
-        FileExistsError: if another worker has made this attempt.
-    """
-
-    def __init__(self, folder: Path, number: int) -> None:
-        super().__init__(folder, number)
-        self.content = {"host": this_host(), "pid": os.getpid()}
-        self.lost = threading.Event()
-        """Event that is set when another worker has taken the run, because the heartbeats stopped for too long."""
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("x") as file:
-            file.write(json.dumps(self.content) + "\n")
-
-    def __enter__(self) -> Lease:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._ended.set()
-        self._thread.join()
+        Returns:
+            False if another worker has taken the run, because the heartbeats stopped for too long.
+        """
+        if time.monotonic() - self._last_beat < BEAT_SECONDS:
+            return True
+        self._last_beat = time.monotonic()
+        with suppress(OSError):  # a network disk may fail briefly; STALE_SECONDS is several beats
+            os.utime(self.path)
+        return not self._taken()
 
     def end(self, outcome: str) -> None:
         """Records the outcome of the attempt."""
@@ -100,21 +81,27 @@ class Lease(Attempt):
         )
         return len(list(takewhile(outcome.__eq__, earlier)))
 
-    def _keep(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
-            if self._taken():
-                self.lost.set()
-                return
-            with suppress(OSError):  # a network disk may fail briefly; STALE_SECONDS is several beats
-                os.utime(self.path)
-
     def _taken(self) -> bool:
         return self.path.with_name(f"{self.number + 1}.json").exists()
 
 
-def claim(folder: Path) -> Lease | None:
-    """Takes the lease of the run in a folder; returns None if another worker has it."""
+def last_attempt(folder: Path) -> Attempt:
+    """Returns the last attempt at the run in a folder, or attempt 0."""
+    numbers = (int(path.stem) for path in folder.glob("attempts/*.json") if path.stem.isdigit())
+    return Attempt(folder, max(numbers, default=0))
+
+
+def claim(folder: Path) -> Attempt | None:
+    """Begins an attempt of this process at the run in a folder; returns None if another worker has it."""
     last = last_attempt(folder)
-    with suppress(FileExistsError):
-        return None if last.alive() else Lease(folder, last.number + 1)
-    return None
+    if last.alive():
+        return None
+    attempt = Attempt(folder, last.number + 1)
+    attempt.content = {"host": this_host(), "pid": os.getpid()}
+    attempt.path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with attempt.path.open("x") as file:
+            file.write(json.dumps(attempt.content) + "\n")
+    except FileExistsError:
+        return None
+    return attempt

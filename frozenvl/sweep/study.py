@@ -23,7 +23,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from frozenvl.sweep.grid import Point, SweepRun
-from frozenvl.sweep.lease import Lease, claim
+from frozenvl.sweep.lease import Attempt, claim
 from frozenvl.sweep.spec import Range, Spec
 from frozenvl.sweep.state import is_done
 from frozenvl.util.errors import UserError
@@ -49,8 +49,8 @@ class TrialTask:
 
     trial: Trial
     runs: Sequence[SweepRun]
-    lease: Lease | None
-    """Lease of the first run that is not done; None if all are done."""
+    attempt: Attempt | None
+    """Attempt at the first run that is not done; None if all are done."""
 
 
 class SweepStudy:
@@ -129,13 +129,13 @@ class SweepStudy:
             yield again.pop() if again else {}, []
 
     def _claim(self, trial_id: int, runs: Sequence[SweepRun]) -> TrialTask | None:
-        """Takes the lease of a trial's next run; returns None if another worker has it."""
+        """Begins an attempt at a trial's next run; returns None if another worker has that run."""
         run = self.next_run(runs)
-        lease = claim(self.spec.folder / run.name) if run else None
-        if run and not lease:
+        attempt = claim(self.spec.folder / run.name) if run else None
+        if run and not attempt:
             return None
         # Optuna has no public way to reopen a running trial.
-        return TrialTask(Trial(self.study, trial_id), runs, lease)
+        return TrialTask(Trial(self.study, trial_id), runs, attempt)
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)

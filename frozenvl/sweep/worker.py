@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from frozenvl.sweep.grid import SweepRun
-from frozenvl.sweep.lease import Lease, claim
+from frozenvl.sweep.lease import Attempt, claim
 from frozenvl.sweep.spec import argument
 from frozenvl.sweep.state import read_metric
 from frozenvl.sweep.study import SweepStudy, Trial, TrialTask
@@ -81,30 +82,29 @@ class Worker:
 
     def _work_on(self, task: TrialTask) -> bool:
         """Runs the runs of a trial that are not done; returns whether it started any."""
-        spec, lease, began = self.study.spec, task.lease, False
+        spec, attempt, began = self.study.spec, task.attempt, False
         while run := self.study.next_run(task.runs):
-            lease = lease or claim(spec.folder / run.name)
-            if lease is None:  # another worker has the next run
+            attempt = attempt or claim(spec.folder / run.name)
+            if attempt is None:  # another worker has the next run
                 return began
-            began, outcome = True, self._attempt(task, run, lease)
+            began, outcome = True, self._attempt(task, run, attempt)
             if outcome not in ("done", "killed"):  # a killed command is resumed at once
                 return began
-            lease = None
+            attempt = None
         self.study.tell(task, fmean(read_metric(spec.folder / run.name, spec.metric) for run in task.runs))
         return began
 
-    def _attempt(self, task: TrialTask, run: SweepRun, lease: Lease) -> Outcome:
+    def _attempt(self, task: TrialTask, run: SweepRun, attempt: Attempt) -> Outcome:
         """Runs the commands of a run, and records how they ended."""
-        folder, metric = lease.folder, self.study.spec.metric
+        folder, metric = attempt.folder, self.study.spec.metric
         write_atomically(folder / "trial.json", json.dumps(run.as_json(), indent=1) + "\n")
-        self.say(f"{run.name}: {'started' if lease.number == 1 else f'resumed, attempt {lease.number}'}")
-        with lease:
-            outcome = self._run(task, run, lease)
-        if outcome == "killed" and lease.in_a_row("killed") + 1 >= MAX_KILLS:
+        self.say(f"{run.name}: {'started' if attempt.number == 1 else f'resumed, attempt {attempt.number}'}")
+        outcome = self._run(task, run, attempt)
+        if outcome == "killed" and attempt.in_a_row("killed") + 1 >= MAX_KILLS:
             outcome = "failed"
         self.outcomes.append(outcome)
         if outcome != "lost":
-            lease.end(outcome)
+            attempt.end(outcome)
         ending: str = outcome
         if outcome == "pruned":
             self.study.tell(task, pruned=True)
@@ -120,26 +120,26 @@ class Worker:
         self.say(f"{run.name}: {ending}")
         return outcome
 
-    def _run(self, task: TrialTask, run: SweepRun, lease: Lease) -> Outcome:
+    def _run(self, task: TrialTask, run: SweepRun, attempt: Attempt) -> Outcome:
         """Runs the commands of a run that are not complete yet."""
-        spec, folder = self.study.spec, lease.folder
+        spec, folder = self.study.spec, attempt.folder
         settings = spec.arguments(run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # a fit writes it last
             # A fit that was killed early may have checkpoints but no last.ckpt.
             rank = lambda path: (path.name == "last.ckpt", path.stat().st_mtime)
             saved = max(folder.glob("checkpoints/*.ckpt"), key=rank, default=None)
             start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
-            outcome = self._call(["fit", *settings, start], lease, task.trial if spec.pruner else None)
+            outcome = self._call(["fit", *settings, start], attempt, task.trial if spec.pruner else None)
             if outcome != "done":
                 return outcome
         last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
         batches = argument("trainer.limit_val_batches", spec.validate)
-        return self._call(["validate", *settings, last, batches], lease)
+        return self._call(["validate", *settings, last, batches], attempt)
 
-    def _call(self, options: Sequence[str], lease: Lease, pruned: Trial | None = None) -> Outcome:
+    def _call(self, options: Sequence[str], attempt: Attempt, pruned: Trial | None = None) -> Outcome:
         """Runs a command of `frozenvl`. The pruner of the trial `pruned` may end it."""
         threads = {"OMP_NUM_THREADS": str(self.threads)} if self.threads else {}
-        with (lease.folder / LOG).open("a") as log:
+        with (attempt.folder / LOG).open("a") as log:
             log.write(f"\n$ frozenvl {' '.join(options)}\n")
             log.flush()
             with subprocess.Popen(
@@ -151,7 +151,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C reaches only this process, which passes it on
             ) as child:
                 try:
-                    outcome = self._attend(child, lease, pruned)
+                    outcome = self._attend(child, attempt, pruned)
                 finally:
                     if child.poll() is None:
                         os.killpg(child.pid, signal.SIGKILL)
@@ -165,18 +165,20 @@ class Worker:
                 return "killed"
         return outcome or ("failed" if child.returncode else "done")
 
-    def _attend(self, child: subprocess.Popen, lease: Lease, pruned: Trial | None) -> Outcome | None:
+    def _attend(self, child: subprocess.Popen, attempt: Attempt, pruned: Trial | None) -> Outcome | None:
         """Waits for a command; returns None if it ended by itself, else the reason to end it."""
         metric, reported = self.study.spec.metric, set[int]()
         while child.poll() is None:
-            if lease.lost.is_set():
+            if not attempt.beat():
                 return "lost"
             if self.signal:
                 os.killpg(child.pid, self.signal)
-                wait(child, GRACE_SECONDS)
+                end = time.monotonic() + GRACE_SECONDS
+                while child.poll() is None and attempt.beat() and time.monotonic() < end:
+                    wait(child, POLL_SECONDS)
                 return "interrupted"
             if pruned is not None:
-                for row in read_lines(lease.folder / "history.jsonl"):
+                for row in read_lines(attempt.folder / "history.jsonl"):
                     if metric in row and row["step"] not in reported:
                         reported.add(row["step"])
                         pruned.report(row[metric], row["step"])
