@@ -100,22 +100,18 @@ def places(index: Tensor | None) -> list[Tensor | None]:
 
 
 def without_content(model: nn.Module) -> FakeTensorMode:
-    """Replaces the weights of a model on the meta device, in place, by fake CPU tensors.
-
-    Returns:
-        Mode of the fake tensors.
-    """
+    """Replaces the meta tensors of a model, in place, by fake CPU tensors; returns the mode of these."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     fakes: dict[int, Tensor] = {}
-    for module in model.modules():
-        tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
-        for tensors in tables:
-            for name, tensor in tensors.items():
-                if tensor is not None and tensor.is_meta:
-                    fake: Tensor = FakeTensor(mode, tensor.detach(), CPU)
-                    if isinstance(tensor, nn.Parameter):
-                        fake = nn.Parameter(fake, tensor.requires_grad)
-                    tensors[name] = fakes.setdefault(id(tensor), fake)  # tied weights stay tied
+    tables: list[dict[str, Any]] = [module._parameters for module in model.modules()]
+    tables += [module._buffers for module in model.modules()]
+    for tensors in tables:
+        for name, tensor in tensors.items():
+            if tensor is not None and tensor.is_meta:
+                fake: Tensor = FakeTensor(mode, tensor.detach(), CPU)
+                if isinstance(tensor, nn.Parameter):
+                    fake = nn.Parameter(fake, tensor.requires_grad)
+                tensors[name] = fakes.setdefault(id(tensor), fake)  # tied weights stay tied
     return mode
 
 

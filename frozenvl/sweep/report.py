@@ -11,7 +11,8 @@ from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
 from frozenvl.report.terminal import print_rows
 from frozenvl.sweep.plots import plots_of
-from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, score_name, scores_csv
+from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, scores_csv
+from frozenvl.sweep.state import place_of
 from frozenvl.util.files import write_atomically
 
 
@@ -43,7 +44,7 @@ def print_table(results: SweepResults) -> None:
     """Prints a row for each point with its metric, loss and costs; the written report has all scores."""
     table = results.table
     losses = {result.main for result in results.results if result.benchmark == LOSSES}
-    shown = {"seeds", score_name(table.main), *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
+    shown = {"seeds", place_of(table.main)[1], *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
     columns = [column for column in table.columns if column.name in shown]
     print_rows(table.benchmark, columns, [(row.label, row) for row in table.rows])
     for note in table.notes:

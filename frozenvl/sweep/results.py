@@ -95,10 +95,12 @@ class SweepResults:
     @property
     def table(self) -> Table:
         """Table with a row for each point: number of seeds, scores, costs. A search's best point comes first."""
-        names = Counter(map(score_name, self.scores))
-        seeds = Column("run", "seeds")
-        scores = [Column("run", x if names[score_name(x)] > 1 else score_name(x)) for x in self.scores]
-        costs = [Column("run", COSTS[key][0]) for key in SHOWN_COSTS]
+        names = [place_of(metric)[1] for metric in self.scores]
+        scores = [
+            metric if names.count(name) > 1 else name for metric, name in zip(self.scores, names, strict=True)
+        ]
+        titles = ["seeds", *scores, *(COSTS[key][0] for key in SHOWN_COSTS)]
+        columns = tuple(Column("run", title) for title in titles)
         points = list(self.points)
         if self.spec["search"]:
             falling = self.spec["direction"] == "maximize"
@@ -110,9 +112,8 @@ class SweepResults:
             spent = [Cell(COSTS[key][1], entry.cost(key)) for key in SHOWN_COSTS]
             cells = [Cell(0, len(entry.runs)), *means, *spent]
             label = ": ".join(part for part in (entry.point.arm, entry.point.label) if part)
-            by_column = dict(zip((seeds, *scores, *costs), cells, strict=True))
+            by_column = dict(zip(columns, cells, strict=True))
             rows.append(Row(dict(entry.point.values), label, self.metric, by_column))
-        columns = (seeds, *scores, *costs)
         return Table(self.spec["name"], self.metric, "", columns, tuple(rows), tuple(self._notes()))
 
     def _notes(self) -> Iterator[str]:
@@ -147,11 +148,6 @@ def read_results(folder: Path) -> SweepResults:
         entry = points.setdefault(state.run.point.key, PointResult(state.run.point, {}))
         entry.runs[state.run.seed] = run
     return SweepResults(spec, [entry for entry in points.values() if entry.runs], states)
-
-
-def score_name(metric: str) -> str:
-    """Returns SCORE of EVALUATION/SCORE."""
-    return metric.partition("/")[2]
 
 
 def points_csv(results: SweepResults) -> str:
