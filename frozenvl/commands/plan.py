@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from frozenvl.util.arguments import count, positive, share
 
 if TYPE_CHECKING:
-    from frozenvl.plan.forecast import Forecast
-    from frozenvl.plan.parallelism import Row
+    from frozenvl.plan.forecast import Forecast, Row
 
 
 NONE = "–"

@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="setting for this machine only, such as data.root=DATA/flickr8k; may be repeated",
     )
     parser.add_argument("--retry", action="store_true", help="run failed runs again")
-    parser.add_argument("--threads", type=int, default=0, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,32 +39,24 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.sweep.pool import run_workers
     from frozenvl.sweep.preflight import open_sweep
     from frozenvl.sweep.spec import read_spec
-    from frozenvl.sweep.state import is_done
     from frozenvl.sweep.study import SweepStudy
-    from frozenvl.sweep.trial import Stop, Trials
     from frozenvl.sweep.worker import Worker
 
     if args.worker and args.jobs > 1:
         raise UserError("--worker is one of several by itself; start as many as you like, without --jobs")
     spec, options = read_spec(args.spec), dict(args.set)
     batch_size = open_sweep(spec, options, parser)
-    study = SweepStudy(spec, spec.folder)
-    study.fill(lambda run: is_done(spec.folder / run.name), args.retry)
-    stop = Stop()
-    stop.listen()
+    study = SweepStudy(spec, args.retry)
+    worker = Worker(study, options, batch_size, say=lambda line: print(f"sweep: {line}", flush=True))
+    worker.listen()
     if not args.worker:
-        return run_workers(args.spec, spec, options, args.jobs, args.trials, stop)
-    worker = Worker(
-        study,
-        Trials(spec, options, batch_size, args.threads, stop),
-        say=lambda line: print(f"sweep: {line}", flush=True),
-    )
+        return run_workers(worker, args.jobs, args.trials)
     worker.work(args.trials)
-    if stop.signal:
-        return 128 + stop.signal
-    if not worker.ran:
+    if worker.signal:
+        return 128 + worker.signal
+    if not worker.outcomes:
         print("sweep: nothing left to take", flush=True)
-    if worker.failed:
+    if "failed" in worker.outcomes:
         raise RunError("a run failed; its line above says why. `--retry` runs again what failed")
     return 0
 

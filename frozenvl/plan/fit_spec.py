@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import pkgutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,6 @@ from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.pretrained.names import loading
-from frozenvl.prompt import Image, Sample
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import keeps_features
@@ -44,7 +44,7 @@ class Planned:
         precision: precision that `auto` stands for (default: the faster one on this machine).
 
     Raises:
-        UserError: if the configuration describes no fit.
+        UserError: if the configuration describes no fit, or the language model's configuration is missing.
     """
 
     def __init__(
@@ -55,13 +55,24 @@ class Planned:
         precision: str | None = None,
     ) -> None:
         self.kind, self.settings = module_spec(configuration["model"])
-        self.data = configuration["data"]
-        self.trainer, self.name = configuration["trainer"], configuration["name"]
-        self.tokens, self.pairs = tokens, pairs
+        self.data, self.name, self.tokens = configuration["data"], configuration["name"], tokens
+        self.batch_size = int(self.data["batch_size"])
+        """Number of pairs per optimiser step."""
+        self.accumulated = int(configuration["trainer"]["accumulate_grad_batches"])
+        """Number of micro-batches per optimiser step."""
+        limit = configuration["trainer"]["max_steps"] if pairs is None else -(-pairs // self.batch_size)
+        self.steps: int | None = limit if limit > 0 else None
+        """Number of optimiser steps of the fit, or None if the configuration sets no limit."""
         wanted = self.settings["precision"]
         self.precision = precision or faster_precision(torch.device("cpu")) if wanted == "auto" else wanted
-        self.language = configuration_of(self.settings["language"])
-        """transformers configuration of the language model."""
+        try:
+            with loading(self.settings["language"]) as where:
+                self.language: PreTrainedConfig = AutoConfig.from_pretrained(where)
+                """transformers configuration of the language model."""
+        except UserError as error:
+            raise UserError(
+                f"{error}; to plan, a folder that holds nothing but the model's config.json will do"
+            ) from None
         self.assumed: list[str] = []
         """Assumptions made because data is missing, as sentences for the user."""
 
@@ -108,44 +119,20 @@ class Planned:
 
     # Batches
 
-    @property
-    def batch_size(self) -> int:
-        """Number of pairs per optimiser step."""
-        return int(self.data["batch_size"])
-
-    @property
-    def accumulated(self) -> int:
-        """Number of micro-batches per optimiser step."""
-        return int(self.trainer["accumulate_grad_batches"])
-
-    @property
-    def steps(self) -> int | None:
-        """Number of optimiser steps of the fit, or None if the configuration sets no limit."""
-        if self.pairs is not None:
-            return -(-self.pairs // self.batch_size)
-        return self.trainer["max_steps"] if self.trainer["max_steps"] > 0 else None
-
     @cached_property
     def stage(self) -> Stage:
         """Stage at which images enter training: pixels, or features if they are cached."""
-        vision = self.outlined.model.vision
-        stage = vision.reader().stage
-        kept = keeps_features(
-            vision, *(self.data[key] for key in ("cache_features", "augmentation", "views"))
-        )
-        return "features" if stage == "pixels" and kept else stage
+        vision, data = self.outlined.model.vision, self.data
+        kept = keeps_features(vision, data["cache_features"], data["augmentation"], data["views"])
+        return "features" if kept else vision.reader().stage
 
     def batches(self, size: int) -> Sequence[Batch]:
         """Returns micro-batches of `size` pairs with the lengths of the fit's data, and images on the meta device."""
-        if self.stream is None:
+        if (stream := self.stream) is None:
             return [self._uniform(size)]
-        process = ObjectiveRows(self.processor(Unread(self)), self.outlined.objectives)
-        return [process(self.samples(start, size)) for start in range(0, SEEN * size, size)]
-
-    def samples(self, start: int, count: int) -> list[Sample]:
-        """Returns `count` training samples from position `start` on."""
-        assert self.stream is not None
-        return [self.stream[position] for position in range(start, start + count)]
+        process = ObjectiveRows(self.processor(self.unread), self.outlined.objectives)
+        starts = range(0, SEEN * size, size)
+        return [process([stream[start + number] for number in range(size)]) for start in starts]
 
     @cached_property
     def stream(self) -> TrainingStream | None:
@@ -154,7 +141,7 @@ class Planned:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
                 stream = TrainingStream(data.train, data.seed)
-                processor = self.processor(Unread(self))
+                processor = self.processor(self.unread)
                 processor([stream[0]])
                 # Without tokeniser files transformers makes an empty tokeniser from the configuration.
                 if not processor.encode("words"):
@@ -170,13 +157,14 @@ class Planned:
         """Makes the processor of training with an image reader."""
         return self.outlined.model.processor(self.settings["max_target_tokens"], reader)
 
-    def unread(self, count: int) -> Tensor:
-        """Returns a tensor for `count` images, or their features, on the meta device."""
+    @cached_property
+    def unread(self) -> Unread:
+        """Image reader of the fit's images that reads none."""
         vision: Any = self.outlined.model.vision
         if self.stage == "pixels":
-            return torch.empty(count, 3, vision.size, vision.size, dtype=torch.uint8, device="meta")
+            return Unread("pixels", (3, vision.size, vision.size), torch.uint8)
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        return torch.empty(count, vision.tokens, vision.channels, dtype=dtype, device="meta")
+        return Unread(self.stage, (vision.tokens, vision.channels), dtype)
 
     def _uniform(self, size: int) -> Batch:
         """Returns a batch of pairs with one image and the same number of target tokens each."""
@@ -187,46 +175,31 @@ class Planned:
         slots, labels = torch.full_like(ids, -1), torch.full_like(ids, IGNORE)
         slots[:, image_start : image_start + k] = torch.arange(size * k).view(size, k)
         labels[:, image_start + k - 1 :] = 0
-        lengths = torch.full((size,), length)
-        return Batch(tuple(map(str, range(size))), ids, slots, labels, lengths, self.unread(size), self.stage)
+        lengths, names = torch.full((size,), length), tuple(map(str, range(size)))
+        return Batch(names, ids, slots, labels, lengths, self.unread(names), self.stage)
 
 
+@dataclass
 class Unread:
     """Image reader that returns tensors on the meta device, and reads no file."""
 
-    def __init__(self, planned: Planned) -> None:
-        self.planned, self.stage = planned, planned.stage
+    stage: Stage
+    shape: tuple[int, ...]
+    """Shape of an image, or of its features."""
+    dtype: torch.dtype
 
-    def __call__(self, images: Sequence[Image]) -> Tensor:
-        return self.planned.unread(len(images))
-
-
-def configuration_of(language: str) -> PreTrainedConfig:
-    """Loads the transformers configuration of a language model by name.
-
-    Raises:
-        UserError: if it cannot be found.
-    """
-    try:
-        with loading(language) as where:
-            return AutoConfig.from_pretrained(where)
-    except UserError as error:
-        raise UserError(
-            f"{error}; to plan, a folder that holds nothing but the model's config.json will do"
-        ) from None
+    def __call__(self, images: Sequence[Any]) -> Tensor:
+        return torch.empty(len(images), *self.shape, dtype=self.dtype, device="meta")
 
 
 def unloaded(part: dict[str, Any]) -> dict[str, Any]:
     """Returns an encoder's settings with pretrained weights switched off, if its class has such an argument."""
-    module, _, name = part["class_path"].rpartition(".")
-    kind = getattr(importlib.import_module(module), name)
-    parameters, init_args = inspect.signature(kind).parameters, dict(part.get("init_args") or {})
-    pretrained = bool(init_args.get("pretrained", True) and init_args.get("weights", True))
+    parameters = inspect.signature(pkgutil.resolve_name(part["class_path"])).parameters
+    init_args = dict(part.get("init_args") or {})
     if "moving_statistics" in parameters and init_args.get("moving_statistics") is None:
-        init_args[
-            "moving_statistics"
-        ] = not pretrained  # the default follows `pretrained`, switched off below
-    init_args |= {
-        key: value for key, value in {"pretrained": False, "weights": None}.items() if key in parameters
-    }
+        # The default follows `pretrained`, which is switched off below.
+        pretrained = init_args.get("pretrained", True) and init_args.get("weights", True)
+        init_args["moving_statistics"] = not pretrained
+    unloaded_args = {"pretrained": False, "weights": None}
+    init_args |= {key: value for key, value in unloaded_args.items() if key in parameters}
     return part | {"init_args": init_args}

@@ -12,7 +12,7 @@ import torch
 
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.objectives.objective import count_rows, micro_loss
-from frozenvl.plan.fit_spec import Planned, Unread
+from frozenvl.plan.fit_spec import Planned
 from frozenvl.training.module import FrozenModule
 
 TURNS = 3
@@ -31,14 +31,13 @@ class Pieces:
     def __init__(
         self, planned: Planned, batch: Batch, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self.clock = clock
-        layers = planned.language.num_hidden_layers
-        self.layers, self.some = layers, min(layers, enough(planned.outlined, batch, layers))
+        self.clock, self.layers = clock, planned.language.num_hidden_layers
+        self.some = min(self.layers, enough(planned.outlined, batch))
         self.batch = replace(batch, images=drawn(batch.images))
-        made = [planned.module(count) for count in sorted({1, self.some})]
-        self.steps = [self._steps(module) for module in made]
+        self.steps = [self._steps(planned.module(count)) for count in sorted({1, self.some})]
         self.took: list[list[float]] = [[] for _ in self.steps]
-        self.turn(count=False)  # the first step also allocates memory
+        for steps in self.steps:
+            next(steps)  # also allocates memory, so it does not count
 
     def _steps(self, module: FrozenModule) -> Iterator[float]:
         """Runs steps with the optimiser's update; yields the seconds of each."""
@@ -52,12 +51,10 @@ class Pieces:
             optimizer.zero_grad()
             yield self.clock() - start
 
-    def turn(self, count: bool = True) -> None:
-        """Runs one step of each model, and stores its seconds if `count`."""
+    def turn(self) -> None:
+        """Runs one step of each model, and stores its seconds."""
         for steps, took in zip(self.steps, self.took, strict=True):
-            seconds = next(steps)
-            if count:
-                took.append(seconds)
+            took.append(next(steps))
 
     @property
     def seconds(self) -> float:
@@ -67,11 +64,12 @@ class Pieces:
         return first + per_layer * (self.layers - 1)
 
 
-def enough(module: FrozenModule, batch: Batch, layers: int) -> int:
+def enough(module: FrozenModule, batch: Batch) -> int:
     """Returns how many layers to measure, so that layers take clearly longer than the head (capped by the caller)."""
     body, head = module.model.language.weights
     head_operations = head * int((batch.labels != IGNORE).sum())
-    return 1 + max(1, math.ceil(2 * head_operations / (body / layers * int(batch.lengths.sum()))))
+    layer_operations = body / len(module.model.language.layers) * int(batch.lengths.sum())
+    return 1 + max(1, math.ceil(2 * head_operations / layer_operations))
 
 
 def drawn(images: torch.Tensor) -> torch.Tensor:
@@ -81,23 +79,15 @@ def drawn(images: torch.Tensor) -> torch.Tensor:
     return torch.randn(images.shape).to(images.dtype)
 
 
-def measured(planned: Planned, batch: Batch) -> tuple[float, int]:
-    """Returns the seconds of a step on this machine, and the number of layers measured."""
-    pieces = Pieces(planned, batch)
-    for _ in range(TURNS):
-        pieces.turn()
-    return pieces.seconds, pieces.some
-
-
 def reading(planned: Planned, size: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Returns the seconds to make a micro-batch, with image decoding if training needs pixels; 0 without data."""
-    if planned.stream is None:
+    if (stream := planned.stream) is None:
         return 0.0
     pixels = planned.outlined.model.vision.reader(planned.data["scaled_decoding"])
-    process = planned.processor(pixels if planned.stage == "pixels" else Unread(planned))
+    process = planned.processor(pixels if planned.stage == "pixels" else planned.unread)
     took = []
     for start in range(0, TURNS * size, size):
         begun = clock()
-        process(planned.samples(start, size))
+        process([stream[start + number] for number in range(size)])
         took.append(clock() - begun)
     return median(took)

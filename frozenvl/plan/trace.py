@@ -6,8 +6,7 @@ There are no formulas per model: whatever the model's classes do is counted as i
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,10 +39,24 @@ class Step(NamedTuple):
     """Operations of all matrix products; a multiply-add counts as two."""
     working: int
     """Peak bytes of activations and temporaries (all but weights, gradients and optimiser state)."""
+    seconds: float = 0.0
+    """Seconds of both passes; 0 if unknown."""
 
 
-class RealNumbers(TorchDispatchMode):
-    """Mode that computes on real tensors as usual, because positions, slots and labels determine shapes."""
+class Counting(TorchDispatchMode):
+    """Mode that counts operations of matrix products, and current (`held`) and peak (`most`) bytes of fake tensors.
+
+    Real tensors are computed as usual, because positions, slots and labels determine shapes.
+
+    Args:
+        known: tensors whose memory is not counted.
+    """
+
+    def __init__(self, known: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.operations = 0.0
+        self.held = self.most = 0
+        self._known = {tensor.untyped_storage()._cdata for tensor in known}
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -53,46 +66,18 @@ class RealNumbers(TorchDispatchMode):
             with _disable_current_modes():
                 return function(*args, **kwargs)
         if function is torch.ops.aten._local_scalar_dense.default:
-            return (
-                False if args[0].dtype == torch.bool else 0.0
-            )  # a fake scalar: False skips rare branches, and losses are 0
+            return False if args[0].dtype == torch.bool else 0.0  # skips rare branches; losses are 0
         if function in INDEXED:
             with _disable_current_modes():
                 indices = [place for index in args[1] for place in places(index)]
             args = (args[0], indices, *args[2:])
-        return function(*args, **kwargs)
-
-
-def places(index: Tensor | None) -> list[Tensor | None]:
-    """Converts a boolean index to integer indices, so that the result of indexing a fake tensor has a known shape."""
-    if index is None or index.dtype != torch.bool or isinstance(index, FakeTensor):
-        return [index]
-    return list(index.nonzero(as_tuple=True))
-
-
-class Counting(TorchDispatchMode):
-    """Mode that counts operations of matrix products, and current (`held`) and peak (`most`) bytes of fake tensors."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations = 0.0
-        self.held = self.most = 0
-        self._known: set[int] = set()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        out = function(*args, **(kwargs or {}))
+        out = function(*args, **kwargs)
         if count := flop_registry.get(function._overloadpacket):
-            self.operations += count(*args, **(kwargs or {}), out_val=out)
+            self.operations += count(*args, **kwargs, out_val=out)
         for leaf in tree_leaves(out):
             if isinstance(leaf, FakeTensor):
                 self._see(leaf.untyped_storage())
         return out
-
-    def known(self, tensor: Tensor) -> None:
-        """Excludes the memory of an existing tensor from the count."""
-        self._known.add(tensor.untyped_storage()._cdata)
 
     def _see(self, storage: Any) -> None:
         key, size = storage._cdata, storage.nbytes()
@@ -107,38 +92,27 @@ class Counting(TorchDispatchMode):
         self.held -= size
 
 
+def places(index: Tensor | None) -> list[Tensor | None]:
+    """Converts a boolean index to integer indices, so that the result of indexing a fake tensor has a known shape."""
+    if index is None or index.dtype != torch.bool or isinstance(index, FakeTensor):
+        return [index]
+    return list(index.nonzero(as_tuple=True))
+
+
 def without_content(model: nn.Module) -> FakeTensorMode:
-    """Replaces the weights of a model on the meta device, in place, by fake CPU tensors.
-
-    Returns:
-        Mode of the fake tensors.
-    """
+    """Replaces the meta tensors of a model, in place, by fake CPU tensors; returns the mode of these."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    made: dict[int, Tensor] = {}
-    for module in model.modules():
-        tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
-        for tensors in tables:
-            for name, tensor in tensors.items():
-                if tensor is None or not tensor.is_meta:
-                    continue
-                if id(tensor) not in made:  # tied weights stay tied
-                    fake: Tensor = FakeTensor(mode, tensor.detach(), CPU)
-                    trained = tensor.requires_grad
-                    made[id(tensor)] = (
-                        nn.Parameter(fake, trained) if isinstance(tensor, nn.Parameter) else fake
-                    )
-                tensors[name] = made[id(tensor)]
+    fakes: dict[int, Tensor] = {}
+    tables: list[dict[str, Any]] = [module._parameters for module in model.modules()]
+    tables += [module._buffers for module in model.modules()]
+    for tensors in tables:
+        for name, tensor in tensors.items():
+            if tensor is not None and tensor.is_meta:
+                fake: Tensor = FakeTensor(mode, tensor.detach(), CPU)
+                if isinstance(tensor, nn.Parameter):
+                    fake = nn.Parameter(fake, tensor.requires_grad)
+                tensors[name] = fakes.setdefault(id(tensor), fake)  # tied weights stay tied
     return mode
-
-
-@contextmanager
-def counted(mode: FakeTensorMode) -> Iterator[Counting]:
-    """Context manager that counts the operations and bytes of code on fake tensors of a mode."""
-    with ExitStack() as stack:
-        stack.enter_context(mode)
-        counting = stack.enter_context(Counting())
-        stack.enter_context(RealNumbers())
-        yield counting
 
 
 class Outline:
@@ -163,39 +137,32 @@ class Outline:
         """
         with self.mode:
             images: Tensor = FakeTensor(self.mode, batch.images, CPU)
-        with counted(self.mode) as counting:
-            for tensor in (*self.model.parameters(), *self.model.buffers(), images):
-                counting.known(tensor)
+        objectives: dict[str, Any] = dict(self.model.objectives.items())
+        with self.mode, Counting([*self.model.parameters(), *self.model.buffers(), images]) as counting:
             # Drop gradients at once: they are counted separately.
-            hooks = [weight.register_post_accumulate_grad_hook(_drop_gradient) for weight in self.trained]
-            self._loss(replace(batch, images=images)).backward()
+            drop = lambda weight: setattr(weight, "grad", None)
+            hooks = [weight.register_post_accumulate_grad_hook(drop) for weight in self.trained]
+            try:
+                run = self.model.run(replace(batch, images=images))
+                micro_loss(objectives, run, count_rows(objectives, [batch])).value.backward()
+            except NEEDS_CONTENT as error:
+                raise UserError(
+                    f"model.objectives ({', '.join(objectives)}) cannot be planned: one reads the content of tensors "
+                    f"({' '.join(str(error).split())[:200]}); plan without it"
+                ) from error
             for hook in hooks:
                 hook.remove()
         return Step(counting.operations, counting.most)
 
-    def _loss(self, batch: Batch) -> Tensor:
-        objectives: dict[str, Any] = dict(self.model.objectives.items())
-        try:
-            return micro_loss(objectives, self.model.run(batch), count_rows(objectives, [batch])).value
-        except NEEDS_CONTENT as error:
-            raise UserError(
-                f"model.objectives ({', '.join(objectives)}) cannot be planned: one reads the content of tensors "
-                f"({' '.join(str(error).split())[:200]}); plan without it"
-            ) from error
-
     def state(self, make_optimizer: Callable[[Any], torch.optim.Optimizer]) -> int:
         """Returns the bytes of optimiser state after the first step."""
-        with counted(self.mode):
+        with self.mode, Counting():
             optimizer = make_optimizer(self.trained)
             for weight in self.trained:
                 weight.grad = torch.zeros_like(weight)
             optimizer.step()
             optimizer.zero_grad()
             return size(leaf for leaf in tree_leaves(dict(optimizer.state)) if isinstance(leaf, Tensor))
-
-
-def _drop_gradient(weight: Tensor) -> None:
-    weight.grad = None
 
 
 def size(tensors: Iterable[Tensor]) -> int:

@@ -1,13 +1,12 @@
-"""Points of a sweep and their runs: names, folder names and labels."""
+"""Points of a sweep's grid and their runs: names, folder names and labels."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
 UNNAMED = ("init_args", "class_path")
@@ -79,11 +78,6 @@ class SweepRun:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> SweepRun:
         return cls(Point(content["arm"], content["values"]), content["seed"])
-
-
-def grid(lists: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Returns all combinations of the values; the last key varies fastest."""
-    return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
 
 
 def short_key(key: str) -> str:

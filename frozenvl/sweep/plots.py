@@ -30,9 +30,8 @@ def plots_of(results: SweepResults) -> list[Plot]:
     if len({entry.cost("trained_parameters") for entry in results.points} - {None}) > 1:
         plots.append(Plot("parameters", f"{metric} against {SIZE}", partial(_draw, results, None)))
     if (curve := curve_of(results)) is not None:
-        plots.append(
-            Plot("curves", f"{curve} against optimiser steps", partial(_draw_curves, results, curve))
-        )
+        draw = partial(_draw_curves, results, curve)
+        plots.append(Plot("curves", f"{curve} against optimiser steps", draw))
     return plots
 
 
@@ -41,76 +40,60 @@ def axes_of(results: SweepResults) -> list[str]:
 
     That one is preferably a key of every arm, then one of numbers, then the one with most values.
     """
-    varied = [key for key in results.keys if len(values_of(results, key)) > 1]
-    if results.searched or not varied:
+    values = {key: values_of(results.points, key) for key in results.keys}
+    varied = [key for key in results.keys if len(values[key]) > 1]
+    if results.spec["search"] or not varied:
         return varied
-
-    def rank(key: str) -> tuple[bool, bool, int]:
-        values = values_of(results, key)
-        shared = all(key in entry.point.values for entry in results.points)
-        return shared, all(map(is_number, values)), len(values)
-
-    return [max(varied, key=rank)]
+    shared = {key: all(key in entry.point.values for entry in results.points) for key in varied}
+    return [max(varied, key=lambda key: (shared[key], all(map(is_number, values[key])), len(values[key])))]
 
 
-def values_of(results: SweepResults, key: str) -> list[Any]:
+def values_of(points: Sequence[PointResult], key: str) -> list[Any]:
     """Returns the different values of a key, in the order of points."""
-    values: list[Any] = []
-    for entry in results.points:
-        if key in entry.point.values and entry.point.values[key] not in values:
-            values.append(entry.point.values[key])
-    return values
+    values = [entry.point.values[key] for entry in points if key in entry.point.values]
+    return [value for number, value in enumerate(values) if value not in values[:number]]
 
 
 def lines_of(results: SweepResults, key: str | None) -> dict[str, list[PointResult]]:
-    """Groups the points of a plot into lines: a line has one arm and one value of each of the `free_keys`.
+    """Groups points by the label of their line: a line has one arm and one value of each of the `free_keys`.
 
-    Args:
-        results: results of the sweep.
-        key: key of the horizontal axis; None for trained parameters.
-
-    Returns:
-        Label → points of the line.
+    The horizontal axis is `key`, or the number of trained parameters if that is None.
     """
     lines: dict[str, list[PointResult]] = {}
-    placed = [entry for entry in results.points if key is None or key in entry.point.values]
-    for entry in placed:
-        same_arm = [other for other in placed if other.point.arm == entry.point.arm]
-        free = [] if key is None or results.searched else free_keys(same_arm, key)
-        names = [entry.point.arm] if entry.point.arm else []
-        names += [f"{short_key(name)} {in_words(entry.point.values.get(name))}" for name in free]
-        lines.setdefault(", ".join(names), []).append(entry)
+    for arm in results.arms:
+        points = [x for x in results.points if x.point.arm == arm and (key is None or key in x.point.values)]
+        free = [] if key is None or results.spec["search"] else free_keys(points, key)
+        for entry in points:
+            names = [f"{short_key(name)} {in_words(entry.point.values.get(name))}" for name in free]
+            lines.setdefault(", ".join([arm, *names] if arm else names), []).append(entry)
     return lines
 
 
 def free_keys(points: Sequence[PointResult], key: str) -> list[str]:
     """Returns the other keys that vary while `key` has one value: the horizontal axis does not determine them."""
-
-    def is_free(other: str) -> bool:
-        pairs = {(repr(p.point.values.get(key)), repr(p.point.values.get(other))) for p in points}
-        return len(pairs) > len({at for at, _ in pairs})
-
     others = dict.fromkeys(name for entry in points for name in entry.point.values if name != key)
-    return list(filter(is_free, others))
+    values = [entry.point.values for entry in points]
+    fixed = len({repr(x.get(key)) for x in values})
+    return [name for name in others if len({(repr(x.get(key)), repr(x.get(name))) for x in values}) > fixed]
 
 
 def _draw(results: SweepResults, key: str | None) -> Any:
     """Draws the metric against a key, or against trained parameters if it is None: single runs and their means."""
     from matplotlib.figure import Figure
 
-    metric, lines = results.metric, lines_of(results, key)
+    metric, lines, searched = results.metric, lines_of(results, key), results.spec["search"]
     figure = Figure(figsize=(6.4, 3.8 + 0.22 * len(lines)), layout="constrained")
     axes = figure.subplots()
     place = _axis(axes, results, key)
-    joined = key is not None and not results.searched
+    joined = key is not None and not searched
     handles = []
     for number, (label, line) in enumerate(lines.items()):
         shift = 5.0 * (number - (len(lines) - 1) / 2) if joined else 0.0
-        known = sorted((entry for entry in line if entry.values(metric)), key=place)
-        singles = [(place(entry), value) for entry in known for value in entry.values(metric)]
+        known = sorted((entry for entry in line if entry.cells(metric)), key=place)
+        singles = [(place(entry), cell.mean) for entry in known for cell in entry.cells(metric)]
         dots = axes.plot(*zip(*singles, strict=True), **look(number), alpha=0.4, markersize=4, linestyle="")
         move(axes, dots, shift + 5 * joined)
-        if not results.searched:
+        if not searched:
             means = [entry.mean(metric) for entry in known]
             # The interval of a single run is over images, so it is not drawn.
             cells = [cell if cell.draws > 1 else Cell(mean=cell.mean) for cell in means]
@@ -128,7 +111,7 @@ def _axis(axes: Any, results: SweepResults, key: str | None) -> Callable[[PointR
         count_axis(axes, SIZE)
         return lambda entry: entry.cost("trained_parameters") or 1.0
     axes.set_xlabel(key)
-    values = values_of(results, key)
+    values = values_of(results.points, key)
     if not all(map(is_number, values)):
         names = [in_words(value) for value in values]
         axes.set_xticks(range(len(values)), names, rotation=20 if sum(map(len, names)) > 50 else 0)
@@ -143,14 +126,14 @@ def _axis(axes: Any, results: SweepResults, key: str | None) -> Callable[[PointR
     return lambda entry: entry.point.values[key]
 
 
-def history_of(found: PointResult) -> list[list[dict[str, Any]]]:
+def histories_of(entry: PointResult) -> list[list[dict[str, Any]]]:
     """Reads the rows of each run's history.jsonl."""
-    return [list(read_lines(run.folder / "history.jsonl")) for run in found.runs]
+    return [list(read_lines(run.folder / "history.jsonl")) for run in entry.runs.values()]
 
 
 def curve_of(results: SweepResults) -> str | None:
     """Returns the key of history.jsonl to draw: the metric, or else a loss, if there are enough values; else None."""
-    histories = [history for entry in results.points for history in history_of(entry)]
+    histories = [history for entry in results.points for history in histories_of(entry)]
     counts = Counter(key for history in histories for row in history for key in row)
     candidates = (results.metric, "val/loss", "train/loss")
     return next((key for key in candidates if counts[key] > len(histories)), None)
@@ -168,7 +151,9 @@ def _draw_curves(results: SweepResults, curve: str) -> Any:
         of_arm = [entry for entry in results.points if entry.point.arm == arm]
         shades = matplotlib.colormaps["viridis"].resampled(len(of_arm) + 1)
         for number, entry in enumerate(of_arm):
-            lines = [{row["step"]: row[curve] for row in rows if curve in row} for rows in history_of(entry)]
+            lines = [
+                {row["step"]: row[curve] for row in rows if curve in row} for rows in histories_of(entry)
+            ]
             for line in lines if len(lines) > 1 else []:
                 axes.plot(list(line), list(line.values()), color=shades(number), alpha=0.3, linewidth=0.7)
             steps = sorted(set.intersection(*map(set, lines)))

@@ -1,84 +1,78 @@
-"""Runs a sweep on one machine by several worker processes."""
+"""Runs a sweep on one machine by several threads, and shows its state: a table, or a line for each change."""
 
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
+import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from statistics import fmean
+from typing import TYPE_CHECKING
 
-from frozenvl.sweep.dashboard import dashboard
 from frozenvl.sweep.report import report_sweep
 from frozenvl.sweep.spec import Spec
-from frozenvl.sweep.state import read_runs
-from frozenvl.sweep.trial import LOG, Stop, kill, last_line, wait
+from frozenvl.sweep.state import RunState, read_runs
+from frozenvl.sweep.worker import LOG, Worker, last_line
 from frozenvl.util.errors import RunError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 LOOK_SECONDS = 2.0
 """Seconds between two updates of the dashboard."""
-GRACE_SECONDS = 90.0
-"""Seconds that an interrupted worker has to end by itself: more than `trial.GRACE_SECONDS`."""
+MAX_ROWS = 24
+"""Maximum number of rows. Running runs come first, then failed and interrupted ones, then those that changed last."""
 
 
-def run_workers(
-    path: Path, spec: Spec, options: Mapping[str, str], jobs: int, at_most: int | None, stop: Stop
-) -> int:
-    """Runs a sweep by worker processes that share the cores evenly.
+def run_workers(worker: Worker, jobs: int, at_most: int | None) -> int:
+    """Runs a sweep by several threads of a worker, whose commands share the cores evenly, and writes its report.
 
     Args:
-        path: file of the specification.
-        spec: content of that file.
-        options: settings of this machine: dotted key → value.
-        jobs: number of workers.
-        at_most: maximum number of trials of each worker; None for no limit.
-        stop: signal that ends the workers.
+        worker: worker to run.
+        jobs: number of threads.
+        at_most: maximum number of trials of each thread; None for no limit.
 
     Returns:
         The exit status: 0, or 128 + n after signal n.
 
     Raises:
-        RunError: if a run or a worker failed.
+        RunError: if a run failed.
+        UserError: if a run that is done lacks the metric.
     """
-    command = [sys.executable, "-m", "frozenvl.sweep.child", "sweep", str(path), "--worker"]
-    command += [f"--set={key}={value}" for key, value in options.items()]
-    command += [f"--threads={threads_each(jobs)}"]
-    command += [f"--trials={at_most}"] if at_most else []
-    workers = []
-    for number in range(jobs):
-        with worker_log(spec, number).open("w") as log:
-            workers.append(
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            )
-    try:
-        with dashboard(spec) as update:
-            while not stop.signal and any(worker.poll() is None for worker in workers):
+    spec, worker.threads, worker.say = worker.study.spec, threads_each(jobs), lambda line: None
+    with ThreadPoolExecutor(jobs) as pool, dashboard(spec) as update:
+        threads = [pool.submit(worker.work, at_most) for _ in range(jobs)]
+        try:
+            while wait(threads, LOOK_SECONDS if sys.stderr.isatty() else LOOK_SECONDS / 4).not_done:
                 update()
-                time.sleep(LOOK_SECONDS if sys.stderr.isatty() else LOOK_SECONDS / 4)
-            if stop.signal:
-                for worker in workers:
-                    worker.send_signal(stop.signal)
-                for worker in workers:
-                    wait(worker, GRACE_SECONDS)
             update()
-    finally:
-        for worker in workers:
-            kill(worker)
-    if stop.signal:
+        except BaseException:
+            worker.signal = signal.SIGTERM  # otherwise the threads would run all that is left first
+            raise
+    if worker.signal:
         print(
             "frozenvl: interrupted; finished runs are kept, the others resume when the sweep runs again",
             file=sys.stderr,
         )
-        return 128 + stop.signal
-    conclude(spec, [worker.returncode for worker in workers])
+        return 128 + worker.signal
+    states = read_runs(spec.folder, spec.metric)
+    failed = [state for state in states if state.state == "failed"]
+    for state in failed:
+        print(f"{state.run.name}: failed: {last_line(state.folder)} ({state.folder / LOG})", file=sys.stderr)
+    if any(state.state == "done" for state in states):
+        report_sweep(spec.folder, spec.folder / "report")
+    wanted = {run.key for run in spec.runs}
+    done = sum(state.state == "done" and (not wanted or state.run.key in wanted) for state in states)
+    print(f"{done} of {spec.run_count} runs done")
+    if failed:
+        pronoun = "it" if len(failed) == 1 else "them"
+        raise RunError(f"{len(failed)} of the runs failed; `--retry` runs {pronoun} again")
+    for thread in threads:
+        thread.result()
     return 0
 
 
@@ -90,34 +84,52 @@ def threads_each(jobs: int) -> int:
     return max(1, cores // jobs)
 
 
-def conclude(spec: Spec, statuses: Sequence[int]) -> None:
-    """Prints failures and progress after the workers have ended, and writes the sweep's report.
+@contextmanager
+def dashboard(spec: Spec) -> Iterator[Callable[[], None]]:
+    """Yields a function that reads the state of the sweep and shows it."""
+    read = partial(read_runs, spec.folder, spec.metric, {})
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
 
-    Args:
-        spec: specification of the sweep.
-        statuses: exit statuses of the workers.
+        with Live(console=Console(stderr=True), auto_refresh=False) as live:
+            yield lambda: live.update(as_table(spec, read()), refresh=True)
+        return
+    before = {state.run.name: state.state for state in read()}
 
-    Raises:
-        RunError: if a run or a worker failed.
-    """
-    states = read_runs(spec.folder, spec.metric)
-    failed = [state for state in states if state.state == "failed"]
-    for state in failed:
-        log = state.folder / LOG
-        print(f"{state.run.name}: failed: {last_line(log)} ({log})", file=sys.stderr)
-    if any(state.state == "done" for state in states):
-        report_sweep(spec.folder, spec.folder / "report")
-    wanted = {run.key for run in spec.runs}
-    done = sum(state.state == "done" and (not wanted or state.run.key in wanted) for state in states)
-    print(f"{done} of {spec.run_count} runs done")
-    if failed:
-        pronoun = "it" if len(failed) == 1 else "them"
-        raise RunError(f"{len(failed)} of the runs failed; `--retry` runs {pronoun} again")
-    for number, status in enumerate(statuses):
-        if status:
-            raise RunError(f"worker {number} stopped: {last_line(worker_log(spec, number))}")
+    def print_changes() -> None:
+        for state in read():
+            if before.get(state.run.name) != state.state:
+                before[state.run.name] = state.state
+                value = f" {spec.metric} {state.value:.4g}" if state.value is not None else ""
+                print(f"{state.run.name}: {state.state}{value}", file=sys.stderr, flush=True)
+
+    yield print_changes
 
 
-def worker_log(spec: Spec, number: int) -> Path:
-    """Returns the file with the output of a worker of this machine."""
-    return spec.folder / f"worker-{platform.node()}-{number}.log"
+def as_table(spec: Spec, states: Sequence[RunState]) -> Table:
+    """Returns a table with a row for each run, running runs first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = Counter(state.state for state in states)
+    parts = [f"{spec.name}: {counts['done']} of {spec.run_count} done"]
+    parts += [f"{number} {state}" for state, number in counts.items() if state != "done"]
+    took = [state.seconds for state in states if state.state == "done"]
+    running = [state.seconds for state in states if state.state == "running"]
+    if took and running:
+        seconds = (fmean(took) * (spec.run_count - len(took)) - sum(running)) / len(running)
+        parts.append(f"about {max(1, round(seconds / 60))} minutes left")
+    table = Table("run", "state", "step", spec.metric, "pairs/s", "minutes", title=escape(", ".join(parts)))
+    order = {"running": 0, "failed": 1, "interrupted": 2}
+    rows = sorted(states, key=lambda state: (order.get(state.state, 3), -state.folder.stat().st_mtime))
+    for state in rows[:MAX_ROWS]:
+        table.add_row(
+            escape(state.run.name),
+            escape(state.doing),
+            str(state.step or ""),
+            "" if state.value is None else f"{state.value:.4g}",
+            f"{state.cost['pairs_per_second']:.1f}" if state.cost.get("pairs_per_second") else "",
+            f"{state.seconds / 60:.1f}",
+        )
+    return table

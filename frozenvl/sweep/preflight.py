@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,6 @@ from frozenvl.report.comparability import flat
 from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RECORD, is_sweep, place_of, read_record
-from frozenvl.sweep.trial import arguments, budget
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically, write_once
 from frozenvl.util.parser_messages import nearest, unknown_key
@@ -39,40 +37,44 @@ def open_sweep(spec: Spec, options: Mapping[str, Any], parser: Callable[[], Pars
         UserError: if anything of the sweep cannot work.
     """
     for key in options:
-        if key in spec.keys or key in budget(spec, 1):
+        if key in spec.keys or key in spec.limits(1):
             raise UserError(f"--set {key}: the sweep itself sets it; --set is for what is a machine's own")
     folder = spec.folder
-    recorded = read_record(folder) if is_sweep(folder) else {}
-    if not recorded and any((folder / name).exists() for name in ("config.yaml", "checkpoints")):
+    before = read_record(folder) if is_sweep(folder) else {}
+    if not before and any((folder / name).exists() for name in ("config.yaml", "checkpoints")):
         raise UserError(f"{folder}: holds a run, not a sweep; give the sweep another name")
     meaning = meaning_of(spec)
-    if recorded:
-        refuse_another(folder, recorded["meaning"], meaning)
-    checked = set(recorded.get("checked", ()))
-    unchecked = [point for point in spec.all_points if point.key not in checked]
-    batch_size = recorded.get("batch_size")
-    if unchecked or batch_size is None:
-        batch_size = check_points(spec, unchecked or [one_drawn(spec)], options, parser())
-    points = {name: [asdict(point) for point in spec.all_points if point.arm == name] for name in spec.arms}
-    arms = [{"name": name, "points": points[name]} for name in spec.arms]
-    record = as_yaml_has_it(
+    if before:
+        refuse_another(folder, before["meaning"], meaning)
+    checked, batch_size = set(before.get("checked", ())), before.get("batch_size")
+    new_points = [point for point in spec.all_points if point.key not in checked]
+    if new_points or batch_size is None:
+        batch_size = check_points(spec, new_points, options, parser())
+    points_of = lambda arm: [asdict(point) for point in spec.all_points if point.arm == arm]
+    arms = [{"name": arm, "points": points_of(arm)} for arm in spec.arms]
+    text = as_yaml(
         {
             "spec": asdict(spec) | {"storage": "", "arms": arms},  # a storage's URL may hold a password
             "meaning": meaning,
             "batch_size": batch_size,
-            "checked": sorted(checked | {point.key for point in unchecked}),
+            "checked": sorted(checked | {point.key for point in new_points}),
         }
     )
-    text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
-    if recorded and record != recorded:
+    if before and text != as_yaml(before):
         write_atomically(folder / RECORD, text)
-    elif not recorded and not write_once(folder / RECORD, text):
+    elif not before and not write_once(folder / RECORD, text):
         return open_sweep(spec, options, parser)  # another process was faster: check against its record
     return int(batch_size)
 
 
+def as_yaml(content: Any) -> str:
+    """Returns content as YAML, in the order of its keys."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
 def meaning_of(spec: Spec) -> dict[str, Any]:
-    """Returns the settings that all runs of a sweep depend on. Sweeps that differ in them cannot share a folder.
+    """Returns the settings that all runs of a sweep depend on, as YAML has them. Sweeps that differ in them cannot
+    share a folder.
 
     Raises:
         UserError: if a configuration file is not YAML.
@@ -92,17 +94,11 @@ def meaning_of(spec: Spec) -> dict[str, Any]:
     if spec.search:
         meaning["search"] = {key: asdict(drawn) for key, drawn in spec.search.items()}
         meaning |= {key: getattr(spec, key) for key in ("sampler", "metric", "direction")}
-    return as_yaml_has_it(meaning)
+    return yaml.safe_load(as_yaml(meaning))  # with lists in place of tuples
 
 
 def refuse_another(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises `UserError` if the runs in a folder belong to a different sweep.
-
-    Args:
-        folder: folder of the sweep.
-        before: recorded `meaning_of` those runs.
-        now: `meaning_of` the sweep that is about to run.
-    """
+    """Raises `UserError` if the runs in a folder belong to a sweep with another meaning (`meaning_of`)."""
 
     def arm(key: str) -> str:
         return key.partition(".set")[0] if key.startswith("arms.") else ""
@@ -124,32 +120,23 @@ def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any]
     Raises:
         UserError: if a configuration cannot work.
     """
-    for point in points:
-        configuration = parse(arguments(spec, SweepRun(point, spec.seeds[0]), options, 1))
+    # A search has no points yet: one is made up, by which its keys are checked.
+    possible = {key: [*drawn.choices, drawn.low][0] for key, drawn in spec.search.items()}
+    for point in points or [Point("", possible)]:
+        configuration = parse(spec.arguments(SweepRun(point, spec.seeds[0]), options, 1))
         for key in spec.settings_of(point.arm) | dict(point.values) | dict(options):
-            if not has(
-                configuration, key
-            ):  # jsonargparse takes model.mapper.hidden for model.mapper.init_args.hidden
+            # jsonargparse takes model.mapper.hidden for model.mapper.init_args.hidden
+            if not has(configuration, key):
                 raise unknown_key(key, [name for name, _ in flat(configuration)])
         check_callbacks(spec, configuration)
     base = parse([f"--config={file}" for file in spec.config])
     return int(base["data"]["batch_size"])
 
 
-def one_drawn(spec: Spec) -> Point:
-    """Returns one point of a search, by which its keys are checked."""
-    return Point(
-        "", {key: drawn.choices[0] if drawn.choices else drawn.low for key, drawn in spec.search.items()}
-    )
-
-
 def has(content: Any, key: str) -> bool:
     """Returns whether a dotted key leads to a value or a part of nested mappings."""
-    for part in key.split("."):
-        if not isinstance(content, Mapping) or part not in content:
-            return False
-        content = content[part]
-    return True
+    first, _, rest = key.partition(".")
+    return isinstance(content, Mapping) and first in content and (not rest or has(content[first], rest))
 
 
 def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
@@ -171,8 +158,3 @@ def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
             f"metric is {spec.metric}, but the configuration has no evaluation of that name; "
             f"{nearest(evaluation, tasks)}"
         )
-
-
-def as_yaml_has_it(content: Any) -> Any:
-    """Returns content as a YAML file would give it back: lists in place of tuples, texts as keys."""
-    return json.loads(json.dumps(content))

@@ -11,16 +11,13 @@ from frozenvl.report.formats import latex, markdown
 from frozenvl.report.html import Section, environment
 from frozenvl.report.terminal import print_rows
 from frozenvl.sweep.plots import plots_of
-from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, score_name, scores_csv
+from frozenvl.sweep.results import SHOWN_COSTS, SweepResults, points_csv, read_results, scores_csv
+from frozenvl.sweep.state import place_of
 from frozenvl.util.files import write_atomically
 
 
 def report_sweep(folder: Path, out: Path) -> None:
     """Prints a sweep's table; writes report.html, report.md, tables.tex, points.csv, scores.csv and plots to `out`.
-
-    Args:
-        folder: folder of the sweep.
-        out: folder for the files.
 
     Raises:
         UserError: if no run is done yet.
@@ -37,10 +34,9 @@ def report_sweep(folder: Path, out: Path) -> None:
         for kind in ("png", "svg"):
             write_atomically(out / f"{plot.name}.{kind}", plot.file(kind))
     page = environment().get_template("sweep.html")
-    write_atomically(
-        out / "report.html",
-        page.render(results=results, section=Section(table, plots), serious=serious, minor=minor),
-    )
+    described = {**results.spec, "states": results.states}
+    text = page.render(results=described, section=Section(table, plots), serious=serious, minor=minor)
+    write_atomically(out / "report.html", text)
     print(f"report: {out / 'report.html'}")
 
 
@@ -48,7 +44,7 @@ def print_table(results: SweepResults) -> None:
     """Prints a row for each point with its metric, loss and costs; the written report has all scores."""
     table = results.table
     losses = {result.main for result in results.results if result.benchmark == LOSSES}
-    shown = {"seeds", score_name(table.main), *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
+    shown = {"seeds", place_of(table.main)[1], *losses, *(COSTS[key][0] for key in SHOWN_COSTS)}
     columns = [column for column in table.columns if column.name in shown]
     print_rows(table.benchmark, columns, [(row.label, row) for row in table.rows])
     for note in table.notes:

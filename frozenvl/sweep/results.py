@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,25 +29,15 @@ class PointResult:
     """A point with its runs that are done."""
 
     point: Point
-    seeds: Sequence[int]
-    """Seeds of `runs`, in the same order."""
-    runs: Sequence[Run]
+    runs: dict[int, Run]
+    """Seed → run."""
 
     def cells(self, metric: str) -> list[Cell]:
-        """Returns a score of each run.
-
-        Args:
-            metric: name of the score, EVALUATION/SCORE.
-        """
+        """Returns a score, named EVALUATION/SCORE, of each run that has it."""
         evaluation, score = place_of(metric)
-        return [
-            cell_of([result for result in run.results if result.name == evaluation], score)
-            for run in self.runs
-        ]
-
-    def values(self, metric: str) -> list[float]:
-        """Returns the numbers of `cells`, without runs that lack the score."""
-        return [cell.mean for cell in self.cells(metric) if cell.mean is not None]
+        named = [[x for x in run.results if x.name == evaluation] for run in self.runs.values()]
+        cells = [cell_of(results, score) for results in named]
+        return [cell for cell in cells if cell.mean is not None]
 
     def mean(self, metric: str) -> Cell:
         """Returns the mean over seeds with Student's interval; for one run, the score with its own interval."""
@@ -55,7 +45,7 @@ class PointResult:
 
     def cost(self, key: str) -> float | None:
         """Returns the mean over seeds of a key of cost.json; None if no run has it."""
-        values = [run.cost[key] for run in self.runs if key in run.cost]
+        values = [run.cost[key] for run in self.runs.values() if key in run.cost]
         return fmean(values) if values else None
 
 
@@ -63,18 +53,17 @@ class PointResult:
 class SweepResults:
     """Results of a sweep so far."""
 
-    name: str
-    about: str
-    metric: str
-    """Metric of the sweep, EVALUATION/SCORE."""
-    minimize: bool
-    searched: bool
-    """Whether the points were drawn by a search."""
+    spec: Mapping[str, Any]
+    """Specification, as the record in the sweep's folder has it."""
     points: Sequence[PointResult]
+    """Points with results, in the order of the specification."""
     states: Sequence[RunState]
     """States of all runs that were started."""
-    run_count: int
-    """Number of runs of the whole sweep."""
+
+    @property
+    def metric(self) -> str:
+        """Metric of the sweep, EVALUATION/SCORE."""
+        return str(self.spec["metric"])
 
     @property
     def arms(self) -> list[str]:
@@ -89,42 +78,42 @@ class SweepResults:
     @property
     def results(self) -> list[Result]:
         """Scores of all runs that are done."""
-        return [result for entry in self.points for run in entry.runs for result in run.results]
+        return [result for entry in self.points for run in entry.runs.values() for result in run.results]
 
     @cached_property
     def scores(self) -> list[str]:
         """Names of the table's scores, EVALUATION/SCORE: the metric, the others of its evaluation, all others."""
-        evaluation = place_of(self.metric)[0]
+        evaluation, score = place_of(self.metric)
         shown = [
             f"{result.name}/{score}"
             for result in sorted(self.results, key=lambda result: result.name != evaluation)
             for score in dict.fromkeys([result.main, *result.shown])
         ]
-        return list(dict.fromkeys(["/".join(place_of(self.metric)), *shown]))
+        return list(dict.fromkeys([f"{evaluation}/{score}", *shown]))
 
     @property
     def table(self) -> Table:
         """Table with a row for each point: number of seeds, scores, costs. A search's best point comes first."""
-        names = Counter(map(score_name, self.scores))
-        scores = {
-            metric: Column("run", metric if names[score_name(metric)] > 1 else score_name(metric))
-            for metric in self.scores
-        }
-        costs = {key: Column("run", COSTS[key][0]) for key in SHOWN_COSTS}
-        seeds = Column("run", "seeds")
+        names = [place_of(metric)[1] for metric in self.scores]
+        scores = [
+            metric if names.count(name) > 1 else name for metric, name in zip(self.scores, names, strict=True)
+        ]
+        titles = ["seeds", *scores, *(COSTS[key][0] for key in SHOWN_COSTS)]
+        columns = tuple(Column("run", title) for title in titles)
         points = list(self.points)
-        if self.searched:
-            points.sort(key=lambda entry: entry.mean(self.metric).mean or 0, reverse=not self.minimize)
+        if self.spec["search"]:
+            falling = self.spec["direction"] == "maximize"
+            points.sort(key=lambda entry: entry.mean(self.metric).mean or 0, reverse=falling)
         rows = []
         for entry in points:
-            cells = {seeds: Cell(0, len(entry.runs))}
-            for metric, column in scores.items():
-                cells[column] = replace(entry.mean(metric), deviation=None)  # the seeds have a column
-            cells |= {column: Cell(COSTS[key][1], entry.cost(key)) for key, column in costs.items()}
+            # The number of seeds has a column of its own.
+            means = [replace(entry.mean(metric), deviation=None) for metric in self.scores]
+            spent = [Cell(COSTS[key][1], entry.cost(key)) for key in SHOWN_COSTS]
+            cells = [Cell(0, len(entry.runs)), *means, *spent]
             label = ": ".join(part for part in (entry.point.arm, entry.point.label) if part)
-            rows.append(Row(dict(entry.point.values), label, self.metric, cells))
-        columns = (seeds, *scores.values(), *costs.values())
-        return Table(self.name, self.metric, "", columns, tuple(rows), tuple(self._notes()))
+            by_column = dict(zip(columns, cells, strict=True))
+            rows.append(Row(dict(entry.point.values), label, self.metric, by_column))
+        return Table(self.spec["name"], self.metric, "", columns, tuple(rows), tuple(self._notes()))
 
     def _notes(self) -> Iterator[str]:
         yield from marks_in(self.results)
@@ -134,8 +123,10 @@ class SweepResults:
             yield "points with one seed: the interval is over images, not over seeds"
         counts = Counter(state.state for state in self.states)
         rest = ", ".join(f"{number} {state}" for state, number in counts.items() if state != "done")
-        if counts["done"] < self.run_count or rest:
-            yield f"{counts['done']} of {self.run_count} runs done" + (f"; {rest}" if rest else "")
+        points = self.spec["trials"] or sum(len(arm["points"]) for arm in self.spec["arms"])
+        runs = points * len(self.spec["seeds"])
+        if counts["done"] < runs or rest:
+            yield f"{counts['done']} of {runs} runs done" + (f"; {rest}" if rest else "")
 
 
 def read_results(folder: Path) -> SweepResults:
@@ -150,34 +141,12 @@ def read_results(folder: Path) -> SweepResults:
     if not done:
         counts = ", ".join(f"{state.run.name} {state.state}" for state in states[:6]) or "none was begun"
         raise UserError(f"{folder}: no run of this sweep is done yet ({counts})")
-    folders = [state.folder for state in done]
-    scored = dict(zip(folders, read_scored(folders), strict=True))
-    order = [Point(arm["name"], point["values"]).key for arm in spec["arms"] for point in arm["points"]]
-    by_point: dict[str, list[RunState]] = {key: [] for key in order}
-    for state in done:
-        by_point.setdefault(state.run.point.key, []).append(state)
-    points = [
-        PointResult(
-            group[0].run.point, [state.run.seed for state in group], [scored[state.folder] for state in group]
-        )
-        for group in by_point.values()
-        if group
-    ]
-    return SweepResults(
-        name=spec["name"],
-        about=spec["about"],
-        metric=spec["metric"],
-        minimize=spec["direction"] == "minimize",
-        searched=bool(spec["search"]),
-        points=points,
-        states=states,
-        run_count=(spec["trials"] or len(order)) * len(spec["seeds"]),
-    )
-
-
-def score_name(metric: str) -> str:
-    """Returns SCORE of EVALUATION/SCORE."""
-    return metric.partition("/")[2]
+    listed = [Point(arm["name"], point["values"]) for arm in spec["arms"] for point in arm["points"]]
+    points = {point.key: PointResult(point, {}) for point in listed}
+    for state, run in zip(done, read_scored([state.folder for state in done]), strict=True):
+        entry = points.setdefault(state.run.point.key, PointResult(state.run.point, {}))
+        entry.runs[state.run.seed] = run
+    return SweepResults(spec, [entry for entry in points.values() if entry.runs], states)
 
 
 def points_csv(results: SweepResults) -> str:
@@ -197,7 +166,7 @@ def scores_csv(results: SweepResults) -> str:
     names = dict.fromkeys(f"{result.name}/{score}" for result in results.results for score in result.scores)
     rows = []
     for entry in results.points:
-        for seed, run in zip(entry.seeds, entry.runs, strict=True):
+        for seed, run in entry.runs.items():
             row = {"run": run.label} | point_columns(results, entry) | {"seed": seed} | dict.fromkeys(names)
             for result in run.results:
                 row |= {f"{result.name}/{score}": value for score, value in result.scores.items()}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.evaluation.score_file import LOSSES
-from frozenvl.sweep.grid import Point, SweepRun, grid
+from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.util.errors import UserError
 from frozenvl.util.null_values import nulls_of
 from frozenvl.util.parser_messages import nearest
@@ -71,8 +73,9 @@ class Arm:
 
     @property
     def values(self) -> list[dict[str, Any]]:
-        """Values of each point: dotted key → value."""
-        return self.points or grid(self.grid)
+        """Values of each point: dotted key → value. In a grid, the last key varies fastest."""
+        combinations = product(*self.grid.values())
+        return self.points or [dict(zip(self.grid, values, strict=True)) for values in combinations]
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,37 @@ class Spec:
         """Returns the settings that all runs of an arm share: dotted key → value."""
         return self.set | (self.arms[arm].set if arm in self.arms else {})
 
+    def arguments(self, run: SweepRun, options: Mapping[str, Any], batch_size: int) -> list[str]:
+        """Returns the arguments of `frozenvl fit` for a run; later ones override earlier ones.
+
+        Args:
+            run: point and seed.
+            options: settings of this machine: dotted key → value.
+            batch_size: pairs per optimiser step, unless the run sets `data.batch_size`.
+        """
+        settings = self.settings_of(run.point.arm) | dict(run.point.values)
+        limits = self.limits(settings.get("data.batch_size", batch_size))
+        return [
+            *(f"--config={file}" for file in self.config),
+            *(argument(key, value) for key, value in (settings | limits | dict(options)).items()),
+            f"--name={self.name}/{run.name}",
+            f"--seed_everything={run.seed}",
+        ]
+
+    def limits(self, batch_size: int) -> dict[str, Any]:
+        """Returns the trainer's setting that ends a fit after the budget; empty without a budget."""
+        for kind, amount in self.budget.items():
+            if kind == "minutes":
+                return {"trainer.max_time": {"seconds": round(amount * 60)}}
+            steps = round(amount / batch_size) if kind == "pairs" else int(amount)
+            return {"trainer.max_steps": max(1, steps)}
+        return {}
+
+
+def argument(key: str, value: Any) -> str:
+    """Returns a setting as an argument of `frozenvl fit`: "--KEY=VALUE"."""
+    return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
+
 
 def read_spec(path: Path) -> Spec:
     """Reads a specification and checks it by itself; `preflight.open_sweep` checks it against the configuration.
@@ -199,18 +233,14 @@ def spec_of(content: dict[str, Any]) -> Spec:
     arms = content.get("arms") or ({} if search else {"": {}})
     # Each arm and each range is made by itself, so that an error names it. jsonargparse refuses values of other types.
     made: dict[str, Any] = {}
-    if isinstance(arms, dict):
-        made["arms"] = {}
-        for name, arm in arms.items():
-            entry = {} if arm is None else arm
-            inherits = isinstance(entry, dict) and not {"grid", "points"} & entry.keys()
-            where = f"arms.{name}." if name else ""
-            made["arms"][str(name)] = filled(Arm, entry | shared if inherits else entry, where)
-    if isinstance(search, dict):
-        made["search"] = {}
-        for key, value in search.items():
-            drawn = {"choices": value} if isinstance(value, list) else value
-            made["search"][key] = filled(Range, drawn, f"search.{key}.")
+    for name, arm in arms.items() if isinstance(arms, dict) else ():
+        entry = {} if arm is None else arm
+        if isinstance(entry, dict) and not {"grid", "points"} & entry.keys():
+            entry = entry | shared
+        made.setdefault("arms", {})[str(name)] = filled(Arm, entry, f"arms.{name}." if name else "")
+    for key, value in search.items() if isinstance(search, dict) else ():
+        drawn = {"choices": value} if isinstance(value, list) else value
+        made.setdefault("search", {})[key] = filled(Range, drawn, f"search.{key}.")
     if isinstance(content.get("config"), str):
         content["config"] = [content["config"]]
     if str(content.get("metric")).startswith(("val/", f"{LOSSES}/")):
@@ -232,14 +262,10 @@ def spec_of(content: dict[str, Any]) -> Spec:
     return spec
 
 
-class Unfit(Exception):
-    """Raised for a value of the right type that breaks a rule. Its argument is the key."""
-
-
 def require(key: str, holds: bool) -> None:
-    """Raises `Unfit` for a key unless its rule holds."""
+    """Raises an error that names the key of a value unless the rule for that value holds."""
     if not holds:
-        raise Unfit(key)
+        raise ArgumentError(None, key)
 
 
 def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
@@ -274,7 +300,7 @@ def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
     try:
         plain = {key: value for key, value in content.items() if key not in made}
         return kind(**vars(parser.parse_object(plain)) | made)
-    except (ArgumentError, Unfit) as error:
+    except ArgumentError as error:
         key = next(word for word in re.findall(r"\w+", str(error)) if word in names)
         remedy = next(action.help for action in parser._actions if action.dest == key)
         problem = f"is {content[key]!r}" if key in content else "is missing"

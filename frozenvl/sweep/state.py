@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +10,9 @@ import yaml
 
 from frozenvl.evaluation.score_file import LOSSES, read_score, score_files
 from frozenvl.sweep.grid import SweepRun
-from frozenvl.sweep.lease import alive, attempt_file, last_attempt
+from frozenvl.sweep.lease import last_attempt
 from frozenvl.util.errors import UserError
-from frozenvl.util.files import read_json, read_lines, write_atomically, write_once
+from frozenvl.util.files import read_json, read_lines
 
 RECORD = "sweep.yaml"
 """File in a sweep's folder that holds the specification as it was last run."""
@@ -29,8 +26,8 @@ class RunState:
     run: SweepRun
     folder: Path
     state: State
-    host: str
-    """Machine of the last attempt."""
+    doing: str
+    """State in words; for a running run "fitting on HOST" or "scoring on HOST"."""
     step: int
     """Last optimiser step in history.jsonl; 0 before the first."""
     value: float | None
@@ -39,13 +36,6 @@ class RunState:
     """Content of cost.json; empty until the fit is complete."""
     seconds: float
     """Seconds from the beginning of the run's last attempt to its last heartbeat."""
-
-    @property
-    def doing(self) -> str:
-        """State in words; for a running run "fitting on HOST" or "scoring on HOST"."""
-        if self.state != "running":
-            return self.state
-        return f"{'scoring' if self.cost else 'fitting'} on {self.host}"
 
 
 def is_sweep(folder: Path) -> bool:
@@ -66,22 +56,15 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / RECORD}: not a sweep's record ({reason})") from None
 
 
-def identity_of(folder: Path) -> str:
-    """Returns the random id of a sweep's folder, which names its study in a database; makes it on the first call."""
-    write_once(folder / "id", uuid.uuid4().hex[:12])
-    return (folder / "id").read_text()
-
-
 def state_of(folder: Path) -> tuple[State, str]:
     """Returns the state of a run and the machine of its last attempt."""
-    number, last = last_attempt(folder)
-    host = str(last.get("host", "")).partition(" ")[0]
-    ended = last.get("ended")
-    if not number or (ended == "done" and not score_files(folder)):
+    last = last_attempt(folder)
+    host, ended = str(last.content.get("host", "")).partition(" ")[0], last.content.get("ended")
+    if not last.number or (ended == "done" and not score_files(folder)):
         return "waiting", host  # a run whose scores were removed is waiting, too
-    if ended:
-        return ("interrupted" if ended == "killed" else ended), host
-    return ("running" if alive(folder, number, last) else "interrupted"), host
+    if ended in ("done", "failed", "pruned"):
+        return ended, host
+    return ("running" if last.alive() else "interrupted"), host
 
 
 def is_done(folder: Path) -> bool:
@@ -90,41 +73,34 @@ def is_done(folder: Path) -> bool:
 
 
 def read_runs(folder: Path, metric: str, settled: dict[Path, RunState] | None = None) -> list[RunState]:
-    """Reads the states of all runs that were started, sorted by name.
+    """Reads the states of all runs of a sweep that were started, sorted by name.
 
-    Args:
-        folder: folder of the sweep.
-        metric: metric of the sweep, EVALUATION/SCORE.
-        settled: cache of runs that are done, filled here: folder → state.
+    Runs that are done are not read again if they are in `settled`, which this function fills.
     """
-    cache = {} if settled is None else settled
-    folders = sorted(path.parent for path in folder.glob("*/trial.json"))
-    states = [cache.get(run_folder) or _read_run(run_folder, metric) for run_folder in folders]
-    cache.update((state.folder, state) for state in states if state.state == "done")
+    settled = {} if settled is None else settled
+    states = []
+    for trial_file in sorted(folder.glob("*/trial.json")):
+        state = settled.get(trial_file.parent) or _read_run(trial_file.parent, metric)
+        if state.state == "done":
+            settled[state.folder] = state
+        states.append(state)
     return states
 
 
 def _read_run(folder: Path, metric: str) -> RunState:
     state, host = state_of(folder)
-    number, _ = last_attempt(folder)
-    trial_file = folder / "trial.json"
-    last_touched = attempt_file(folder, number) if number else trial_file
-    cost = folder / "cost.json"
+    begun, beat, cost = folder / "trial.json", last_attempt(folder).path, folder / "cost.json"
+    last_touched = beat if beat.exists() else begun
     return RunState(
-        run=SweepRun.from_json(read_json(trial_file)),
+        run=SweepRun.from_json(read_json(begun)),
         folder=folder,
         state=state,
-        host=host,
+        doing=f"{'scoring' if cost.is_file() else 'fitting'} on {host}" if state == "running" else state,
         step=max((row.get("step", 0) for row in read_lines(folder / "history.jsonl")), default=0),
         value=read_metric(folder, metric) if state == "done" else None,
         cost=read_json(cost) if cost.is_file() else {},
-        seconds=max(0.0, last_touched.stat().st_mtime - trial_file.stat().st_mtime),
+        seconds=max(0.0, last_touched.stat().st_mtime - begun.stat().st_mtime),
     )
-
-
-def note_run(folder: Path, run: SweepRun) -> None:
-    """Writes the point and the seed of a run to its folder."""
-    write_atomically(folder / "trial.json", json.dumps(run.as_json(), indent=1) + "\n")
 
 
 def place_of(metric: str) -> tuple[str, str]:
@@ -139,15 +115,11 @@ def read_metric(folder: Path, metric: str) -> float:
     Raises:
         UserError: if it has no such score.
     """
-    evaluation, score = place_of(metric)
-    scores = dict(_scores(folder))
-    if (evaluation, score) not in scores:
-        names = ", ".join("/".join(place) for place in scores) or "no scores at all"
-        raise UserError(f"{folder}: the metric {metric} is not among its scores; there are {names}")
-    return scores[evaluation, score]
-
-
-def _scores(folder: Path) -> Iterator[tuple[tuple[str, str], float]]:
+    scores: dict[str, float] = {}
     for file in score_files(folder):
-        for score, value in read_score(file).scores.items():
-            yield (file.parent.name, score), value
+        scores |= {f"{file.parent.name}/{score}": value for score, value in read_score(file).scores.items()}
+    wanted = "/".join(place_of(metric))
+    if wanted not in scores:
+        names = ", ".join(scores) or "no scores at all"
+        raise UserError(f"{folder}: the metric {metric} is not among its scores; there are {names}")
+    return scores[wanted]

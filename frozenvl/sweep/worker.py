@@ -1,112 +1,202 @@
-"""Worker of a sweep: runs one trial after another until no free trial is left."""
+"""Worker of a sweep: runs one trial after another until no free trial is left.
+
+A run is two commands: `frozenvl fit`, then `frozenvl validate`. Both resume an earlier attempt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
+from typing import Any, Literal
 
 from frozenvl.sweep.grid import SweepRun
-from frozenvl.sweep.lease import Lease, claim
-from frozenvl.sweep.state import is_done, note_run, read_metric
-from frozenvl.sweep.study import SweepStudy, TrialTask
-from frozenvl.sweep.trial import LOG, Outcome, Trials, last_line
+from frozenvl.sweep.lease import Attempt, claim
+from frozenvl.sweep.spec import argument
+from frozenvl.sweep.state import read_metric
+from frozenvl.sweep.study import SweepStudy, Trial, TrialTask
 from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_lines, write_atomically
 
+POLL_SECONDS = 0.5
+"""Seconds between two checks of a running command."""
+GRACE_SECONDS = 60.0
+"""Seconds that an interrupted command has to end by itself."""
 MAX_KILLS = 3
 """Number of kills in a row after which a run has failed: it probably needs more memory than the machine has."""
+LOG = "log.txt"
+"""File in a run's folder with the output of its commands."""
+
+Outcome = Literal["done", "failed", "pruned", "interrupted", "killed", "lost"]
 
 
 @dataclass
 class Worker:
-    """Worker that takes trials from a study and runs their commands.
+    """Worker that takes trials from a study and runs their commands. Several threads may share it.
 
     Args:
-        study: queue of the sweep.
-        trials: runner of the commands.
+        study: trials of the sweep.
+        options: settings of this machine, for all runs: dotted key → value.
+        batch_size: pairs per optimiser step of runs that do not set `data.batch_size`.
+        threads: CPU threads of each command; 0 keeps OMP_NUM_THREADS as it is.
         say: function that gets a line at the start and at the end of each attempt.
+        program: the command line before the arguments of `frozenvl`.
     """
 
     study: SweepStudy
-    trials: Trials
-    say: Callable[[str], None] = print
-    ran: list[tuple[SweepRun, Outcome]] = field(default_factory=list)
-    """Attempts of this worker, with their outcomes."""
-    _lease: Lease | None = None
+    options: Mapping[str, Any]
+    batch_size: int
+    threads: int = 0
+    say: Callable[[str], Any] = print
+    program: Sequence[str] = (sys.executable, "-m", "frozenvl.sweep.child")
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Outcomes of all attempts."""
+    signal: int = 0
+    """Number of the signal that ends the commands; 0 before there is one."""
 
-    @property
-    def failed(self) -> bool:
-        """Whether one of the attempts failed."""
-        return any(outcome == "failed" for _, outcome in self.ran)
+    def listen(self) -> None:
+        """Installs the handlers of SIGINT and SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: setattr(self, "signal", number))
 
     def work(self, at_most: int | None = None) -> None:
         """Runs trials until none is left, a signal comes, or `at_most` of them ran.
-
-        Args:
-            at_most: maximum number of trials; None for no limit.
 
         Raises:
             UserError: if a run that is done lacks the metric.
         """
         done = 0
-        while (at_most is None or done < at_most) and not self.trials.stop.signal:
-            task = self.study.take(self._claim)
+        while (at_most is None or done < at_most) and not self.signal:
+            task = self.study.take()
             if task is None:
                 return
-            done += self._attempt(task)
+            done += self._work_on(task)
 
-    def _claim(self, task: TrialTask) -> bool:
-        """Takes the lease of a trial's first run that is not done; returns false if another worker has it.
-
-        If all runs are done, returns true, and there is no lease.
-        """
-        run = self._todo(task)
-        self._lease = claim(self.trials.spec.folder / run.name) if run else None
-        return run is None or self._lease is not None
-
-    def _todo(self, task: TrialTask) -> SweepRun | None:
-        return next((run for run in task.runs if not is_done(self.trials.spec.folder / run.name)), None)
-
-    def _attempt(self, task: TrialTask) -> bool:
+    def _work_on(self, task: TrialTask) -> bool:
         """Runs the runs of a trial that are not done; returns whether it started any."""
-        began = False
-        while (run := self._todo(task)) is not None:
-            if self._lease is None and not self._claim(task):
-                return began  # another worker has the next run
-            began = True
-            outcome = self._run(task, run)
-            if outcome == "failed":
-                self.study.tell(task, None)
-            elif outcome == "pruned":
-                self.study.pruned(task)
+        spec, attempt, began = self.study.spec, task.attempt, False
+        while run := self.study.next_run(task.runs):
+            attempt = attempt or claim(spec.folder / run.name)
+            if attempt is None:  # another worker has the next run
+                return began
+            began, outcome = True, self._attempt(task, run, attempt)
             if outcome not in ("done", "killed"):  # a killed command is resumed at once
                 return began
-        spec = self.trials.spec
+            attempt = None
         self.study.tell(task, fmean(read_metric(spec.folder / run.name, spec.metric) for run in task.runs))
         return began
 
-    def _run(self, task: TrialTask, run: SweepRun) -> Outcome:
-        lease, spec = self._lease, self.trials.spec
-        assert lease is not None
-        note_run(lease.folder, run)
-        self.say(f"{run.name}: {'started' if lease.number == 1 else f'resumed, attempt {lease.number}'}")
-        report = self.study.judge(task) if spec.pruner else None
-        with lease:
-            outcome = self.trials.run(run, lease, report)
-        if outcome == "killed" and lease.in_a_row("killed") + 1 >= MAX_KILLS:
+    def _attempt(self, task: TrialTask, run: SweepRun, attempt: Attempt) -> Outcome:
+        """Runs the commands of a run, and records how they ended."""
+        folder, metric = attempt.folder, self.study.spec.metric
+        write_atomically(folder / "trial.json", json.dumps(run.as_json(), indent=1) + "\n")
+        self.say(f"{run.name}: {'started' if attempt.number == 1 else f'resumed, attempt {attempt.number}'}")
+        outcome = self._run(task, run, attempt)
+        if outcome == "killed" and attempt.in_a_row("killed") + 1 >= MAX_KILLS:
             outcome = "failed"
-        self.ran.append((run, outcome))
-        self._lease = None
+        self.outcomes.append(outcome)
         if outcome != "lost":
-            lease.end(outcome)
+            attempt.end(outcome)
         ending: str = outcome
-        if outcome == "failed":
-            ending = f"failed: {last_line(lease.folder / LOG)} (full log: {lease.folder / LOG})"
+        if outcome == "pruned":
+            self.study.tell(task, pruned=True)
+        elif outcome == "failed":
+            self.study.tell(task)
+            ending = f"failed: {last_line(folder)} (full log: {folder / LOG})"
         elif outcome == "done":
             try:
-                ending = f"{spec.metric} {read_metric(lease.folder, spec.metric):.4g}"
+                ending = f"{metric} {read_metric(folder, metric):.4g}"
             except UserError:
-                self.study.tell(task, None)
+                self.study.tell(task)
                 raise
         self.say(f"{run.name}: {ending}")
         return outcome
+
+    def _run(self, task: TrialTask, run: SweepRun, attempt: Attempt) -> Outcome:
+        """Runs the commands of a run that are not complete yet."""
+        spec, folder = self.study.spec, attempt.folder
+        settings = spec.arguments(run, self.options, self.batch_size)
+        if not (folder / "cost.json").exists():  # a fit writes it last
+            # A fit that was killed early may have checkpoints but no last.ckpt.
+            rank = lambda path: (path.name == "last.ckpt", path.stat().st_mtime)
+            saved = max(folder.glob("checkpoints/*.ckpt"), key=rank, default=None)
+            start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
+            outcome = self._call(["fit", *settings, start], attempt, task.trial if spec.pruner else None)
+            if outcome != "done":
+                return outcome
+        last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
+        batches = argument("trainer.limit_val_batches", spec.validate)
+        return self._call(["validate", *settings, last, batches], attempt)
+
+    def _call(self, options: Sequence[str], attempt: Attempt, pruned: Trial | None = None) -> Outcome:
+        """Runs a command of `frozenvl`. The pruner of the trial `pruned` may end it."""
+        threads = {"OMP_NUM_THREADS": str(self.threads)} if self.threads else {}
+        with (attempt.folder / LOG).open("a") as log:
+            log.write(f"\n$ frozenvl {' '.join(options)}\n")
+            log.flush()
+            with subprocess.Popen(
+                [*self.program, *options],
+                stdin=subprocess.PIPE,  # closes when this process dies, upon which `child.py` ends the command
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | threads,
+                start_new_session=True,  # Ctrl-C reaches only this process, which passes it on
+            ) as child:
+                try:
+                    outcome = self._attend(child, attempt, pruned)
+                finally:
+                    if child.poll() is None:
+                        os.killpg(child.pid, signal.SIGKILL)
+            # The exit status after signal n is -n, or 128 + n as `frozenvl` returns.
+            number = -child.returncode if child.returncode < 0 else child.returncode - 128
+            if outcome is None and number in {*signal.Signals}:
+                if self.signal:  # Slurm sends the signal to all processes of a job
+                    return "interrupted"
+                cause = ", probably because memory ran out" if number == signal.SIGKILL else ""
+                log.write(f"killed by {signal.Signals(number).name}{cause}\n")
+                return "killed"
+        return outcome or ("failed" if child.returncode else "done")
+
+    def _attend(self, child: subprocess.Popen, attempt: Attempt, pruned: Trial | None) -> Outcome | None:
+        """Waits for a command; returns None if it ended by itself, else the reason to end it."""
+        metric, reported = self.study.spec.metric, set[int]()
+        while child.poll() is None:
+            if not attempt.beat():
+                return "lost"
+            if self.signal:
+                os.killpg(child.pid, self.signal)
+                end = time.monotonic() + GRACE_SECONDS
+                while child.poll() is None and attempt.beat() and time.monotonic() < end:
+                    wait(child, POLL_SECONDS)
+                return "interrupted"
+            if pruned is not None:
+                for row in read_lines(attempt.folder / "history.jsonl"):
+                    if metric in row and row["step"] not in reported:
+                        reported.add(row["step"])
+                        pruned.report(row[metric], row["step"])
+                        if pruned.should_prune():
+                            return "pruned"
+            wait(child, POLL_SECONDS)
+        return None
+
+
+def wait(child: subprocess.Popen, seconds: float) -> None:
+    """Waits until a process ends, for at most some seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+
+
+def last_line(run: Path) -> str:
+    """Returns the last line in the log of a run's commands, at most 300 characters."""
+    log = run / LOG
+    lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+    written = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
+    return written[-1].removeprefix("frozenvl: error: ")[:300] if written else "no output"

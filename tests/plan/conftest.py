@@ -11,7 +11,8 @@ from frozenvl.training.command_line import configuration_parser
 
 @pytest.fixture
 def planned(frozenvl):
-    def make(*options: str) -> Planned:
-        return Planned(configuration_parser()(["--config", str(CONFIG), *frozenvl.models, *options]))
+    def make(*options: str, **settings: int) -> Planned:
+        arguments = ["--config", str(CONFIG), *frozenvl.models, *options]
+        return Planned(configuration_parser()(arguments), **settings)
 
     return make

@@ -8,7 +8,7 @@ import pytest
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig
 
 from frozenvl.model.batch import IGNORE
-from frozenvl.plan.fit_spec import configuration_of, unloaded
+from frozenvl.plan.fit_spec import unloaded
 from frozenvl.plan.trace import Outline
 from frozenvl.util.errors import UserError
 
@@ -48,17 +48,14 @@ def test_longer_data_gives_longer_batches(planned):
     short = planned("--data.train.vqa.weight", "1")
     mean = lambda it: sum(int(b.lengths.sum()) for b in it.batches(8))
     assert mean(long) != mean(short)
-    fixed = planned()
-    fixed.tokens = 5
-    (batch,) = fixed.batches(8)
+    (batch,) = planned(tokens=5).batches(8)
     assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5
 
 
 def test_sizes_come_from_the_configuration(planned):
     it = planned("--trainer.accumulate_grad_batches", "2", "--trainer.max_steps", "7")
     assert (it.batch_size, it.accumulated, it.steps) == (8, 2, 7)
-    it.pairs = 100
-    assert it.steps == 13
+    assert planned(pairs=100).steps == 13
     assert planned("--trainer.max_steps", "-1").steps is None
 
 
@@ -66,7 +63,7 @@ def test_training_batches_hold_features_if_these_are_cached(planned):
     assert planned().stage == "features"
     assert planned("--data.cache_features", "false").stage == "pixels"
     assert planned("--model.vision.init_args.trainable", "true").stage == "pixels"
-    assert planned("--data.cache_features", "false").unread(3).shape == (3, 3, 64, 64)
+    assert planned("--data.cache_features", "false").unread(range(3)).shape == (3, 3, 64, 64)
 
 
 def test_a_shorter_model_has_only_the_first_layers(planned):
@@ -95,6 +92,6 @@ def test_an_encoder_without_weights_keeps_its_training_behaviour():
     assert timm["init_args"] == {"name": "x"}  # not changed
 
 
-def test_the_error_of_a_missing_language_model_says_that_a_configuration_suffices():
+def test_the_error_of_a_missing_language_model_says_that_a_configuration_suffices(planned):
     with pytest.raises(UserError, match=r"'/nowhere/at/all': .*; to plan, a folder that holds nothing but"):
-        configuration_of("/nowhere/at/all")
+        planned("--model.language", "/nowhere/at/all")

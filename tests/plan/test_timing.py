@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig
 
 from frozenvl.plan import timing
-from frozenvl.plan.timing import Pieces, drawn, enough, measured, reading
+from frozenvl.plan.timing import Pieces, drawn, enough, reading
 
 LAYERS = 6
 
@@ -59,13 +59,13 @@ def test_a_slow_round_does_not_count(deep, monkeypatch):
 
 def test_enough_layers_are_measured_to_outweigh_the_head(deep):
     planned, _ = deep
-    few, many = (enough(planned.outlined, planned.batches(size)[0], LAYERS) for size in (1, 8))
+    few, many = (enough(planned.outlined, planned.batches(size)[0]) for size in (1, 8))
     assert few == many >= 2  # a ratio, which does not depend on the number of pairs
     body, head = planned.outlined.model.language.weights
     batch = planned.batches(4)[0]
     layer = body / LAYERS * int(batch.lengths.sum())
     around = head * int((batch.labels >= 0).sum())
-    assert (enough(planned.outlined, batch, LAYERS) - 1) * layer >= 2 * around
+    assert (enough(planned.outlined, batch) - 1) * layer >= 2 * around
 
 
 def test_fake_images_are_replaced_by_random_ones():
@@ -78,13 +78,12 @@ def test_fake_images_are_replaced_by_random_ones():
 
 def test_a_step_is_measured_on_this_machine(planned):
     it = planned()
-    seconds, layers = measured(it, it.batches(4)[0])
-    assert seconds > 0 and 1 <= layers <= 2
+    pieces = Pieces(it, it.batches(4)[0])
+    pieces.turn()
+    assert pieces.seconds > 0 and 1 <= pieces.some <= 2
 
 
 def test_reading_time_is_the_median_of_three_measurements(planned):
     ticks = iter([0.0, 2.0, 10.0, 13.0, 20.0, 29.0])
     assert reading(planned(), 4, lambda: next(ticks)) == 3.0
-    without = planned()
-    without.tokens = 5
-    assert reading(without, 4) == 0.0  # without data
+    assert reading(planned(tokens=5), 4) == 0.0  # without data

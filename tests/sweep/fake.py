@@ -71,17 +71,13 @@ def note(line: dict) -> None:
 
 def worker(spec_file: str, *flags: str) -> None:
     from frozenvl.sweep.spec import read_spec
-    from frozenvl.sweep.state import is_done
     from frozenvl.sweep.study import SweepStudy
-    from frozenvl.sweep.trial import Stop, Trials
     from frozenvl.sweep.worker import Worker
 
-    stop = Stop()
-    stop.listen()
-    spec = read_spec(Path(spec_file))
-    study = SweepStudy(spec, spec.folder)
-    study.fill(lambda run: is_done(spec.folder / run.name), retry="--retry" in flags)
-    Worker(study, Trials(spec, {}, 64, 3, stop, program=(sys.executable, __file__))).work()
+    study = SweepStudy(read_spec(Path(spec_file)), retry="--retry" in flags)
+    made = Worker(study, {}, 64, threads=3, program=(sys.executable, __file__))
+    made.listen()
+    made.work()
 
 
 if __name__ == "__main__":

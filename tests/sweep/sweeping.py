@@ -60,8 +60,8 @@ class Sweep:
         from frozenvl.sweep.spec import read_spec
         from frozenvl.sweep.study import SweepStudy
 
-        spec = read_spec(Path("sweep.yaml"))
-        return [(trial.state.name, trial.value) for trial in SweepStudy(spec, spec.folder).study.trials]
+        study = SweepStudy(read_spec(Path("sweep.yaml"))).study
+        return [(trial.state.name, trial.value) for trial in study.trials]
 
     def began(self) -> list[str]:
         """Returns the run of each fit that was started, sorted by name."""

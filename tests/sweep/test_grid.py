@@ -1,4 +1,4 @@
-"""Names and labels of points, and the grid of values."""
+"""Names and labels of points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenvl.sweep.grid import Point, SweepRun, grid
+from frozenvl.sweep.grid import Point, SweepRun
 from frozenvl.sweep.spec import read_spec
 
 MAPPER, RATE = "model.mapper", "model.optimizer.init_args.lr"
@@ -53,15 +53,6 @@ def test_classes_are_shown_by_their_names():
     )
     assert point.label == "mapper Transformer (layers 2)"
     assert Point("", {"model.a.lr": 1, "model.b.lr": 2}).label == "model.a.lr 1, model.b.lr 2"
-
-
-def test_grid_is_all_combinations():
-    assert grid({"a": [1, 2], "b": [3, 4]}) == [
-        {"a": 1, "b": 3},
-        {"a": 1, "b": 4},
-        {"a": 2, "b": 3},
-        {"a": 2, "b": 4},
-    ]
 
 
 def test_a_run_comes_back_from_its_record():

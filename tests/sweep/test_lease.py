@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sweeping import until
 
+from frozenvl.sweep import lease as leases
 from frozenvl.sweep.lease import claim, last_attempt, this_host
 
 
@@ -32,7 +33,8 @@ def test_one_of_many_threads_gets_a_run(tmp_path):
 
 def test_a_lease_survives_a_failed_heartbeat(tmp_path, monkeypatch):
     """Touching the file fails once, as when a network disk is away for a moment."""
-    lease, tried = claim(tmp_path, beat=0.01), []
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.0)
+    lease, tried = claim(tmp_path), []
 
     def utime(path, times=None, real=os.utime):
         tried.append(path)
@@ -41,9 +43,7 @@ def test_a_lease_survives_a_failed_heartbeat(tmp_path, monkeypatch):
         real(path, times)
 
     monkeypatch.setattr(os, "utime", utime)
-    with lease:
-        until(lambda: len(tried) > 2)
-    assert not lease.lost.is_set()
+    assert lease.beat() and lease.beat() and len(tried) == 2
 
 
 def _race(folder, start, won):
@@ -62,7 +62,7 @@ def test_one_of_many_processes_takes_over_the_run_of_a_dead_one(tmp_path):
     for racer in racers:
         racer.join()
     # The winner may have exited before the slowest process looked, which then takes over the winner's attempt.
-    assert sum(results) == last_attempt(tmp_path)[0] - 1 >= 1
+    assert sum(results) == last_attempt(tmp_path).number - 1 >= 1
 
 
 def dead_process() -> int:
@@ -73,9 +73,9 @@ def dead_process() -> int:
 
 def test_another_machines_run_is_taken_over_once_its_heartbeat_is_old(tmp_path):
     file = write(tmp_path, 1)
-    assert claim(tmp_path, stale=60) is None
+    assert claim(tmp_path) is None
     os.utime(file, (time.time() - 61,) * 2)
-    lease = claim(tmp_path, stale=60)
+    lease = claim(tmp_path)
     assert lease is not None and lease.number == 2
 
 
@@ -84,7 +84,7 @@ def test_ages_are_measured_by_the_file_systems_clock(tmp_path, monkeypatch):
     write(tmp_path, 1)
     late = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: late)
-    assert claim(tmp_path, stale=60) is None
+    assert claim(tmp_path) is None
 
 
 def test_a_dead_process_of_this_machine_is_noticed_at_once(tmp_path):
@@ -92,22 +92,24 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once(tmp_path):
     assert claim(tmp_path) is not None
 
 
-def test_a_lease_is_kept_alive_and_ends(tmp_path):
-    lease = claim(tmp_path, beat=0.02)
+def test_a_lease_is_kept_alive_and_ends(tmp_path, monkeypatch):
+    lease = claim(tmp_path)
     assert lease is not None
     os.utime(lease.path, (0, 0))
-    with lease:
-        until(lambda: lease.path.stat().st_mtime > 1)
+    assert lease.beat() and lease.path.stat().st_mtime == 0, "it is not due yet"
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
+    until(lambda: lease.beat() and lease.path.stat().st_mtime > 1)
     lease.end("done")
-    assert last_attempt(tmp_path) == (1, {"host": this_host(), "pid": os.getpid(), "ended": "done"})
+    assert last_attempt(tmp_path).number == 1
+    assert last_attempt(tmp_path).content == {"host": this_host(), "pid": os.getpid(), "ended": "done"}
 
 
-def test_a_worker_learns_that_its_run_was_taken_over(tmp_path):
-    lease = claim(tmp_path, beat=0.02)
-    assert lease is not None
-    with lease:
-        write(tmp_path, 2)
-        until(lease.lost.is_set)
+def test_a_worker_learns_that_its_run_was_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.0)
+    lease = claim(tmp_path)
+    assert lease is not None and lease.beat()
+    write(tmp_path, 2)
+    assert not lease.beat()
     lease.end("done")
     assert "ended" not in json.loads(lease.path.read_text()), "the run is another's"
 

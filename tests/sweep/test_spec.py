@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from frozenvl.sweep.spec import Range, read_spec
+from frozenvl.sweep.spec import Arm, Range, argument, read_spec
 from frozenvl.util.errors import UserError
 
+RATE = "model.optimizer.init_args.lr"
 SEARCH = {"grid": None, "search": {"model.k": {"low": 1, "high": 9}}, "trials": 3}
 
 
@@ -22,6 +23,15 @@ def test_a_grid(sweep):
         Path("runs/try"),
         "",
     )
+
+
+def test_grid_is_all_combinations():
+    assert Arm(grid={"a": [1, 2], "b": [3, 4]}).values == [
+        {"a": 1, "b": 3},
+        {"a": 1, "b": 4},
+        {"a": 2, "b": 3},
+        {"a": 2, "b": 4},
+    ]
 
 
 def test_arms_have_their_own_points_or_those_of_the_sweep(sweep):
@@ -160,3 +170,41 @@ def test_a_null_is_refused_where_the_key_has_a_value(sweep, changes, key):
     Path("sweep.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match=rf"^sweep.yaml: {key} is null \(its value is missing\)"):
         read_spec(Path("sweep.yaml"))
+
+
+def test_arguments(sweep):
+    arms = {
+        "x": {
+            "set": {"model.k": 2, "data.blind": True},
+            "points": [{RATE: 0.1, "model.rates": {"vision": 0.5}}],
+        }
+    }
+    spec = read_spec(sweep.write(grid=None, arms=arms, set={"model.k": 1}, budget={"pairs": 640}))
+    (run, *_) = spec.runs
+    assert spec.arguments(run, {"data.root": "/x y"}, 64) == [
+        "--config=base.yaml",
+        "--model.k=2",
+        "--data.blind=true",
+        f"--{RATE}=0.1",
+        '--model.rates={"vision": 0.5}',
+        "--trainer.max_steps=10",
+        "--data.root=/x y",
+        f"--name=try/{run.name}",
+        "--seed_everything=0",
+    ]
+    assert argument("a", "text") == "--a=text" and argument("a", None) == "--a=null"
+
+
+def test_pairs_are_counted_in_the_batches_of_the_point(sweep):
+    spec = read_spec(sweep.write(grid={"data.batch_size": [16, 100]}, budget={"pairs": 320}))
+    steps = [next(a for a in spec.arguments(run, {}, 64) if "max_steps" in a) for run in spec.runs[:2]]
+    assert steps == ["--trainer.max_steps=20", "--trainer.max_steps=3"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [({"steps": 7}, "--trainer.max_steps=7"), ({"minutes": 1.5}, '--trainer.max_time={"seconds": 90}')],
+)
+def test_other_budgets(sweep, budget, said):
+    spec = read_spec(sweep.write(budget=budget))
+    assert said in spec.arguments(spec.runs[0], {}, 64)

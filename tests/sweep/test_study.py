@@ -43,7 +43,7 @@ def test_two_folders_share_a_database_but_no_study(sweep, tmp_path):
 def test_a_storage_that_cannot_be_reached_is_one_error_line(sweep, storage, said):
     spec = read_spec(sweep.write(storage=storage))
     with pytest.raises(UserError) as error:
-        SweepStudy(spec, spec.folder)
+        SweepStudy(spec)
     message = str(error.value)
     assert (
         said in message and "cannot be reached" in message and "\n" not in message and "secret" not in message
@@ -59,9 +59,8 @@ def test_a_storage_url_can_come_from_the_environment_and_is_not_shown(sweep, mon
 def test_several_workers_can_finish_the_same_trial(sweep):
     """Several workers find the runs of a trial done at the same time, so none of them has a lease."""
     spec = read_spec(sweep.write(grid={"model.k": [1]}, seeds=[0]))
-    studies = [SweepStudy(spec, spec.folder) for _ in range(6)]
-    studies[0].fill(lambda run: False)
-    task = studies[0].take(lambda task: True)
+    studies = [SweepStudy(spec) for _ in range(6)]
+    task = studies[0].take()
     assert task is not None
     together = threading.Barrier(6)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -82,8 +83,7 @@ def test_only_added_values_and_seeds_are_run(sweep):
 
 def test_removed_values_are_not_run(sweep):
     sweep.write(seeds=[0])
-    spec = read_spec(Path("sweep.yaml"))
-    SweepStudy(spec, spec.folder).fill(lambda run: False)
+    SweepStudy(read_spec(Path("sweep.yaml")))
     sweep.write(grid={"model.k": [2]}, seeds=[0])
     sweep.work()
     assert sweep.began() == ["k2-seed0"]
@@ -102,6 +102,22 @@ def test_a_failed_run_is_reported_and_skipped_until_retry(sweep):
     sweep.write(set={"fake.fail": ""})
     sweep.work(1, "--retry")
     assert sweep.began() == sorted([*RUNS, "k1-seed1"]) and state_of(Path("runs/try/k1-seed1"))[0] == "done"
+
+
+def test_a_failed_point_of_a_search_is_run_again_by_retry(sweep):
+    settings = {"grid": None, "search": {"model.k": {"low": 1, "high": 1000}}, "trials": 1, "seeds": [0]}
+    sweep.write(**settings)
+    sweep.work()
+    (first,) = sweep.began()
+    shutil.rmtree("runs")  # a new study draws the same point
+    sweep.write(**settings, set={"fake.fail": first})
+    sweep.work()
+    sweep.work()
+    assert sweep.began() == [first] * 2 and sweep.told() == [("FAIL", None)]
+    sweep.write(**settings, set={"fake.fail": ""})
+    sweep.work(2, "--retry")
+    assert sweep.began() == [first] * 3
+    assert [state for state, _ in sweep.told()] == ["FAIL", "COMPLETE"]
 
 
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
