@@ -67,7 +67,8 @@ class Planned:
         self.precision = precision or faster_precision(torch.device("cpu")) if wanted == "auto" else wanted
         try:
             with loading(self.settings["language"]) as where:
-                self.language: PreTrainedConfig = AutoConfig.from_pretrained(where)
+                config = AutoConfig.from_pretrained(where, trust_remote_code=False)
+                self.language: PreTrainedConfig = config.get_text_config(decoder=True)
                 """transformers configuration of the language model."""
         except UserError as error:
             raise UserError(
