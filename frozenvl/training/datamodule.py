@@ -128,8 +128,6 @@ class FrozenData(L.LightningDataModule):
                     f"data.train.{name}: validation asks about all of its photographs, so none is left to train on; "
                     "change the splits, or set data.overlap to count"
                 )
-        for task in (*self.train.values(), *self.val.values()):
-            self.inputs.processor.check_template(task.template)
         stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
         steps = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
         batches = TrainingBatches(stream, self.inputs.rows)

@@ -92,7 +92,10 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
         check_needs(
             model.objectives, f"{vision.name} has features alone; use an encoder that looks at pixels"
         )
-    return Inputs(model.processor(module.max_target_tokens, reader), dict(model.objectives.items()))
+    processor = model.processor(module.max_target_tokens, reader)
+    for task in (*data.train.values(), *data.val.values()):
+        processor.check_template(task.template)
+    return Inputs(processor, dict(model.objectives.items()))
 
 
 def check_needs(objectives: Mapping[str, Objective], remedy: str) -> None:

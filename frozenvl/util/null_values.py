@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -116,6 +117,8 @@ def _value_at(content: Any, key: str) -> Any:
 
 def _nulls(value: Any, hint: Any, default: Any, key: str) -> Iterator[NullValue]:
     """Yields the null values of a parameter and of what is below it."""
+    if not holds_null(value):  # resolving the types of a class takes 30 ms
+        return
     if value is not None:
         yield from _nulls_within(value, [*members_of(hint)], key)
     elif default is not None and not admits_none(hint):
@@ -170,8 +173,12 @@ def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -
         arguments: values of its arguments by name, as in YAML.
         prefix: what precedes the name of an argument in its dotted key, such as "arms.small.".
     """
-    known = parameters(kind)
-    for name, value in _items(arguments).items():
+    doubtful = {name: value for name, value in _items(arguments).items() if holds_null(value)}
+    for name, default in plain_defaults(kind).items():
+        if default is None and doubtful.get(name, ITEM) is None:
+            del doubtful[name]
+    known = parameters(kind) if doubtful else {}
+    for name, value in doubtful.items():
         if name in known:
             yield from _nulls(value, known[name].annotation, known[name].default, f"{prefix}{name}")
 
@@ -180,6 +187,22 @@ def _items(arguments: Mapping[str, Any] | Namespace) -> dict[str, Any]:
     return dict(vars(arguments) if isinstance(arguments, Namespace) else arguments)
 
 
+def holds_null(value: Any) -> bool:
+    """Returns whether a value is null, or holds one at any depth."""
+    if isinstance(value, Mapping | Namespace):
+        return any(map(holds_null, _items(value).values()))
+    return any(map(holds_null, value)) if isinstance(value, list | tuple) else value is None
+
+
+def plain_defaults(kind: Any) -> dict[str, Any]:
+    """Returns the defaults of a class's or function's own parameters by name, which needs no types."""
+    try:
+        return {name: entry.default for name, entry in inspect.signature(kind).parameters.items()}
+    except (TypeError, ValueError):  # it has no signature
+        return {}
+
+
+@cache
 def parameters(kind: Any) -> dict[str, Any]:
     """Returns the parameters of a class or function by name, with resolved annotations and defaults."""
     found = (

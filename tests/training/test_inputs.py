@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from own_objective import Pixels
+from running import one_line
 
 from frozenvl.objectives import Captioning
 from frozenvl.training import inputs
@@ -88,6 +89,8 @@ def run():
             "augmentation": None,
             "cache_features": False,
             "views": None,
+            "train": {},
+            "val": {},
         } | data
         return model, prepare_inputs(trainer, module, SimpleNamespace(**settings))
 
@@ -108,3 +111,10 @@ def test_options_that_need_pixels_are_refused_for_precomputed_features(run):
         run("features", objective=Pixels())
     with pytest.raises(UserError, match=r"model.objectives.a needs pixels, but data.cache_features"):
         run(objective=Pixels(), cache_features=True)
+
+
+def test_a_template_that_spells_a_special_token_is_refused_before_the_fit(frozenvl, capfd):
+    assert frozenvl("fit", "--data.val.captions.template.query", "{image}<end>") == 2
+    line = one_line(capfd.readouterr().err)
+    assert line.startswith("frozenvl: error: template.query spells '<end>', a special token")
+    assert not list(Path("runs").glob("*/checkpoints/*"))
