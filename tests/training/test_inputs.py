@@ -116,5 +116,5 @@ def test_options_that_need_pixels_are_refused_for_precomputed_features(run):
 def test_a_template_that_spells_a_special_token_is_refused_before_the_fit(frozenvl, capfd):
     assert frozenvl("fit", "--data.val.captions.template.query", "{image}<end>") == 2
     line = one_line(capfd.readouterr().err)
-    assert line.startswith("frozenvl: error: template.query spells '<end>', a special token")
+    assert line.startswith("template.query spells '<end>', a special token")
     assert not list(Path("runs").glob("*/checkpoints/*"))
