@@ -40,7 +40,9 @@ def test_each_part_is_one_short_file():
         assert len(file.read_text().splitlines()) < 80, file.name
 
 
-@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.nightly) if kind == "encoder" else kind for kind in PARTS]
+)
 def test_a_part_by_class_path_is_trained_saved_exported_and_resumed(frozenvl, kind):
     models = frozenvl.models[:2] if "encoder" in kind else frozenvl.models
     frozenvl.models = [*models, *map(str, PARTS[kind])]
@@ -115,6 +117,7 @@ def planned(frozenvl, *options) -> int:
     )
 
 
+@pytest.mark.nightly
 def test_a_plan_runs_any_objective_or_says_that_it_cannot(frozenvl, capfd):
     assert planned(frozenvl) == 0
     (alone,) = json.loads(capfd.readouterr().out)

@@ -72,6 +72,7 @@ def scored(capsys, arguments: list[str]) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.nightly
 def test_caption_scores_equal_those_of_the_metrics(captions, capsys):
     result = scored(capsys, [*captions, "--per-image"])
     expected = caption_scores(CAPTIONS, TEXTS)

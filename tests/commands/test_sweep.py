@@ -158,6 +158,7 @@ def test_ctrl_c_stops_a_sweep_and_its_run_can_be_resumed(tiny):
     assert state_of(Path("runs/try/k2-seed0"))[0] == "interrupted" and not fits()
 
 
+@pytest.mark.nightly
 def test_a_run_that_fails_is_named_with_its_reason(tiny, capfd):
     assert main(tiny(set={"model.warmup_steps": 9}, grid={"model.k": [1]})) == 1
     printed = capfd.readouterr()

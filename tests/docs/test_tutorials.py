@@ -89,6 +89,7 @@ def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Pat
     return tmp_path
 
 
+@pytest.mark.nightly
 def test_own_images(desk, capsys):
     run_page("own_images")
     printed = capsys.readouterr().out
@@ -98,6 +99,7 @@ def test_own_images(desk, capsys):
         assert (desk / "runs" / run / "evaluation/captions/score.json").is_file()
 
 
+@pytest.mark.nightly
 def test_few_shot(desk, tiny_run, capsys):
     shutil.copytree(tiny_run, "runs/demo")
     run_page("few_shot")

@@ -101,6 +101,7 @@ def test_a_validation_logs_each_objective(drilled, start, ranks):
     assert "val/perplexity" in found and score("tiny", "perplexity")
 
 
+@pytest.mark.nightly
 def test_a_resumed_run_with_two_objectives_is_bit_identical(drilled):
     options = (*PLAIN[:-1], 4, *objectives(**BOTH))
     assert drilled("fit", *options, name="once") == 0

@@ -112,6 +112,7 @@ def test_compiled_layers_give_the_same_history(frozenvl, tiny_run):
         assert two == pytest.approx(one, rel=1e-4)
 
 
+@pytest.mark.nightly
 def test_activation_checkpointing_gives_the_same_weights(frozenvl, tiny_run, monkeypatch, capfd):
     from frozenvl.model.language import activation_checkpointing as recomputing
 
