@@ -32,6 +32,7 @@ from frozenvl.training.launch import check_launch, launch
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
+from frozenvl.training.trainer_options import as_list, check_options, one_line
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
@@ -122,11 +123,13 @@ class FrozenCLI(LightningCLI):
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
-        if config.get("logger") in (None, True):
+        check_options(config)
+        if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
-        kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
+        kwargs["plugins"] = [*as_list(config.get("plugins")), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
-        trainer = super().instantiate_trainer(**kwargs)
+        with one_line():
+            trainer = super().instantiate_trainer(**kwargs)
         environment = getattr(trainer.strategy, "cluster_environment", None)
         check_launch(
             trainer.num_nodes, trainer.num_devices, by_itself=type(environment) is LightningEnvironment
