@@ -13,11 +13,12 @@ import torch
 from jsonargparse import ArgumentError, Namespace
 from running import CONFIG
 
-from frozenvl.training.command_line import FrozenCLI, ParserAlone, keys_of, make
-from frozenvl.training.configuration import refused
+from frozenvl.training.command_line import FrozenCLI, ParserAlone, make
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
+from frozenvl.util.errors import UserError
+from frozenvl.util.parser_messages import one_line
 
 PLAIN = {
     "--trainer.callbacks": '[{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": '
@@ -80,7 +81,7 @@ class FastFits:
         try:
             return self.parser.parse_args(["--config", str(CONFIG), *plain, *map(str, options)])
         except ArgumentError as error:
-            raise refused(error, keys_of(self.parser)) from error
+            raise UserError(one_line(str(error))) from error
 
     def __call__(self, *options: str, checkpoint: str | None = None, optimizer: Any = None) -> FastCLI:
         """Fits a copy of the model in the current folder; returns the command line with its Trainer.

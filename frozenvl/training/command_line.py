@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import yaml
 from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.fabric.utilities.rank_zero import rank_zero_module
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning_utilities.core.enums import StrEnum
 
 from frozenvl.training.callbacks.cost import Cost
 from frozenvl.training.callbacks.data_report import DataReport
@@ -123,7 +125,7 @@ class FrozenCLI(LightningCLI):
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
-        check_options(config)
+        check_options(config, self.model)
         if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
         kwargs["plugins"] = [*as_list(config.get("plugins")), SafeCheckpointIO()]
@@ -225,6 +227,8 @@ def make(
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     rank_zero_module.log.addFilter(no_tips)
+    # Defaults of Lightning's callbacks, such as Timer's, could not be saved in config.yaml otherwise.
+    yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, value: dumper.represent_str(value.value))
     if subcommands:  # without it, the parsers of all four would be made
         command = {arguments[0]: kind.subcommands()[arguments[0]]}
         kind = type(kind.__name__, (kind,), {"subcommands": staticmethod(lambda: command)})

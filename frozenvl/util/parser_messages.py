@@ -19,6 +19,8 @@ NOISE = re.compile(
 def one_line(message: str) -> str:
     """Returns `KEY: MESSAGE` from jsonargparse's nested messages, with the innermost message."""
     folded = " ".join(message.split())
+    if linked := re.match(r"argument \S+\((\w+)\) --> ([\w.]+): ", folded):
+        return f"{linked[2]} is set by --{linked[1]}; give that instead"
     keys = re.findall(r'Parser key "([^"]+)"', folded)
     nested = re.search(r"NestedArg\(key='([^']+)'", folded)
     innermost = folded[folded.rfind("Problem with") :] if "Problem with" in folded else folded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import CONFIG
+from running import CONFIG, add
 
 from frozenvl.training.command_line import LEFT, configuration_parser
 from frozenvl.util.errors import UserError
@@ -88,3 +88,10 @@ def test_advertisements_of_other_packages_are_not_logged(frozenvl, caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert any("GPU available" in message for message in messages), "the log is seen here"
     assert not any("Tip" in message for message in messages)
+
+
+def test_a_timer_is_saved_with_the_configuration(frozenvl):
+    """Its `interval` has a default that YAML does not know."""
+    timer = add("lightning.pytorch.callbacks.Timer", duration="00:00:10:00")
+    assert frozenvl("fit", *timer, "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0) == 0
+    assert "interval: step" in Path("runs/tiny/config.yaml").read_text()

@@ -12,7 +12,7 @@ import torch
 from fast_fit import FastFits
 from running import add, checkpoint, history, one_line, same_weights, score
 
-from frozenvl.training.optim import made_optimizer, parameter_groups, scheduled
+from frozenvl.training.optim import parameter_groups, scheduled
 from frozenvl.util.errors import UserError
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
@@ -206,13 +206,18 @@ def test_every_optimiser_of_torch_trains_and_resumes_or_is_refused_in_a_line(
     assert same_weights(checkpoint("tiny"), whole) and not same_weights(early, whole)
 
 
-def test_muon_trains_a_mapper_of_matrices(fits, tmp_path, monkeypatch):
+def test_muon_trains_where_all_that_is_trained_are_matrices(fits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fits.module.model.mapper.requires_grad_(True)
-    matrices = [w for w in fits.module.model.mapper.parameters() if w.ndim == 2]
-    assert made_optimizer(torch.optim.Muon, [{"params": matrices, "name": "mapper"}]).param_groups[0][
-        "params"
-    ]
+    vectors = [weight for weight in fits.module.model.mapper.parameters() if weight.ndim == 1]
+    for vector in vectors:
+        vector.requires_grad_(False)
+    try:
+        fits(optimizer=partial(torch.optim.Muon, lr=0.02))
+    finally:
+        for vector in vectors:
+            vector.requires_grad_(True)
+    rows = history("tiny")
+    assert rows[1]["train/loss"] != rows[0]["train/loss"]
 
 
 def test_an_optimiser_by_class_path_is_refused_in_a_line(frozenvl, capfd):

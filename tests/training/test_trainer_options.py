@@ -76,6 +76,7 @@ TWO = {"min_steps": 2, "min_epochs": 0}
 """Least length of a run that a callback ends."""
 AT_ONCE = built_in("Timer", duration="00:00:00:00", interval="step")
 """Callback that ends a run as soon as it may."""
+SWA = built_in("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)
 LINEAR = ("--model.schedule", "linear")
 CSV = ("--trainer.logger", "lightning.pytorch.loggers.CSVLogger", "--trainer.logger.save_dir", "logs")
 PRECISIONS = (
@@ -303,7 +304,7 @@ OPTIONS: dict[str, tuple[str, list[Case]]] = {
     ),
     "default_root_dir": (
         "refused: `--name` sets the run's folder, `runs/NAME`",
-        [refused("default_root_dir", default_root_dir="elsewhere")],
+        [refused("^trainer.default_root_dir is set by --name; give that", default_root_dir="elsewhere")],
     ),
     "enable_autolog_hparams": (
         "has no effect: `config.yaml` holds the configuration",
@@ -402,7 +403,19 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
         [works(*built_in("RichProgressBar"), enable_progress_bar="true")],
     ),
     "SpikeDetection": ("ends the run where the loss jumps", [works(*built_in("SpikeDetection"))]),
-    "StochasticWeightAveraging": ("an average of the trained weights over epochs", []),
+    "StochasticWeightAveraging": (
+        "an average of the trained weights over epochs; refused with `max_epochs` if the encoder has batch norm, "
+        "which it would reset",
+        [
+            works(*SWA, limit_train_batches=1, same=False),
+            refused(
+                "StochasticWeightAveraging would reset the encoder's batch norm",
+                *SWA,
+                max_steps=-1,
+                max_epochs=2,
+            ),
+        ],
+    ),
     "TQDMProgressBar": (
         "a progress bar",
         [works(*built_in("TQDMProgressBar"), enable_progress_bar="true")],
@@ -412,15 +425,14 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
         [works(*built_in("ThroughputMonitor", batch_size_fn="probes.pairs"))],
     ),
     "Timer": (
-        "as `max_time`; in a configuration give its `interval`, too",
-        [works(*AT_ONCE, *ENDLESS, **TWO)],
+        "as `max_time`",
+        [works(*AT_ONCE, *ENDLESS, **TWO), works(*built_in("Timer", duration="00:00:10:00"))],
     ),
     "WeightAveraging": ("an average of the trained weights", []),
 }
 """Built-in callbacks of Lightning → what each does here, and how it is tried."""
 UNTRIED = {
     "EMAWeightAveraging": "averaged weights are tested with checkpoints",
-    "StochasticWeightAveraging": "averaged weights are tested with checkpoints",
     "WeightAveraging": "averaged weights are tested with checkpoints",
 }
 """Callbacks without a case here → reason."""
@@ -522,9 +534,9 @@ def test_the_page_holds_the_tables(heading, table):
     ],
     ids=str,
 )
-def test_objects_are_refused_as_their_names_are(options, message):
+def test_objects_are_refused_as_their_names_are(fits, options, message):
     with pytest.raises(UserError, match=message):
-        check_options(options)
+        check_options(options, fits.module)
 
 
 def test_nothing_is_lost_by_an_option_that_is_refused(frozenvl, capfd):

@@ -27,6 +27,10 @@ UNION = """Parser key "model.objectives":
         ),
         ("unrecognized arguments: --nope", "unrecognized arguments: --nope"),
         (
+            "argument <lambda>(name) --> trainer.default_root_dir: invalid Union value: 'x'",
+            "trainer.default_root_dir is set by --name; give that instead",
+        ),
+        (
             UNION
             % (
                 "Problem with given class_path 'nowhere.Objective':\n No module named 'nowhere'",
