@@ -114,6 +114,21 @@ class TwiceEvaluated(torch.optim.SGD):
         return super().step(closure)
 
 
+class EndAt(L.Callback):
+    """Ends a run in good order after a number of micro-batches, as a time limit does.
+
+    Args:
+        batches: number of micro-batches.
+    """
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        if trainer.fit_loop.total_batch_idx + 1 == self.batches:
+            trainer.should_stop = True
+
+
 class Accumulate(L.Callback):
     """Changes the accumulation of a run.
 

@@ -83,6 +83,11 @@ class FrozenData(L.LightningDataModule):
         self.start = Start()
         """Start of this process's part of the run. `FrozenModule` sets it when it loads a checkpoint."""
 
+    def setup(self, stage: str) -> None:
+        """Starts a new run at the first pair, also if these data were used by a resumed one before."""
+        if stage == "fit" and not self.trainer.global_step:
+            self.start = Start()
+
     def see(self, image: Image) -> Image:
         """Returns the image, or a black one if the run is blind."""
         return black(image) if self.blind else image

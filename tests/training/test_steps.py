@@ -13,6 +13,7 @@ import torch
 from probes import seen
 from running import add, checkpoint, history, one_line, same_weights
 
+from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.steps import Start, StepBatches, resume
 from frozenvl.util.errors import UserError
 
@@ -389,6 +390,64 @@ def test_epochs_and_schedule_end_together_after_a_change_of_the_batch_size(froze
     assert checkpoint("tiny")["global_step"] == 4 + 3 + 5 and checkpoint("tiny")["epoch"] == 1
     rates = [row["train/lr"] for row in history("tiny")]
     assert rates[4:] == pytest.approx([0.01 * (1 - step / 12) for step in range(4, 12)])
+
+
+def test_a_run_goes_on_with_more_accumulated_batches(frozenvl):
+    """Four steps per epoch, each validated at its end, before and after the change."""
+    epochs = ("--trainer.max_steps", -1, "--trainer.max_epochs", 2, "--trainer.check_val_every_n_epoch", 1)
+    settings = (*epochs, "--trainer.val_check_interval", 1.0, "--trainer.limit_val_batches", 1)
+    run = (*settings, "--data.batch_size", 30, "--model.mapper.init_args.dropout", 0)
+    assert frozenvl("fit", *run, name="whole") == 0
+    assert frozenvl("fit", *run, *add("probes.StopAt", step=3)) == 1
+    assert frozenvl("fit", *run, "--ckpt_path", "last", "--trainer.accumulate_grad_batches", 3) == 0
+    assert checkpoint("tiny")["global_step"] == 8 and checkpoint("tiny")["epoch"] == 1
+    for row, expected in zip(history("tiny"), history("whole"), strict=True):
+        assert row == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("batches", [4, 5], ids=["at the end of a step", "in the middle of a step"])
+def test_a_run_that_was_ended_between_micro_batches_loses_no_pair(frozenvl, batches):
+    """A time limit may be up in the middle of a step: the step is not taken, and a resume does it whole."""
+    run = (
+        "--trainer.max_steps",
+        5,
+        "--trainer.accumulate_grad_batches",
+        2,
+        "--trainer.val_check_interval",
+        20,
+    )
+    run = (*run, "--trainer.limit_val_batches", 1, "--model.schedule", "constant")
+    assert frozenvl("fit", *run, name="whole") == 0
+    assert frozenvl("fit", *run, *add("probes.EndAt", batches=batches)) == 0
+    assert checkpoint("tiny")["global_step"] == 2
+    assert frozenvl("fit", *run, "--ckpt_path", "last") == 0
+    assert same_weights(checkpoint("tiny"), checkpoint("whole"))
+    losses = [[row for row in history(name) if "train/loss" in row] for name in ("tiny", "whole")]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_run_goes_on_from_a_checkpoint_of_its_failure(frozenvl, accumulate):
+    """Lightning's OnExceptionCheckpoint saves in the middle of a step."""
+    run = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.limit_val_batches", 0)
+    run = (*run, "--trainer.val_check_interval", 4)
+    assert frozenvl("fit", *run, name="whole") == 0
+    on_exception = add(
+        "lightning.pytorch.callbacks.OnExceptionCheckpoint", dirpath="failed", filename="failed"
+    )
+    assert frozenvl("fit", *run, *on_exception, *add("probes.Overflow", step=3)) == 1
+    assert frozenvl("fit", *run, "--ckpt_path", "failed/failed.ckpt") == 0
+    assert same_weights(checkpoint("tiny"), checkpoint("whole")) and history("tiny") == history("whole")
+
+
+def test_data_of_a_resumed_fit_start_a_new_one_at_the_first_pair():
+    data = FrozenData({}, {})
+    data.start = Start(6, 48, 0, 6)
+    data.trainer = SimpleNamespace(global_step=0)  # type: ignore[assignment]
+    data.setup("validate")
+    assert data.start.pairs == 48
+    data.setup("fit")
+    assert data.start == Start()
 
 
 def test_a_schedule_of_accumulation_is_refused(frozenvl, capfd):
