@@ -354,8 +354,10 @@ def test_the_last_step_of_a_run_is_known_after_a_change_of_the_batch_size():
     assert sampler(4, max_epochs=3, limit_train_batches=2, max_steps=50).last == 6
 
 
-@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of an earlier version"])
-def test_a_run_goes_on_with_another_batch_size(frozenvl, recorded):
+@pytest.mark.parametrize(
+    ("recorded", "ranks"), [(True, 2), (False, 1)], ids=["recorded, on two ranks", "of an earlier version"]
+)
+def test_a_run_goes_on_with_another_batch_size(frozenvl, recorded, ranks):
     base = (
         "--trainer.limit_val_batches",
         0,
@@ -373,7 +375,7 @@ def test_a_run_goes_on_with_another_batch_size(frozenvl, recorded):
         del content["frozenvl"]["data"]
         torch.save(content, last)
     larger = ("--data.batch_size", 16, "--trainer.max_steps", 4, "--ckpt_path", "last")
-    assert frozenvl("fit", *base, *larger) == 0
+    assert frozenvl("fit", *base, *larger, ranks=ranks) == 0
     steps = seen("seen")
     assert steps[2] == sorted(expected[2] + expected[3]) and steps[3] == sorted(expected[4] + expected[5])
     assert checkpoint("tiny")["frozenvl"]["data"] == {"pairs": 48, "batch_size": 16, "accumulated": 1}
