@@ -38,7 +38,7 @@ from frozenvl.training.trainer_options import as_list, check_options, one_line
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
-from frozenvl.util.parser_messages import unknown_key
+from frozenvl.util.parser_messages import refused_by_class, unknown_key
 
 BESIDE_THE_POINT = (
     "does not have many workers",
@@ -119,6 +119,19 @@ class FrozenCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
+
+    def instantiate_classes(self) -> None:
+        """Makes the model, the data and the Trainer.
+
+        Raises:
+            UserError: if a class refuses its arguments; the message is one line.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if line := refused_by_class(str(error)):
+                raise UserError(line) from error
+            raise
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Makes the Trainer with the callbacks, checkpoint IO and signal handlers of every run."""

@@ -45,6 +45,12 @@ def one_line(message: str) -> str:
     return innermost if len(innermost) <= 400 else innermost[:397] + "…"
 
 
+def refused_by_class(message: str) -> str | None:
+    """Returns jsonargparse's message about a class that refuses its arguments as one line; None for other messages."""
+    found = re.search(r"Errors: - (.+?) - Not a valid subclass of (\w+)", " ".join(message.split()))
+    return f"a {found[2]} in the configuration refuses its arguments: {found[1]}" if found else None
+
+
 def unknown_key(key: str, known: Sequence[str]) -> UserError:
     """Returns the error for an unknown key, with the known key that was probably meant."""
     same_ending = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import CONFIG, add
+from running import CONFIG, add, one_line
 
 from frozenvl.training.command_line import LEFT, configuration_parser
 from frozenvl.util.errors import UserError
@@ -95,3 +95,12 @@ def test_a_timer_is_saved_with_the_configuration(frozenvl):
     timer = add("lightning.pytorch.callbacks.Timer", duration="00:00:10:00")
     assert frozenvl("fit", *timer, "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0) == 0
     assert "interval: step" in Path("runs/tiny/config.yaml").read_text()
+
+
+def test_a_callback_that_refuses_its_arguments_is_one_error_line(frozenvl, capfd):
+    finder = add("lightning.pytorch.callbacks.LearningRateFinder", mode="steep")
+    assert frozenvl("fit", *finder) == 2
+    line = one_line(capfd.readouterr().err)
+    assert line == (
+        "a Callback in the configuration refuses its arguments: `mode` should be either of ('linear', 'exponential')"
+    )

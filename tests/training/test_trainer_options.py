@@ -139,7 +139,8 @@ OPTIONS: dict[str, tuple[str, list[Case]]] = {
         [works(max_steps=3, steps=3), works(max_steps=0, steps=0, saved=False)],
     ),
     "min_steps": (
-        "number of optimiser steps before a callback may end the run",
+        "number of optimiser steps before a callback may end the run; Lightning then asks for a whole epoch, too, "
+        "unless `min_epochs` is 0",
         [works(*ENDLESS, *AT_ONCE, **TWO)],
     ),
     "max_time": (
