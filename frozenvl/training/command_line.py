@@ -138,7 +138,7 @@ class FrozenCLI(LightningCLI):
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
-        check_options(config, self.model)
+        check_options(config)
         if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
         kwargs["plugins"] = [*as_list(config.get("plugins")), SafeCheckpointIO()]

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import callbacks
-from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.plugins import Precision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -31,12 +30,11 @@ CALLBACKS: dict[type[callbacks.Callback], str] = {
 """Callbacks that are refused, subclasses included → reason and remedy."""
 
 
-def check_options(options: Mapping[str, Any], module: Any) -> None:
+def check_options(options: Mapping[str, Any]) -> None:
     """Checks the Trainer's options for those that would compute, count or save otherwise than a run records.
 
     Args:
         options: arguments of the Trainer; classes are instantiated.
-        module: module that it trains.
 
     Raises:
         UserError: for the first that does not fit.
@@ -65,23 +63,6 @@ def check_options(options: Mapping[str, Any], module: Any) -> None:
         for kind, reason in CALLBACKS.items():
             if isinstance(callback, kind):
                 raise UserError(f"trainer.callbacks: no {type(callback).__name__} here: {reason}")
-        if (
-            isinstance(callback, StochasticWeightAveraging)
-            and counts_epochs(options)
-            and callback.pl_module_contains_batch_norm(module)
-        ):
-            raise UserError(
-                f"trainer.callbacks: {type(callback).__name__} would reset the encoder's batch norm after the last "
-                "epoch; set trainer.max_epochs to -1 and trainer.max_steps, or use EMAWeightAveraging"
-            )
-
-
-def counts_epochs(options: Mapping[str, Any]) -> bool:
-    """Returns whether a number of epochs ends a run; Lightning's default is 1000 if nothing else does."""
-    epochs = options.get("max_epochs")
-    if epochs is None:
-        return options.get("max_steps", -1) == -1 and options.get("max_time") is None
-    return epochs != -1
 
 
 def as_list(value: Any) -> list:
