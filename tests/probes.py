@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import lightning as L
 import torch
@@ -16,6 +17,19 @@ from frozenvl.model.mappers import MLP
 from frozenvl.objectives import Captioning
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError
+
+
+class Nothing(L.Callback):
+    """Does nothing."""
+
+
+def nothing(*_) -> None:
+    """Function of a callback that does nothing."""
+
+
+def pairs(batch) -> int:
+    """Returns the number of pairs of a batch."""
+    return len(batch.ids)
 
 
 class StopAt(L.Callback):
@@ -44,6 +58,91 @@ class SlowOptimizer(torch.optim.AdamW):
         loss = super().step(closure)
         time.sleep(0.1)
         return loss
+
+
+class ScheduleFree(torch.optim.Optimizer):
+    """Schedule-free SGD (Defazio et al. 2024), with the interface and the switches of the package `schedulefree`.
+
+    Training weights y are between z, which takes plain steps, and x, the mean of all z, which is evaluated.
+    """
+
+    zs: ClassVar[list[torch.Tensor]] = []
+    """Weights z after each step, of the first parameter of all instances."""
+
+    def __init__(self, params, lr: float = 0.1, momentum: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "k": 0, "train_mode": False})
+
+    @torch.no_grad()
+    def _move(self, train: bool) -> None:
+        for group in self.param_groups:
+            if group["train_mode"] != train:
+                weight = 1 - group["momentum"] if train else 1 - 1 / group["momentum"]
+                for p in (p for p in group["params"] if p in self.state):
+                    p.lerp_(self.state[p]["z"], weight)
+            group["train_mode"] = train
+
+    def train(self) -> None:
+        self._move(True)
+
+    def eval(self) -> None:
+        self._move(False)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        with torch.enable_grad():
+            loss = closure()
+        for group in self.param_groups:
+            if not group["train_mode"]:
+                raise RuntimeError("not in train mode when step is called")
+            group["k"] += 1
+            share = 1 / group["k"]
+            for p in (p for p in group["params"] if p.grad is not None):
+                z = self.state[p].setdefault("z", p.clone())
+                p.lerp_(z, share)
+                p.add_(p.grad, alpha=group["lr"] * (group["momentum"] * (1 - share) - 1))
+                z.sub_(p.grad, alpha=group["lr"])
+        first = self.param_groups[0]["params"][0]
+        self.zs.append(self.state[first]["z"].clone())
+        return loss
+
+
+class TwiceEvaluated(torch.optim.SGD):
+    """Optimiser that evaluates its closure twice a step, as sharpness-aware minimisation does."""
+
+    def step(self, closure=None):
+        closure()
+        return super().step(closure)
+
+
+class EndAt(L.Callback):
+    """Ends a run in good order after a number of micro-batches, as a time limit does.
+
+    Args:
+        batches: number of micro-batches.
+    """
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        if trainer.fit_loop.total_batch_idx + 1 == self.batches:
+            trainer.should_stop = True
+
+
+class Accumulate(L.Callback):
+    """Changes the accumulation of a run.
+
+    Args:
+        step: number of optimiser steps before the change.
+        batches: micro-batches per step from then on.
+    """
+
+    def __init__(self, step: int, batches: int) -> None:
+        self.step, self.batches = step, batches
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        if trainer.global_step == self.step:
+            trainer.accumulate_grad_batches = self.batches
 
 
 class Leaving(L.Callback):

@@ -21,6 +21,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_module
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning_utilities.core.enums import StrEnum
 
 from frozenvl.training.callbacks.cost import Cost
 from frozenvl.training.callbacks.data_report import DataReport
@@ -36,6 +37,7 @@ from frozenvl.training.launch import check_launch, launch
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
+from frozenvl.training.trainer_options import as_list, check_options, one_line
 from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.config_text import (
     as_yaml,
@@ -48,7 +50,7 @@ from frozenvl.util.config_text import (
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
 from frozenvl.util.null_values import refuse_nulls
-from frozenvl.util.parser_messages import unknown_key
+from frozenvl.util.parser_messages import refused_by_class, unknown_key
 
 BESIDE_THE_POINT = (
     "does not have many workers",
@@ -148,16 +150,31 @@ class FrozenCLI(LightningCLI):
         super()._dump_config()
         self.config, self.config_dump = config, restored(self.config_dump)
 
+    def instantiate_classes(self) -> None:
+        """Makes the model, the data and the Trainer.
+
+        Raises:
+            UserError: if a class refuses its arguments; the message is one line.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if line := refused_by_class(str(error)):
+                raise UserError(line) from error
+            raise
+
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Makes the Trainer with the callbacks, checkpoint IO and signal handlers of every run."""
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
         root = config["default_root_dir"]
-        if config.get("logger") in (None, True):
+        check_options(config)
+        if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
-        kwargs["plugins"] = [*(config.get("plugins") or []), SafeCheckpointIO()]
+        kwargs["plugins"] = [*as_list(config.get("plugins")), SafeCheckpointIO()]
         kwargs["use_distributed_sampler"] = False
-        trainer = super().instantiate_trainer(**kwargs)
+        with one_line():
+            trainer = super().instantiate_trainer(**kwargs)
         environment = getattr(trainer.strategy, "cluster_environment", None)
         check_launch(
             trainer.num_nodes, trainer.num_devices, by_itself=type(environment) is LightningEnvironment
@@ -255,6 +272,8 @@ def make(
     for message in BESIDE_THE_POINT:
         warnings.filterwarnings("ignore", message=f".*{message}")
     rank_zero_module.log.addFilter(no_tips)
+    # Defaults of Lightning's callbacks, such as Timer's, could not be saved in config.yaml otherwise.
+    yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, value: dumper.represent_str(value.value))
     if subcommands:  # without it, the parsers of all four would be made
         command = {arguments[0]: kind.subcommands()[arguments[0]]}
         kind = type(kind.__name__, (kind,), {"subcommands": staticmethod(lambda: command)})

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing.util import Finalize
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.training.inputs import Inputs
-from frozenvl.training.steps import StepBatches
+from frozenvl.training.steps import Start, StepBatches
 from frozenvl.util.errors import UserError
 
 
@@ -80,6 +80,13 @@ class FrozenData(L.LightningDataModule):
         self.workers, self.seed, self.blind = workers, seed, blind
         self.augmentation, self.views, self.cache_features = augmentation, views, cache_features
         self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
+        self.start = Start()
+        """Start of this process's part of the run. `FrozenModule` sets it when it loads a checkpoint."""
+
+    def setup(self, stage: str) -> None:
+        """Starts a new run at the first pair, also if these data were used by a resumed one before."""
+        if stage == "fit" and not self.trainer.global_step:
+            self.start = Start()
 
     def see(self, image: Image) -> Image:
         """Returns the image, or a black one if the run is blind."""
@@ -116,8 +123,9 @@ class FrozenData(L.LightningDataModule):
         assert self.augmentation is not None
         return AugmentedImage(image, self.augmentation, seed_from("augmentation", self.seed, *draw))
 
-    def train_dataloader(self) -> DataLoader:
-        """Returns the loader of training micro-batches.
+    @cached_property
+    def stream(self) -> TrainingStream:
+        """Endless stream of training samples.
 
         Raises:
             UserError: if a task has no example left after those of validation are excluded.
@@ -128,14 +136,31 @@ class FrozenData(L.LightningDataModule):
                     f"data.train.{name}: validation asks about all of its photographs, so none is left to train on; "
                     "change the splits, or set data.overlap to count"
                 )
-        stream = TrainingStream(self.train, self.seed, partial(self._change, training=True))
-        steps = StepBatches(self.trainer, self.batch_size, stream.order.epoch_length())
-        batches = TrainingBatches(stream, self.inputs.rows)
+        return TrainingStream(self.train, self.seed, partial(self._change, training=True))
+
+    @property
+    def step_batches(self) -> StepBatches:
+        """Batch sampler of training: the positions of each optimiser step, and the number of steps per epoch.
+
+        Raises:
+            UserError: if the Trainer's limits do not fit them.
+        """
+        return StepBatches(self.trainer, self.batch_size, self.stream.order.epoch_length(), self.start)
+
+    def train_dataloader(self) -> DataLoader:
+        """Returns the loader of training micro-batches.
+
+        Raises:
+            UserError: if the data or the Trainer's limits allow no training (`stream`, `StepBatches`).
+        """
+        batches = TrainingBatches(self.stream, self.inputs.rows)
         collate = TrainingSteps(batches, partial(count_rows, self.inputs.objectives))
         accumulated = self.trainer.accumulate_grad_batches
         # A worker collates whole steps; with accumulation it prefetches one in place of two, to save memory.
         prefetch = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}
-        return self._loader(StepLoader, Positions(), steps, collate, accumulated=accumulated, **prefetch)
+        return self._loader(
+            StepLoader, Positions(), self.step_batches, collate, accumulated=accumulated, **prefetch
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Returns the loader of this rank's validation batches, over all tasks."""

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LambdaLR
 
 from frozenvl import __version__
 from frozenvl.model.batch import Batch
@@ -33,8 +34,16 @@ from frozenvl.objectives.objective import check_objectives, micro_loss, total_of
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.inputs import Inputs
-from frozenvl.training.optim import Schedule, parameter_groups, scheduled
-from frozenvl.training.steps import recount, seed_step
+from frozenvl.training.optim import (
+    OTHER_OPTIMIZER,
+    Schedule,
+    made_optimizer,
+    parameter_groups,
+    scheduled,
+    set_rates,
+    switch,
+)
+from frozenvl.training.steps import resume, seed_step
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError, UserError
 
@@ -132,6 +141,8 @@ class FrozenModule(L.LightningModule):
         self._counts: dict[str, float] = {}
         self._totals = dict.fromkeys([*objectives, *WORK], 0.0)
         self._ids: list[str] = []
+        self._now = (-1, -1)
+        """Optimiser step and index of the last micro-batch."""
         self.unreadable = 0
         """Number of unreadable samples replaced in the last optimiser step, over all ranks."""
         self.work = Work()
@@ -173,16 +184,30 @@ class FrozenModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Returns the optimiser with a group per part, and the schedule per step."""
-        optimizer = self.make_optimizer(parameter_groups(self.model.parts, self.rates))
-        steps = self.trainer.estimated_stepping_batches  # infinite where only `max_time` ends the run
-        scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, steps)
+        optimizer = made_optimizer(self.make_optimizer, parameter_groups(self.model.parts, self.rates))
+        # Lightning's own estimate assumes that a resumed run always had today's steps per epoch.
+        last: float = self.trainer.datamodule.step_batches.last  # type: ignore[attr-defined]
+        scheduler = scheduled(optimizer, self.schedule, self.warmup_steps, last)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     # Training
 
+    def on_train_start(self) -> None:
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, LambdaLR):
+                set_rates(config.scheduler)
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        switch(self.trainer.optimizers, "train")
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Returns the micro-batch's contribution to the loss of its optimiser step."""
+        """Returns the micro-batch's contribution to the loss of its optimiser step.
+
+        Raises:
+            RunError: if the loss is not finite, or a callback or the optimiser changes what a step is.
+        """
         accumulate = self.trainer.accumulate_grad_batches
+        self._check_step(accumulate, index)
         seed_step(self.seed, self.global_step, index % accumulate, self.global_rank)
         if index % accumulate == 0:
             self._counts = self._all_sum(batch.counts)
@@ -201,6 +226,22 @@ class FrozenModule(L.LightningModule):
             self._totals[name] += value
         # Lightning divides by the accumulation and DDP by the ranks; the loss needs sums, so multiply both back.
         return loss.value * (accumulate * self.trainer.world_size)
+
+    def _check_step(self, accumulate: int, index: int) -> None:
+        """Checks that the loader has made the step's micro-batches as they are counted, and that each comes once."""
+        made = self.trainer.train_dataloader.accumulated  # type: ignore[union-attr]
+        if accumulate != made:
+            raise RunError(
+                f"trainer.accumulate_grad_batches changed from {made} to {accumulate} during the run, which would end "
+                "in half steps; drop the callback that changes it"
+            )
+        now = self.global_step, index
+        if now == self._now:
+            raise RunError(
+                f"model.optimizer: {type(self.trainer.optimizers[0]).__name__} evaluates a batch several times a "
+                f"step, which would count it several times; {OTHER_OPTIMIZER}"
+            )
+        self._now = now
 
     def _named(self, what: str, objective: str) -> str:
         """Returns `what of OBJECTIVE` for messages, or `what` if there is only one objective."""
@@ -245,10 +286,14 @@ class FrozenModule(L.LightningModule):
         summed = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
         return dict(zip(values, self.trainer.strategy.reduce(summed, reduce_op="sum").tolist(), strict=True))
 
+    def on_train_end(self) -> None:
+        switch(self.trainer.optimizers, "eval")
+
     # Validation
 
     def on_validation_start(self) -> None:
         """Gathers a sharded language model: in validation the ranks do different numbers of forward passes."""
+        switch(self.trainer.optimizers, "eval")
         if self.sharded:
             self.sharded.gather()
 
@@ -325,11 +370,17 @@ class FrozenModule(L.LightningModule):
         return digest.hexdigest()[:16]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trainer: Any = self.trainer
         checkpoint["frozenvl"] = {
             "version": __version__,
             "identity": self.model.identity(),
             "precision": self.precision,
+            "data": trainer.datamodule.step_batches.record(),
         }
+        # The weights of `state_dict` are those of the model, so they switch, too; the next step switches back.
+        if switch(trainer.optimizers, "eval") and "optimizer_states" in checkpoint:
+            states = [trainer.strategy.optimizer_state(optimizer) for optimizer in trainer.optimizers]
+            checkpoint["optimizer_states"] = states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_fit(checkpoint, "the checkpoint")
@@ -339,7 +390,9 @@ class FrozenModule(L.LightningModule):
                 f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; {PRECISION}"
             )
         self.trained_steps = checkpoint["global_step"]
-        recount(checkpoint, self.trainer.accumulate_grad_batches)
+        if self.trainer.training:
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            data.start = resume(checkpoint, data.step_batches)
 
     def load_trained(self, path: Path) -> None:
         """Loads the trained weights of a checkpoint, without optimiser state or counters.

@@ -19,6 +19,8 @@ NOISE = re.compile(
 def one_line(message: str) -> str:
     """Returns `KEY: MESSAGE` from jsonargparse's nested messages, with the innermost message."""
     folded = " ".join(message.split())
+    if linked := re.match(r"argument \S+\((\w+)\) --> ([\w.]+): ", folded):
+        return f"{linked[2]} is set by --{linked[1]}; give that instead"
     keys = re.findall(r'Parser key "([^"]+)"', folded)
     nested = re.search(r"NestedArg\(key='([^']+)'", folded)
     innermost = folded[folded.rfind("Problem with") :] if "Problem with" in folded else folded
@@ -41,6 +43,12 @@ def one_line(message: str) -> str:
         innermost += "; name a class by the path from which Python imports it, package.module.Class"
     innermost += suggestion(folded)
     return innermost if len(innermost) <= 400 else innermost[:397] + "…"
+
+
+def refused_by_class(message: str) -> str | None:
+    """Returns jsonargparse's message about a class that refuses its arguments as one line; None for other messages."""
+    found = re.search(r"Errors: - (.+?) - Not a valid subclass of (\w+)", " ".join(message.split()))
+    return f"a {found[2]} in the configuration refuses its arguments: {found[1]}" if found else None
 
 
 def unknown_key(key: str, known: Sequence[str]) -> UserError:

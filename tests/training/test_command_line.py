@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from running import CONFIG
+from running import CONFIG, add, one_line
 
 from frozenvl.cli import main
 from frozenvl.training.command_line import LEFT, ParserAlone, config_text, configuration_parser, make
@@ -225,3 +225,19 @@ def test_a_run_with_a_literal_interpolation_is_saved_and_repeated(frozenvl, caps
     Path("again.yaml").write_text(saved)
     assert main(["fit", "--config", "again.yaml", "--name", "again"]) == 0
     assert read_config(Path("runs/again"))["data"] == read_config(Path("runs/tiny"))["data"]
+
+
+def test_a_timer_is_saved_with_the_configuration(frozenvl):
+    """Its `interval` has a default that YAML does not know."""
+    timer = add("lightning.pytorch.callbacks.Timer", duration="00:00:10:00")
+    assert frozenvl("fit", *timer, "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0) == 0
+    assert "interval: step" in Path("runs/tiny/config.yaml").read_text()
+
+
+def test_a_callback_that_refuses_its_arguments_is_one_error_line(frozenvl, capfd):
+    finder = add("lightning.pytorch.callbacks.LearningRateFinder", mode="steep")
+    assert frozenvl("fit", *finder) == 2
+    line = one_line(capfd.readouterr().err)
+    assert line == (
+        "a Callback in the configuration refuses its arguments: `mode` should be either of ('linear', 'exponential')"
+    )

@@ -47,6 +47,11 @@ def data(rank: int = 0, ranks: int = 1, **options) -> FrozenData:
         global_step=0,
         accumulate_grad_batches=1,
         val_check_interval=1.0,
+        limit_train_batches=1.0,
+        limit_val_batches=1.0,
+        overfit_batches=0.0,
+        fast_dev_run=False,
+        check_val_every_n_epoch=1,
         lightning_module=SimpleNamespace(inputs=SimpleNamespace(rows=made, processor=made, objectives={})),
     )
     return whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import frozenvl.model.mappers
-from frozenvl.util.parser_messages import nearest, one_line, suggestion, unknown_key
+from frozenvl.util.parser_messages import nearest, one_line, refused_by_class, suggestion, unknown_key
 
 UNION = """Parser key "model.objectives":
   - Expected a path but {} either not accessible or invalid
@@ -26,6 +26,10 @@ UNION = """Parser key "model.objectives":
             "model.k: Expected a <class 'int'>. Got value: three",
         ),
         ("unrecognized arguments: --nope", "unrecognized arguments: --nope"),
+        (
+            "argument <lambda>(name) --> trainer.default_root_dir: invalid Union value: 'x'",
+            "trainer.default_root_dir is set by --name; give that instead",
+        ),
         (
             UNION
             % (
@@ -88,3 +92,16 @@ def test_an_unknown_key_is_named_with_a_key_of_the_same_ending_first():
 def test_without_a_close_word_all_are_listed():
     assert nearest("gird", ["grid", "seeds"]) == "did you mean grid?"
     assert nearest("x", ["grid", "seeds"]) == "there are grid, seeds"
+
+
+def test_a_class_that_refuses_its_arguments_is_named():
+    union = """Does not validate against any of the Union subtypes
+        Subtypes: [list[Callback], <class 'Callback'>, <class 'NoneType'>]
+        Errors:
+          - Empty dict cannot be interpreted correct
+          - Not a valid subclass of Callback
+            Subclass types expect one of:
+            - a class path (str)"""
+    line = "a Callback in the configuration refuses its arguments: Empty dict cannot be interpreted correct"
+    assert refused_by_class(union) == line
+    assert refused_by_class("zip() argument 2 is longer than argument 1") is None

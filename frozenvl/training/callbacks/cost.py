@@ -29,9 +29,14 @@ class Cost(L.Callback):
         self.speed = speed
         self._pairs, self._seconds, self._memory = 0, 0.0, {"peak_memory_gb": 0.0}
         self._since = time.perf_counter()
+        self._batch_size: int | None = None
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._since = time.perf_counter()
+        batch_size: int = trainer.datamodule.batch_size  # type: ignore[attr-defined]
+        if self._batch_size not in (None, batch_size):
+            self.speed.recent.clear()  # seconds of steps with other numbers of pairs
+        self._batch_size = batch_size
 
     def on_before_optimizer_step(self, trainer: L.Trainer, *_: Any) -> None:
         self._pairs += trainer.datamodule.batch_size  # type: ignore[attr-defined]
@@ -39,6 +44,7 @@ class Cost(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         return {
             "pairs": self._pairs,
+            "batch_size": self._batch_size,
             "seconds": self._seconds + time.perf_counter() - self._since,
             "steps": list(self.speed.recent),
             "memory": self._peak(),
@@ -46,7 +52,7 @@ class Cost(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._pairs, self._seconds = state_dict["pairs"], state_dict["seconds"]
-        self._memory = state_dict["memory"]
+        self._memory, self._batch_size = state_dict["memory"], state_dict.get("batch_size")
         self.speed.recent.extend(state_dict["steps"])
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

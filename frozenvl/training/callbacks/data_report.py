@@ -57,8 +57,9 @@ class DataReport(L.Callback):
         pl_module.unreadable = 0
         self.training += self._gathered(trainer.global_step - 1)
         self._write(trainer)
-        seen = trainer.global_step * trainer.datamodule.batch_size  # type: ignore[attr-defined]
-        limit = trainer.datamodule.max_unreadable  # type: ignore[attr-defined]
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        seen = data.start.pairs + (trainer.global_step - data.start.step) * data.batch_size
+        limit = data.max_unreadable
         if len(self.training) > limit * max(seen, ENOUGH):
             raise RunError(
                 f"{len(self.training)} of {seen} training samples cannot be read, more than data.max_unreadable "

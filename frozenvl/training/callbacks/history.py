@@ -14,6 +14,7 @@ import lightning as L
 
 from frozenvl.evaluation.score_file import read_score, score_files
 from frozenvl.metrics.metric import Metric
+from frozenvl.training.callbacks.throughput import logs_step
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import cannot_write, read_lines, write_atomically
 
@@ -44,7 +45,7 @@ class History(L.Callback):
             write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.global_step > self._last and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if trainer.global_step > self._last and logs_step(trainer):
             self._append(trainer, "train/")
         self._last = trainer.global_step
 

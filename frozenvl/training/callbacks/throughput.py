@@ -101,7 +101,8 @@ class Speed(L.Callback):
 
     def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
         before, self._waited = self._waited, waited(trainer)
-        self._seconds["data"] += self._waited - before
+        # A loader made anew (`reload_dataloaders_every_n_epochs`) starts at 0.
+        self._seconds["data"] += self._waited - (before if before <= self._waited else 0.0)
         self._since = time.perf_counter()
 
     def on_before_backward(self, *_: Any) -> None:
@@ -124,7 +125,7 @@ class Speed(L.Callback):
         self.recent.append(seconds - self._recorded)
         self._recorded = seconds
         pl_module.work = Work()
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if logs_step(trainer):
             self._log(trainer, pl_module)
             self._clear()
 
@@ -138,6 +139,12 @@ class Speed(L.Callback):
         pl_module.log("speed/positions_per_second", work.positions / seconds)
         pl_module.log("speed/padding", work.padding / max(1, work.positions + work.padding))
         pl_module.log("speed/share_of_peak", share, prog_bar=True)
+
+
+def logs_step(trainer: L.Trainer) -> bool:
+    """Returns whether the optimiser step that has just ended is logged; none is if `log_every_n_steps` is 0."""
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return every > 0 and trainer.global_step % every == 0
 
 
 def waited(trainer: L.Trainer) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ import torch
 from running import add, checkpoint
 
 from frozenvl.data.stream import TrainingStream
-from frozenvl.training.callbacks.cost import most
+from frozenvl.training.callbacks.cost import Cost, most
+from frozenvl.training.callbacks.throughput import Speed
 
 BRIEF = ("--trainer.limit_val_batches", 0)
 
@@ -67,6 +69,16 @@ def test_a_resumed_fit_adds_to_its_cost(frozenvl):
     took = cost()
     assert took["pairs"] == 48
     assert 10 < took["minutes"] < 11 and took["peak_memory_gb"] == 999.0
+
+
+@pytest.mark.parametrize(("recorded", "kept"), [(8, 2), (16, 0), (None, 2)])
+def test_times_of_steps_with_another_batch_size_do_not_count(recorded, kept):
+    speed = Speed()
+    callback = Cost(speed)
+    state = {"pairs": 16, "seconds": 1.0, "memory": {}, "steps": [0.5, 0.6]}
+    callback.load_state_dict(state | ({"batch_size": recorded} if recorded else {}))
+    callback.on_fit_start(SimpleNamespace(datamodule=SimpleNamespace(batch_size=8)), None)  # type: ignore[arg-type]
+    assert len(speed.recent) == kept and callback.state_dict()["batch_size"] == 8
 
 
 def test_overwriting_a_run_removes_its_cost(frozenvl):
