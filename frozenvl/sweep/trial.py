@@ -16,6 +16,8 @@ from typing import Any, Literal
 from frozenvl.sweep.grid import SweepRun
 from frozenvl.sweep.lease import Lease
 from frozenvl.sweep.spec import Spec
+from frozenvl.training.run_folder import last_checkpoint
+from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_lines
 
 POLL_SECONDS = 0.5
@@ -76,12 +78,12 @@ class Trials:
         """
         folder, settings = lease.folder, arguments(self.spec, run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # a fit writes it last
-            saved = newest_checkpoint(folder)
+            saved = checkpoint_of(folder)
             start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
             outcome = self._call(["fit", *settings, start], lease, report)
             if outcome != "done":
                 return outcome
-        last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
+        last = f"--ckpt_path={checkpoint_of(folder) or 'last'}"
         batches = argument("trainer.limit_val_batches", self.spec.validate)
         return self._call(["validate", *settings, last, batches], lease)
 
@@ -168,12 +170,12 @@ def budget(spec: Spec, batch_size: int) -> dict[str, Any]:
     return limits
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Returns last.ckpt or, if the fit was killed before it was written, the newest checkpoint; None without any."""
-    last = folder / "checkpoints" / "last.ckpt"
-    if last.is_file():
-        return last
-    return max(folder.glob("checkpoints/*.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
+def checkpoint_of(folder: Path) -> Path | str | None:
+    """Returns the last checkpoint of a run, and `last` if it is lost: the command then says so in its log."""
+    try:
+        return last_checkpoint(folder)
+    except UserError:
+        return "last"
 
 
 def last_line(file: Path) -> str:

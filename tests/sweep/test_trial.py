@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from frozenvl.sweep.spec import read_spec
-from frozenvl.sweep.trial import argument, arguments
+from frozenvl.sweep.trial import argument, arguments, checkpoint_of
+from frozenvl.training.run_folder import note_saved
 
 RATE = "model.optimizer.init_args.lr"
 
@@ -46,3 +47,14 @@ def test_pairs_are_counted_in_the_batches_of_the_point(sweep):
 def test_other_budgets(sweep, budget, said):
     spec = read_spec(sweep.write(budget=budget))
     assert said in arguments(spec, spec.runs[0], {}, 64)
+
+
+def test_the_checkpoint_of_a_run_may_be_elsewhere_or_lost(tmp_path):
+    run, elsewhere = tmp_path / "run", tmp_path / "disk" / "last.ckpt"
+    assert checkpoint_of(run) is None
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    note_saved(run, elsewhere)
+    assert checkpoint_of(run) == elsewhere
+    elsewhere.unlink()
+    assert checkpoint_of(run) == "last"  # upon which `fit` and `validate` say what is missing
