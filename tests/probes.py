@@ -11,10 +11,12 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from frozenvl.model.mappers import MLP
 from frozenvl.objectives import Captioning
+from frozenvl.training.module import FrozenModule
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError
 
@@ -73,6 +75,13 @@ class Remote(Logger):
         """Does nothing."""
 
     log_hyperparams = log_metrics
+
+
+class BringsCheckpoints(FrozenModule):
+    """Module that brings its own ModelCheckpoint."""
+
+    def configure_callbacks(self) -> list[L.Callback]:
+        return [ModelCheckpoint(every_n_train_steps=2, save_last=True, save_top_k=0)]
 
 
 class SameStart(MLP):

@@ -52,7 +52,12 @@ class SafeCheckpointIO(CheckpointIO):
                 f"{path.parent}/${{name}}"
             )
         with whole_file(path) as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except (
+                RuntimeError
+            ) as error:  # torch ends its archive even if a write failed, which then fails too
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
         if run:
             note_saved(run, path)
 
@@ -107,10 +112,16 @@ class SaveLast(Callback):
 
     Args:
         due: returns whether a validation follows this step.
+        io: writer of the run's checkpoints.
     """
 
-    def __init__(self, due: Callable[[], bool]) -> None:
-        self.due = due
+    def __init__(self, due: Callable[[], bool], io: SafeCheckpointIO) -> None:
+        self.due, self.io = due, io
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        settle(
+            trainer, self.io
+        )  # callbacks that the module itself brings have come since, and are set up after this one
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         if self.due():

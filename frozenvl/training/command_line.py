@@ -162,7 +162,7 @@ class FrozenCLI(LightningCLI):
         callbacks = kept + trainer.callbacks  # type: ignore[attr-defined]
         average_trained_weights(callbacks)
         callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
-        trainer.callbacks = [*callbacks, SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
+        trainer.callbacks = [*callbacks, SaveLast(due, checkpoint_io), StopAtStep(signals)]  # type: ignore[attr-defined]
         settle(trainer, checkpoint_io)
         return trainer
 
@@ -213,7 +213,7 @@ class FrozenCLI(LightningCLI):
             )
             print(spent, file=sys.stderr)
         # Versions before the record: without it, the run could not write over its own file.
-        own = checkpoint["frozenvl"].get("run") in (None, str(run.absolute()))
+        own = checkpoint.get("run") in (None, str(run.absolute()))
         if own and path.resolve().parent in folders and not in_folder(run, path.parent):
             note_saved(run, path)
 
@@ -235,7 +235,9 @@ class FrozenCLI(LightningCLI):
             if last is None:
                 raise UserError(f"{folder / CHECKPOINTS}: no last.ckpt to go on from; {remedy}")
             named = self.config_init[self.subcommand]["ckpt_path"] = str(last)
-        if named and named not in ("best", "hpc", "registry"):
+        if named in ("best", "hpc"):
+            raise UserError(f"--ckpt_path {named} is known to the process that trained alone; name the file")
+        if named and named != "registry":
             self.prepare_inputs.checkpoint = Path(named)
 
     before_test = before_predict = before_validate

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -349,20 +348,6 @@ class FrozenModule(L.LightningModule):
         """Returns the names of all weights and buffers, frozen ones included."""
         return set(super().state_dict())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenModule:
-        """Returns a copy with trained weights of its own. Frozen weights and inputs, which are large, are shared."""
-        trained = {id(value) for value in self.state_dict(keep_vars=True).values()}
-        for tensor in (*self.parameters(), *self.buffers()):
-            if id(tensor) not in trained:
-                # A parameter of its own for the same memory: moving the copy to a device moves this module not.
-                plain = type(tensor) is nn.Parameter
-                memo[id(tensor)] = nn.Parameter(tensor.detach(), requires_grad=False) if plain else tensor
-        memo[id(self.inputs)] = self.inputs
-        copied = type(self).__new__(type(self))
-        memo[id(self)] = copied
-        copied.__setstate__(deepcopy(self.__getstate__(), memo))
-        return copied
-
     def trained_fingerprint(self) -> str:
         """Returns a SHA-256 fingerprint of the trained weights (16 hex digits)."""
         digest = hashlib.sha256()
@@ -375,8 +360,8 @@ class FrozenModule(L.LightningModule):
             "version": __version__,
             "identity": self.model.identity(),
             "precision": self.precision,
-            "run": str(Path(self.trainer.default_root_dir).absolute()),
         }
+        checkpoint["run"] = str(Path(self.trainer.default_root_dir).absolute())
         if "optimizer_states" not in checkpoint:  # weights alone, of which Lightning tells no callback
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, AverageTrained):

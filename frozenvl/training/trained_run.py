@@ -92,7 +92,7 @@ def run_folder(path: Path) -> Path:
         return path
     folder = path.absolute().parent
     if folder.name != CHECKPOINTS or not (folder.parent / CONFIG).is_file():
-        recorded = read_checkpoint(path, mmap=True)["frozenvl"].get("run")
+        recorded = read_checkpoint(path, mmap=True).get("run")
         if recorded and (Path(recorded) / CONFIG).is_file():
             return Path(recorded)
     return folder.parent

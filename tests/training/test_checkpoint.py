@@ -8,6 +8,7 @@ import shutil
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -122,6 +123,31 @@ def full_disk(*_) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.parametrize("room", [100, 5_000, 39_000, 41_000])
+def test_a_disk_that_is_full_at_any_byte_is_one_error_line(tmp_path, monkeypatch, room):
+    """Where the data do not fit, torch raises its own error after that of the disk."""
+
+    @contextmanager
+    def small_disk(path):
+        with whole_file(path) as file:
+            write, written = file.write, 0
+
+            def limited(data):
+                nonlocal written
+                written += len(data)
+                return full_disk() if written > room else write(data)
+
+            yield SimpleNamespace(write=limited, flush=file.flush)
+
+    from frozenvl.training import checkpoint as module
+
+    whole_file = module.whole_file
+    monkeypatch.setattr(module, "whole_file", small_disk)
+    with pytest.raises(RunError, match=r"last.ckpt: cannot be written .No space left on device.; free some"):
+        SafeCheckpointIO().save_checkpoint({"weights": torch.zeros(10_000)}, tmp_path / "last.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_leaves_the_previous_checkpoint_intact(last, tmp_path, monkeypatch):
     path = Path(shutil.copy(last, tmp_path / "last.ckpt"))
     monkeypatch.setattr(os, "fsync", full_disk)
@@ -224,6 +250,24 @@ def test_checkpoints_in_a_folder_of_ones_own_are_found(frozenvl, dirpath, capfd)
     assert [row["step"] for row in history("tiny")] == [1, 2]
 
 
+def test_checkpoints_of_a_callback_that_the_module_brings_are_in_the_folder(frozenvl):
+    over = (*laid_over(logger=CSV, callbacks=[]), "--model", "probes.BringsCheckpoints")
+    frozenvl.models = [option.replace("--model.", "--model.init_args.") for option in frozenvl.models]
+    assert frozenvl("fit", *over, *NO_VALIDATION, "--trainer.max_steps", 2) == 0
+    assert [path.name for path in Path("runs/tiny/checkpoints").iterdir()] == ["last.ckpt"]
+    assert frozenvl("fit", *over, *NO_VALIDATION, "--trainer.max_steps", 4, "--resume", "true") == 0
+    assert len(history("tiny")) == 4
+
+
+@pytest.mark.parametrize("named", ["best", "hpc"])
+def test_checkpoints_that_only_lightning_names_are_one_error_line(frozenvl, capfd, named):
+    for command in ("fit", "validate"):
+        assert frozenvl(command, "--ckpt_path", named) == 2
+        assert one_line(capfd.readouterr().err) == (
+            f"--ckpt_path {named} is known to the process that trained alone; name the file"
+        )
+
+
 def test_runs_that_share_a_folder_keep_their_checkpoints_apart(frozenvl):
     over = keeps(dirpath="disk")
     assert frozenvl("fit", *SHORT, 2, *over, name="one") == 0
@@ -275,7 +319,7 @@ def test_a_run_of_an_earlier_version_goes_on_by_the_path_of_its_checkpoint(froze
     shutil.rmtree("runs/tiny/checkpoints")
     for path in Path("disk").iterdir():
         held = torch.load(path, weights_only=True)
-        del held["frozenvl"]["run"]
+        del held["run"]
         torch.save(held, path)
     assert frozenvl("fit", *SHORT, 4, *over, "--resume", "true") == 2
     assert "is not recorded; name one with --ckpt_path" in one_line(capfd.readouterr().err)

@@ -87,20 +87,22 @@ def test_a_state_holds_trained_weights_at_any_prefix(tiny_run):
     assert module.state_dict(destination=ours) is ours and set(ours) == {"x", *state}
 
 
-def test_a_copy_shares_frozen_weights_and_has_trained_ones_of_its_own(tiny_run):
+def test_a_copy_is_independent_and_its_state_holds_trained_weights_only(tiny_run):
+    """Averages of one's own are often taken in place, over all weights of a copy."""
     module = load_trained(tiny_run).module
-    copied, state = deepcopy(module), module.state_dict(keep_vars=True)
-    for (name, one), (_, other) in zip(module.named_parameters(), copied.named_parameters(), strict=True):
-        assert one is not other and one.equal(other) and one.requires_grad == other.requires_grad
-        assert (one.data_ptr() == other.data_ptr()) == (name not in state), name
+    copied = deepcopy(module)
+    before = {name: value.clone() for name, value in module.named_parameters()}
     with torch.no_grad():
-        for value in copied.state_dict(keep_vars=True).values():
-            value.zero_()
-    assert all(value.abs().sum() > 0 for value in state.values())
+        for average, value in zip(copied.parameters(), module.parameters(), strict=True):
+            average.mul_(0.5).add_(value, alpha=0.25)
+    assert all(value.equal(before[name]) for name, value in module.named_parameters())
+    averaged = torch.optim.swa_utils.AveragedModel(module)
+    names = {f"module.{name}" for name in module.state_dict()} | {"n_averaged"}
+    assert set(averaged.state_dict()) == names
     module.load_state_dict(copied.state_dict())
-    assert all(value.abs().sum() == 0 for value in state.values())
-    copied.double()
-    assert all(value.dtype == torch.float32 for value in module.parameters())
+    for name, value in module.named_parameters():
+        factor = 0.75 if name in module.state_dict() else 1
+        assert torch.allclose(value, factor * before[name]), name
 
 
 def test_loading_a_state_misses_trained_weights_only_and_replaces_no_frozen_one(tiny_run):

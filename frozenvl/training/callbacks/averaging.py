@@ -112,6 +112,9 @@ class StochasticAverageTrained(StochasticWeightAveraging):
     put_average = False
     """True once the average is in the model, at the end of the fit."""
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        super().setup(trainer, TrainedWeights(pl_module), stage)
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Puts the average into the model, if it has begun. Lightning would put in the weights the fit began with."""
         if self.n_averaged is not None and self.n_averaged > 0:

@@ -86,6 +86,21 @@ def test_the_average_of_trained_weights_is_evaluated_saved_and_resumed(frozenvl,
     assert "its run averages weights, and this configuration does not" in one_line(capfd.readouterr().err)
 
 
+def test_two_ranks_average_as_one(frozenvl):
+    """They also resume, with checkpoints in another folder."""
+    settings = ("--model.schedule", "constant", "--model.mapper.init_args.dropout", 0)
+    settings += ("--trainer.val_check_interval", 2, "--trainer.max_steps")
+    assert frozenvl("fit", *settings, 4, *callbacks(EMA, CAPTIONS), name="one") == 0
+    there = callbacks(EMA, CAPTIONS, dirpath="disk")
+    assert frozenvl("fit", *settings, 2, *there, name="two", ranks=2) == 0
+    assert frozenvl("fit", *settings, 4, *there, "--resume", "true", name="two", ranks=2) == 0
+    one, two = checkpoint("one"), torch.load("disk/last.ckpt", weights_only=True)
+    for key in ("state_dict", "current_model_state"):
+        assert all(torch.allclose(two[key][name], value, atol=1e-5) for name, value in one[key].items())
+    assert score("two", "captions")["scores"] == score("one", "captions")["scores"]
+    assert [row["step"] for row in history("two")] == [1, 2, 2, 3, 4, 4]
+
+
 def test_an_average_that_has_not_begun_is_neither_evaluated_nor_saved(frozenvl):
     late = {**EMA, "init_args": {"decay": 0.5, "update_starting_at_step": 100}}
     options = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2]
