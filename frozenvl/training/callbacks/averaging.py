@@ -97,7 +97,9 @@ class AverageTrained(WeightAveraging):
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        super().on_load_checkpoint(trainer, TrainedWeights(pl_module), checkpoint)
+        # Where a checkpoint is scored, its weights are the average, and are loaded already.
+        if self._average_model is not None:
+            super().on_load_checkpoint(trainer, TrainedWeights(pl_module), checkpoint)
 
     def replace_weights(self, checkpoint: dict[str, Any]) -> None:
         """Replaces the weights in a checkpoint by their average, if there is one yet."""
