@@ -12,9 +12,12 @@ from typing import ClassVar
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
 
 from frozenvl.model.mappers import MLP
 from frozenvl.objectives import Captioning
+from frozenvl.training.module import FrozenModule
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError
 
@@ -41,6 +44,58 @@ class StopAt(L.Callback):
     def on_train_batch_end(self, trainer, *_) -> None:
         if trainer.global_step == self.step:
             raise RunError("broken off")
+
+
+class StopLater(L.Callback):
+    """Raises at the beginning of a step, after all that belongs to the steps before was written."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        if trainer.global_step == self.step:
+            raise RunError("broken off")
+
+
+class StopAfterValidation(L.Callback):
+    """Raises after a validation, before `ModelCheckpoint` learns of it."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_validation_end(self, trainer, *_) -> None:
+        if trainer.global_step == self.step:
+            raise RunError("broken off")
+
+
+class SignalAt(L.Callback):
+    """Sends SIGTERM to its process in a training step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        if trainer.global_step + 1 == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Remote(Logger):
+    """Logger without a folder, whose name and version are those of a server, such as MLflow's."""
+
+    name = "7"
+    version = "a1b2"
+
+    def log_metrics(self, metrics, step=None) -> None:
+        """Does nothing."""
+
+    log_hyperparams = log_metrics
+
+
+class BringsCheckpoints(FrozenModule):
+    """Module that brings its own ModelCheckpoint."""
+
+    def configure_callbacks(self) -> list[L.Callback]:
+        return [ModelCheckpoint(every_n_train_steps=2, save_last=True, save_top_k=0)]
 
 
 class SameStart(MLP):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +53,7 @@ def refuse_misfit(
     identity: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     what: str,
+    names: Collection[str] = (),
 ) -> None:
     """Checks that the trained weights of a checkpoint or export fit a model.
 
@@ -62,9 +63,11 @@ def refuse_misfit(
         identity: identity of the current model.
         weights: trained weights of the current model, by name.
         what: name of the checkpoint or export, for the message.
+        names: names of all weights of the current model. Those that are frozen may be kept too; they are not needed.
 
     Raises:
-        UserError: if the frozen parts differ, or names or shapes of trained weights differ.
+        UserError: if the frozen parts differ, if trained weights are missing or have other shapes, or if the current
+            model has no weights of a name.
     """
     kept = DEFAULTS | dict(kept)
     identity = DEFAULTS | dict(identity)
@@ -81,9 +84,9 @@ def refuse_misfit(
             f"{what} was trained with {name} = {before}, this model has {now}; "
             "use the configuration that it was trained with"
         )
-    differing = [
-        key for key in weights.keys() | kept_weights.keys() if size(weights, key) != size(kept_weights, key)
-    ]
+    needless = set(names) - weights.keys()
+    compared = weights.keys() | kept_weights.keys() - needless
+    differing = [key for key in compared if size(weights, key) != size(kept_weights, key)]
     if differing:
         key = min(differing)
         raise UserError(

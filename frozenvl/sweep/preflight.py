@@ -123,12 +123,13 @@ def check_points(spec: Spec, points: Sequence[Point], options: Mapping[str, Any]
     # A search has no points yet: one is made up, by which its keys are checked.
     possible = {key: [*drawn.choices, drawn.low][0] for key, drawn in spec.search.items()}
     for point in points or [Point("", possible)]:
-        configuration = parse(spec.arguments(SweepRun(point, spec.seeds[0]), options, 1))
+        run = SweepRun(point, spec.seeds[0])
+        configuration = parse(spec.arguments(run, options, 1))
         for key in spec.settings_of(point.arm) | dict(point.values) | dict(options):
             # jsonargparse takes model.mapper.hidden for model.mapper.init_args.hidden
             if not has(configuration, key):
                 raise unknown_key(key, [name for name, _ in flat(configuration)])
-        check_callbacks(spec, configuration)
+        check_callbacks(spec, configuration, run.name)
     base = parse([f"--config={file}" for file in spec.config])
     return int(base["data"]["batch_size"])
 
@@ -139,16 +140,23 @@ def has(content: Any, key: str) -> bool:
     return isinstance(content, Mapping) and first in content and (not rest or has(content[first], rest))
 
 
-def check_callbacks(spec: Spec, configuration: Mapping[str, Any]) -> None:
-    """Raises `UserError` if a configuration saves no last checkpoint, or has no evaluation with the metric's name."""
+def check_callbacks(spec: Spec, configuration: Mapping[str, Any], run: str) -> None:
+    """Raises `UserError` if a run saves no last checkpoint of its own, or has no evaluation with the metric's name."""
     callbacks = (configuration.get("trainer") or {}).get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     settings = [dict(callback.get("init_args") or {}) for callback in callbacks]
-    if not any(setting.get("save_last") for setting in settings):
+    if not any(setting.get("save_last") and not setting.get("save_weights_only") for setting in settings):
         raise UserError(
             "config keeps no last checkpoint to go on from and to score: give trainer.callbacks a ModelCheckpoint with "
-            "save_last: true"
+            "save_last: true, and without save_weights_only"
         )
+    for setting in settings:
+        folder = str(setting.get("dirpath") or "")
+        if "save_top_k" in setting and folder and run not in folder:
+            raise UserError(
+                f"ModelCheckpoint.dirpath is {folder} for all runs of the sweep, which would write over each other's "
+                "checkpoints; leave it out, or end it with ${name}"
+            )
     names = [setting.get("task") or setting.get("name") for setting in settings]
     tasks = sorted({str(name) for name in names if name})
     unnamed = any("benchmark" in setting and not setting.get("name") for setting in settings)

@@ -23,6 +23,7 @@ from frozenvl.sweep.lease import Attempt, claim
 from frozenvl.sweep.spec import argument
 from frozenvl.sweep.state import read_metric
 from frozenvl.sweep.study import SweepStudy, Trial, TrialTask
+from frozenvl.training.run_folder import last_checkpoint
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_lines, write_atomically
 
@@ -125,14 +126,12 @@ class Worker:
         spec, folder = self.study.spec, attempt.folder
         settings = spec.arguments(run, self.options, self.batch_size)
         if not (folder / "cost.json").exists():  # a fit writes it last
-            # A fit that was killed early may have checkpoints but no last.ckpt.
-            rank = lambda path: (path.name == "last.ckpt", path.stat().st_mtime)
-            saved = max(folder.glob("checkpoints/*.ckpt"), key=rank, default=None)
+            saved = checkpoint_of(folder)
             start = f"--ckpt_path={saved}" if saved else "--overwrite=true"
             outcome = self._call(["fit", *settings, start], attempt, task.trial if spec.pruner else None)
             if outcome != "done":
                 return outcome
-        last = f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
+        last = f"--ckpt_path={checkpoint_of(folder) or 'last'}"
         batches = argument("trainer.limit_val_batches", spec.validate)
         return self._call(["validate", *settings, last, batches], attempt)
 
@@ -186,6 +185,14 @@ class Worker:
                             return "pruned"
             wait(child, POLL_SECONDS)
         return None
+
+
+def checkpoint_of(folder: Path) -> Path | str | None:
+    """Returns the last checkpoint of a run, and `last` if it is lost: the command then says so in its log."""
+    try:
+        return last_checkpoint(folder)
+    except UserError:
+        return "last"
 
 
 def wait(child: subprocess.Popen, seconds: float) -> None:

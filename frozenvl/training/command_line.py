@@ -18,23 +18,43 @@ import yaml
 from jsonargparse import ArgumentError, Namespace, get_loader, set_dumper, set_loader, set_parsing_settings
 from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.rank_zero import rank_zero_module
+from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning_utilities.core.enums import StrEnum
 
+from frozenvl.training.callbacks.averaging import average_trained_weights
 from frozenvl.training.callbacks.cost import Cost
 from frozenvl.training.callbacks.data_report import DataReport
 from frozenvl.training.callbacks.history import History
 from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
+from frozenvl.training.callbacks.tensorboard import PurgeTensorBoard
 from frozenvl.training.callbacks.throughput import Speed
-from frozenvl.training.checkpoint import SafeCheckpointIO, SaveLast
+from frozenvl.training.checkpoint import (
+    SafeCheckpointIO,
+    SaveLast,
+    check_resumable,
+    model_checkpoints,
+    read_checkpoint,
+    settle,
+    time_used_up,
+)
 from frozenvl.training.configuration import check_blocks, keys_of, names_module, refused, unknown_empty_key
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
 from frozenvl.training.module import FrozenModule
+from frozenvl.training.run_folder import (
+    CHECKPOINTS,
+    checkpoints_elsewhere,
+    in_folder,
+    last_checkpoint,
+    note_saved,
+    refuse_taken,
+    temporary_files,
+)
 from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
 from frozenvl.training.trainer_options import as_list, check_options, one_line
@@ -171,7 +191,8 @@ class FrozenCLI(LightningCLI):
         check_options(config)
         if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
-        kwargs["plugins"] = [*as_list(config.get("plugins")), SafeCheckpointIO()]
+        checkpoint_io = SafeCheckpointIO()
+        kwargs["plugins"] = [*as_list(config.get("plugins")), checkpoint_io]
         kwargs["use_distributed_sampler"] = False
         with one_line():
             trainer = super().instantiate_trainer(**kwargs)
@@ -184,16 +205,13 @@ class FrozenCLI(LightningCLI):
         speed, validation = Speed(), DueValidation()
         due = lambda: validation.due
         self.prepare_inputs = PrepareInputs()
-        kept = [self.prepare_inputs, History(due), DataReport(due), validation, speed, Cost(speed)]
-        kept += [Perplexity(), Predictions()]
-        trainer.callbacks[:0] = kept  # type: ignore[attr-defined]
-        trainer.callbacks += [SaveLast(due), StopAtStep(signals)]  # type: ignore[attr-defined]
-        for callback in trainer.checkpoint_callbacks:
-            # Otherwise a second fit of the same name would write last-v1.ckpt beside the old last.ckpt.
-            callback._enable_version_counter = False  # type: ignore[attr-defined]
-            if getattr(callback, "save_last", None) == "link":
-                # Lightning removes the old link before it makes a new one: a kill between loses it.
-                callback.save_last = True  # type: ignore[attr-defined]
+        kept = [self.prepare_inputs, PurgeTensorBoard(due), History(due), DataReport(due), validation, speed]
+        kept += [Cost(speed), Perplexity(), Predictions()]
+        callbacks = kept + trainer.callbacks  # type: ignore[attr-defined]
+        average_trained_weights(callbacks)
+        callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
+        trainer.callbacks = [*callbacks, SaveLast(due, checkpoint_io), StopAtStep(signals)]  # type: ignore[attr-defined]
+        settle(trainer, checkpoint_io)
         return trainer
 
     def before_fit(self) -> None:
@@ -201,45 +219,74 @@ class FrozenCLI(LightningCLI):
         self.trainer._signal_connector.register_signal_handlers()
         folder, resumed = Path(self.trainer.default_root_dir), self._get(self.config, "ckpt_path")
         left = [folder / name for name in LEFT if (folder / name).exists()]
-        last = folder / "checkpoints" / "last.ckpt"
         if self._get(self.config, "resume"):
             if resumed or self._get(self.config, "overwrite"):
                 raise UserError(
                     "--resume true goes with neither --ckpt_path nor --overwrite true; choose one"
                 )
-            if last.exists():
-                resumed = self.config_init["fit"]["ckpt_path"] = str(last)
-        if resumed == "last" and not last.exists():
-            raise UserError(
-                f"{last.parent}: no last.ckpt to go on from; drop --ckpt_path to start anew, or give --resume true"
-            )
-        self._note_checkpoint(resumed)
-        if self.trainer.is_global_zero:
-            for path in folder.glob("checkpoints/.*.tmp"):  # left by a process that was killed while writing
+            resumed = "last" if last_checkpoint(folder) else None
+        self._note_checkpoint(resumed, "drop --ckpt_path to start anew, or give --resume true")
+        recorded = checkpoints_elsewhere(folder)
+        folders = [Path(callback.dirpath or "") for callback in model_checkpoints(self.trainer)]
+        if self.prepare_inputs.checkpoint:
+            self._check_resumed(folder, self.prepare_inputs.checkpoint, folders)
+        if self.trainer.is_global_zero:  # left by a process that was killed while writing
+            for path in (*folder.glob("checkpoints/.*.tmp"), *temporary_files(recorded)):
                 path.unlink()
         if resumed:
             return
-        done = any(folder.glob("checkpoints/*.ckpt")) or any(folder.glob("evaluation/*/score.json"))
-        if done and not self._get(self.config, "overwrite"):
-            raise UserError(
-                f"{folder}: holds a run of that name; go on with --ckpt_path last, give another --name, or throw it "
-                "away with --overwrite true"
-            )
+        if not self._get(self.config, "overwrite"):
+            refuse_taken(folder, folders)
         if self.trainer.is_global_zero:
+            for path in recorded:
+                path.unlink(missing_ok=True)
             for path in (*left, *folder.glob("events.out.tfevents.*")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        # Lightning itself would go on from any `last.ckpt` in a folder of checkpoints, if there is an
+        # OnExceptionCheckpoint, and from an `hpc_ckpt` under Slurm.
+        self.trainer._checkpoint_connector._parse_ckpt_path = lambda *_, **__: None  # type: ignore[method-assign]
+
+    def _check_resumed(self, run: Path, path: Path, folders: list[Path]) -> None:
+        """Checks that a run can be resumed from a checkpoint in one of its folders, or elsewhere."""
+        checkpoint = read_checkpoint(path, mmap=True)
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        check_resumable(
+            checkpoint, path, any(isinstance(callback, WeightAveraging) for callback in callbacks)
+        )
+        if not self.trainer.is_global_zero:
+            return
+        if limit := time_used_up(checkpoint, self.trainer):
+            spent = (
+                f"frozenvl: the run has trained for trainer.max_time ({limit}), over all its jobs; raise it"
+            )
+            print(spent, file=sys.stderr)
+        # Versions before the record: without it, the run could not write over its own file.
+        own = checkpoint.get("run") in (None, str(run.absolute()))
+        if own and path.resolve().parent in folders and not in_folder(run, path.parent):
+            note_saved(run, path)
 
     def before_validate(self) -> None:
         """Notes the checkpoint to score. Warns if there is none."""
-        self._note_checkpoint(self._get(self.config, "ckpt_path"))
+        self._note_checkpoint(self._get(self.config, "ckpt_path"), "name a checkpoint with --ckpt_path")
         if not self._get(self.config, "ckpt_path") and not self._get(self.config, "init_from"):
             print("frozenvl: no --ckpt_path: this scores a model that was not trained", file=sys.stderr)
 
-    def _note_checkpoint(self, named: str | None) -> None:
-        """Stores the checkpoint whose recorded precision `PrepareInputs` adopts."""
-        last = Path(self.trainer.default_root_dir) / "checkpoints" / "last.ckpt"
-        if named and named not in ("best", "hpc", "registry"):
-            self.prepare_inputs.checkpoint = last if named == "last" else Path(named)
+    def _note_checkpoint(self, named: str | None, remedy: str) -> None:
+        """Finds the run's checkpoint if `last` is named. Stores the path, so that `PrepareInputs` adopts its precision.
+
+        Raises:
+            UserError: if the run has no checkpoint; the message ends with the remedy.
+        """
+        if named == "last":
+            folder = Path(self.trainer.default_root_dir)
+            last = last_checkpoint(folder)
+            if last is None:
+                raise UserError(f"{folder / CHECKPOINTS}: no last.ckpt to go on from; {remedy}")
+            named = self.config_init[self.subcommand]["ckpt_path"] = str(last)
+        if named in ("best", "hpc"):
+            raise UserError(f"--ckpt_path {named} is known to the process that trained alone; name the file")
+        if named and named != "registry":
+            self.prepare_inputs.checkpoint = Path(named)
 
     before_test = before_predict = before_validate
 

@@ -31,6 +31,7 @@ from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
 from frozenvl.objectives.objective import check_objectives, micro_loss, total_of
+from frozenvl.training.callbacks.averaging import AverageTrained
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.inputs import Inputs
@@ -357,10 +358,42 @@ class FrozenModule(L.LightningModule):
 
     # Checkpoints
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+    def state_dict(  # type: ignore[override]
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """Returns the trained weights, and the buffers of trained parts, which training may change."""
-        kept = {f"model.{name}" for name in self.model.trained_weights()}
-        return {key: value for key, value in super().state_dict(*args, **kwargs).items() if key in kept}
+        before = set(destination or ())
+        state = super().state_dict(destination=destination, prefix=prefix, keep_vars=keep_vars)
+        kept = {f"{prefix}model.{name}" for name in self.model.trained_weights()}
+        for key in state.keys() - kept - before:
+            del state[key]
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Loads trained weights. Frozen ones are neither missed nor replaced.
+
+        Raises:
+            RuntimeError: if `strict` and trained weights are missing, or weights unknown.
+        """
+        own = self.state_dict().keys()
+        found = super().load_state_dict(self._without_frozen(state_dict), strict=False, assign=assign)
+        found.missing_keys[:] = [key for key in found.missing_keys if key in own]
+        if strict and (found.missing_keys or found.unexpected_keys):
+            raise RuntimeError(
+                f"missing weights {found.missing_keys}, unknown weights {found.unexpected_keys}"
+            )
+        return found
+
+    def _without_frozen(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a checkpoint holds beside frozen weights, which averaging callbacks once put into it."""
+        frozen = self._names() - self.state_dict().keys()
+        return {key: value for key, value in state_dict.items() if key not in frozen}
+
+    def _names(self) -> set[str]:
+        """Returns the names of all weights and buffers, frozen ones included."""
+        return set(super().state_dict())
 
     def trained_fingerprint(self) -> str:
         """Returns a SHA-256 fingerprint of the trained weights (16 hex digits)."""
@@ -381,6 +414,11 @@ class FrozenModule(L.LightningModule):
         if switch(trainer.optimizers, "eval") and "optimizer_states" in checkpoint:
             states = [trainer.strategy.optimizer_state(optimizer) for optimizer in trainer.optimizers]
             checkpoint["optimizer_states"] = states
+        checkpoint["run"] = str(Path(self.trainer.default_root_dir).absolute())
+        if "optimizer_states" not in checkpoint:  # weights alone, of which Lightning tells no callback
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, AverageTrained):
+                    callback.replace_weights(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_fit(checkpoint, "the checkpoint")
@@ -390,6 +428,7 @@ class FrozenModule(L.LightningModule):
                 f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; {PRECISION}"
             )
         self.trained_steps = checkpoint["global_step"]
+        checkpoint["state_dict"] = self._without_frozen(checkpoint["state_dict"])
         if self.trainer.training:
             data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
             data.start = resume(checkpoint, data.step_batches)
@@ -406,7 +445,7 @@ class FrozenModule(L.LightningModule):
 
     def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
         identity, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
-        refuse_misfit(identity, weights, self.model.identity(), self.state_dict(), what)
+        refuse_misfit(identity, weights, self.model.identity(), self.state_dict(), what, self._names())
 
 
 def work_of(run: Forward, batch: Batch) -> tuple[int, int, int, int]:

@@ -16,11 +16,15 @@ from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
+from frozenvl.training.run_folder import CHECKPOINTS, last_checkpoint
 from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
 from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import one_line
 from frozenvl.wording import VQA, Template
+
+CONFIG = "config.yaml"
+"""File in a run's folder with its configuration."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,13 @@ def load_trained(path: Path) -> Trained:
     Raises:
         UserError: if the checkpoint or `config.yaml` is missing, or they do not match.
     """
-    checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    checkpoint = (last_checkpoint(path) or path / CHECKPOINTS / "last.ckpt") if path.is_dir() else path
     content = read_checkpoint(checkpoint)
     recorded = content["frozenvl"]
     run = run_folder(path)
     settings = {"precision": recorded["precision"], "init_from": None}
     kind, described = module_spec(read_config(run)["model"])
-    module: FrozenModule = made(kind, described | settings, "model", f"{run / 'config.yaml'}: ")
+    module: FrozenModule = made(kind, described | settings, "model", f"{run / CONFIG}: ")
     module.load_trained(checkpoint)
     if recorded["precision"] == "bf16":
         module.model.hold_frozen_in_bf16()
@@ -82,8 +86,19 @@ def load_trained(path: Path) -> Trained:
 
 
 def run_folder(path: Path) -> Path:
-    """Returns the folder of a run, given the folder or one of its checkpoints."""
-    return path if path.is_dir() else path.absolute().parent.parent
+    """Returns the folder of a run, given the folder or one of its checkpoints, which may lie in another folder.
+
+    Raises:
+        UserError: if the path is neither.
+    """
+    if path.is_dir():
+        return path
+    folder = path.absolute().parent
+    if folder.name != CHECKPOINTS or not (folder.parent / CONFIG).is_file():
+        recorded = read_checkpoint(path, mmap=True).get("run")
+        if recorded and (Path(recorded) / CONFIG).is_file():
+            return Path(recorded)
+    return folder.parent
 
 
 def images_of(run: Path) -> dict[str, Image]:
@@ -101,7 +116,7 @@ def read_config(run: Path) -> dict[str, Any]:
     Raises:
         UserError: if there is none.
     """
-    file = run / "config.yaml"
+    file = run / CONFIG
     if not file.is_file():
         raise UserError(
             f"{file}: no such file; a checkpoint is read with the config.yaml of its run's folder"
@@ -111,7 +126,7 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def from_config(run: Path, key: str, kind: type, settings: dict[str, Any]) -> Any:
     """Instantiates `key` of a run's configuration as `kind`, with `settings` replacing its own."""
-    return made(kind, read_config(run)[key] | settings, key, f"{run / 'config.yaml'}: ")
+    return made(kind, read_config(run)[key] | settings, key, f"{run / CONFIG}: ")
 
 
 def made(kind: type, settings: dict[str, Any], key: str, where: str = "") -> Any:

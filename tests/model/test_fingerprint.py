@@ -74,6 +74,23 @@ def test_matching_checkpoints_are_accepted(fits):
     refuse_misfit(IDENTITY, WEIGHTS, trained, WEIGHTS, "it")  # an encoder that is trained from now on
 
 
+def test_frozen_weights_in_a_checkpoint_are_not_needed():
+    """Averaging callbacks of earlier versions saved them. What this model does not have at all is another model's."""
+    names = {*WEIGHTS, "language.weight"}
+    more = WEIGHTS | {"language.weight": torch.zeros(5)}
+    refuse_misfit(IDENTITY, more, IDENTITY, WEIGHTS, "it", names)
+    for kept, message in (
+        (more | {"tuning.weight": torch.zeros(1)}, "tuning.weight is 1 there, absent in this model"),
+        (
+            {"language.weight": torch.zeros(5), "mapper.weight": torch.zeros(2, 3)},
+            "mapper.scale is absent there",
+        ),
+        (more | {"mapper.weight": torch.zeros(3, 2)}, "mapper.weight is 3 × 2 there"),
+    ):
+        with pytest.raises(UserError, match=message):
+            refuse_misfit(IDENTITY, kept, IDENTITY, WEIGHTS, "it", names)
+
+
 @pytest.mark.parametrize(
     ("identity", "weights", "message"),
     [

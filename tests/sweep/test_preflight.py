@@ -31,6 +31,12 @@ def open_(sweep, parse):
     )
 
 
+def saving(**settings: object) -> dict:
+    """Returns a ModelCheckpoint that keeps the last checkpoint."""
+    kind = "lightning.pytorch.callbacks.ModelCheckpoint"
+    return {"class_path": kind, "init_args": {"save_last": True} | settings}
+
+
 def refused(open_, options=None, **changes) -> str:
     with pytest.raises(UserError) as error:
         open_(options, **changes)
@@ -58,6 +64,11 @@ def refused(open_, options=None, **changes) -> str:
         ({"grid": None, "search": {"model.kk": [1]}, "trials": 1}, "model.kk is not in the configuration"),
         ({"metric": "caption/CIDEr"}, "no evaluation of that name; did you mean captions?"),
         ({"set": {"trainer.callbacks": []}}, "config keeps no last checkpoint"),
+        ({"set": {"trainer.callbacks": [saving(save_weights_only=True)]}}, "config keeps no last checkpoint"),
+        (
+            {"set": {"trainer.callbacks": [saving(dirpath="/disk/all")]}},
+            "ModelCheckpoint.dirpath is /disk/all for all runs of the sweep",
+        ),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_error_line(open_, changes, said):
@@ -186,3 +197,11 @@ def test_a_damaged_record_is_refused(open_):
     Path("runs/try/sweep.yaml").write_text("[")
     with pytest.raises(UserError, match=r"runs/try/sweep\.yaml: not a sweep's record"):
         open_()
+
+
+def test_each_run_may_have_a_folder_for_its_checkpoints_elsewhere(open_):
+    captions = {"class_path": "frozenvl.evaluation.Captions", "init_args": {"task": "captions"}}
+    content = yaml.safe_load(Path("base.yaml").read_text())
+    content["trainer"]["callbacks"] = [captions, saving(dirpath="/disk/${name}")]
+    Path("base.yaml").write_text(yaml.safe_dump(content))
+    assert open_() == 8

@@ -13,6 +13,8 @@ from sweeping import until
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_runs, state_of
 from frozenvl.sweep.study import SweepStudy
+from frozenvl.sweep.worker import checkpoint_of
+from frozenvl.training.run_folder import note_saved
 
 RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
 
@@ -210,3 +212,14 @@ def test_each_attempt_leaves_a_record(sweep):
     sweep.work()
     (record,) = (json.loads(path.read_text()) for path in Path("runs/try/k1-seed0/attempts").glob("*.json"))
     assert record["ended"] == "done" and record["pid"] > 0
+
+
+def test_the_checkpoint_of_a_run_may_be_elsewhere_or_lost(tmp_path):
+    run, elsewhere = tmp_path / "run", tmp_path / "disk" / "last.ckpt"
+    assert checkpoint_of(run) is None
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    note_saved(run, elsewhere)
+    assert checkpoint_of(run) == elsewhere
+    elsewhere.unlink()
+    assert checkpoint_of(run) == "last"  # upon which `fit` and `validate` say what is missing

@@ -8,12 +8,16 @@ import shutil
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from running import add, checkpoint, history, one_line, same_weights
+import yaml
+from running import add, checkpoint, history, one_line, same_weights, score
 
+from frozenvl.cli import main
 from frozenvl.training.checkpoint import SafeCheckpointIO, read_checkpoint
+from frozenvl.training.trained_run import load_trained, run_folder
 from frozenvl.util.errors import RunError, UserError
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
@@ -119,6 +123,31 @@ def full_disk(*_) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.parametrize("room", [100, 5_000, 39_000, 41_000])
+def test_a_disk_that_is_full_at_any_byte_is_one_error_line(tmp_path, monkeypatch, room):
+    """Where the data do not fit, torch raises its own error after that of the disk."""
+
+    @contextmanager
+    def small_disk(path):
+        with whole_file(path) as file:
+            write, written = file.write, 0
+
+            def limited(data):
+                nonlocal written
+                written += len(data)
+                return full_disk() if written > room else write(data)
+
+            yield SimpleNamespace(write=limited, flush=file.flush)
+
+    from frozenvl.training import checkpoint as module
+
+    whole_file = module.whole_file
+    monkeypatch.setattr(module, "whole_file", small_disk)
+    with pytest.raises(RunError, match=r"last.ckpt: cannot be written .No space left on device.; free some"):
+        SafeCheckpointIO().save_checkpoint({"weights": torch.zeros(10_000)}, tmp_path / "last.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_leaves_the_previous_checkpoint_intact(last, tmp_path, monkeypatch):
     path = Path(shutil.copy(last, tmp_path / "last.ckpt"))
     monkeypatch.setattr(os, "fsync", full_disk)
@@ -157,3 +186,202 @@ def test_a_run_on_a_full_disk_is_one_error_line(frozenvl, monkeypatch, capfd):
     assert frozenvl("fit", *NO_VALIDATION) == 1
     assert "free some space" in one_line(capfd.readouterr().err)
     assert not [file for file in folder.rglob("*") if file.suffix in (".ckpt", ".tmp")]
+
+
+CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "logs"}}
+BOARD = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": {"save_dir": "tb"}}
+SHORT = (*NO_VALIDATION, "--model.schedule", "constant", "--trainer.max_steps")
+
+
+def laid_over(**trainer: object) -> tuple[str, str]:
+    """Returns the option that lays a file with keys of the trainer over the configuration."""
+    Path("over.yaml").write_text(yaml.safe_dump({"trainer": trainer}))
+    return "--config", "over.yaml"
+
+
+def keeps(**settings: object) -> tuple[str, str]:
+    """Returns the option that replaces the callbacks by one ModelCheckpoint."""
+    settings = {"every_n_train_steps": 2, "save_last": True, "filename": "{step}"} | settings
+    return laid_over(
+        callbacks=[{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": settings}]
+    )
+
+
+@pytest.mark.parametrize(
+    "logger",
+    [CSV, [BOARD, CSV], {"class_path": "probes.Remote"}, False],
+    ids=["csv", "two", "remote", "none"],
+)
+def test_a_run_keeps_its_files_in_its_folder_whatever_the_logger(frozenvl, logger):
+    over = laid_over(logger=logger)
+    assert frozenvl("fit", *SHORT, 2, *over) == 0
+    files = {path.name for path in Path("runs/tiny").iterdir()}
+    assert {"checkpoints", "config.yaml", "history.jsonl", "cost.json"} <= files
+    assert sorted(path.name for path in Path("runs/tiny/checkpoints").iterdir()) == [
+        "last.ckpt",
+        "step=2.ckpt",
+    ]
+    assert not [path for path in Path().rglob("*.ckpt") if "runs" not in path.parts]
+    assert load_trained(Path("runs/tiny")).step == 2
+    assert frozenvl("fit", *SHORT, 4, *over, "--resume", "true") == 0
+    assert [row["step"] for row in history("tiny")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("dirpath", ["disk", "runs/tiny/kept"])
+def test_checkpoints_in_a_folder_of_ones_own_are_found(frozenvl, dirpath, capfd):
+    """Without validation nothing else tells that there is a run: it began anew and dropped the history."""
+    over, folder = keeps(dirpath=dirpath), Path(dirpath)
+    assert frozenvl("fit", *SHORT, 3, *over) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["last.ckpt", "step=2.ckpt"]
+    assert frozenvl("fit", *SHORT, 4, *over) == 2
+    assert "runs/tiny: holds a run of that name; go on with --ckpt_path last" in one_line(
+        capfd.readouterr().err
+    )
+    assert frozenvl("fit", *SHORT, 4, *over, "--resume", "true") == 0
+    assert frozenvl("fit", *SHORT, 6, *over, "--ckpt_path", "last") == 0
+    assert [row["step"] for row in history("tiny")] == [1, 2, 3, 4, 5, 6]
+    assert sorted(path.name for path in folder.iterdir()) == ["last.ckpt", "step=6.ckpt"]
+    assert frozenvl("validate", "--ckpt_path", "last", "--trainer.limit_val_batches", 1) == 0
+    assert score("tiny", "captions")["step"] == 6
+    for path in (Path("runs/tiny"), folder / "last.ckpt", (folder / "step=6.ckpt").absolute()):
+        assert load_trained(path).step == 6 and run_folder(path).samefile("runs/tiny")
+    assert frozenvl("fit", *SHORT, 2, *over, "--overwrite", "true") == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["last.ckpt", "step=2.ckpt"]
+    assert [row["step"] for row in history("tiny")] == [1, 2]
+
+
+def test_checkpoints_of_a_callback_that_the_module_brings_are_in_the_folder(frozenvl):
+    over = (*laid_over(logger=CSV, callbacks=[]), "--model", "probes.BringsCheckpoints")
+    frozenvl.models = [option.replace("--model.", "--model.init_args.") for option in frozenvl.models]
+    assert frozenvl("fit", *over, *NO_VALIDATION, "--trainer.max_steps", 2) == 0
+    assert [path.name for path in Path("runs/tiny/checkpoints").iterdir()] == ["last.ckpt"]
+    assert frozenvl("fit", *over, *NO_VALIDATION, "--trainer.max_steps", 4, "--resume", "true") == 0
+    assert len(history("tiny")) == 4
+
+
+@pytest.mark.parametrize("named", ["best", "hpc"])
+def test_checkpoints_that_only_lightning_names_are_one_error_line(frozenvl, capfd, named):
+    for command in ("fit", "validate"):
+        assert frozenvl(command, "--ckpt_path", named) == 2
+        assert one_line(capfd.readouterr().err) == (
+            f"--ckpt_path {named} is known to the process that trained alone; name the file"
+        )
+
+
+def test_runs_that_share_a_folder_keep_their_checkpoints_apart(frozenvl):
+    over = keeps(dirpath="disk")
+    assert frozenvl("fit", *SHORT, 2, *over, name="one") == 0
+    assert frozenvl("fit", *SHORT, 2, *over, "--seed_everything", 1, name="other") == 0
+    assert sorted(path.name for path in Path("disk").iterdir()) == [
+        "last-v1.ckpt", "last.ckpt", "step=2-v1.ckpt", "step=2.ckpt",
+    ]  # fmt: skip
+    assert frozenvl("fit", *SHORT, 4, *over, "--resume", "true", name="one") == 0
+    assert frozenvl("fit", *SHORT, 6, *over, "--seed_everything", 1, "--ckpt_path", "last", name="other") == 0
+    assert [load_trained(Path("runs") / name).step for name in ("one", "other")] == [4, 6]
+    assert run_folder(Path("disk/last-v1.ckpt")).name == "other"
+    assert frozenvl("fit", *SHORT, 2, *over, "--overwrite", "true", name="other") == 0
+    assert load_trained(Path("runs/one")).step == 4
+
+
+def test_a_run_never_writes_over_the_checkpoint_of_another(frozenvl, capfd):
+    over = keeps(dirpath="disk", enable_version_counter=False)
+    assert frozenvl("fit", *SHORT, 2, *over, name="one") == 0
+    before = Path("disk/last.ckpt").read_bytes()
+    assert frozenvl("fit", *SHORT, 2, *over, name="other") == 1
+    line = one_line(capfd.readouterr().err)
+    assert "a checkpoint of another run; give each run a ModelCheckpoint.dirpath of its own, such as" in line
+    assert "disk/${name}" in line and Path("disk/last.ckpt").read_bytes() == before
+    own = keeps(dirpath="disk/${name}", enable_version_counter=False)
+    assert frozenvl("fit", *SHORT, 2, *own, name="other") == 0
+    assert Path("disk/other/last.ckpt").is_file()
+
+
+def test_a_lost_folder_of_checkpoints_does_not_begin_the_run_anew(frozenvl, capfd):
+    over = keeps(dirpath="disk")
+    assert frozenvl("fit", *SHORT, 2, *over) == 0
+    Path("disk").rename("away")
+    for options in (("--resume", "true"), ("--ckpt_path", "last"), ()):
+        assert frozenvl("fit", *SHORT, 4, *over, *options) == 2
+        assert "tiny" in one_line(capfd.readouterr().err) and len(history("tiny")) == 2
+    assert main(["export", "runs/tiny", "exported"]) == 2
+    assert "disk/last.ckpt: the last checkpoint of runs/tiny was written there and is gone" in one_line(
+        capfd.readouterr().err
+    )
+    assert frozenvl("fit", *SHORT, 4, *over, "--ckpt_path", "away/last.ckpt") == 0
+    assert [row["step"] for row in history("tiny")] == [1, 2, 3, 4]
+    assert load_trained(Path("runs/tiny")).step == 4
+
+
+def test_a_run_of_an_earlier_version_goes_on_by_the_path_of_its_checkpoint(frozenvl, capfd):
+    """Its checkpoints name no run, and its folder records none."""
+    over = keeps(dirpath="disk")
+    assert frozenvl("fit", *SHORT, 2, *over) == 0
+    shutil.rmtree("runs/tiny/checkpoints")
+    for path in Path("disk").iterdir():
+        held = torch.load(path, weights_only=True)
+        del held["run"]
+        torch.save(held, path)
+    assert frozenvl("fit", *SHORT, 4, *over, "--resume", "true") == 2
+    assert "is not recorded; name one with --ckpt_path" in one_line(capfd.readouterr().err)
+    assert frozenvl("fit", *SHORT, 4, *over, "--ckpt_path", "disk/last.ckpt") == 0
+    assert load_trained(Path("runs/tiny")).step == 4 and len(history("tiny")) == 4
+
+
+def test_lightning_does_not_choose_a_checkpoint_by_itself(frozenvl):
+    """With an OnExceptionCheckpoint, Lightning resumes from any last.ckpt in a folder of checkpoints."""
+    over = keeps(dirpath="disk")
+    assert frozenvl("fit", *SHORT, 2, *over, name="one") == 0
+    rescue = add("lightning.pytorch.callbacks.OnExceptionCheckpoint", dirpath="rescued")
+    assert frozenvl("fit", *SHORT, 2, *over, *rescue, "--model.k", 3, name="other") == 0
+    assert [row["step"] for row in history("other")] == [1, 2]
+
+
+def test_a_remote_folder_is_refused(frozenvl, capfd):
+    assert frozenvl("fit", *SHORT, 2, *keeps(dirpath="s3://bucket/x")) == 2
+    assert "ModelCheckpoint.dirpath is s3://bucket/x; checkpoints are written to a local folder" in one_line(
+        capfd.readouterr().err
+    )
+    assert not Path("runs/tiny/history.jsonl").exists()
+
+
+def test_without_a_last_checkpoint_the_newest_is_resumed(frozenvl):
+    over = keeps(save_last=False, save_top_k=-1)
+    assert frozenvl("fit", *SHORT, 5, *over) == 0
+    assert frozenvl("fit", *SHORT, 6, *over, "--resume", "true") == 0
+    assert [row["step"] for row in history("tiny")] == [1, 2, 3, 4, 5, 6]
+    assert load_trained(Path("runs/tiny")).step == 6
+
+
+def test_a_run_whose_time_is_over_says_that_it_counts_all_jobs(frozenvl, capfd):
+    limit = ("--trainer.max_time", "00:00:00:01")
+    slow = ("--model.optimizer", "probes.SlowOptimizer", "--model.optimizer.lr", 0.01, *keeps())
+    assert frozenvl("fit", *SHORT, 500, *limit, *slow) == 0
+    steps = len(history("tiny"))
+    assert 2 <= steps < 20 and "over all its jobs" not in capfd.readouterr().err
+    assert frozenvl("fit", *SHORT, 500, *limit, *slow, "--resume", "true") == 0
+    line = "frozenvl: the run has trained for trainer.max_time (0:00:01), over all its jobs; raise it"
+    assert line in capfd.readouterr().err and len(history("tiny")) == steps
+    more = ("--trainer.max_time", "00:00:00:02")
+    assert frozenvl("fit", *SHORT, 500, *more, *slow, "--resume", "true") == 0
+    assert len(history("tiny")) > steps
+
+
+def test_weights_alone_are_no_run_to_resume(frozenvl, capfd):
+    over = keeps(save_weights_only=True)
+    assert frozenvl("fit", *SHORT, 2, *over) == 0
+    assert load_trained(Path("runs/tiny")).step == 2
+    for options in (("--resume", "true"), ("--ckpt_path", "last")):
+        assert frozenvl("fit", *SHORT, 4, *over, *options) == 2
+        line = one_line(capfd.readouterr().err)
+        assert "last.ckpt: holds weights alone (ModelCheckpoint.save_weights_only)" in line
+        assert line.endswith("with --init_from runs/tiny/checkpoints/last.ckpt")
+    assert len(history("tiny")) == 2
+    assert frozenvl("fit", *SHORT, 2, "--init_from", "runs/tiny/checkpoints/last.ckpt", name="next") == 0
+    assert frozenvl("validate", "--ckpt_path", "last", "--trainer.limit_val_batches", 1) == 0
+
+
+def test_a_stopped_run_can_be_resumed_though_it_saves_weights_alone(frozenvl):
+    over = (*keeps(save_weights_only=True), *add("probes.SignalAt", step=3))
+    assert frozenvl("fit", *SHORT, 4, *over) == 143
+    assert frozenvl("fit", *SHORT, 4, *keeps(save_weights_only=True), "--resume", "true") == 0
+    assert [row["step"] for row in history("tiny")] == [1, 2, 3, 4]
