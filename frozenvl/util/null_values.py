@@ -139,12 +139,12 @@ def _nulls_within(value: Any, hints: Sequence[Any], key: str) -> Iterator[NullVa
     if not isinstance(value, Mapping | Namespace):
         return
     items = _items(value)
-    classes = [hint for hint in hints if inspect.isclass(hint) and hint.__module__ != "builtins"]
+    classes: list[Any] = [hint for hint in hints if inspect.isclass(hint) and hint.__module__ != "builtins"]
     if isinstance(items.get("class_path"), str):
         if kind := class_at(items["class_path"]):
             yield from nulls_of(kind, items.get("init_args") or {}, f"{key}.init_args.")
-    elif kind := next((kind for kind in classes if items.keys() <= parameters(kind).keys()), None):
-        yield from nulls_of(kind, items, f"{key}.")
+    elif found := [kind for kind in classes if items.keys() <= parameters(kind).keys()]:
+        yield from nulls_of(found[0], items, f"{key}.")
     else:
         yield from _null_items(items.items(), [hint for hint in hints if len(_arguments(hint)) == 2], key)
 

@@ -39,8 +39,6 @@ class Case:
     """Whether the losses are those of a fit without these options."""
     saved: bool = True
     """Whether a checkpoint is left."""
-    skip: str = ""
-    """Reason why it is not tried; it is if there is none."""
 
 
 def works(
@@ -48,10 +46,9 @@ def works(
     steps: int = 2,
     same: bool = True,
     saved: bool = True,
-    skip: str = "",
     **of_trainer: object,
 ) -> Case:
-    return Case((*options, *flags(of_trainer)), steps=steps, same=same, saved=saved, skip=skip)
+    return Case((*options, *flags(of_trainer)), steps=steps, same=same, saved=saved)
 
 
 def refused(pattern: str, *options: object, **of_trainer: object) -> Case:
@@ -84,7 +81,6 @@ TWO = {"min_steps": 2, "min_epochs": 0}
 AT_ONCE = built_in("Timer", duration="00:00:00:00", interval="step")
 """Callback that ends a run as soon as it may."""
 SWA = built_in("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)
-AVERAGES = "averages change frozen weights, or save them"
 LINEAR = ("--model.schedule", "linear")
 CSV = ("--trainer.logger", "lightning.pytorch.loggers.CSVLogger", "--trainer.logger.save_dir", "logs")
 PRECISIONS = (
@@ -350,7 +346,7 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
     "DeviceStatsMonitor": ("logs the device's memory and load", [works(*built_in("DeviceStatsMonitor"))]),
     "EMAWeightAveraging": (
         "a moving average of the trained weights",
-        [works(*built_in("EMAWeightAveraging", decay=0.9), skip=AVERAGES)],
+        [works(*built_in("EMAWeightAveraging", decay=0.9))],
     ),
     "EarlyStopping": (
         "ends the run when a logged value no longer improves",
@@ -419,7 +415,7 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
         "an average of the trained weights over epochs; not of a trained encoder with batch norm",
         [
             works(*SWA, limit_train_batches=1, same=False),
-            works(*SWA, *EPOCHS, max_epochs=2, limit_train_batches=1, same=False, skip=AVERAGES),
+            works(*SWA, *EPOCHS, max_epochs=2, limit_train_batches=1, same=False),
         ],
     ),
     "TQDMProgressBar": (
@@ -436,7 +432,7 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
     ),
     "WeightAveraging": (
         "an average of the trained weights",
-        [works(*built_in("WeightAveraging"), skip=AVERAGES)],
+        [works(*built_in("WeightAveraging"))],
     ),
 }
 """Built-in callbacks of Lightning → what each does here, and how it is tried."""
@@ -493,8 +489,6 @@ def test_every_option_and_callback_of_lightning_is_in_the_tables():
 
 @pytest.mark.parametrize("case", cases())
 def test_it_works_or_one_line_refuses_it(fits, plain, tmp_path, monkeypatch, case):
-    if case.skip:
-        pytest.skip(case.skip)
     monkeypatch.chdir(tmp_path)
     if case.refused:
         with pytest.raises(UserError, match=case.refused) as error:
