@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -99,7 +100,7 @@ def _nulls_of_parser(parser: ArgumentParser, content: Mapping[str, Any] | Namesp
     """Yields the null values of a configuration, as it was read or parsed, that its parser's types do not admit."""
     for action in parser._actions:
         hint, value = getattr(action, "_typehint", None), _value_at(content, action.dest)
-        if hint is not None and value is not ITEM:
+        if hint is not None and value is not ITEM and holds_null(value):
             default = inspect.Parameter.empty if action.required else action.default
             yield from _nulls(value, hint, default, action.dest)
 
@@ -136,7 +137,7 @@ def _nulls_within(value: Any, hints: Sequence[Any], key: str) -> Iterator[NullVa
     if not isinstance(value, Mapping | Namespace):
         return
     items = _items(value)
-    classes = [hint for hint in hints if inspect.isclass(hint) and hint.__module__ != "builtins"]
+    classes: list[Any] = [hint for hint in hints if inspect.isclass(hint) and hint.__module__ != "builtins"]
     if isinstance(items.get("class_path"), str):
         if kind := class_at(items["class_path"]):
             yield from nulls_of(kind, items.get("init_args") or {}, f"{key}.init_args.")
@@ -170,8 +171,9 @@ def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -
         arguments: values of its arguments by name, as in YAML.
         prefix: what precedes the name of an argument in its dotted key, such as "arms.small.".
     """
-    known = parameters(kind)
-    for name, value in _items(arguments).items():
+    items = {name: value for name, value in _items(arguments).items() if holds_null(value)}
+    known = parameters(kind) if items else {}
+    for name, value in items.items():
         if name in known:
             yield from _nulls(value, known[name].annotation, known[name].default, f"{prefix}{name}")
 
@@ -180,6 +182,16 @@ def _items(arguments: Mapping[str, Any] | Namespace) -> dict[str, Any]:
     return dict(vars(arguments) if isinstance(arguments, Namespace) else arguments)
 
 
+def holds_null(value: Any) -> bool:
+    """Returns whether a value is null or has a null in it, at any depth."""
+    if isinstance(value, list | tuple):
+        return any(map(holds_null, value))
+    if isinstance(value, Mapping | Namespace):
+        return any(map(holds_null, _items(value).values()))
+    return value is None
+
+
+@cache
 def parameters(kind: Any) -> dict[str, Any]:
     """Returns the parameters of a class or function by name, with resolved annotations and defaults."""
     found = (
