@@ -124,11 +124,17 @@ def dispatch(command: str, rest: list[str]) -> int:
 
 
 def bad_reference(message: str) -> tuple[str, int]:
-    """Returns the line and the status for OmegaConf's error about an unknown key in `${...}`."""
-    match = re.search(r"resolved to '\w+\.(.+?)'.*full_key: \w+\.(\S+)", message, re.DOTALL)
-    if not match:
-        return " ".join(message.split()), 2
-    return f"{match[2]} refers to ${{{match[1]}}}, which is not in the configuration", 2
+    """Returns the line and the status for OmegaConf's error about a `${...}` that stands for nothing."""
+    folded = " ".join(message.split())
+    command = r"(?:(?:fit|validate|test|predict)\.)?"  # whose block the keys of a configuration are in
+    key = re.search(rf"full_key: {command}(\S+)", folded)
+    target = re.search(rf"resolved to '{command}(.+?)'", folded)
+    problem = f"refers to ${{{target[1]}}}, which is not in the configuration" if target else ""
+    reason = folded.partition(" full_key:")[0]
+    line = (
+        f"{key[1] if key else 'the configuration'} {problem or f'has a ${{ that cannot be read ({reason})'}"
+    )
+    return rf"{line}; a literal ${{ is written \${{", 2
 
 
 def last_line(message: str) -> tuple[str, int]:
@@ -150,6 +156,9 @@ def lost_storage(message: str) -> tuple[str, int]:
 
 READABLE: dict[str, Callable[[str], tuple[str, int]]] = {
     "InterpolationKeyError": bad_reference,
+    "InterpolationResolutionError": bad_reference,
+    "UnsupportedInterpolationType": bad_reference,
+    "GrammarParseError": bad_reference,
     "ProcessRaisedException": last_line,
     "StorageInternalError": lost_storage,
     "MisconfigurationException": lambda message: (" ".join(message.split()), 2),

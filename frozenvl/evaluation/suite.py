@@ -62,7 +62,8 @@ def read_described(path: Path, root: str | None) -> dict[str, Any]:
         plain: Any = OmegaConf.to_container(content, resolve=True, throw_on_missing=True)
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        hint = "; --root names the data" if "'root'" in reason and not root else ""
+        literal = r"; a literal ${ is written \${" if isinstance(error, OmegaConfBaseException) else ""
+        hint = "; --root names the data" if "'root'" in reason and not root else literal
         raise UserError(f"{path}: {reason}{hint}") from None
     if (
         not isinstance(plain, dict)

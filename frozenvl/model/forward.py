@@ -63,9 +63,10 @@ class Forward:
             images = (~finite).nonzero()[:, 0]
             rows = [bool(torch.isin(row, images).any()) for row in self.batch.image_of]
             names = ", ".join(compress(self.batch.ids, rows)) or "of the batch"
+            advice = "lower the learning rate" if self.model.vision.trainable else "compute in fp32"
             raise RunError(
                 f"the features that {self.model.vision.name} gives are no finite numbers (NaN or infinity), samples "
-                f"{names}; look at their images, or compute in fp32"
+                f"{names}; look at their images, or {advice}"
             )
 
     @cached_property

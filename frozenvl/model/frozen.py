@@ -169,7 +169,7 @@ class FrozenVL(nn.Module, OnHub):
 
         Args:
             images: pixels, features or prefix vectors.
-            stage: stage of `images`, which names one of these three.
+            stage: form of the images.
             check: function that is called with the features (N, tokens, channels), unless the stage is `prefixes`.
         """
         if stage == "prefixes":

@@ -288,8 +288,8 @@ def filled(kind: type[T], content: Any, where: str = "", **made: Any) -> T:
     for key in content:  # jsonargparse lets an unknown key pass whose value is an empty mapping
         if key not in names:
             raise UserError(f"{where}{key}: no such key; {nearest(str(key), names)}")
-    parsed = {key: value for key, value in content.items() if key not in made or value is None}
-    for null in nulls_of(kind, parsed, where):
+    unmade = {key: value for key, value in content.items() if key not in made or value is None}
+    for null in nulls_of(kind, unmade, where):
         raise UserError(str(null))
     for one, other in CLASHES:
         if content.get(one) and content.get(other):

@@ -29,8 +29,8 @@ class ConfigDumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # PyYAML folds the rarer line breaks of other quotes to \n when it reads them.
-    quoted = NUMBER.fullmatch(text) or any(mark in text for mark in "\x85\u2028\u2029")
+    # Between single quotes PyYAML reads U+0085 as a line break.
+    quoted = NUMBER.fullmatch(text) or "\x85" in text
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 

@@ -100,7 +100,7 @@ def _nulls_of_parser(parser: ArgumentParser, content: Mapping[str, Any] | Namesp
     """Yields the null values of a configuration, as it was read or parsed, that its parser's types do not admit."""
     for action in parser._actions:
         hint, value = getattr(action, "_typehint", None), _value_at(content, action.dest)
-        if hint is not None and value is not ITEM:
+        if hint is not None and value is not ITEM and holds_null(value):
             default = inspect.Parameter.empty if action.required else action.default
             yield from _nulls(value, hint, default, action.dest)
 
@@ -117,8 +117,6 @@ def _value_at(content: Any, key: str) -> Any:
 
 def _nulls(value: Any, hint: Any, default: Any, key: str) -> Iterator[NullValue]:
     """Yields the null values of a parameter and of what is below it."""
-    if not holds_null(value):  # resolving the types of a class takes 30 ms
-        return
     if value is not None:
         yield from _nulls_within(value, [*members_of(hint)], key)
     elif default is not None and not admits_none(hint):
@@ -143,8 +141,8 @@ def _nulls_within(value: Any, hints: Sequence[Any], key: str) -> Iterator[NullVa
     if isinstance(items.get("class_path"), str):
         if kind := class_at(items["class_path"]):
             yield from nulls_of(kind, items.get("init_args") or {}, f"{key}.init_args.")
-    elif found := [kind for kind in classes if items.keys() <= parameters(kind).keys()]:
-        yield from nulls_of(found[0], items, f"{key}.")
+    elif kind := next((kind for kind in classes if items.keys() <= parameters(kind).keys()), None):
+        yield from nulls_of(kind, items, f"{key}.")
     else:
         yield from _null_items(items.items(), [hint for hint in hints if len(_arguments(hint)) == 2], key)
 
@@ -173,12 +171,9 @@ def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -
         arguments: values of its arguments by name, as in YAML.
         prefix: what precedes the name of an argument in its dotted key, such as "arms.small.".
     """
-    doubtful = {name: value for name, value in _items(arguments).items() if holds_null(value)}
-    for name, default in plain_defaults(kind).items():
-        if default is None and doubtful.get(name, ITEM) is None:
-            del doubtful[name]
-    known = parameters(kind) if doubtful else {}
-    for name, value in doubtful.items():
+    items = {name: value for name, value in _items(arguments).items() if holds_null(value)}
+    known = parameters(kind) if items else {}
+    for name, value in items.items():
         if name in known:
             yield from _nulls(value, known[name].annotation, known[name].default, f"{prefix}{name}")
 
@@ -188,18 +183,12 @@ def _items(arguments: Mapping[str, Any] | Namespace) -> dict[str, Any]:
 
 
 def holds_null(value: Any) -> bool:
-    """Returns whether a value is null, or holds one at any depth."""
+    """Returns whether a value is null or has a null in it, at any depth."""
+    if isinstance(value, list | tuple):
+        return any(map(holds_null, value))
     if isinstance(value, Mapping | Namespace):
         return any(map(holds_null, _items(value).values()))
-    return any(map(holds_null, value)) if isinstance(value, list | tuple) else value is None
-
-
-def plain_defaults(kind: Any) -> dict[str, Any]:
-    """Returns the defaults of a class's or function's own parameters by name, which needs no types."""
-    try:
-        return {name: entry.default for name, entry in inspect.signature(kind).parameters.items()}
-    except (TypeError, ValueError):  # it has no signature
-        return {}
+    return value is None
 
 
 @cache

@@ -57,6 +57,19 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
         ("model: [1,\n b: }", "line 2"),
         ("model: {k: '${nowhere.k}'}", "model.k refers to ${nowhere.k}, which is not in the configuration"),
         ("data: {batch_size: '${data.batchsize}'}", "data.batchsize"),
+        (
+            "data: {train: {vqa: {template: {induction: '${price}'}}}}",
+            r"data.train.vqa.template.induction refers to ${price}, which is not in the configuration; a literal ${ is "
+            r"written \${",
+        ),
+        (
+            "data: {train: {vqa: {template: {induction: '${a b}'}}}}",
+            r"data.train.vqa.template.induction has a ${ that cannot be read (token recognition error at: ' b'); a li",
+        ),
+        (
+            "data: {overlap: }",
+            "data.overlap is null (its value is missing), which it cannot be; give it a value",
+        ),
         ("data: {train: {vqa: {template: {query: '{imag}'}}}}", "unknown field {imag}"),
         (
             ["--data.train", COCO % '{"annotations": "no/c.json", "images": "."}'],

@@ -142,6 +142,7 @@ def test_the_small_suite_can_be_read(data):
             "suite.yaml: needs the folder of the data; name it with --root",
         ),
         ("benchmarks: {a: '${elsewhere}'}\n", "suite.yaml: Interpolation key 'elsewhere' not found"),
+        ("benchmarks: {a: '${a b}'}\n", "suite.yaml: token recognition error at: ' b'"),
     ],
 )
 def test_a_file_that_is_no_suite_is_refused(run, capfd, content, message):

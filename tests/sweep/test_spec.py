@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from running import CONFIG
 
 from frozenvl.sweep.spec import Arm, Range, argument, read_spec
+from frozenvl.training.command_line import configuration_parser
 from frozenvl.util.errors import UserError
 
 RATE = "model.optimizer.init_args.lr"
@@ -208,3 +210,17 @@ def test_pairs_are_counted_in_the_batches_of_the_point(sweep):
 def test_other_budgets(sweep, budget, said):
     spec = read_spec(sweep.write(budget=budget))
     assert said in spec.arguments(spec.runs[0], {}, 64)
+
+
+def test_an_escaped_interpolation_of_a_sweep_reaches_its_runs_as_a_literal(sweep):
+    template = "data.train.captions.template"
+    values = {f"{template}.separator": [r"\${a}", "\\${b}\n"], f"{template}.stop": [[r"\${c}", "x"]]}
+    spec = read_spec(
+        sweep.write(config=str(CONFIG), set={f"{template}.induction": r"\${d.e} $1"}, grid=values)
+    )
+    parse = configuration_parser()
+    found = [
+        parse(spec.arguments(run, {}, 4))["data"]["train"]["captions"]["template"] for run in spec.runs[:2]
+    ]
+    assert {each["separator"] for each in found} == {"${a}", "${b}\n"}
+    assert {(each["induction"], each["stop"]) for each in found} == {("${d.e} $1", ("${c}", "x"))}

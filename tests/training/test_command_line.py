@@ -175,7 +175,12 @@ def parser():
     return make(ParserAlone, [], subcommands=False).parser
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(texts=some.lists(TEXTS, min_size=11, max_size=11))
 def test_a_saved_configuration_reads_back_equal(parser, tmp_path, texts):
     words = iter(texts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from jsonargparse import Namespace, get_loader
 from omegaconf import OmegaConf
@@ -70,6 +70,7 @@ TEXTS = some.lists(some.sampled_from(PIECES + RARE), max_size=6).map("".join)
 """Texts that YAML, OmegaConf or jsonargparse might take for something else."""
 
 
+@settings(deadline=None, derandomize=True)
 @given(some.lists(TEXTS, max_size=4))
 def test_every_reader_of_yaml_reads_the_text_that_was_written(texts):
     written = as_yaml({"texts": texts, "numbers": [1, 1e-5, 1e30, True, None, float("inf")]})
@@ -81,6 +82,7 @@ def test_every_reader_of_yaml_reads_the_text_that_was_written(texts):
     assert restored(unresolved)["texts"] == texts
 
 
+@settings(deadline=None, derandomize=True)
 @given(TEXTS)
 def test_an_escaped_text_is_read_back_here_and_by_omegaconf(text):
     assert unescaped(escaped(text)) == text
