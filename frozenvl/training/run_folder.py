@@ -15,6 +15,8 @@ CHECKPOINTS = "checkpoints"
 """Folder of the checkpoints in a run's folder."""
 ELSEWHERE = "elsewhere.json"
 """File among them that lists the run's checkpoints in other folders, in the order of writing."""
+COST = "cost.json"
+"""File in a run's folder that a fit writes last."""
 LAST = re.compile(r"last(-v\d+)?\.ckpt")
 """Names that `ModelCheckpoint` gives the last checkpoint. Runs that share a `dirpath` have different versions."""
 
@@ -57,12 +59,18 @@ def refuse_taken(run: Path, folders: Iterable[Path]) -> None:
         folders: folders in which the new run would keep checkpoints.
 
     Raises:
-        UserError: if the run has a checkpoint or a score, or a history whose checkpoints may be in another folder.
+        UserError: if the run has a checkpoint or a score, has ended, or has a history whose checkpoints may be in
+            another folder.
     """
     if checkpoints_of(run) or checkpoints_elsewhere(run) or any(run.glob("evaluation/*/score.json")):
         raise UserError(
             f"{run}: holds a run of that name; go on with --ckpt_path last, give another --name, or throw it away with "
             "--overwrite true"
+        )
+    if (run / COST).is_file():  # such as those that Lightning put into a logger's folder, in earlier versions
+        raise UserError(
+            f"{run}: holds a finished run whose checkpoints are not there; name one with --ckpt_path, give another "
+            "--name, or throw the run away with --overwrite true"
         )
     if any(read_lines(run / "history.jsonl")):
         for folder in folders:

@@ -100,6 +100,11 @@ def test_a_history_without_its_checkpoints_is_not_thrown_away(run, tmp_path):
     ):
         refuse_taken(run, [run / "checkpoints", disk])
     refuse_taken(run, [run / "checkpoints"])  # killed before its first checkpoint
+    (run / "cost.json").touch()
+    with pytest.raises(
+        UserError, match=r"holds a finished run whose checkpoints are not there; name one with"
+    ):
+        refuse_taken(run, [run / "checkpoints"])
 
 
 def test_files_of_killed_writers_are_those_of_the_run_alone(tmp_path):
