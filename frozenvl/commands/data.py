@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from frozenvl.util.arguments import count
 from frozenvl.util.errors import UnreadableImage, UserError
@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action = parser.add_subparsers(dest="action", required=True, metavar=metavar, parser_class=kind)
 
     def command(name: str, line: str) -> argparse.ArgumentParser:
-        return action.add_parser(name, help=line, description=line, allow_abbrev=False)
+        parser = action.add_parser(name, help=line, description=line, allow_abbrev=False, add_help=False)
+        parser.add_argument(
+            "-h", "--help", action=Help, nargs=0, help="show this, with the arguments of SOURCE"
+        )
+        return parser
 
     pack = command("pack", "write a source as WebDataset tars with an index; resumes an interrupted pack")
     pack.add_argument("source", metavar="SOURCE")
@@ -77,6 +81,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--count", type=count, default=24, metavar="N", help="number of examples (default: 24)")
     show.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG file (default: sheet.png)")
     show.add_argument("--seed", type=int, default=0, help="seed of the choice of examples (default: 0)")
+
+
+class Help(argparse.Action):
+    """Prints the help of an action, and the arguments of the source if one was named before."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any, **__: Any
+    ) -> None:
+        parser.print_help()
+        if name := getattr(namespace, "source", None):
+            from frozenvl.data.registry import source_parser
+
+            print()
+            source_parser(name).print_help()
+        parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:

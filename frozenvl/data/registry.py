@@ -36,13 +36,7 @@ def build_source(name: str, arguments: list[str]) -> Source:
     Raises:
         UserError: if there is no such class, or it does not take these arguments.
     """
-    kind = _class_at(name) if "." in name else source_classes().get(name)
-    if kind is None:
-        raise UserError(
-            f"no source {name!r}; there are {', '.join(sorted(source_classes()))}, or give a class path"
-        )
-    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_class_arguments(kind)
+    kind, parser = _class_of(name), source_parser(name)
     try:
         parsed = parser.parse_args([_plain(argument) for argument in arguments])
         refuse_nulls(parser, parsed, f"{name}: ")
@@ -52,6 +46,26 @@ def build_source(name: str, arguments: list[str]) -> Source:
         takes = " ".join(f"--{parameter}" for parameter in inspect.signature(kind).parameters)
         raise UserError(f"{name}: {reason} (it takes {takes})") from None
     return kind(**settings)
+
+
+def source_parser(name: str) -> ArgumentParser:
+    """Returns the parser of a source's constructor arguments. Its help lists them.
+
+    Raises:
+        UserError: if there is no such source.
+    """
+    parser = ArgumentParser(prog=name, exit_on_error=False, allow_abbrev=False, add_help=False)
+    parser.add_class_arguments(_class_of(name))
+    return parser
+
+
+def _class_of(name: str) -> type[Source]:
+    kind = _class_at(name) if "." in name else source_classes().get(name)
+    if kind is None:
+        raise UserError(
+            f"no source {name!r}; there are {', '.join(sorted(source_classes()))}, or give a class path"
+        )
+    return kind
 
 
 def _plain(argument: str) -> str:

@@ -246,6 +246,16 @@ class FrozenCLI(LightningCLI):
         # OnExceptionCheckpoint, and from an `hpc_ckpt` under Slurm.
         self.trainer._checkpoint_connector._parse_ckpt_path = lambda *_, **__: None  # type: ignore[method-assign]
 
+    def after_fit(self) -> None:
+        """Says where the run is, and how to see its scores."""
+        if self.trainer.is_global_zero:
+            folder = self.trainer.default_root_dir
+            scored = any(Path(folder).glob("evaluation/*/score.json"))
+            print(
+                f"{folder}: step {self.trainer.global_step}"
+                + (f"; frozenvl report {folder}" if scored else "")
+            )
+
     def _check_resumed(self, run: Path, path: Path, folders: list[Path]) -> None:
         """Checks that a run can be resumed from a checkpoint in one of its folders, or elsewhere."""
         checkpoint = read_checkpoint(path, mmap=True)

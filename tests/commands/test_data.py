@@ -145,6 +145,18 @@ def test_check_prints_a_few_examples_and_the_notes_of_the_index(here, capsys):
     assert "a/2: has no image member" in out and "a/3: has no image member" not in out
 
 
+@pytest.mark.parametrize("action", ["check", "show", "pack"])
+def test_help_lists_the_arguments_of_the_source(capsys, action):
+    with pytest.raises(SystemExit) as ended:
+        data(action, "CocoCaptions", "--help")
+    out = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"usage: frozenvl data {action}" in out and "--annotations" in out and "--images" in out
+    with pytest.raises(SystemExit):
+        data(action, "--help")
+    assert "--annotations" not in capsys.readouterr().out
+
+
 def test_check_reports_repeated_ids(here, capsys):
     content = {
         "images": [{"id": "1", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],

@@ -532,7 +532,7 @@ def test_the_page_holds_the_tables(heading, table):
         ({"callbacks": callbacks.BatchSizeFinder()}, "no BatchSizeFinder here"),
         ({"callbacks": [type("Mine", (callbacks.BackboneFinetuning,), {})()]}, "no Mine here"),
     ],
-    ids=str,
+    ids=["plugin", "plugins", "spawn", "fsdp", "in a strategy", "callback", "subclass"],
 )
 def test_objects_are_refused_as_their_names_are(options, message):
     with pytest.raises(UserError, match=message):
