@@ -32,6 +32,7 @@ def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> 
         "scaled_decoding": scaled_decoding,
         "background": BACKGROUND,
         "model": module.model.identity(),
+        "end_tokens": sorted(module.model.language.end_tokens),
         "trained_weights": module.trained_fingerprint(),
         "precision": module.precision,
         "eval_batch_size": batch_size,

@@ -11,7 +11,7 @@ from frozenvl.report.labels import WAYS
 from frozenvl.report.load import Result
 from frozenvl.report.tables import by_setting
 
-OWN = ("model", "trained_weights", "blind", "view", "seed")
+OWN = ("model", "end_tokens", "trained_weights", "blind", "view", "seed")
 """Keys of a provenance in which results may differ: tables compare models and views, and have means over seeds."""
 MINOR = ("versions", "eval_batch_size")
 """Keys of a provenance whose differences change single answers at most."""

@@ -24,6 +24,7 @@ def test_a_score_carries_its_provenance(tiny_run):
     assert set(captions["intervals"]) <= set(captions["scores"])
     around = captions["provenance"]
     assert around["template"]["query"] == "{image}" and around["decoding"] == "greedy"
+    assert around["end_tokens"] == [0], "the tiny model's own"
     assert "after 5 tokens" in around["ends"] and "PTB" in around["metrics_tokenizer"]
     assert around["model"]["k"] == 2 and around["precision"] == "fp32" and around["versions"]["torch"]
     assert vqa["provenance"]["template"]["query"] == "{image}Question: {question} Answer:"
