@@ -179,7 +179,9 @@ def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -
 
 
 def _items(arguments: Mapping[str, Any] | Namespace) -> dict[str, Any]:
-    return dict(vars(arguments) if isinstance(arguments, Namespace) else arguments)
+    """Returns arguments by name, without what jsonargparse notes of their origin (`__path__`)."""
+    named = vars(arguments) if isinstance(arguments, Namespace) else arguments
+    return {name: value for name, value in named.items() if not str(name).startswith("__")}
 
 
 def holds_null(value: Any) -> bool:
