@@ -179,7 +179,9 @@ def nulls_of(kind: Any, arguments: Mapping[str, Any] | Namespace, prefix: str) -
 
 
 def _items(arguments: Mapping[str, Any] | Namespace) -> dict[str, Any]:
-    return dict(vars(arguments) if isinstance(arguments, Namespace) else arguments)
+    """Returns arguments by name, without what jsonargparse notes of their origin (`__path__`)."""
+    named = vars(arguments) if isinstance(arguments, Namespace) else arguments
+    return {name: value for name, value in named.items() if not str(name).startswith("__")}
 
 
 def holds_null(value: Any) -> bool:
@@ -194,12 +196,11 @@ def holds_null(value: Any) -> bool:
 @cache
 def parameters(kind: Any) -> dict[str, Any]:
     """Returns the parameters of a class or function by name, with resolved annotations and defaults."""
-    found = (
-        get_signature_parameters(kind, "__init__")
-        if inspect.isclass(kind)
-        else get_signature_parameters(kind)
-    )
-    return {parameter.name: parameter for parameter in found}
+    method = ["__init__"] if inspect.isclass(kind) else []
+    try:
+        return {parameter.name: parameter for parameter in get_signature_parameters(kind, *method)}
+    except ValueError:  # a class that is written in C, such as timedelta
+        return {}
 
 
 def class_at(path: str) -> Any:

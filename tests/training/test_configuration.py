@@ -245,3 +245,12 @@ def test_no_published_configuration_is_refused(parse):
         for name in ("cpu", "gpu", "ddp", "fsdp", "slurm"):
             parts += ["--config", str(ROOT / "configs" / "trainer" / f"{name}.yaml")]
         parse([*parts, "--data.root", "DATA"])
+
+
+def test_a_null_in_a_file_that_another_file_names_is_refused(parse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("task.yaml").write_text(f"source: {{{SOURCE}, init_args: {{split: val, size: 5}}}}\nweight:\n")
+    Path("val.yaml").write_text("captions: task.yaml\n")
+    Path("x.yaml").write_text("data: {val: val.yaml}\n")
+    with pytest.raises(UserError, match=r"^data\.val\.captions\.weight is null"):
+        parse(["--config", str(CONFIG), "--config", "x.yaml"])

@@ -174,6 +174,12 @@ def test_other_errors_of_the_parser_have_no_null_behind_them(content):
     assert null_behind(error.value, parsed(WHOLE)[0], {"it": content}) is None
 
 
+def test_classes_without_a_signature_have_no_parameters():
+    """Lightning's `max_time` is a text, a timedelta or a mapping."""
+    (null,) = nulls_of(L.Trainer, {"max_time": {"days": None}}, "trainer.")
+    assert null.key == "trainer.max_time.days"
+
+
 def test_a_required_argument_says_no_default():
     (null,) = nulls_of(Part, {"width": None}, "model.part.")
     assert str(null) == "model.part.width is null (its value is missing), which it cannot be; give it a value"
