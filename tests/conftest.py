@@ -27,7 +27,16 @@ SLOWEST = ("tests/test_configs.py", "tests/runs/", "tests/sweep/test_worker.py")
 """Files that start first: otherwise one of two workers would run them alone at the end."""
 
 
+NIGHTLY = Path(__file__).with_name("nightly.txt")
+"""File with the ids of tests that take over 2.5 seconds, beside quicker ones of their kind. They are `nightly`."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` deselects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = set(NIGHTLY.read_text().splitlines())
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker(pytest.mark.nightly)
     items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
 
 

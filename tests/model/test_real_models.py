@@ -69,7 +69,8 @@ def test_greedy_equals_transformers_generate(model, processor):
     ours = model.generate(processor([(text,) for text in texts]), processor, 6)
     for text, answer in zip(texts, ours, strict=True):
         tokens = processor.tokenizer(text, return_tensors="pt")
-        out = model.language.model.generate(**tokens, max_new_tokens=6, do_sample=False, num_beams=1)[0]
+        options = {"max_new_tokens": 6, "do_sample": False, "num_beams": 1, "eos_token_id": processor.end}
+        out = model.language.model.generate(**tokens, **options)[0]
         new = out[tokens["input_ids"].shape[1] :].tolist()
         assert answer == processor.decode(new)
     assert ours[0].startswith(" Paris")
