@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
-
 from frozenvl.data.order import Permutation
 from frozenvl.evaluation.partial import FILES, Answered, row_of
 from frozenvl.evaluation.query import Answer, Request
@@ -19,7 +17,7 @@ from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.files import as_line, write_atomically
-from frozenvl.util.gallery import Tile, as_png, draw_gallery
+from frozenvl.util.gallery import Tile, as_png, draw_gallery, log_png
 
 MAX_TILES = 12
 """Largest number of images in a gallery."""
@@ -111,12 +109,10 @@ def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str
         tiles.append(Tile(picture, [f"{mark}→ {text}", *notes], query.question, query.references))
         if len(tiles) == MAX_TILES:
             break
-    sheet = draw_gallery(tiles)
-    write_atomically(session.folder / evaluation.name / "gallery.png", as_png(sheet))
+    png = as_png(draw_gallery(tiles))
+    write_atomically(session.folder / evaluation.name / "gallery.png", png)
     for logger in session.loggers:
-        pixels = torch.frombuffer(bytearray(sheet.tobytes()), dtype=torch.uint8)
-        pixels = pixels.view(sheet.height, sheet.width, 3)
-        logger.experiment.add_image(f"{evaluation.name}/gallery", pixels, session.step, dataformats="HWC")
+        log_png(logger.experiment, f"{evaluation.name}/gallery", png, session.step)
 
 
 def show_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:

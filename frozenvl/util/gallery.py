@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -53,6 +54,22 @@ def as_png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=3)  # half the time of the default, files no larger
     return buffer.getvalue()
+
+
+def log_png(writer: Any, tag: str, png: bytes, step: int) -> None:
+    """Logs a PNG to TensorBoard as it is. `add_image` would encode its pixels again, in three times the time.
+
+    Args:
+        writer: torch's SummaryWriter.
+        tag: tag of the image.
+        png: content of the file, in RGB.
+        step: optimiser step.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    width, height = Image.open(io.BytesIO(png)).size
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+    writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 
 def wrap(text: str, most: int) -> list[str]:

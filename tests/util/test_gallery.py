@@ -17,6 +17,7 @@ from frozenvl.util.gallery import (
     Tile,
     as_png,
     draw_gallery,
+    log_png,
     wrap,
 )
 
@@ -78,3 +79,15 @@ def test_texts_stay_within_their_tile():
 def test_as_png():
     with Image.open(io.BytesIO(as_png(RED))) as image:
         assert image.format == "PNG" and image.size == RED.size and image.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_tensorboard_gets_the_file_as_it_is(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from torch.utils.tensorboard import SummaryWriter
+
+    png = as_png(Image.new("RGB", (30, 20), "red"))
+    with SummaryWriter(str(tmp_path)) as writer:
+        log_png(writer, "captions/gallery", png, 7)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    (event,) = events.Images("captions/gallery")
+    assert (event.step, event.width, event.height) == (7, 30, 20) and event.encoded_image_string == png

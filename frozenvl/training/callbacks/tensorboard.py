@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
-from PIL import Image
 
 from frozenvl.evaluation.score_file import score_files
 from frozenvl.training.callbacks.history import history_path
 from frozenvl.util.files import read_json, read_lines
+from frozenvl.util.gallery import log_png
 
 
 class PurgeTensorBoard(L.Callback):
@@ -42,8 +41,8 @@ class PurgeTensorBoard(L.Callback):
             if repeats:  # the step is purged with its validation, and is not trained again
                 logger.log_metrics(trained | {"epoch": trainer.current_epoch}, step - 1)
             if not self.due():  # galleries are logged under the step itself, and were purged
-                for name, picture in galleries(Path(trainer.default_root_dir), step):
-                    logger.experiment.add_image(f"{name}/gallery", picture, step, dataformats="HWC")
+                for name, png in galleries(Path(trainer.default_root_dir), step):
+                    log_png(logger.experiment, f"{name}/gallery", png, step)
 
 
 def purge(logger: TensorBoardLogger, step: int) -> None:
@@ -54,10 +53,9 @@ def purge(logger: TensorBoardLogger, step: int) -> None:
     writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
 
 
-def galleries(run: Path, step: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the name and the gallery (height, width, 3) of each evaluation of a step."""
+def galleries(run: Path, step: int) -> Iterator[tuple[str, bytes]]:
+    """Yields the name and the gallery, as PNG, of each evaluation of a step."""
     for file in score_files(run):
         path = file.with_name("gallery.png")
         if path.is_file() and read_json(file).get("step") == step:
-            with Image.open(path) as picture:
-                yield str(file.parent.relative_to(run / "evaluation")), np.asarray(picture.convert("RGB"))
+            yield str(file.parent.relative_to(run / "evaluation")), path.read_bytes()
