@@ -165,10 +165,15 @@ class FrozenCLI(LightningCLI):
         """Does nothing: checkpoints hold no hyper-parameters, and only `read_plain` may open them."""
 
     def _dump_config(self) -> None:
-        """Stores the configuration for `save_hyperparameters`. Parsed again, its literal `${` would be references."""
-        config, self.config = self.config, set_apart(self.config)
-        super()._dump_config()
-        self.config, self.config_dump = config, restored(self.config_dump)
+        """Stores the configuration for `save_hyperparameters`, without Lightning's second check of it.
+
+        Parsed again, its literal `${` would be references.
+        """
+        if hasattr(self, "config_dump"):
+            return
+        options: dict[str, Any] = {"skip_link_targets": False, "skip_none": False, "skip_validation": True}
+        content = restored(yaml.safe_load(self.parser.dump(set_apart(self.config), format="yaml", **options)))
+        self.config_dump = content[self.subcommand] if self.subcommand else content
 
     def instantiate_classes(self) -> None:
         """Makes the model, the data and the Trainer.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import cache
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -23,8 +24,9 @@ class Work(NamedTuple):
     """Number of padding positions."""
 
 
+@cache
 def matrix_peak(device: torch.device, dtype: torch.dtype, side: int = 2048) -> float:
-    """Measures the peak operations per second of square matrix products, in less than a second.
+    """Measures the peak operations per second of square matrix products, in less than a second; once in a process.
 
     The matrices are smaller than `side` if the processor emulates `dtype`: in bf16, 2,048 rows can take minutes.
     """
