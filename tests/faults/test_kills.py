@@ -44,7 +44,7 @@ def test_a_run_killed_ten_times_ends_like_an_uninterrupted_one(drilled, whole):
     dice, calls = random.Random(0), whole[2]
     moments = [("saving", dice.randint(1, calls["saving"])) for _ in range(3)]
     moments += [("validation", dice.randint(1, calls["validation"])) for _ in range(2)]
-    moments += [("fit", dice.randint(1, calls["fit"] // 5)) for _ in range(5)]
+    moments += [("fit", dice.randint(1, calls["fit"] // 12)) for _ in range(5)]
     dice.shuffle(moments)
     reached = []
     for within, moment in moments:
