@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if args.batch_size < 1 or args.devices < 1 or (args.limit is not None and args.limit < 1):
         raise UserError("--batch_size, --devices and --limit must be at least 1")
     check_launch(1, args.devices, "1 × --devices")
+    # On a machine of a cluster, one process without srun is what was asked for.
+    warnings.filterwarnings("ignore", message=".*The `srun` command is available")
     strategy = "ddp" if args.devices > 1 else "auto"
     fabric = Fabric(accelerator=args.accelerator, devices=args.devices, strategy=strategy)
     benchmarks = read_suite(args.config, args.root, args.only)
