@@ -140,7 +140,7 @@ class Speed(L.Callback):
         pl_module.log("speed/pairs_per_second", pairs, prog_bar=True)
         pl_module.log("speed/positions_per_second", work.positions / seconds)
         pl_module.log("speed/padding", work.padding / max(1, work.positions + work.padding))
-        pl_module.log("speed/share_of_peak", share, prog_bar=True)
+        pl_module.log("speed/share_of_peak", share)
 
 
 def logs_step(trainer: L.Trainer) -> bool:
