@@ -9,7 +9,7 @@
 # Effect: validation scores and checkpoints of the initial weights; with SWA the result of the training is lost.
 # What helps: take the average only if its counter `n_averaged` is above 0.
 #
-# Run:      bash findings/lightning_averages_that_have_not_begun.sh PYTHON      (an interpreter with lightning; default python3)
+# Run:      bash findings/lightning_averages_that_have_not_begun.sh      (installs torch and lightning into a temporary venv)
 # Prints:
 #   trained 3 steps, weight 0 -> 3
 #   EMA from step 100 on: validated 0, saved 0
@@ -19,6 +19,8 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 lightning==2.6.6 2>/dev/null
 cat > "$folder/show.py" <<'PY'
 import logging
 import sys
@@ -78,7 +80,7 @@ print(f"EMA from step 0 on, weights only: saved {saved}")
 module, saved = fit(StochasticWeightAveraging(swa_lrs=1.0, swa_epoch_start=50))
 print(f"SWA from epoch 50 on: weight after the fit {int(module.weight)}")
 PY
-"${1:-python3}" "$folder/show.py" "$folder/x.ckpt" 2>/dev/null | tee "$folder/seen"
+"$folder/venv/bin/python" "$folder/show.py" "$folder/x.ckpt" 2>/dev/null | tee "$folder/seen"
 diff "$folder/seen" <(cat <<'SEEN'
 trained 3 steps, weight 0 -> 3
 EMA from step 100 on: validated 0, saved 0

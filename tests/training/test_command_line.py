@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from awkward_texts import TEXTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from running import CONFIG, add, one_line
@@ -124,50 +125,6 @@ def test_an_escaped_interpolation_is_a_literal_in_a_file(parse, tmp_path, way):
 def test_an_escaped_interpolation_is_a_literal_in_an_option(parse, option):
     template = parse(option, "--data.seed=3")["data"]["train"]["captions"]["template"]
     assert template["induction"] == "${data.seed}"
-
-
-PIECES = [
-    "${",
-    "}",
-    "\\",
-    "'",
-    '"',
-    "\n",
-    " ",
-    "null",
-    "yes",
-    "1e3",
-    "007",
-    ": ",
-    "#",
-    "- ",
-    "ü",
-    "😀",
-    "",
-    "{",
-    "[",
-    "x",
-]
-RARE = [
-    "0x1F",
-    "1:30",
-    "2020-01-01",
-    "~",
-    "<<",
-    "=",
-    "!",
-    "&",
-    "*",
-    "|",
-    "%",
-    "@",
-    "\r",
-    "\x85",
-    "\u2028",
-    "${name}",
-]
-TEXTS = some.lists(some.sampled_from(PIECES + RARE), max_size=5).map("".join)
-"""Texts that YAML, OmegaConf or jsonargparse might take for something else."""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import probes
 import pytest
 import torch
-from fast_fit import FastFits
 from running import add, checkpoint, history, one_line, same_weights, score
 
 from frozenvl.training.optim import parameter_groups, scheduled
@@ -167,14 +166,6 @@ CLASSES = {
     and issubclass(kind, torch.optim.Optimizer)
     and kind is not torch.optim.Optimizer
 }
-
-
-@pytest.fixture(scope="module")
-def fits(tiny_language, tiny_vision, feature_home) -> FastFits:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("frozenvl.training.callbacks.throughput.matrix_peak", lambda *_: 1e9)
-        patch.setattr("frozenvl.training.callbacks.history.draw_curve", lambda _: None)
-        yield FastFits(tiny_language, tiny_vision)
 
 
 def test_torch_has_the_optimisers_that_are_refused():

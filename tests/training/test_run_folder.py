@@ -1,4 +1,4 @@
-"""Which checkpoints are a run's own, wherever they are."""
+"""Checkpoints of a run are found in its folder, and where a `dirpath` put them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from fast_fit import FastFits, losses
+from fast_fit import losses
 from lightning.pytorch import callbacks
 from lightning.pytorch.plugins.precision import HalfPrecision
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
@@ -436,15 +436,6 @@ CALLBACKS: dict[str, tuple[str, list[Case]]] = {
     ),
 }
 """Built-in callbacks of Lightning → what each does here, and how it is tried."""
-
-
-@pytest.fixture(scope="module")
-def fits(tiny_language, tiny_vision, feature_home) -> FastFits:
-    """Fits of the tiny models. They neither measure the processor nor draw curves."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("frozenvl.training.callbacks.throughput.matrix_peak", lambda *_: 1e9)
-        patch.setattr("frozenvl.training.callbacks.history.draw_curve", lambda _: None)
-        yield FastFits(tiny_language, tiny_vision)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from awkward_texts import TEXTS
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from jsonargparse import Namespace, get_loader
@@ -22,52 +23,6 @@ from frozenvl.util.config_text import (
     unescaped,
     with_escapes,
 )
-
-PIECES = [
-    "${",
-    "}",
-    "\\",
-    "'",
-    '"',
-    "\n",
-    "\t",
-    " ",
-    "null",
-    "yes",
-    "1e3",
-    "007",
-    ":",
-    "#",
-    "-",
-    "ü",
-    "😀",
-    "",
-    "{",
-    "[",
-    ".",
-]
-RARE = [
-    "0x1F",
-    "1:30",
-    "2020-01-01",
-    "~",
-    "<<",
-    "=",
-    "!",
-    "&",
-    "*",
-    "|",
-    ">",
-    "%",
-    "@",
-    "`",
-    "\r",
-    "\x85",
-    "\u2028",
-    "\x07",
-]
-TEXTS = some.lists(some.sampled_from(PIECES + RARE), max_size=6).map("".join)
-"""Texts that YAML, OmegaConf or jsonargparse might take for something else."""
 
 
 @settings(deadline=None, derandomize=True)
