@@ -16,13 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     captions = kinds.add_parser("captions", help="caption scores, equal to those of pycocoevalcap")
     vqa = kinds.add_parser("vqa", help="VQA v2 accuracy")
     for kind, option, file in (
-        (captions, "--references", "COCO captions JSON, or predictions.jsonl"),
+        (
+            captions,
+            "--references",
+            "captions in the layout of any source (COCO, Karpathy, …), or predictions.jsonl",
+        ),
         (captions, "--results", "COCO results JSON, or predictions.jsonl"),
-        (vqa, "--questions", "VQA v2 questions JSON"),
-        (vqa, "--annotations", "VQA v2 annotations JSON"),
+        (vqa, "--questions", "VQA v2 questions JSON, or questions with answers in the layout of any source"),
         (vqa, "--results", "VQA results JSON, or predictions.jsonl"),
     ):
         kind.add_argument(option, type=Path, required=True, help=file)
+    vqa.add_argument("--annotations", type=Path, help="VQA v2 annotations JSON")
     captions.add_argument("--metrics", nargs="+", metavar="METRIC", help="only these (default: all)")
     captions.add_argument("--per-image", action="store_true", help="also write the scores of each image")
     vqa.add_argument("--per-question", action="store_true", help="also write the accuracy of each question")
@@ -55,7 +59,9 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
-    references, captions = read_references(args.references), read_captions(args.results)
+    known = read_references(args.references)
+    results = read_captions(args.results, known.ids)
+    references, captions = known.texts, results.texts
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
     scored = caption_scores(captions, references, python_metrics, partial=args.partial)
@@ -67,7 +73,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "not_computed": java.not_computed,
         "images": len(captions),
         "of": len(references),
-        "notes": scored.notes,
+        "notes": [*known.notes, *results.notes, *scored.notes],
         "fingerprint": {"references": digest(references)} | RULES,
     } | ({"per_image": scored.per_image} if args.per_image else {})
 
@@ -78,16 +84,14 @@ def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.vqa import vqa_scores
 
-    rows_by_question, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)
-    answers, groups, images = (
-        {question: row[key] for question, row in rows_by_question.items()}
-        for key in ("answers", "groups", "image_id")
-    )
-    scored = vqa_scores(predictions, answers, groups, images, partial=args.partial)
+    known = read_vqa(args.questions, args.annotations)
+    results = read_answers(args.results, known.ids)
+    scored = vqa_scores(results.texts, known.answers, known.groups, known.images, partial=args.partial)
     return {
         "scores": scored.scores,
         "intervals": scored.intervals(),
-        "questions": len(predictions),
-        "of": len(rows_by_question),
-        "fingerprint": {"references": digest(answers), "normalisation": "VQA v2's official"},
+        "questions": len(results.texts),
+        "of": len(known.answers),
+        "notes": [*known.notes, *results.notes],
+        "fingerprint": {"references": digest(known.answers), "normalisation": "VQA v2's official"},
     } | ({"per_question": scored.per_question} if args.per_question else {})

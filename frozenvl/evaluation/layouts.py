@@ -1,96 +1,198 @@
-"""File formats of captions, questions and answers: COCO's, VQA v2's and predictions.jsonl."""
+"""Files that `frozenvl score` reads: references and questions in the sources' layouts, results, predictions.jsonl."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from frozenvl.data.detect import detect
+from frozenvl.data.records.ids import Ids
+from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.values import as_id, has_fields
+from frozenvl.data.sources.captions import Captions
+from frozenvl.data.sources.coco import CocoCaptions
+from frozenvl.data.sources.questions import Questions
+from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
-from frozenvl.util.files import read_json
+
+PREDICTIONS = "predictions.jsonl of an evaluation"
 
 
-def read_captions(path: Path) -> dict[str, str]:
-    """Reads image id → caption from COCO's results format, [{"image_id", "caption"}], or a predictions.jsonl.
+@dataclass
+class References:
+    """Reference captions of a file."""
+
+    texts: dict[str, list[str]]
+    """Image id → captions."""
+    ids: Ids
+    notes: list[str] = field(default_factory=list)
+    """Records that were left out, with their number."""
+
+
+@dataclass
+class VQAReferences:
+    """Questions of a file (or of two) with their answers, by question id."""
+
+    answers: dict[str, list[str]]
+    images: dict[str, str]
+    groups: dict[str, dict[str, str]]
+    """Labels by which scores are broken down, such as `answer_type`."""
+    ids: Ids
+    notes: list[str] = field(default_factory=list)
+    """Records that were left out, with their number."""
+
+
+@dataclass
+class Results:
+    """Captions by image id, or answers by question id."""
+
+    texts: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_references(path: Path) -> References:
+    """Reads reference captions in the layout of any caption source, or from a predictions.jsonl.
+
+    Raises:
+        UserError: if the file has another layout, or records that cannot be used.
+    """
+    file = RecordFile(path, PREDICTIONS)
+    if has_fields(file.content, "references"):
+        texts: dict[str, list[str]] = {}
+        with file.reading():
+            for row in file.records():
+                key, captions = _image(row), row.texts("references")
+                if key in texts:
+                    row.problem(f"image {key} stands twice")
+                texts[key] = list(captions)
+        return References(texts, Ids((key, "") for key in texts))
+    kind = detect(file.content) or CocoCaptions
+    if not issubclass(kind, Captions):
+        raise UserError(f"{path}: holds no captions; it has the layout of {kind.__name__}")
+    notes: Counter[str] = Counter()
+    rows = [*kind.annotated(path, notes, file.content, named=False)]
+    if bare := next((row for row in rows if not row.captions), None):
+        raise UserError(
+            f"{path}: image {bare.id} has no caption: a test set without references cannot be scored"
+        )
+    ids = Ids((row.id, row.file) for row in rows)
+    return References({row.id: list(row.captions) for row in rows}, ids, _counted(notes))
+
+
+def read_captions(path: Path, known: Ids | None = None) -> Results:
+    """Reads captions from COCO's results format, [{"image_id", "caption"}], or a predictions.jsonl.
+
+    Args:
+        path: results file.
+        known: ids of the images that are scored. An id that differs from one of these by a file name, a file suffix or
+            leading zeros means the same image.
 
     Raises:
         UserError: if the file has another format, or two captions for one image.
     """
-    rows = _list(path, read_json(path))
-    return _by_id(path, [(_image(path, row), _first(path, row, "caption", "text")) for row in rows])
+    file = RecordFile(path, 'results, [{"image_id": …, "caption": …}, …]')
+    texts: dict[str, str] = {}
+    contradictions = 0
+    with file.reading():
+        for row in file.records():
+            key = _matched(_image(row), known)
+            if known and _contradicts(row, key, known):
+                contradictions += 1
+            _add(texts, row, key, "caption" if "caption" in row.data else "text", "image")
+    notes = [f"{contradictions} results have an `id` that is another image's; `image_id` counts"]
+    return Results(texts, notes if contradictions else [])
 
 
-def read_references(path: Path) -> dict[str, list[str]]:
-    """Reads image id → reference captions from COCO's annotations format or a predictions.jsonl.
-
-    Raises:
-        UserError: if the file has another format, or an image without captions.
-    """
-    content = read_json(path)
-    if isinstance(content, list):
-        pairs = [(_image(path, row), _first(path, row, "references")) for row in content]
-        return {image: [str(text) for text in texts] for image, texts in _by_id(path, pairs).items()}
-    if not isinstance(content, dict) or "annotations" not in content:
-        raise UserError(f'{path}: not COCO captions: needs {{"images": …, "annotations": …}}')
-    references: dict[str, list[str]] = {
-        str(_first(path, image, "id")): [] for image in content.get("images", [])
-    }
-    for row in _list(path, content["annotations"]):
-        references.setdefault(str(_first(path, row, "image_id")), []).append(
-            str(_first(path, row, "caption"))
-        )
-    if bare := [image for image, texts in references.items() if not texts]:
-        raise UserError(
-            f"{path}: {len(bare)} images have no caption (first: {bare[0]}); remove them from `images`"
-        )
-    return references
-
-
-def _image(path: Path, row: Any) -> Any:
+def _image(row: Record) -> str:
     """Returns the image id of a row: `id` in a predictions.jsonl, else `image_id` (COCO's `id` is the caption's)."""
-    return _first(path, row, "id" if isinstance(row, dict) and "text" in row else "image_id")
+    own = "references" in row.data and "text" in row.data
+    return row.id("id" if own or ("image_id" not in row.data and "id" in row.data) else "image_id")
 
 
-def read_answers(path: Path) -> dict[str, str]:
-    """Reads question id → answer from VQA's results format, [{"question_id", "answer"}], or a predictions.jsonl.
+def _contradicts(row: Record, key: str, known: Ids) -> bool:
+    other = as_id(row.raw("id"))
+    own = "references" in row.data
+    return not own and "image_id" in row.data and other is not None and other != key and other in known
+
+
+def read_answers(path: Path, known: Ids | None = None) -> Results:
+    """Reads answers from VQA's results format, [{"question_id", "answer"}], or a predictions.jsonl.
+
+    Args:
+        path: results file.
+        known: ids of the questions that are scored, as in `read_captions`.
 
     Raises:
         UserError: if the file has another format, or two answers to one question.
     """
-    rows = _list(path, read_json(path))
-    pairs = [(_first(path, row, "question_id", "id"), _first(path, row, "answer", "text")) for row in rows]
-    return _by_id(path, pairs)
+    file = RecordFile(path, 'results, [{"question_id": …, "answer": …}, …]')
+    texts: dict[str, str] = {}
+    with file.reading():
+        for row in file.records():
+            field = "question_id" if "question_id" in row.data or "id" not in row.data else "id"
+            key = _matched(row.id(field), known)
+            _add(texts, row, key, "answer" if "answer" in row.data else "text", "question")
+    return Results(texts)
 
 
-def read_vqa(questions: Path, annotations: Path) -> dict[str, dict[str, Any]]:
-    """Reads VQA v2's questions and annotations: question id → `question`, `image_id`, `answers` and `groups`.
+def _matched(key: str, known: Ids | None) -> str:
+    return (known.find(key) if known else None) or key
 
-    `groups` holds `answer_type` and `question_type`, each empty if it is not given.
+
+def _add(texts: dict[str, str], row: Record, key: str, field: str, what: str) -> None:
+    """Adds the text of a row. An empty text is a caption or an answer: the model said nothing."""
+    value = row.raw(field)
+    text = value if isinstance(value, str) else row.text(field)
+    if key and key in texts:
+        row.problem(f"{what} {key} stands there twice; keep one result each")
+    texts[key] = text
+
+
+def read_vqa(questions: Path, annotations: Path | None = None) -> VQAReferences:
+    """Reads questions and answers: VQA v2's two files, or one file in the layout of another VQA source.
 
     Raises:
-        UserError: if a file has another format, or questions and annotations do not match.
+        UserError: if a file has another format, records that cannot be used, or questions and annotations do not match.
     """
-    question_rows = {
-        str(_first(questions, row, "question_id")): row
-        for row in _list(questions, _first(questions, read_json(questions), "questions"))
-    }
-    annotated = {}
-    for row in _list(annotations, _first(annotations, read_json(annotations), "annotations")):
-        question = str(_first(annotations, row, "question_id"))
-        if question not in question_rows:
-            raise UserError(f"{annotations}: question {question} is not in {questions}")
-        annotated[question] = {
-            "question": str(_first(questions, question_rows[question], "question")),
-            "image_id": str(_first(questions, question_rows[question], "image_id")),
-            "answers": [
-                str(_first(annotations, answer, "answer")) for answer in _first(annotations, row, "answers")
-            ],
-            "groups": {key: str(row.get(key, "")) for key in ("answer_type", "question_type")},
-        }
-    if missing := [question for question in question_rows if question not in annotated]:
-        raise UserError(f"{questions}: {len(missing)} questions have no annotation (first: {missing[0]})")
-    return annotated
+    content = RecordFile(questions, VQAQuestions.layout).content
+    kind = detect(content) or VQAQuestions
+    if not issubclass(kind, Questions):
+        raise UserError(f"{questions}: holds no questions; it has the layout of {kind.__name__}")
+    options: dict[str, Any] = {}
+    if kind is VQAQuestions:
+        if annotations is None:
+            raise UserError(
+                f"{questions}: VQA v2's questions have their answers in another file; give --annotations"
+            )
+        options["annotations"] = str(annotations)
+    elif annotations is not None and annotations != questions:
+        raise UserError(
+            f"{questions}: {kind.__name__} has questions and answers in one file; leave --annotations out"
+        )
+    notes: Counter[str] = Counter()
+    rows = [*kind.annotated(questions, notes, content, named=False, **options)]
+    if any(row.scores for row in rows):
+        raise UserError(
+            f"{questions}: has soft scores instead of annotators' answers; give VQA v2's own files"
+        )
+    if bare := next((row for row in rows if not row.references), None):
+        raise UserError(
+            f"{questions}: question {bare.id} has no answer: a test set without answers cannot be scored"
+        )
+    return VQAReferences(
+        answers={row.id: list(row.references) for row in rows},
+        images={row.id: row.photograph or row.file for row in rows},
+        groups={row.id: row.kind for row in rows},
+        ids=Ids((row.id, "") for row in rows),
+        notes=_counted(notes),
+    )
+
+
+def _counted(notes: Mapping[str, int]) -> list[str]:
+    return [f"{count:,} {reason}" for reason, count in notes.items()]
 
 
 def caption_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -105,26 +207,3 @@ def vqa_results(answers: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _number(key: str) -> int | str:
     return int(key) if key.isdecimal() and str(int(key)) == key else key
-
-
-def _list(path: Path, content: Any) -> list[Any]:
-    if not isinstance(content, list):
-        raise UserError(f"{path}: a list was expected, not {type(content).__name__}")
-    return content
-
-
-def _first(path: Path, row: Any, *keys: str) -> Any:
-    """Returns the value of the first of `keys` that a row has."""
-    for key in keys:
-        if isinstance(row, dict) and key in row:
-            return row[key]
-    raise UserError(f"{path}: an entry has no {' or '.join(map(repr, keys))}: {json.dumps(row)[:80]}")
-
-
-def _by_id(path: Path, pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if str(key) in values:
-            raise UserError(f"{path}: {key} stands there twice; keep one result each")
-        values[str(key)] = value
-    return values

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from frozenvl.util.errors import RunError, UserError
+from frozenvl.util.text_files import read_text
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -86,20 +87,31 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file, or a JSON Lines file (`.jsonl`) as a list.
+    """Reads a JSON file, or a JSON Lines file as a list. Their encodings are those of `read_text`.
+
+    A file is JSON Lines if it is named `.jsonl`, or if it holds several JSON values, one in each line.
 
     Raises:
         UserError: if the file is missing, unreadable or not valid JSON.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-    try:
-        if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.split("\n") if line.strip()]
-        return json.loads(text)
+        return _json_lines(text) if ".jsonl" in path.suffixes else json.loads(text)
     except ValueError as error:
+        if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+            with suppress(ValueError):
+                return _json_lines(text)
         raise UserError(f"{path}: not valid JSON ({error})") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid JSON (nested too deeply)") from None
+
+
+def _json_lines(text: str) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    return rows

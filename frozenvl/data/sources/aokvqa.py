@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels, majority
-from frozenvl.data.sources.records import one_line, read_annotations
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import has_fields
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, majority
 
 
 class AOKVQAQuestions(Questions):
@@ -26,6 +26,8 @@ class AOKVQAQuestions(Questions):
         UserError: if the file or the folder is missing, or the layout is another one.
     """
 
+    layout = "A-OKVQA's JSON"
+
     def __init__(
         self,
         annotations: str,
@@ -34,23 +36,29 @@ class AOKVQAQuestions(Questions):
         part: Part = "all",
         ask_share: float = 0.5,
     ) -> None:
-        path = Path(annotations)
-        rows = _questions(read_annotations(path), image_name)
-        super().__init__(path, "A-OKVQA's JSON", images, rows, part, ask_share)
+        super().__init__(annotations, images, part, ask_share, pattern=image_name)
 
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return has_fields(content, "question_id", "image_id", "choices", "question")
 
-def _questions(records: Any, pattern: str) -> Iterator[Question]:
-    for row in records:
-        answers = tuple(one_line(answer) for answer in row.get("direct_answers") or ())
-        choices = [one_line(choice) for choice in row.get("choices") or ()]
-        if choices and "correct_choice_idx" in row:  # not in the test set
-            choices.insert(0, choices.pop(row["correct_choice_idx"]))
-        yield Question(
-            id=str(row["question_id"]),
-            file=image_name(pattern, image_id=row["image_id"]),
-            text=one_line(row["question"]),
-            references=answers,
-            answer=majority(answers),
-            kind=labels(row, "difficult_direct_answer"),
-            choices=tuple(choices) if "correct_choice_idx" in row else (),
-        )
+    @classmethod
+    def read(cls, file: RecordFile, pattern: str = "{image_id}") -> Iterator[Question]:
+        """Yields the questions of a file."""
+        for row in file.records():
+            answers = row.answers("direct_answers", optional=True)
+            choices = list(row.texts("choices", optional=True))
+            correct = row.raw("correct_choice_idx")  # None in the test set
+            if correct is not None and not (isinstance(correct, int) and 0 <= correct < len(choices)):
+                row.problem(f"'correct_choice_idx' is {correct!r:.20}, but there are {len(choices)} choices")
+            elif correct is not None:
+                choices.insert(0, choices.pop(correct))
+            yield Question(
+                id=row.id("question_id"),
+                file=image_name(pattern, row, "image_id"),
+                text=row.text("question"),
+                references=answers,
+                answer=majority(answers),
+                kind=row.labels("difficult_direct_answer"),
+                choices=tuple(choices) if correct is not None else (),
+            )

@@ -1,70 +1,103 @@
-"""COCO captions, and other data sets in the same layout (Flickr8k, Flickr30k, nocaps)."""
+"""COCO captions, and other data sets in the same layout (Flickr8k, Flickr30k, nocaps, VizWiz, STAIR)."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
-from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.records import image_folder, laid_out, one_line, read_annotations
-from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, ImageFile
-from frozenvl.util.errors import UserError
+from frozenvl.data.records.ids import Ids
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import as_id
+from frozenvl.data.sources.captions import Captioned, Captions
+
+LEFT_OUT = {
+    "is_precanned": "canned captions left out",
+    "is_rejected": "rejected captions left out",
+}
+"""Labels of VizWiz's captions that its evaluation leaves out → the note that counts them."""
 
 
-class CocoCaptions(Source):
+class CocoCaptions(Captions):
     """Captions in COCO's layout (`captions_*.json` and an image folder): one example per image, with all its captions.
+
+    Captions that VizWiz marks as rejected or canned are left out, and so are images that have no others. nocaps' domain
+    is a label, by which scores are broken down. A file without `annotations`, such as nocaps' test set, has images
+    without captions: they can be captioned, but not trained on.
 
     Args:
         annotations: JSON file with `images` (id, file_name) and `annotations` (image_id, caption).
         images: folder of the image files.
+        skip_uncaptioned: leave out images without captions, and count them.
 
     Raises:
-        UserError: if a file or the folder is missing, the layout is another one, an image has no caption or a
-            caption is empty.
+        UserError: if a file or the folder is missing, the layout is another one, an image has no caption (unless they
+            are skipped) or a caption is empty.
     """
 
-    def __init__(self, annotations: str, images: str) -> None:
-        path = Path(annotations)
-        records = read_annotations(path)
-        self.folder = image_folder(Path(images))
-        with laid_out(path, "COCO captions JSON"):
-            captions: dict[object, list[str]] = {}
-            for image in records["images"]:
-                if image["id"] in captions:
-                    raise UserError(f"{path}: image {image['id']} stands twice among `images`; remove one")
-                captions[image["id"]] = []
-            for row in records["annotations"]:
-                text = one_line(row["caption"])
-                if not text:
-                    raise UserError(f"{path}: empty caption (annotation {row.get('id')}); remove it")
-                if row["image_id"] not in captions:
-                    raise UserError(
-                        f"{path}: a caption for image {row['image_id']}, which is not among `images`"
+    layout = "COCO captions JSON"
+
+    def __init__(self, annotations: str, images: str, skip_uncaptioned: bool = False) -> None:
+        super().__init__(annotations, images, skip_uncaptioned=skip_uncaptioned)
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+            return False
+        rows = content.get("annotations", content["images"])
+        wanted = "caption" if "annotations" in content else "file_name"
+        return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and wanted in rows[0]
+
+    @classmethod
+    def read(cls, file: RecordFile, skip_uncaptioned: bool = False) -> Iterator[Captioned]:
+        """Yields the images of a file."""
+        images: dict[str, tuple[str, dict[str, str]]] = {}
+        withheld = isinstance(file.content, dict) and "annotations" not in file.content
+        if file.named or "images" in file.content:
+            for image in file.records("images"):
+                key, name = image.id("id"), image.file("file_name")
+                if key in images:
+                    image.problem(f"image {key} stands twice among 'images'")
+                images[key] = (name, image.labels("domain"))
+        else:  # references that are scored only
+            images = {as_id(row.raw("image_id")) or "": ("", {}) for row in file.records("annotations")}
+        captions: dict[str, list[str]] = {key: [] for key in images}
+        ids = Ids((key, name) for key, (name, _) in images.items())
+        bare = set() if withheld else _captions(file, captions, ids)
+        for key, (name, kind) in images.items():
+            if not captions[key] and key in bare:
+                file.notes["images left out, whose captions are all left out"] += 1
+            elif not captions[key] and not withheld and skip_uncaptioned:
+                file.notes["images without captions left out"] += 1
+            else:
+                if not captions[key] and not withheld:
+                    file.problem(
+                        f"image {key} ({name}) has no caption; skip_uncaptioned leaves such images out"
                     )
-                captions[row["image_id"]].append(text)
-            self.rows = Packed(
-                (str(i["id"]), str(i["file_name"]), tuple(captions[i["id"]])) for i in records["images"]
-            )
-            counts = [len(captions[i["id"]]) for i in records["images"]]
-        if not counts:
-            raise UserError(f"{path}: lists no images")
-        if 0 in counts:
-            bare = self.rows[counts.index(0)][1]
-            raise UserError(f"{path}: image {bare} has no caption; remove it from `images`")
-        self.targets_per_example = counts
+                yield Captioned(key, name, tuple(captions[key]), kind)
 
-    def __len__(self) -> int:
-        return len(self.rows)
 
-    def __getitem__(self, index: int) -> Example:
-        key, name, captions = self.rows[index]
-        return Example(
-            id=key,
-            image=ImageFile(self.folder / name),
-            image_id=photograph_id(self.folder, name),
-            references=captions,
-        )
-
-    def image_ids(self) -> list[str]:
-        return [photograph_id(self.folder, name) for _, name, _ in self.rows]
+def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set[str]:
+    """Adds the captions of a file to those of their images. Returns the images of which a caption is left out."""
+    known: dict[str, dict[str, str]] = {}
+    bare: set[str] = set()
+    for row in file.records("annotations"):
+        texts = row.texts("caption")
+        image = row.id("image_id")
+        found = ids.find(image) if image else None
+        if image and found is None:
+            row.problem(f"is for image {image}, which is not among 'images'")
+        if not row.ok or found is None:
+            continue
+        if reasons := [note for label, note in LEFT_OUT.items() if row.raw(label) is True]:
+            file.notes[reasons[-1]] += 1
+            bare.add(found)
+            continue
+        number = as_id(row.raw("id"))
+        if number is not None:
+            before = known.setdefault(found, {})
+            if number in before:
+                same = "again" if before[number] == texts[0] else "with another caption"
+                row.problem(f"image {found} has caption {number} {same}")
+            before[number] = texts[0]
+        captions[found].extend(texts)
+    return bare

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from frozenvl.data.records.folders import image_folder
+from frozenvl.data.records.values import one_line
 from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.data.sources.records import image_folder, one_line
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image, ImageFile
 from frozenvl.util.errors import UnreadableImage, UserError

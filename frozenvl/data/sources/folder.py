@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from frozenvl.data.records.folders import image_folder
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.records import image_folder
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile
 from frozenvl.util.errors import UserError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-from frozenvl.data.sources.records import image_folder, laid_out, read_annotations
+from frozenvl.data.records.folders import image_folder
+from frozenvl.data.records.record_file import Record, RecordFile
 from frozenvl.prompt import Episode, ImageFile
 from frozenvl.util.errors import UserError
 
@@ -26,18 +26,17 @@ class FrozenBenchmark:
     """
 
     def __init__(self, annotations: str, images: str) -> None:
-        path = Path(annotations)
-        records = read_annotations(path)
+        file = RecordFile(Path(annotations), "one of Frozen's benchmarks")
         self.folder = image_folder(Path(images))
-        if not isinstance(records, list) or not records:
-            raise UserError(f"{path}: not one of Frozen's benchmarks (a list of episodes was expected)")
-        with laid_out(path, "one of Frozen's benchmarks"):
-            self.episodes = [self._episode(path, index, record) for index, record in enumerate(records)]
-        ids: set[str] = set()
-        for episode in self.episodes:
-            if episode.id in ids:
-                raise UserError(f"{path}: episode {episode.id} stands twice; remove one")
-            ids.add(episode.id)
+        with file.reading():
+            self.episodes = [self._episode(row, number) for number, row in enumerate(file.records(), 1)]
+            ids: set[str] = set()
+            for episode in self.episodes:
+                if episode.id in ids:
+                    file.problem(f"episode {episode.id} stands twice")
+                ids.add(episode.id)
+        if not self.episodes:
+            raise UserError(f"{annotations}: lists no episodes")
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -45,26 +44,19 @@ class FrozenBenchmark:
     def __getitem__(self, index: int) -> Episode:
         return self.episodes[index]
 
-    def _episode(self, path: Path, index: int, record: dict[str, Any]) -> Episode:
-        key = str(record.get("question_id", index + 1))
-
-        def text(name: str) -> str:  # a field that must be text
-            if not isinstance(record.get(name), str):
-                raise UserError(f"{path}: episode {key} has no {name!r}")
-            return record[name]
-
-        matches = [re.fullmatch(r"(?:image|caption)_(\d+)", name) for name in record]
+    def _episode(self, row: Record, number: int) -> Episode:
+        matches = [re.fullmatch(r"(?:image|caption)_(\d+)", name) for name in row.data]
         shots = max((int(match[1]) for match in matches if match), default=0)
         support = tuple(
-            (ImageFile(self.folder / text(f"image_{shot}")), text(f"caption_{shot}"))
-            for shot in range(1, shots + 1)
+            (ImageFile(self.folder / row.file(f"image_{shot}")), row.text(f"caption_{shot}"))
+            for shot in range(1, min(shots, len(row.data)) + 1)
         )
-        answer = text("answer")
+        answer = row.text("answer")
         return Episode(
-            id=key,
+            id=row.id("question_id") if "question_id" in row.data else str(number),
             support=support,
-            query=ImageFile(self.folder / text("question_image")),
-            question=text("question"),
+            query=ImageFile(self.folder / row.file("question_image")),
+            question=row.text("question"),
             answer=answer,
             choices=_choices([caption for _, caption in support], answer),
         )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.records import image_folder, laid_out, one_line, read_annotations
-from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, ImageFile
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import has_fields
+from frozenvl.data.sources.captions import Captioned, Captions
 from frozenvl.util.errors import UserError
 
 Split = Literal["train", "restval", "train+restval", "val", "test"]
 
 
-class KarpathyCaptions(Source):
+class KarpathyCaptions(Captions):
     """Captions of one of Karpathy's splits: one example per image, with all its captions.
 
     Args:
@@ -28,49 +26,38 @@ class KarpathyCaptions(Source):
             no caption or a caption is empty.
     """
 
+    layout = "Karpathy's JSON"
+
     def __init__(self, annotations: str, images: str, split: Split = "train") -> None:
         if split not in get_args(Split):
             raise UserError(f"unknown split {split!r}; choose one of {', '.join(get_args(Split))}")
-        path = Path(annotations)
-        records = read_annotations(path)
-        self.folder = image_folder(Path(images))
-        splits, counts, ids = split.split("+"), [], set()
-        with laid_out(path, "one of Karpathy's splits"):
-            rows = []
-            for image in records["images"]:
-                if image["split"] not in splits:
-                    continue
-                key = str(image["cocoid"] if "cocoid" in image else image["imgid"])
-                captions = tuple(one_line(sentence["raw"]) for sentence in image["sentences"])
-                if key in ids:
-                    raise UserError(f"{path}: image {key} stands twice; remove one")
-                if not captions or not all(captions):
-                    problem = "an empty caption" if captions else "no caption"
-                    raise UserError(f"{path}: image {image['filename']} has {problem}; remove it")
-                ids.add(key)
-                rows.append((key, self._file(image), captions))
-                counts.append(len(captions))
-        if not rows:
-            raise UserError(f"{path}: no image is in split {split!r}; choose another")
-        self.rows, self.targets_per_example = Packed(rows), counts
+        self._subfolders: dict[str, bool] = {}
+        super().__init__(annotations, images, split=split)
 
-    def _file(self, image: dict[str, Any]) -> str:
-        """Returns an image's path: below its `filepath` (COCO) if that subfolder exists, else in the folder itself."""
-        subfolder = image.get("filepath")
-        inside = subfolder and (self.folder / subfolder).is_dir()
-        return f"{subfolder}/{image['filename']}" if inside else str(image["filename"])
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return isinstance(content, dict) and has_fields(content.get("images"), "sentences", "filename")
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    @classmethod
+    def read(cls, file: RecordFile, split: str = "") -> Iterator[Captioned]:
+        """Yields the images of a split; of all splits without one."""
+        splits, images = split.split("+"), 0
+        for image in file.records("images"):
+            own, key = image.text("split"), image.id("cocoid" if "cocoid" in image.data else "imgid")
+            if split and own not in splits:
+                continue
+            images += 1
+            captions = tuple(sentence.text("raw") for sentence in image.records("sentences"))
+            name, folder = image.file("filename"), image.text("filepath", optional=True)
+            if image.ok and not captions:
+                image.problem("has no caption")
+            yield Captioned(key, f"{folder}/{name}" if folder else name, captions)
+        if split and not images:
+            raise UserError(f"{file.path}: no image is in split {split!r}; choose another")
 
-    def __getitem__(self, index: int) -> Example:
-        key, file, captions = self.rows[index]
-        return Example(
-            id=key,
-            image=ImageFile(self.folder / file),
-            image_id=photograph_id(self.folder, file),
-            references=captions,
-        )
-
-    def image_ids(self) -> list[str]:
-        return [photograph_id(self.folder, file) for _, file, _ in self.rows]
+    def located(self, file: str) -> str:
+        """Returns the path of an image: below its `filepath` (COCO) if that subfolder exists, else in the folder."""
+        subfolder, _, name = file.rpartition("/")
+        if subfolder not in self._subfolders:
+            self._subfolders[subfolder] = (self.folder / subfolder).is_dir()
+        return file if self._subfolders[subfolder] else name

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels
-from frozenvl.data.sources.records import one_line, read_annotations
+from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.values import described, has_fields, one_line
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name
 
 
 class LxmertQuestions(Questions):
@@ -26,6 +26,8 @@ class LxmertQuestions(Questions):
         UserError: if the file or the folder is missing, or the layout is another one.
     """
 
+    layout = "LXMERT's JSON"
+
     def __init__(
         self,
         annotations: str,
@@ -34,21 +36,40 @@ class LxmertQuestions(Questions):
         part: Part = "all",
         ask_share: float = 0.5,
     ) -> None:
-        path = Path(annotations)
-        rows = _questions(read_annotations(path), image_name)
-        super().__init__(path, "LXMERT's JSON", images, rows, part, ask_share)
+        super().__init__(annotations, images, part, ask_share, pattern=image_name)
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return has_fields(content, "sent", "img_id", "question_id")
+
+    @classmethod
+    def read(cls, file: RecordFile, pattern: str = "{img_id}") -> Iterator[Question]:
+        """Yields the questions of a file."""
+        for row in file.records():
+            scores = _scores(row)
+            ranked = sorted((answer for answer in scores if answer), key=lambda answer: -scores[answer])
+            yield Question(
+                id=row.id("question_id"),
+                file=image_name(pattern, row, "img_id"),
+                text=row.text("sent"),
+                references=tuple(ranked),
+                answer=ranked[0] if ranked else "",
+                kind=row.labels("answer_type", "question_type"),
+                scores=scores,
+            )
 
 
-def _questions(records: Any, pattern: str) -> Iterator[Question]:
-    for row in records:
-        scores = {one_line(answer): float(score) for answer, score in row.get("label", {}).items()}
-        ranked = sorted((answer for answer in scores if answer), key=lambda answer: -scores[answer])
-        yield Question(
-            id=str(row["question_id"]),
-            file=image_name(pattern, img_id=row["img_id"]),
-            text=one_line(row["sent"]),
-            references=tuple(ranked),
-            answer=ranked[0] if ranked else "",
-            kind=labels(row, "answer_type", "question_type"),
-            scores=scores,
-        )
+def _scores(row: Record) -> dict[str, float]:
+    """Returns the soft scores of a question: answer → score from 0 to 1."""
+    label, scores = row.raw("label"), {}
+    if label is None:
+        return {}
+    if not isinstance(label, dict):
+        row.problem(f"'label' is {described(label)}, not an object of answer and score")
+        return {}
+    for answer, score in label.items():
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            row.problem(f"the score of {answer[:40]!r} is {described(score)}, not a number from 0 to 1")
+        else:
+            scores[one_line(answer)] = float(score)
+    return scores

@@ -7,11 +7,13 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
+from frozenvl.data.records.folders import image_folder
+from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.values import MISSING
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
 from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.records import image_folder, laid_out
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile
 from frozenvl.util.errors import UserError
@@ -37,60 +39,84 @@ class Question(NamedTuple):
 
 
 class Questions(Source):
-    """Base class of VQA sources, with one example per question. A subclass parses its files into `Question`s.
+    """Base class of VQA sources, with one example per question. A subclass names its layout and reads its records.
 
     Args:
-        path: annotation file, for error lines.
-        layout: name of the expected layout, for error lines.
+        path: annotation file.
         images: folder of the image files.
-        questions: all questions, iterated once.
         part: photographs to use: "all", those to train on and take demonstrations from ("train") or the others
             ("ask"). A photograph is in the same part in every source.
         ask_share: fraction of the photographs that belong to "ask".
+        options: arguments of the subclass's `read`.
 
     Raises:
-        UserError: if the folder is missing, the layout is another one, a question is repeated or empty or has only
-            empty answers, or the part is empty.
+        UserError: if a file or the folder is missing, the layout is another one, records cannot be used (all problems
+            of the file are named at once), or the part is empty.
     """
 
+    layout: ClassVar[str]
+    """Name of the layout, for messages."""
+
     @abstractmethod  # only subclasses can be built
-    def __init__(
-        self,
-        path: Path,
-        layout: str,
-        images: str,
-        questions: Iterable[Question],
-        part: Part,
-        ask_share: float,
-    ) -> None:
+    def __init__(self, path: str, images: str, part: Part, ask_share: float, **options: Any) -> None:
         if part not in get_args(Part):
             raise UserError(f"unknown part {part!r}; choose one of {', '.join(get_args(Part))}")
         if not 0 < ask_share < 1:
             raise UserError(f"ask_share must lie between 0 and 1, not {ask_share}")
         self.folder = image_folder(Path(images))
-        ids: set[str] = set()
         targets: list[int] = []
+        count = 0
 
         def rows_of_part() -> Iterator[tuple[Any, ...]]:
-            for row in questions:
-                if row.id in ids:
-                    raise UserError(f"{path}: question {row.id} stands twice; remove one")
-                if not row.text:
-                    raise UserError(f"{path}: question {row.id} is empty; remove it")
-                if row.references and not row.answer:
-                    raise UserError(f"{path}: question {row.id} has only empty answers; remove it")
-                ids.add(row.id)
+            nonlocal count
+            for row in self.annotated(Path(path), self.notes, **options):
+                count += 1
                 photograph = row.photograph or coco_id(row.file) or ""
                 if part == "all" or is_asked(photograph or row.file, ask_share) == (part == "ask"):
                     targets.append(1 if row.answer else 0)
-                    yield tuple(row._replace(photograph=photograph))
+                    yield tuple(row._replace(photograph=photograph, file=self.located(row.file)))
 
-        with laid_out(path, layout):
-            self.rows = Packed(rows_of_part())
+        self.rows = Packed(rows_of_part())
         if not targets:
-            advice = f"none of its {len(ids)} is in part {part!r}; change ask_share" if ids else "lists none"
-            raise UserError(f"{path}: no questions: {advice}")
+            raise UserError(f"{path}: none of its {count} questions is in part {part!r}; change ask_share")
         self.targets_per_example = targets if len(set(targets)) > 1 else targets[0]
+
+    @classmethod
+    @abstractmethod
+    def read(cls, file: RecordFile, *args: Any, **options: Any) -> Iterable[Question]:
+        """Yields the questions of a file. Their ids may repeat only by mistake."""
+
+    @classmethod
+    def annotated(
+        cls, path: Path, notes: dict[str, int], content: Any = MISSING, named: bool = True, **options: Any
+    ) -> Iterator[Question]:
+        """Yields the questions of a file with their answers.
+
+        Args:
+            path: annotation file.
+            notes: gets the number of records that are left out, by reason.
+            content: content of the file, if it has been read.
+            named: whether records have to name their image files.
+            options: arguments of `read`.
+
+        Raises:
+            UserError: as the class does.
+        """
+        file = RecordFile(path, cls.layout, content, named)
+        ids: set[str] = set()
+        with file.reading():
+            for row in cls.read(file, **options):
+                if row.id in ids:
+                    file.problem(f"question {row.id} stands twice")
+                ids.add(row.id)
+                yield row
+        if not ids:
+            raise UserError(f"{path}: lists no questions")
+        notes.update(file.notes)
+
+    def located(self, file: str) -> str:
+        """Returns the path of an image file below the image folder."""
+        return file
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -130,17 +156,31 @@ def majority(answers: Sequence[str], preferred: str = "") -> str:
     return preferred if preferred in tied else tied[0] if tied else ""
 
 
-def image_name(pattern: str, **key: object) -> str:
-    """Fills the pattern of an image file name. Raises `UserError` if it cannot be filled."""
+def image_name(pattern: str, row: Record, field: str) -> str:
+    """Fills the pattern of an image file name with an id of a record. A whole number fills `{image_id:012d}`, too.
+
+    Raises:
+        UserError: if the pattern has no field for the id.
+    """
+    key = row.id(field)
+    if not key:
+        return ""
     try:
-        name = pattern.format(**key)
+        name = pattern.format(**{field: _Key(key)})
     except (LookupError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"image_name {pattern!r} cannot be filled with {key} ({error})") from None
+        if key.isdecimal():
+            raise UserError(f"image_name {pattern!r} cannot be filled with {field} {key} ({error})") from None
+        row.problem(
+            f"{field!r} {key!r} does not fill image_name {pattern!r}, which needs a number; give {{{field}}}"
+        )
+        return ""
     if name == pattern:
-        raise UserError(f"image_name {pattern!r} names one image for all; it needs {{{next(iter(key))}}}")
+        raise UserError(f"image_name {pattern!r} names one image for all; it needs {{{field}}}")
     return name
 
 
-def labels(row: dict[str, Any], *names: str) -> dict[str, str]:
-    """Returns those of the named labels that the record has."""
-    return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}
+class _Key(str):
+    """An id that is formatted as a number where the format is one of numbers."""
+
+    def __format__(self, how: str) -> str:
+        return format(int(self), how) if how and self.isdecimal() else super().__format__(how)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from frozenvl.data.records.values import one_line
 from frozenvl.data.shards.files import expand, open_index
 from frozenvl.data.shards.index import file_name
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.shards.scan import SUFFIXES, Form
 from frozenvl.data.shards.store import ShardStore
-from frozenvl.data.sources.records import one_line
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError

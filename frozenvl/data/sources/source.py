@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from itertools import accumulate
@@ -26,6 +27,16 @@ class Source(ABC):
         super().__init_subclass__(**options)
         if "__getitem__" in vars(cls):
             cls.__getitem__ = checked(vars(cls)["__getitem__"])  # type: ignore[method-assign]
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        """Tells whether this source reads a JSON file with some content. Wrong arguments are then answered with it."""
+        return False
+
+    @cached_property
+    def notes(self) -> Counter[str]:
+        """Records that are left out on purpose: reason → count. `frozenvl data check` lists them."""
+        return Counter()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -71,17 +82,44 @@ class Source(ABC):
 
 
 def checked(getitem: Callable[[Any, int], Example]) -> Callable[[Any, int], Example]:
-    """Wraps a source's `__getitem__` so that a result that is not an `Example`, such as None, raises `UserError`."""
+    """Wraps a source's `__getitem__`: a failure or a result that is no valid `Example` raises `UserError`.
+
+    The message names the class and the index. `IndexError` passes, because it ends an iteration.
+    """
 
     @wraps(getitem)
     def example_at(source: Any, index: int) -> Example:
-        example = getitem(source, index)
+        try:
+            example = getitem(source, index)
+        except (UserError, IndexError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise UserError(f"{_place(source, index)} raises {type(error).__name__}: {error}") from error
         if not isinstance(example, Example):
-            kind = type(source)
             raise UserError(
-                f"{kind.__module__}.{kind.__qualname__}: example {index} is {example!r:.60}; its __getitem__ has to "
-                "return a frozenvl.prompt.Example for every index"
+                f"{_place(source, index)} is {example!r:.60}; its __getitem__ has to return a "
+                "frozenvl.prompt.Example for every index"
             )
+        if field := _not_text(example):
+            raise UserError(f"{_place(source, index)} has {field}; every text of an Example is a str")
         return example
 
     return example_at
+
+
+def _place(source: Any, index: int) -> str:
+    kind = type(source)
+    return f"{kind.__module__}.{kind.__qualname__}: example {index}"
+
+
+def _not_text(example: Example) -> str:
+    """Returns the first field of an example that holds something else than text; empty if there is none."""
+    if not isinstance(example.references, tuple):
+        return f"references that are {example.references!r:.40}, not a tuple of texts"
+    for name, text in (("id", example.id), ("question", example.question), ("answer", example.answer)):
+        if not isinstance(text, str):
+            return f"{name} {text!r:.40}"
+    for text in example.references:
+        if not isinstance(text, str):
+            return f"a reference {text!r:.40}"
+    return ""

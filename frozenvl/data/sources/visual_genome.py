@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import has_fields
 from frozenvl.data.sources.questions import Part, Question, Questions
-from frozenvl.data.sources.records import laid_out, one_line, read_annotations
 
 
 class VisualGenomeQuestions(Questions):
@@ -25,6 +26,8 @@ class VisualGenomeQuestions(Questions):
         UserError: if a file or the folder is missing, or the layout is another one.
     """
 
+    layout = "Visual Genome's question_answers.json"
+
     def __init__(
         self,
         questions: str,
@@ -33,9 +36,32 @@ class VisualGenomeQuestions(Questions):
         part: Part = "all",
         ask_share: float = 0.5,
     ) -> None:
-        path = Path(questions)
-        rows = _questions(read_annotations(path), _subfolder_paths(Path(images)), _coco_ids(image_data))
-        super().__init__(path, "Visual Genome's question_answers.json", images, rows, part, ask_share)
+        self._paths = _subfolder_paths(Path(images))
+        super().__init__(questions, images, part, ask_share, image_data=image_data)
+
+    def located(self, file: str) -> str:
+        return self._paths.get(file, file)
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return has_fields(content, "qas") and has_fields(content[0]["qas"], "qa_id", "question", "answer")
+
+    @classmethod
+    def read(cls, file: RecordFile, image_data: str | None = None) -> Iterator[Question]:
+        """Yields the questions of a file."""
+        coco_ids = _coco_ids(image_data)
+        for image in file.records():
+            for row in image.records("qas"):
+                key, answer = row.id("image_id"), row.text("answer")
+                yield Question(
+                    id=row.id("qa_id"),
+                    file=f"{key}.jpg",
+                    text=row.text("question"),
+                    references=(answer,),
+                    answer=answer,
+                    kind={},
+                    photograph=f"coco/{coco_ids[key]}" if key in coco_ids else f"vg/{key}",
+                )
 
 
 def _subfolder_paths(images: Path) -> dict[str, str]:
@@ -44,27 +70,12 @@ def _subfolder_paths(images: Path) -> dict[str, str]:
     return {file.name: f"{folder.name}/{file.name}" for folder in folders for file in folder.iterdir()}
 
 
-def _coco_ids(image_data: str | None) -> dict[str, int]:
+def _coco_ids(image_data: str | None) -> dict[str, str]:
     """Returns Visual Genome's image id → COCO's id, for the photographs that are COCO's."""
     if image_data is None:
         return {}
-    path = Path(image_data)
-    records = read_annotations(path)
-    with laid_out(path, "Visual Genome's image_data.json"):
-        return {str(r["image_id"]): int(r["coco_id"]) for r in records if r["coco_id"] is not None}
-
-
-def _questions(records: Any, paths: dict[str, str], coco_ids: dict[str, int]) -> Iterator[Question]:
-    for image in records:
-        for row in image["qas"]:
-            key, answer = str(row["image_id"]), one_line(row["answer"])
-            file = f"{key}.jpg"
-            yield Question(
-                id=str(row["qa_id"]),
-                file=paths.get(file, file),
-                text=one_line(row["question"]),
-                references=(answer,),
-                answer=answer,
-                kind={},
-                photograph=f"coco/{coco_ids[key]}" if key in coco_ids else f"vg/{key}",
-            )
+    file = RecordFile(Path(image_data), "Visual Genome's image_data.json")
+    with file.reading():
+        return {
+            row.id("image_id"): row.id("coco_id") for row in file.records() if row.raw("coco_id") is not None
+        }

@@ -1,15 +1,15 @@
-"""VQA v2, OK-VQA and other data sets in the official VQA layout (such as DAQUAR)."""
+"""VQA v2, OK-VQA and other data sets in the official VQA layout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from frozenvl.data.sources.questions import Part, Question, Questions, image_name, labels, majority
-from frozenvl.data.sources.records import laid_out, one_line, read_annotations
-from frozenvl.util.errors import UserError
+from frozenvl.data.records.ids import Ids
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import has_fields
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, majority
 
 
 class VQAQuestions(Questions):
@@ -28,6 +28,8 @@ class VQAQuestions(Questions):
         UserError: if a file or the folder is missing, a layout is another one, or the two files do not belong together.
     """
 
+    layout = "VQA questions JSON"
+
     def __init__(
         self,
         questions: str,
@@ -37,46 +39,50 @@ class VQAQuestions(Questions):
         part: Part = "all",
         ask_share: float = 0.5,
     ) -> None:
-        path = Path(questions)
-        records = read_annotations(path)
+        super().__init__(questions, images, part, ask_share, annotations=annotations, pattern=image_name)
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return isinstance(content, dict) and has_fields(content.get("questions"), "question_id", "question")
+
+    @classmethod
+    def read(
+        cls, file: RecordFile, annotations: str | None, pattern: str = "{image_id}"
+    ) -> Iterator[Question]:
+        """Yields the questions with the answers of the other file."""
         answers = None if annotations is None else _answers(Path(annotations))
-        rows = _questions(path, records, annotations, answers, image_name)
-        super().__init__(path, "VQA questions JSON", images, rows, part, ask_share)
+        ids = Ids((key, "") for key in answers or ())
+        unused = set(answers or ())
+        for row in file.records("questions"):
+            key, name = row.id("question_id"), image_name(pattern, row, "image_id")
+            text = row.text("question")
+            given = Answers() if answers is None else answers.get(ids.find(key) or "")
+            if given is None:
+                row.problem(f"has no annotation in {annotations}; are they of one split?")
+                continue
+            unused.discard(ids.find(key) or "")
+            yield Question(key, name, text, given.texts, given.majority, given.kind)
+        for key in sorted(unused):
+            file.problem(f"question {key} of {annotations} is not in this file; are they of one split?")
 
 
-def _answers(path: Path) -> dict[str, tuple[tuple[str, ...], str, dict[str, str]]]:
-    """Reads an annotation file: question id → (answers, majority answer, labels)."""
-    records, answers = read_annotations(path), {}
-    clean = cache(one_line)  # millions of answers, of which only thousands are distinct
-    with laid_out(path, "VQA annotations JSON"):
-        for row in records["annotations"]:
-            key = str(row["question_id"])
+class Answers(NamedTuple):
+    """Annotators' answers to a question."""
+
+    texts: tuple[str, ...] = ()
+    majority: str = ""
+    kind: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple, which nobody changes
+
+
+def _answers(path: Path) -> dict[str, Answers]:
+    """Reads an annotation file: question id → answers."""
+    file = RecordFile(path, "VQA annotations JSON")
+    answers: dict[str, Answers] = {}
+    with file.reading():
+        for row in file.records("annotations"):
+            key, texts = row.id("question_id"), row.answers("answers")
+            best = majority(texts, row.text("multiple_choice_answer", optional=True, numbers=True))
             if key in answers:
-                raise UserError(f"{path}: question {key} is answered twice; remove one")
-            texts = tuple(clean(answer["answer"]) for answer in row["answers"])
-            if not any(texts):
-                raise UserError(f"{path}: question {key} has no answer; remove it")
-            best = majority(texts, one_line(row.get("multiple_choice_answer")))
-            answers[key] = (texts, best, labels(row, "answer_type", "question_type"))
+                row.problem(f"question {key} is answered twice")
+            answers[key] = Answers(texts, best, row.labels("answer_type", "question_type"))
     return answers
-
-
-def _questions(
-    path: Path, records: Any, annotations: str | None, answers: dict[str, Any] | None, pattern: str
-) -> Iterator[Question]:
-    unused = set(answers or ())
-    for row in records["questions"]:
-        key = str(row["question_id"])
-        if answers is not None and key not in answers:
-            raise UserError(
-                f"{path}: question {key} has no annotation in {annotations}; are they of one split?"
-            )
-        references, best, kind = ((), "", {}) if answers is None else answers[key]
-        unused.discard(key)
-        file = image_name(pattern, image_id=row["image_id"])
-        yield Question(key, file, one_line(row["question"]), references, best, kind)
-    if unused:
-        raise UserError(
-            f"{annotations}: {len(unused)} annotations are of questions that are not in {path} "
-            f"(such as {min(unused)}); are they of one split?"
-        )

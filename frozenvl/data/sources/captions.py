@@ -1,0 +1,125 @@
+"""Base of the sources of captions in JSON files: one example per image, with all its captions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from frozenvl.data.records.folders import image_folder
+from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.values import MISSING
+from frozenvl.data.sources.coco_ids import photograph_id
+from frozenvl.data.sources.packed import Packed
+from frozenvl.data.sources.source import Source
+from frozenvl.prompt import Example, ImageFile
+from frozenvl.util.errors import UserError
+
+
+class Captioned(NamedTuple):
+    """One image with its captions, as read from a data set."""
+
+    id: str
+    file: str
+    """Image file, relative to the image folder."""
+    captions: tuple[str, ...]
+    kind: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple, which nobody changes
+    """Labels by which scores are broken down."""
+
+
+class Captions(Source):
+    """Base class of caption sources. A subclass names its layout and reads a file's records.
+
+    Args:
+        path: annotation file.
+        images: folder of the image files.
+        options: arguments of the subclass's `read`.
+
+    Raises:
+        UserError: if a file or the folder is missing, the layout is another one, or records cannot be used. All
+            problems of the file are named at once.
+    """
+
+    layout: ClassVar[str]
+    """Name of the layout, for messages."""
+
+    @abstractmethod  # only subclasses can be built
+    def __init__(self, path: str, images: str, **options: Any) -> None:
+        self.folder = image_folder(Path(images))
+        targets: list[int] = []
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            for row in self.annotated(Path(path), self.notes, **options):
+                targets.append(len(row.captions))
+                yield tuple(row._replace(file=self.located(row.file)))
+
+        self.rows = Packed(rows())
+        self.targets_per_example = targets
+
+    @classmethod
+    @abstractmethod
+    def read(cls, file: RecordFile, *args: Any, **options: Any) -> Iterable[Captioned]:
+        """Yields the images of a file. Their ids may repeat only by mistake."""
+
+    @classmethod
+    def annotated(
+        cls, path: Path, notes: dict[str, int], content: Any = MISSING, named: bool = True, **options: Any
+    ) -> Iterator[Captioned]:
+        """Yields the images of a file with their captions.
+
+        Args:
+            path: annotation file.
+            notes: gets the number of records that are left out, by reason.
+            content: content of the file, if it has been read.
+            named: whether records have to name their image files.
+            options: arguments of `read`.
+
+        Raises:
+            UserError: as the class does.
+        """
+        file = RecordFile(path, cls.layout, content, named)
+        ids: set[str] = set()
+        with file.reading():
+            for row in cls.read(file, **options):
+                if row.id in ids:
+                    file.problem(f"image {row.id} stands twice")
+                ids.add(row.id)
+                yield row
+        if not ids:
+            raise UserError(f"{path}: lists no images")
+        notes.update(file.notes)
+
+    def located(self, file: str) -> str:
+        """Returns the path of an image file below the image folder."""
+        return file
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Example:
+        row = Captioned(*self.rows[index])
+        return Example(
+            id=row.id,
+            image=ImageFile(self.folder / row.file),
+            image_id=photograph_id(self.folder, row.file),
+            references=row.captions,
+            kind=row.kind,
+        )
+
+    def image_ids(self) -> list[str]:
+        return [photograph_id(self.folder, row[1]) for row in self.rows]
+
+
+def by_image(file: RecordFile, rows: Iterable[Captioned]) -> Iterator[Captioned]:
+    """Joins rows of the same image, such as one row per caption, in the order in which images first appear."""
+    images: dict[str, Captioned] = {}
+    for row in rows:
+        first = images.get(row.id)
+        if first is None:
+            images[row.id] = row
+        elif (first.file, first.kind) != (row.file, row.kind):
+            file.problem(f"image {row.id} is described twice in different ways ({first.file}, {row.file})")
+        else:
+            images[row.id] = first._replace(captions=first.captions + row.captions)
+    yield from images.values()
