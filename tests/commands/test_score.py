@@ -140,8 +140,8 @@ BAD_CAPTIONS = [
     ([{"image_id": 9, "caption": "a"}], "without references"),
     ([{"image_id": 1, "caption": "a"}], "have no caption in the results"),
     ([{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}], "stands there twice"),
-    ([{"image": 1}], "has no 'image_id'"),
-    ({"a": 1}, "a list was expected"),
+    ([{"image": 1}], "no record has 'image_id'"),
+    ({"a": 1}, "it is an object, not a list"),
     ([], "the results are empty"),
 ]
 
@@ -159,7 +159,7 @@ def test_unreadable_files_are_one_error_line(captions, capsys):
     assert "results.json: not valid JSON" in one_line(capsys.readouterr().err)
     Path("results.json").unlink()
     assert main(captions) == 2
-    assert "results.json: cannot be read" in one_line(capsys.readouterr().err)
+    assert "results.json: no such file" in one_line(capsys.readouterr().err)
 
 
 def test_images_without_captions_are_refused(captions, capsys):
@@ -168,13 +168,16 @@ def test_images_without_captions_are_refused(captions, capsys):
         {"images": [{"id": 1}, {"id": 4}], "annotations": [{"image_id": 1, "caption": "a"}]},
     )
     assert main(captions) == 2
-    assert "1 images have no caption (first: 4)" in one_line(capsys.readouterr().err)
+    assert "image 4 () has no caption" in one_line(capsys.readouterr().err)
 
 
 def test_questions_that_do_not_match_the_annotations_are_refused(vqa, capsys):
     write("questions.json", {"questions": [{"question_id": 10, "image_id": 5, "question": "what?"}]})
     assert main(vqa) == 2
-    assert "question 11 is not in questions.json" in one_line(capsys.readouterr().err)
+    message = capsys.readouterr().err
+    assert "questions.json: 2 problems" in message
+    for number in (11, 12):
+        assert f"question {number} of annotations.json is not in this file" in message
 
 
 @pytest.mark.data

@@ -1,4 +1,4 @@
-"""Files of captions, questions and answers: reading, and errors in one line."""
+"""Files that are scored: references, questions and results, one rule for ids and texts, errors that name the record."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from frozenvl.data.records.ids import Ids
 from frozenvl.evaluation.layouts import (
     caption_results,
     read_answers,
@@ -20,7 +21,7 @@ from frozenvl.util.errors import UserError
 QUESTIONS = [{"question_id": n, "image_id": 7, "question": f"Is it {n}?"} for n in (1, 2)]
 ANNOTATIONS = [
     {"question_id": 2, "answers": [{"answer": "yes"}, {"answer": "no"}], "answer_type": "yes/no"},
-    {"question_id": 1, "answers": [{"answer": 3}]},
+    {"question_id": 1, "answers": [{"answer": "3"}]},
 ]
 
 
@@ -35,25 +36,65 @@ def write(tmp_path):
     return make
 
 
+def coco(*captions: object, **images: object) -> dict:
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg"} | images],
+        "annotations": [
+            {"id": number, "image_id": images.get("id", 1), "caption": text}
+            for number, text in enumerate(captions)
+        ],
+    }
+
+
 def test_results_are_read_as_they_were_written(write):
     captions, answers = {"7": "a dog", "007": "a cat", "x": "a bird"}, {"1": "yes", "b": "no"}
     assert [row["image_id"] for row in caption_results(captions)] == [7, "007", "x"]
-    assert read_captions(write(caption_results(captions))) == captions
-    assert read_answers(write(vqa_results(answers))) == answers
+    assert read_captions(write(caption_results(captions))).texts == captions
+    assert read_answers(write(vqa_results(answers))).texts == answers
 
 
 def test_predictions_of_a_run_are_read(write):
     rows = [
-        {"id": "a", "text": "a dog", "references": ["dog", "a dog"]},
-        {"id": "b", "text": "", "references": ["x"]},
+        {"id": "a", "image_id": "x/a", "text": "a dog", "references": ["dog", "a dog"]},
+        {"id": "b", "image_id": "x/b", "text": "", "references": ["x"]},
     ]
     path = write(rows, "predictions.jsonl")
-    assert read_captions(path) == read_answers(path) == {"a": "a dog", "b": ""}
-    assert read_references(path) == {"a": ["dog", "a dog"], "b": ["x"]}
+    assert read_captions(path).texts == read_answers(path).texts == {"a": "a dog", "b": ""}
+    assert read_references(path).texts == {"a": ["dog", "a dog"], "b": ["x"]}
 
 
-def test_the_image_id_takes_precedence_over_the_id_of_a_caption(write):
-    assert read_captions(write([{"id": 99, "image_id": 7, "caption": "a dog"}])) == {"7": "a dog"}
+@pytest.mark.parametrize("field", ["caption", "text"])
+def test_the_image_id_takes_precedence_over_the_id_of_a_caption(write, field):
+    rows = [{"image_id": 7, "id": 99, field: "a dog"}, {"image_id": 8, "id": 7, field: "a cat"}]
+    known = Ids([("7", ""), ("8", "")])
+    results = read_captions(write(rows), known)
+    assert results.texts == {"7": "a dog", "8": "a cat"}
+    assert results.notes == ["1 results have an `id` that is another image's; `image_id` counts"]
+    assert read_captions(write(rows[:1]), known).notes == []
+
+
+@pytest.mark.parametrize(
+    "key", [7, "7", 7.0, "000000000007", "7.jpg", "COCO_val2014_000000000007.jpg", "a.png"]
+)
+def test_ids_that_differ_in_spelling_are_the_same(write, key):
+    references = read_references(write(coco("a dog", id=7, file_name="a.png")))
+    assert read_captions(write([{"image_id": key, "caption": "x"}]), references.ids).texts == {"7": "x"}
+    asked = read_vqa(
+        write({"questions": [QUESTIONS[0] | {"question_id": "007"}]}, "q.json"),
+        write({"annotations": [ANNOTATIONS[1] | {"question_id": 7}]}, "a.json"),
+    )
+    if key != "a.png":
+        answers = read_answers(write([{"question_id": key, "answer": "x"}]), asked.ids)
+        assert answers.texts == {"007": "x"}
+
+
+def test_an_id_that_may_be_two_images_is_not_guessed(write):
+    content = {
+        "images": [{"id": 1, "file_name": "2.jpg"}, {"id": 2, "file_name": "1.jpg"}],
+        "annotations": [{"image_id": i, "caption": "a"} for i in (1, 2)],
+    }
+    ids = read_references(write(content)).ids
+    assert ids.find("1") == "1" and ids.find("1.jpg") is None
 
 
 def test_coco_references_are_read(write):
@@ -61,38 +102,122 @@ def test_coco_references_are_read(write):
         "images": [{"id": 2}, {"id": 1}],
         "annotations": [{"image_id": i, "caption": text} for i, text in ((1, "a"), (2, "b"), (1, "c"))],
     }
-    assert read_references(write(content)) == {"2": ["b"], "1": ["a", "c"]}
-    with pytest.raises(UserError, match=r"1 images have no caption \(first: 3\)"):
-        read_references(write(content | {"images": [{"id": 3}]}))
+    assert read_references(write(content)).texts == {"2": ["b"], "1": ["a", "c"]}
+    del content["images"]
+    assert read_references(write(content)).texts == {"1": ["a", "c"], "2": ["b"]}
+
+
+def test_references_in_the_layout_of_any_caption_source_are_read(write):
+    karpathy = {
+        "images": [
+            {"imgid": 4, "filename": "a.jpg", "split": split, "sentences": [{"raw": "A dog"}, {"raw": "It"}]}
+            | {"imgid": number}
+            for number, split in enumerate(("train", "test"))
+        ]
+    }
+    assert read_references(write(karpathy)).texts == {"0": ["A dog", "It"], "1": ["A dog", "It"]}
+
+
+def test_captions_that_the_data_set_leaves_out_are_no_references(write):
+    content = coco("a dog", "spam", "canned")
+    content["annotations"][1] |= {"is_rejected": True, "is_precanned": False}
+    content["annotations"][2] |= {"is_rejected": False, "is_precanned": True}
+    known = read_references(write(content))
+    assert known.texts == {"1": ["a dog"]}
+    assert sorted(known.notes) == ["1 canned captions left out", "1 rejected captions left out"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, "null"),
+        (float("nan"), "NaN"),
+        (7, "a number (7)"),
+        (True, "true"),
+        ({"a": 1}, "an object"),
+        (" ", "an empty text"),
+    ],
+    ids=["null", "nan", "number", "true", "object", "empty"],
+)
+def test_a_reference_or_answer_that_is_no_text_is_refused_with_its_record(write, value, found):
+    def refused(read, *files) -> str:
+        with pytest.raises(UserError) as error:
+            read(*files)
+        return str(error.value)
+
+    assert f"annotations[1] (id 1): 'caption' is {found}" in refused(
+        read_references, write(coco("a", value, "b"))
+    )
+    lists = write(coco("a", ["b", value], "c"))
+    assert f"annotations[1] (id 1): caption[1] is {found}" in refused(read_references, lists)
+    rows = write([{"id": "x", "references": ["a"]}, {"id": "y", "references": value}], "p.jsonl")
+    assert f"record [1] (id y): 'references' is {found}" in refused(read_references, rows)
+    if found != "an empty text":  # annotators may leave an answer out
+        asked = write({"questions": QUESTIONS}, "q.json")
+        answers = [{"answer": "a"}, {"answer": value}]
+        given = write({"annotations": [ANNOTATIONS[0] | {"answers": answers}, ANNOTATIONS[1]]}, "a.json")
+        assert f"annotations[0] (question_id 2): answers[1] is {found}" in refused(read_vqa, asked, given)
+        results = write([{"image_id": 1, "caption": value}, {"image_id": 2, "caption": "a"}])
+        assert f"record [0] (image_id 1): 'caption' is {found}" in refused(read_captions, results)
+
+
+def test_a_list_of_texts_is_several_references_and_a_text_is_one(write):
+    assert read_references(write(coco(["a dog", "the dog"]))).texts == {"1": ["a dog", "the dog"]}
+    rows = [{"id": "1", "references": "a dog"}, {"id": "2", "references": ["a cat", "b"]}]
+    assert read_references(write(rows, "p.jsonl")).texts == {"1": ["a dog"], "2": ["a cat", "b"]}
+
+
+def test_all_problems_of_a_file_are_reported_at_once(write):
+    captions = [None if number % 2 else "a dog" for number in range(60)]
+    with pytest.raises(UserError) as error:
+        read_references(write(coco(*captions)))
+    lines = str(error.value).splitlines()
+    assert "30 problems" in lines[0] and len(lines) == 22 and lines[-1] == "  … and 10 more"
 
 
 def test_vqa_questions_and_annotations_are_read(write):
     asked = write({"questions": QUESTIONS}, "q.json")
     known = read_vqa(asked, write({"annotations": ANNOTATIONS}, "a.json"))
-    assert known["2"] == {
-        "question": "Is it 2?",
-        "image_id": "7",
-        "answers": ["yes", "no"],
-        "groups": {"answer_type": "yes/no", "question_type": ""},
-    }
-    assert known["1"]["answers"] == ["3"]
-    with pytest.raises(UserError, match=r"q.json: 1 questions have no annotation \(first: 1\)"):
+    assert known.answers == {"1": ["3"], "2": ["yes", "no"]}
+    assert known.images == {"1": "7", "2": "7"}
+    assert known.groups == {"1": {}, "2": {"answer_type": "yes/no"}}
+    with pytest.raises(UserError, match=r"q.json: questions\[0\] \(question_id 1\): has no annotation in"):
         read_vqa(asked, write({"annotations": ANNOTATIONS[:1]}, "a.json"))
-    with pytest.raises(UserError, match=r"a.json: question 9 is not in .*q.json"):
-        read_vqa(asked, write({"annotations": [ANNOTATIONS[0] | {"question_id": 9}]}, "a.json"))
+    with pytest.raises(UserError, match=r"q.json: question 9 of .*a.json is not in this file"):
+        more = [*ANNOTATIONS, ANNOTATIONS[0] | {"question_id": 9}]
+        read_vqa(asked, write({"annotations": more}, "a.json"))
+    with pytest.raises(UserError, match="in another file; give --annotations"):
+        read_vqa(asked)
+
+
+@pytest.mark.parametrize("other", ["yes", "no"])
+def test_a_question_annotated_twice_is_refused(write, other):
+    given = [*ANNOTATIONS, ANNOTATIONS[0] | {"answers": [{"answer": other}]}]
+    with pytest.raises(UserError, match="question 2 is answered twice"):
+        read_vqa(write({"questions": QUESTIONS}, "q.json"), write({"annotations": given}, "a.json"))
+
+
+def test_soft_scores_and_test_sets_are_refused(write):
+    lxmert = [{"sent": "x?", "img_id": "a", "question_id": 1, "label": {"yes": 1}}]
+    with pytest.raises(UserError, match="has soft scores instead of annotators' answers"):
+        read_vqa(write(lxmert))
+    with pytest.raises(UserError, match="image 1 has no caption: a test set without references"):
+        read_references(write({"images": [{"id": 1, "file_name": "a.jpg"}]}))
+    with pytest.raises(UserError, match="holds no captions; it has the layout of LxmertQuestions"):
+        read_references(write(lxmert))
 
 
 @pytest.mark.parametrize(
     ("read", "content", "message"),
     [
-        (read_captions, {"a": 1}, "a list was expected, not dict"),
-        (read_captions, [{"image_id": 1}], "an entry has no 'caption' or 'text'"),
-        (read_captions, [3], "an entry has no 'image_id'"),
-        (read_captions, [{"image_id": 1, "caption": "a"}] * 2, "1 stands there twice; keep one"),
-        (read_answers, [{"question_id": 1}], "an entry has no 'answer' or 'text'"),
-        (read_answers, [{"answer": "a"}], "an entry has no 'question_id' or 'id'"),
+        (read_captions, {"a": 1}, "not results, .*it is an object, not a list"),
+        (read_captions, [{"image_id": 1}], "no record has 'text'"),
+        (read_captions, [3], r"record \[0\] is a number .3., not an object"),
+        (read_captions, [{"image_id": 1, "caption": "a"}] * 2, "image 1 stands there twice; keep one"),
+        (read_answers, [{"question_id": 1}], "no record has 'text'"),
+        (read_answers, [{"answer": "a"}], "no record has 'question_id'"),
         (read_references, {"a": 1}, "not COCO captions"),
-        (read_references, [{"image_id": 1}], "an entry has no 'references'"),
+        (read_references, [{"image_id": 1}], "not COCO captions"),
     ],
 )
 def test_another_layout_is_one_error_line(write, read, content, message):

@@ -73,7 +73,9 @@ def test_json_and_json_lines_are_read(tmp_path):
     [
         (None, r"a.json: cannot be read \(No such file"),
         (b"{", r"a.json: not valid JSON \("),
-        (b"\xff\xfe\x00", r"a.json: not UTF-8 text \(.* at byte 0\)"),
+        (b"\xff\xfe\x00", r"a.json: not UTF-16 text \(.* at byte 2, line 1\)"),
+        (b'{"a": 1}\n{"b": ', r"a.json: not valid JSON \("),
+        (b"[" * 100000, r"a.json: not valid JSON \(nested too deeply"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_error_line(tmp_path, content, message):

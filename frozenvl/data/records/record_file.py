@@ -45,7 +45,9 @@ class RecordFile:
 
     def __init__(self, path: Path, layout: str, content: Any = MISSING, named: bool = True) -> None:
         if not path.is_file():
-            raise UserError(f"{path}: no such annotation file; name the data's folder with --data.root")
+            raise UserError(
+                f"{path}: no such file; check the path, or name the data's folder with --data.root"
+            )
         self.path, self.layout, self.named = path, layout, named
         self.notes: Counter[str] = Counter()
         """Records left out on purpose: reason → count."""
@@ -218,7 +220,7 @@ class Record:
         if not isinstance(value, list):
             line = self.text(field, optional, numbers)
             return (line,) if line else ()
-        lines = self._each_text(field, value, "text", numbers)
+        lines = self._each_text(field, value, None, numbers)
         if not all(lines):
             self.problem(f"{field}[{lines.index('')}] is an empty text")
         elif not lines and not optional and self.ok:
@@ -243,16 +245,21 @@ class Record:
             self.problem("has only empty answers" if lines else f"{field!r} is an empty list")
         return lines
 
-    def _each_text(self, field: str, values: list[Any], key: str, numbers: bool) -> tuple[str, ...]:
+    def _each_text(self, field: str, values: list[Any], key: str | None, numbers: bool) -> tuple[str, ...]:
         lines = []
         for index, value in enumerate(values):
-            text = value.get(key, MISSING) if isinstance(value, dict) else value
+            text = value.get(key, MISSING) if key and isinstance(value, dict) else value
             if isinstance(text, str):
                 lines.append(short_line(text))
             elif numbers and isinstance(text, int) and not isinstance(text, bool):
                 lines.append(str(text))
             else:
-                self.problem(f"{field}[{index}] is {described(text)}, not a text")
+                place = f"{field}[{index}]"
+                self.problem(
+                    f"{place} has no {key!r}"
+                    if text is MISSING
+                    else f"{place} is {described(text)}, not a text"
+                )
         return tuple(lines)
 
     def id(self, field: str) -> str:

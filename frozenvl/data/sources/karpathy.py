@@ -53,6 +53,7 @@ class KarpathyCaptions(Captions):
                 image.problem("has no caption")
             yield Captioned(key, f"{folder}/{name}" if folder else name, captions)
         if split and not images:
+            file.check()
             raise UserError(f"{file.path}: no image is in split {split!r}; choose another")
 
     def located(self, file: str) -> str:

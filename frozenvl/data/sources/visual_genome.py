@@ -77,5 +77,7 @@ def _coco_ids(image_data: str | None) -> dict[str, str]:
     file = RecordFile(Path(image_data), "Visual Genome's image_data.json")
     with file.reading():
         return {
-            row.id("image_id"): row.id("coco_id") for row in file.records() if row.raw("coco_id") is not None
+            row.id("image_id"): row.id("coco_id")
+            for row in file.records()
+            if row.raw("coco_id") is not None or "coco_id" not in row.data
         }

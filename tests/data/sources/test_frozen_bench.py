@@ -60,16 +60,16 @@ def test_episodes_without_ids_are_counted(tmp_path):
 @pytest.mark.parametrize("key", [key for key in EPISODE if key != "question_id"])
 def test_a_missing_key_is_named_with_its_episode(tmp_path, key):
     bad = {name: text for name, text in EPISODE.items() if name != key} | {"question_id": "7"}
-    with pytest.raises(UserError, match=rf"bench.json: episode 7 has no '{key}'"):
+    with pytest.raises(UserError, match=rf"bench.json: record \[1\] .question_id 7.: has no '{key}'"):
         read(tmp_path, [EPISODE, bad])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([], "not one of Frozen's benchmarks"),
+        ([], "lists no episodes"),
         ({"a": 1}, "not one of Frozen's benchmarks"),
-        (["a"], "not one of Frozen's benchmarks"),
+        (["a"], r"record \[0\] is a text .'a'., not an object"),
         ([EPISODE, EPISODE], "episode 0001 stands twice"),
     ],
 )

@@ -74,10 +74,14 @@ def test_flickr_has_neither_filepath_nor_cocoid(tmp_path):
         (FLICKR, "dev", "unknown split 'dev'; choose one of train, restval, "),
         (FLICKR, "test", "no image is in split 'test'"),
         (FLICKR * 2, "train", "image 4 stands twice"),
-        ([FLICKR[0] | {"sentences": []}], "train", "image a.jpg has no caption"),
-        ([FLICKR[0] | {"sentences": [{"raw": " "}]}], "train", "image a.jpg has an empty caption"),
-        ([{"filename": "a.jpg", "imgid": 4, "sentences": []}], "train", "Karpathy's splits .missing 'split'"),
-        (["a.jpg"], "train", "not one of Karpathy's splits"),
+        ([FLICKR[0] | {"sentences": []}], "train", r"images\[0\] .*: has no caption"),
+        ([FLICKR[0] | {"sentences": [{"raw": " "}]}], "train", r"sentences\[0\]: 'raw' is an empty text"),
+        (
+            [{"filename": "a.jpg", "imgid": 4, "sentences": []}],
+            "train",
+            "Karpathy's JSON .no record of 'images' has 'split'",
+        ),
+        (["a.jpg"], "train", r"images\[0\] is a text .'a.jpg'., not an object"),
     ],
 )
 def test_a_bad_file_is_one_error_line(tmp_path, images, split, message):

@@ -34,8 +34,22 @@ def test_a_question_without_a_scored_answer_is_not_trained_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rows", [{"a": 1}, ["x"], 3, [{"sent": "x"}], [{"question_id": 1, "label": {"a": "b"}}]]
+    ("rows", "message"),
+    [
+        ({"a": 1}, "not LXMERT's JSON .it is an object, not a list"),
+        (["x"], r"record \[0\] is a text .'x'., not an object"),
+        (3, "not LXMERT's JSON .it is a number .3., not a list"),
+        ([{"sent": "x"}], "not LXMERT's JSON .no record has 'question_id'"),
+        (
+            [{"question_id": 1, "img_id": "a", "sent": "x", "label": {"a": "b"}}],
+            r"record \[0\] .question_id 1.: the score of 'a' is a text .'b'., not a number from 0 to 1",
+        ),
+        (
+            [{"question_id": 1, "img_id": "a", "sent": "x", "label": ["a"]}],
+            r"record \[0\] .question_id 1.: 'label' is a list, not an object of answer and score",
+        ),
+    ],
 )
-def test_files_in_another_layout_are_refused(tmp_path, rows):
-    with pytest.raises(UserError, match="not LXMERT's JSON"):
+def test_bad_files_are_refused(tmp_path, rows, message):
+    with pytest.raises(UserError, match=message):
         LxmertQuestions(write(tmp_path, "lxmert.json", rows), str(tmp_path / "images"))

@@ -34,3 +34,53 @@ class InheritedHoles(Holes):
 def test_the_check_is_inherited():
     with pytest.raises(UserError, match=r"InheritedHoles: example 1 is None"):
         InheritedHoles()[1]
+
+
+class Odd(Source):
+    """Source that returns or raises what it is given."""
+
+    def __init__(self, result) -> None:
+        self.result = result
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Example:
+        return self.result()
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda: {}["caption"], r"Odd: example 0 raises KeyError: 'caption'"),
+        (lambda: None.split(), r"Odd: example 0 raises AttributeError: "),
+        (
+            lambda: Example("1", BlackImage(), "1", (None,)),
+            r"Odd: example 0 has a reference None; every text",
+        ),
+        (lambda: Example("1", BlackImage(), "1", ("a", 3)), r"Odd: example 0 has a reference 3; every text"),
+        (
+            lambda: Example("1", BlackImage(), "1", "a dog"),
+            r"Odd: example 0 has references that are 'a dog', not",
+        ),
+        (lambda: Example(1, BlackImage(), "1", ("a",)), r"Odd: example 0 has id 1; every text"),
+        (
+            lambda: Example("1", BlackImage(), "1", (), "q", None),
+            r"Odd: example 0 has answer None; every text",
+        ),
+    ],
+)
+def test_a_failure_or_a_value_that_is_no_text_is_one_error_line_with_class_and_index(result, message):
+    with pytest.raises(UserError, match=message) as error:
+        Odd(result)[0]
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("error", [UserError("bad"), IndexError("end"), OSError("disk")])
+def test_other_errors_pass_as_they_are(error):
+    def fail():
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        Odd(fail)[0]
+    assert caught.value is error

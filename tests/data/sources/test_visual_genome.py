@@ -40,7 +40,7 @@ def test_visual_genomes_images_may_lie_in_two_folders(tmp_path):
 
 
 def test_files_in_another_layout_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"not Visual Genome's image_data.json .missing 'coco_id'"):
+    with pytest.raises(UserError, match=r"not Visual Genome's image_data.json .no record has 'coco_id'"):
         visual_genome(tmp_path, write(tmp_path, "image_data.json", [{"image_id": 1}]))
     with pytest.raises(UserError, match=r"not Visual Genome's question_answers.json"):
         VisualGenomeQuestions(write(tmp_path, "q.json", [{"id": 1}]), str(tmp_path / "images"))
