@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -38,6 +39,10 @@ class Without(Source):
     @property
     def shard_sizes(self) -> Sequence[int]:
         return self._shard_sizes
+
+    @property
+    def notes(self) -> Counter[str]:  # type: ignore[override]
+        return self.source.notes
 
     def prefetch(self, shards: Sequence[int]) -> None:
         self.source.prefetch(shards)

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,16 +158,16 @@ def test_help_lists_the_arguments_of_the_source(capsys, action):
     assert "--annotations" not in capsys.readouterr().out
 
 
+class Repeated(SceneCaptions):
+    """A source whose examples all have one id."""
+
+    def __getitem__(self, index):
+        return replace(super().__getitem__(index), id="1")
+
+
 def test_check_reports_repeated_ids(here, capsys):
-    content = {
-        "images": [{"id": "1", "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
-        "annotations": [{"image_id": "1", "caption": "a"}, {"image_id": 1, "caption": "b"}],
-    }
-    Path("c.json").write_text(json.dumps(content))
-    for number, name in enumerate("ab"):
-        Path(f"{name}.jpg").write_bytes(picture(number))
-    assert data("check", "CocoCaptions", "--annotations", "c.json", "--images", ".") == 0
-    assert "odd  repeated id: 1" in capsys.readouterr().out
+    assert data("check", f"{Repeated.__module__}.Repeated", "--size", "3") == 0
+    assert "odd  repeated id: 2" in capsys.readouterr().out
 
 
 def test_check_counts_texts_that_spell_the_special_tokens_of_a_language_model(here, tiny_language, capsys):
@@ -280,3 +281,14 @@ def test_help_imports_no_large_package():
     *usage, modules = done.stdout.splitlines()
     assert "--samples-per-shard" in "".join(usage)
     assert not {"torch", "jsonargparse", "numpy", "PIL"} & set(modules.split())
+
+
+def test_check_prints_what_a_source_leaves_out(here, capsys):
+    captions = [{"id": 1, "image_id": 1, "caption": "a dog"}]
+    captions += [{"id": n, "image_id": 1, "caption": "spam", "is_rejected": True} for n in (2, 3)]
+    content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": captions}
+    Path("vizwiz.json").write_text(json.dumps(content))
+    command = ["data", "check", "CocoCaptions", "--annotations", "vizwiz.json", "--images", "."]
+    assert main([*command, "--json", "report.json"]) == 0
+    assert "left out: 2 rejected captions\n" in capsys.readouterr().out
+    assert json.loads(Path("report.json").read_text())["left_out"] == {"rejected captions": 2}

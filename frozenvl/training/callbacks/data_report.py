@@ -49,7 +49,7 @@ class DataReport(L.Callback):
             )
         for task, notes in data.left_out.items() if trainer.is_global_zero else ():
             for reason, count in notes.items():
-                print(f"frozenvl: data.{task}: {count:,} {reason}", file=sys.stderr)
+                print(f"frozenvl: left out of data.{task}: {count:,} {reason}", file=sys.stderr)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int

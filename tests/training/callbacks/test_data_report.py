@@ -27,6 +27,7 @@ def captions(part: str, broken: list[int]) -> dict:
             path.write_bytes(path.read_bytes()[:300] if number % 2 else b"")
     rows = [{"id": number, "file_name": f"{number}.jpg"} for number in range(IMAGES)]
     texts = [{"id": n, "image_id": n, "caption": f"image number {n}"} for n in range(IMAGES)]
+    texts.append({"id": IMAGES, "image_id": 0, "caption": "spam", "is_rejected": True})
     Path(f"{part}.json").write_text(json.dumps({"images": rows, "annotations": texts}))
     source = "frozenvl.data.sources.coco.CocoCaptions"
     return {
@@ -68,10 +69,11 @@ def test_unreadable_images_are_replaced_in_training_and_wrong_in_evaluation(froz
     assert len(lines) == IMAGES and unread.keys() == {"0", "1", "6"}
     assert {row["text"] for row in unread.values()} == {""}
     assert score("tiny", "captions")["unreadable"] == 3 and score("tiny", "captions")["samples"] == IMAGES
-    assert (
-        f"{len(rows['training'])} training samples could not be read and were replaced"
-        in capfd.readouterr().err
-    )
+    messages = capfd.readouterr().err
+    assert f"{len(rows['training'])} training samples could not be read and were replaced" in messages
+    left_out = {"rejected captions": 1}
+    assert rows["left_out"] == {"train.captions": left_out, "val.captions": left_out}
+    assert "left out of data.train.captions: 1 rejected captions" in messages
 
 
 def test_ranks_and_resuming_do_not_change_replacements_and_report(frozenvl, written):
