@@ -217,6 +217,8 @@ class Record:
     def texts(self, field: str, optional: bool = False, numbers: bool = False) -> tuple[str, ...]:
         """Returns a text, or a list of at least one text. None of them may be empty. Arguments: see `text`."""
         value = self.data.get(field, MISSING)
+        if isinstance(value, str) and (line := one_line(value)):  # most records: checked first, for speed
+            return (line,)
         if not isinstance(value, list):
             line = self.text(field, optional, numbers)
             return (line,) if line else ()

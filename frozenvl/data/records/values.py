@@ -25,6 +25,8 @@ short_line = lru_cache(2**14)(one_line)
 
 def as_id(value: Any) -> str | None:
     """Returns an id as text: 1, "1" and 1.0 are the same. None for values that are no id, such as null or a list."""
+    if type(value) is int:  # most ids: checked first, for speed
+        return str(value)
     if isinstance(value, str):
         return value.strip().encode("utf-8", "replace").decode() or None
     if isinstance(value, bool) or not isinstance(value, int | float):

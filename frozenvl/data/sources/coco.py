@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frozenvl.data.records.ids import Ids
-from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.record_file import Record, RecordFile
 from frozenvl.data.records.values import as_id
 from frozenvl.data.sources.captions import Captioned, Captions
 
@@ -78,9 +78,9 @@ class CocoCaptions(Captions):
 
 def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set[str]:
     """Adds the captions of a file to those of their images. Returns the images of which a caption is left out."""
-    known: dict[str, dict[str, str]] = {}
-    bare: set[str] = set()
-    for row in file.records("annotations"):
+    records = file.records("annotations")
+    numbered, bare = _Numbered(file), set[str]()
+    for row in records:
         texts = row.texts("caption")
         image = row.id("image_id")
         found = ids.find(image) if image else None
@@ -88,16 +88,35 @@ def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set
             row.problem(f"is for image {image}, which is not among 'images'")
         if not row.ok or found is None:
             continue
-        if reasons := [note for label, note in LEFT_OUT.items() if row.raw(label) is True]:
-            file.notes[reasons[-1]] += 1
-            bare.add(found)
-            continue
-        number = as_id(row.raw("id"))
-        if number is not None:
-            before = known.setdefault(found, {})
-            if number in before:
-                same = "again" if before[number] == texts[0] else "with another caption"
-                row.problem(f"image {found} has caption {number} {same}")
-            before[number] = texts[0]
+        if not LEFT_OUT.keys().isdisjoint(row.data):
+            reasons = [note for label, note in LEFT_OUT.items() if row.raw(label) == True]  # noqa: E712 - 1 as well, but not "false"
+            if reasons:
+                file.notes[reasons[-1]] += 1
+                bare.add(found)
+                continue
+        numbered.check(row, found, texts)
         captions[found].extend(texts)
     return bare
+
+
+class _Numbered:
+    """Finds captions that are annotated twice: the same image and the same id.
+
+    Args:
+        file: annotation file. If all its ids differ, nothing has to be remembered.
+    """
+
+    def __init__(self, file: RecordFile) -> None:
+        numbers = [as_id(row.get("id")) for row in file.content["annotations"] if isinstance(row, dict)]
+        self._repeats = len(set(numbers)) < len(numbers)
+        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def check(self, row: Record, image: str, texts: tuple[str, ...]) -> None:
+        """Notes a problem if the caption's id has been seen for this image."""
+        number = as_id(row.raw("id")) if self._repeats else None
+        if number is None:
+            return
+        before = self._known.setdefault((image, number), texts)
+        if before is not texts:
+            same = "again" if before == texts else "with another text"
+            row.problem(f"image {image} has caption {number} {same}")

@@ -74,7 +74,7 @@ def changed(key: str, row: int, **fields) -> str:
         (changed("annotations", 1, image_id=4), r"annotations\[1\] .id 2.: .* image 4, which is not among"),
         (changed("annotations", 1, image_id=7), "image 3 .b.jpg. has no caption; skip_uncaptioned leaves"),
         (changed("images", 1, id=7), "image 7 stands twice"),
-        (changed("annotations", 2, id=1), "image 7 has caption 1 with another caption"),
+        (changed("annotations", 2, id=1), "image 7 has caption 1 with another text"),
         (changed("annotations", 2, id=1, caption="A dog runs ."), "image 7 has caption 1 again"),
     ],
 )
