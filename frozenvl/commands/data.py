@@ -151,8 +151,8 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
     with progress_line("examples") as progress:
         report = check(source, progress, special_token)
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
-    for reason, times in sorted(report.left_out.items()):
-        print(f"left out: {times:,} {reason}")
+    for reason, times in sorted(report.notes.items()):
+        print(f"note: {times:,} {reason}")
     for oddity, times in sorted(report.index.items()):
         print(f"index: {times:,} {oddity}")
     for kind, lines in sorted(report.found.items(), key=lambda item: (item[0] not in BAD, item[0])):

@@ -48,8 +48,8 @@ class Report:
     """Kind → lines that name the example and the problem."""
     index: dict[str, int] = field(default_factory=dict)
     """Oddities noted when tars were indexed: kind → count."""
-    left_out: dict[str, int] = field(default_factory=dict)
-    """Records that the source leaves out on purpose: reason → count."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """What the source leaves out or treats in a special way: note → count."""
 
     @property
     def bad(self) -> int:
@@ -66,7 +66,7 @@ class Report:
             "bad": self.bad,
             "counts": counts,
             "index": self.index,
-            "left_out": self.left_out,
+            "notes": self.notes,
             "found": self.found,
         }
 
@@ -95,7 +95,7 @@ def check(
         report: progress callback, called with the numbers (done, total) of examples.
         special_token: regular expression of the special tokens that texts should not spell.
     """
-    result = Report(len(source), left_out=dict(source.notes))
+    result = Report(len(source), notes=dict(source.notes))
     if isinstance(source, Shards):
         for shard in source.shards:
             for oddity, count in shard.notes.items():

@@ -192,7 +192,7 @@ def read_vqa(questions: Path, annotations: Path | None = None) -> VQAReferences:
 
 
 def _counted(notes: Mapping[str, int]) -> list[str]:
-    return [f"left out: {count:,} {reason}" for reason, count in notes.items()]
+    return [f"{count:,} {reason}" for reason, count in notes.items()]
 
 
 def caption_results(captions: Mapping[str, str]) -> list[dict[str, Any]]:

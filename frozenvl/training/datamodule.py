@@ -77,13 +77,13 @@ class FrozenData(L.LightningDataModule):
         self.train, self.overlapping = without_overlap(train, val, overlap == "exclude")
         self.val, self.overlap = val, overlap
         parts = {"train": train, "val": val}
-        self.left_out = {
+        self.notes = {
             f"{part}.{name}": dict(task.source.notes)
             for part, tasks in parts.items()
             for name, task in tasks.items()
             if task.source.notes
         }
-        """Records that sources left out on purpose: task → reason → count."""
+        """What the sources leave out or treat in a special way: task → note → count."""
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
         self.workers, self.seed, self.blind = workers, seed, blind
         self.augmentation, self.views, self.cache_features = augmentation, views, cache_features

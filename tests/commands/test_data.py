@@ -290,5 +290,5 @@ def test_check_prints_what_a_source_leaves_out(here, capsys):
     Path("vizwiz.json").write_text(json.dumps(content))
     command = ["data", "check", "CocoCaptions", "--annotations", "vizwiz.json", "--images", "."]
     assert main([*command, "--json", "report.json"]) == 0
-    assert "left out: 2 rejected captions\n" in capsys.readouterr().out
-    assert json.loads(Path("report.json").read_text())["left_out"] == {"rejected captions": 2}
+    assert "note: 2 rejected captions left out\n" in capsys.readouterr().out
+    assert json.loads(Path("report.json").read_text())["notes"] == {"rejected captions left out": 2}

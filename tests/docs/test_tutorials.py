@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import runpy
 import shlex
@@ -71,7 +72,7 @@ def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Pat
     """Working folder of a reader: configurations, photographs and a table of captions."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("my_encoder", "my_mapper", "my_objective", "my_source"):
+    for name in ("my_encoder", "my_mapper", "my_objective", "my_source", "squares"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "configs").mkdir()
     for name in ("demo", "flickr8k"):
@@ -123,13 +124,24 @@ def test_add_objective(desk):
 
 def test_add_source(desk, capsys):
     run_page("add_source")
-    assert "12 examples, 12 images, 24 texts to train on" in capsys.readouterr().out
-    assert Path("runs/csv/checkpoints/last.ckpt").is_file() and Path("sheet.png").is_file()
-    Path("captions.csv").write_text("file,caption\nphotos/0001.jpg,\n")
-    assert main(["data", "check", "my_source.CsvCaptions", "--table", "captions.csv"]) == 2
-    assert (
-        "captions.csv: line 2 has no file or no caption; fill it in, or remove it" in capsys.readouterr().err
-    )
+    printed = capsys.readouterr().out
+    assert "10 examples, 10 images, 20 texts to train on" in printed
+    assert "3 examples, 3 images, 3 texts to train on" in printed
+    assert Path("runs/remarks/checkpoints/last.ckpt").is_file() and Path("sheet.png").is_file()
+    rows = json.loads(Path("remarks.json").read_text())
+    rows[3]["remarks"], rows[4] = None, rows[5]
+    Path("remarks.json").write_text(json.dumps(rows))
+    assert main(["data", "check", "my_source.Remarks", "--file", "remarks.json"]) == 2
+    message = capsys.readouterr().err
+    assert "remarks.json: 2 problems" in message and "record [3]: 'remarks' is null, not a text" in message
+    assert "image photos/0006.jpg stands twice" in message
+
+
+def test_the_class_of_the_page_on_sources_is_short():
+    blocks = BLOCK.findall((TUTORIALS / "add_source.md").read_text(encoding="utf-8"))
+    (code,) = (text for _, title, text in blocks if title == "my_source.py")
+    lines = [line for line in re.sub(r'""".*?"""', "", code, flags=re.DOTALL).splitlines() if line.strip()]
+    assert len(lines) <= 20
 
 
 def test_the_mapper_of_the_architecture_page(desk):

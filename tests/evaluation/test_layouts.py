@@ -124,7 +124,7 @@ def test_captions_that_the_data_set_leaves_out_are_no_references(write):
     content["annotations"][2] |= {"is_rejected": False, "is_precanned": True}
     known = read_references(write(content))
     assert known.texts == {"1": ["a dog"]}
-    assert sorted(known.notes) == ["left out: 1 canned captions", "left out: 1 rejected captions"]
+    assert sorted(known.notes) == ["1 canned captions left out", "1 rejected captions left out"]
 
 
 @pytest.mark.parametrize(

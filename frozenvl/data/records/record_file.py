@@ -55,6 +55,7 @@ class RecordFile:
         self._count = 0
         self._seen: Counter[str] = Counter()
         self._missing: Counter[tuple[str, str]] = Counter()
+        self._withheld: dict[tuple[str, str], list[str]] = {}
         with _no_collector():
             self.content = read_json(path) if content is MISSING else content
 
@@ -103,6 +104,10 @@ class RecordFile:
         """Notes that a record of some kind lacks a field."""
         self._missing[kind, field] += 1
 
+    def withheld(self, kind: str, field: str, record: str) -> None:
+        """Notes that a record lacks a field that test sets withhold; all records of its kind have to lack it, then."""
+        self._withheld.setdefault((kind, field), []).append(record)
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Context manager around a reader of the records: reports what is wrong with them when they have been read.
@@ -126,6 +131,10 @@ class RecordFile:
             if count == self._seen[kind]:
                 where = f"no record of {kind!r}" if kind else "no record"
                 raise self.refused(f"{where} has {field!r}")
+        for (kind, field), names in self._withheld.items():
+            if len(names) < self._seen[kind]:
+                for name in names:
+                    self.problem(f"{name}: has no {field!r}, which other records have")
         if self._count == 1:
             raise UserError(f"{self.path}: {self._problems[0]}; correct or remove it")
         if self._count:
@@ -215,17 +224,26 @@ class Record:
         return ""
 
     def texts(self, field: str, optional: bool = False, numbers: bool = False) -> tuple[str, ...]:
-        """Returns a text, or a list of at least one text. None of them may be empty. Arguments: see `text`."""
+        """Returns a text, or a list of at least one text. None of them may be empty.
+
+        Args:
+            field: name of the field.
+            optional: whether all records may lack the field, as in a test set. It is then ().
+            numbers: see `text`.
+        """
         value = self.data.get(field, MISSING)
         if isinstance(value, str) and (line := one_line(value)):  # most records: checked first, for speed
             return (line,)
+        if optional and (value is MISSING or value is None):
+            self._file.withheld(self._kind, field, self.name)
+            return ()
         if not isinstance(value, list):
-            line = self.text(field, optional, numbers)
+            line = self.text(field, numbers=numbers)
             return (line,) if line else ()
         lines = self._each_text(field, value, None, numbers)
         if not all(lines):
             self.problem(f"{field}[{lines.index('')}] is an empty text")
-        elif not lines and not optional and self.ok:
+        elif not lines and self.ok:
             self.problem(f"{field!r} is an empty list")
         return lines
 
@@ -234,14 +252,15 @@ class Record:
     ) -> tuple[str, ...]:
         """Returns annotators' answers: a text, a list of texts, or a list of objects with a text at `key`.
 
-        Some may be empty, but not all. Other arguments: see `text`.
+        Some may be empty, but not all. Other arguments: see `texts`.
         """
         value = self.data.get(field, MISSING)
-        if not isinstance(value, list):
-            line = self.text(field, optional, numbers)
-            return (line,) if line else ()
-        if not value and optional:
+        if optional and (value is MISSING or value is None or value == []):
+            self._file.withheld(self._kind, field, self.name)
             return ()
+        if not isinstance(value, list):
+            line = self.text(field, numbers=numbers)
+            return (line,) if line else ()
         lines = self._each_text(field, value, key, numbers)
         if self.ok and not any(lines):
             self.problem("has only empty answers" if lines else f"{field!r} is an empty list")

@@ -49,7 +49,7 @@ class AOKVQAQuestions(Questions):
             answers = row.answers("direct_answers", optional=True)
             choices = list(row.texts("choices", optional=True))
             correct = row.raw("correct_choice_idx")  # None in the test set
-            if correct is not None and not (isinstance(correct, int) and 0 <= correct < len(choices)):
+            if correct is not None and not (type(correct) is int and 0 <= correct < len(choices)):
                 row.problem(f"'correct_choice_idx' is {correct!r:.20}, but there are {len(choices)} choices")
             elif correct is not None:
                 choices.insert(0, choices.pop(correct))

@@ -11,8 +11,8 @@ from frozenvl.data.records.values import as_id
 from frozenvl.data.sources.captions import Captioned, Captions
 
 LEFT_OUT = {
-    "is_precanned": "canned captions",
-    "is_rejected": "rejected captions",
+    "is_precanned": "canned captions left out",
+    "is_rejected": "rejected captions left out",
 }
 """Labels of VizWiz's captions that its evaluation leaves out → the note that counts them."""
 
@@ -65,9 +65,9 @@ class CocoCaptions(Captions):
         bare = set() if withheld else _captions(file, captions, ids)
         for key, (name, kind) in images.items():
             if not captions[key] and key in bare:
-                file.notes["images whose captions are all left out"] += 1
+                file.notes["images left out, whose captions all are"] += 1
             elif not captions[key] and not withheld and skip_uncaptioned:
-                file.notes["images without captions"] += 1
+                file.notes["images without captions left out"] += 1
             else:
                 if not captions[key] and not withheld:
                     file.problem(

@@ -35,7 +35,7 @@ class Source(ABC):
 
     @cached_property
     def notes(self) -> Counter[str]:
-        """Records that are left out on purpose: reason → count. `frozenvl data check` lists them."""
+        """Records that are left out or treated in a special way: note → count. `frozenvl data check` lists them."""
         return Counter()
 
     @abstractmethod

@@ -47,9 +47,9 @@ class DataReport(L.Callback):
                 f"frozenvl: {count} examples of data.train.{task} show photographs used in validation: {fate}",
                 file=sys.stderr,
             )
-        for task, notes in data.left_out.items() if trainer.is_global_zero else ():
+        for task, notes in data.notes.items() if trainer.is_global_zero else ():
             for reason, count in notes.items():
-                print(f"frozenvl: left out of data.{task}: {count:,} {reason}", file=sys.stderr)
+                print(f"frozenvl: data.{task}: {count:,} {reason}", file=sys.stderr)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
@@ -109,7 +109,7 @@ class DataReport(L.Callback):
         if trainer.is_global_zero:
             report = {
                 "overlap": trainer.datamodule.overlapping,  # type: ignore[attr-defined]
-                "left_out": trainer.datamodule.left_out,  # type: ignore[attr-defined]
+                "notes": trainer.datamodule.notes,  # type: ignore[attr-defined]
                 "training": self.training,
                 "validation": self.validation,
             }

@@ -52,7 +52,6 @@ def test_fields_are_read(opened):
         assert record.answers("answers") == ("x", "y", "") and record.answers("caption") == ("a dog",)
         assert record.text("number", numbers=True) == "3"
         assert record.text("none", optional=True) == record.text("nothing", optional=True) == ""
-        assert record.texts("none", optional=True) == record.answers("nothing", optional=True) == ()
         assert [inner.name for inner in record.records("rows")] == [
             "record [0].rows[0] (id 1)",
             "record [0].rows[1] (id 2)",
@@ -165,3 +164,16 @@ def test_garbage_collection_is_restored_even_after_an_error(opened, collects):
         assert gc.isenabled() == collects
     finally:
         gc.enable() if before else gc.disable()
+
+
+@pytest.mark.parametrize("method", ["texts", "answers"])
+@pytest.mark.parametrize("absent", [{}, {"x": None}], ids=["missing", "null"])
+def test_a_field_may_be_withheld_from_all_records_but_not_from_some(opened, method, absent):
+    def read(file):
+        return [getattr(row, method)("x", optional=True) for row in file.records()]
+
+    file = opened([{"id": 1} | absent, {"id": 2} | absent])
+    with file.reading():
+        assert read(file) == [(), ()]
+    message = problem_of(opened([{"id": 1, "x": "a"}, {"id": 2} | absent]), read)
+    assert message == "record [1] (id 2): has no 'x', which other records have; correct or remove it"

@@ -71,9 +71,9 @@ def test_unreadable_images_are_replaced_in_training_and_wrong_in_evaluation(froz
     assert score("tiny", "captions")["unreadable"] == 3 and score("tiny", "captions")["samples"] == IMAGES
     messages = capfd.readouterr().err
     assert f"{len(rows['training'])} training samples could not be read and were replaced" in messages
-    left_out = {"rejected captions": 1}
-    assert rows["left_out"] == {"train.captions": left_out, "val.captions": left_out}
-    assert "left out of data.train.captions: 1 rejected captions" in messages
+    notes = {"rejected captions left out": 1}
+    assert rows["notes"] == {"train.captions": notes, "val.captions": notes}
+    assert "data.train.captions: 1 rejected captions left out" in messages
 
 
 def test_ranks_and_resuming_do_not_change_replacements_and_report(frozenvl, written):
