@@ -199,6 +199,13 @@ class Record:
             empty = isinstance(value, str) and not value.strip()
             self.problem(f"{field!r} is {described(value)}" + ("" if empty else f", not {wanted}"))
 
+    def withheld(self, field: str) -> bool:
+        """Tells whether a field is missing, null or an empty list, as in a test set: then all records have to."""
+        lacks = self.data.get(field) in (None, [])
+        if lacks:
+            self._file.withheld(self._kind, field, self.name)
+        return lacks
+
     def raw(self, field: str) -> Any:
         """Returns the value of a field as it is; None if it is missing."""
         return self.data.get(field)
@@ -234,8 +241,7 @@ class Record:
         value = self.data.get(field, MISSING)
         if isinstance(value, str) and (line := one_line(value)):  # most records: checked first, for speed
             return (line,)
-        if optional and (value is MISSING or value is None):
-            self._file.withheld(self._kind, field, self.name)
+        if optional and self.withheld(field):
             return ()
         if not isinstance(value, list):
             line = self.text(field, numbers=numbers)
@@ -255,8 +261,7 @@ class Record:
         Some may be empty, but not all. Other arguments: see `texts`.
         """
         value = self.data.get(field, MISSING)
-        if optional and (value is MISSING or value is None or value == []):
-            self._file.withheld(self._kind, field, self.name)
+        if optional and self.withheld(field):
             return ()
         if not isinstance(value, list):
             line = self.text(field, numbers=numbers)

@@ -48,7 +48,7 @@ class AOKVQAQuestions(Questions):
         for row in file.records():
             answers = row.answers("direct_answers", optional=True)
             choices = list(row.texts("choices", optional=True))
-            correct = row.raw("correct_choice_idx")  # None in the test set
+            correct = None if row.withheld("correct_choice_idx") else row.raw("correct_choice_idx")
             if correct is not None and not (type(correct) is int and 0 <= correct < len(choices)):
                 row.problem(f"'correct_choice_idx' is {correct!r:.20}, but there are {len(choices)} choices")
             elif correct is not None:

@@ -62,6 +62,8 @@ class CocoCaptions(Captions):
             images = {as_id(row.raw("image_id")) or "": ("", {}) for row in file.records("annotations")}
         captions: dict[str, list[str]] = {key: [] for key in images}
         ids = Ids((key, name) for key, (name, _) in images.items())
+        if withheld:
+            file.notes["images without captions, because the file has no 'annotations'"] = len(images)
         bare = set() if withheld else _captions(file, captions, ids)
         for key, (name, kind) in images.items():
             if not captions[key] and key in bare:

@@ -63,6 +63,7 @@ def _scores(row: Record) -> dict[str, float]:
     """Returns the soft scores of a question: answer → score from 0 to 1."""
     label, scores = row.raw("label"), {}
     if label is None:
+        row.withheld("label")
         return {}
     if not isinstance(label, dict):
         row.problem(f"'label' is {described(label)}, not an object of answer and score")

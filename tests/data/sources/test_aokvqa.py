@@ -8,7 +8,6 @@ from vqa_files import write
 from frozenvl.data.sources.aokvqa import AOKVQAQuestions
 from frozenvl.util.errors import UserError
 
-
 ROW = {
     "question_id": "x",
     "image_id": 5,
