@@ -6,6 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
+from frozenvl.data.shards.keys import Keys, parse_keys
 from frozenvl.data.shards.scan import Scan, scan
 from frozenvl.data.shards.store import ShardStore
 
@@ -34,6 +35,6 @@ def parts(store: ShardStore, seed: int, count: int = 40) -> bool:
     return True
 
 
-def scanned(path: Path) -> Scan:
+def scanned(path: Path, keys: Keys | None = None) -> Scan:
     with path.open("rb") as file:
-        return scan(file, path.name)
+        return scan(file, path.name, keys or parse_keys())

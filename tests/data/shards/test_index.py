@@ -11,6 +11,7 @@ from shard_files import scanned
 from tars import folder_of_shards
 
 from frozenvl.data.shards.index import TarIndex, build_index
+from frozenvl.data.shards.keys import parse_keys
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.util.errors import RunError, UserError
 from frozenvl.util.files import whole_file
@@ -18,7 +19,7 @@ from frozenvl.util.files import whole_file
 
 def build(folder: Path, **settings) -> TarIndex:
     urls = sorted(str(path) for path in folder.glob("*.tar"))
-    return build_index(folder / "i", urls, ShardStore(urls), **settings)
+    return build_index(folder / "i", urls, ShardStore(urls), parse_keys(), **settings)
 
 
 def test_an_index_holds_what_was_scanned(tmp_path):
