@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from frozenvl.data.shards.notes import printable
 from frozenvl.data.sources.records import one_line
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -85,7 +86,7 @@ def why_no_text(content: bytes, names: Sequence[str]) -> str:
     for name in names:
         if name in value:
             return f"has no text ({name!r} in its .json is {_not_a_text(value[name])})"
-    keys = [key if key.isprintable() else repr(key) for key in value]
+    keys = [printable(key) for key in value]
     some = ", ".join([*keys[:MAX_NAMED], *(["…"] if len(keys) > MAX_NAMED else [])])
     return f"has no text (its .json has none of the text_key {';'.join(names)}, but {some or 'nothing'})"
 

@@ -54,7 +54,7 @@ def as_bytes(value: Any) -> bytes:
         ({"txt": "a", "json": {"frozenvl": {"id": 3}}}, Form.TEXT),
         ({"json": {"caption": ["b", "c"]}}, Form.CAPTIONS),
         ({"json": ["b", "c"]}, Form.CAPTIONS),
-        ({"json": "b"}, Form.CAPTION),
+        ({"json": '"b"'}, Form.CAPTION),
         ({}, Form.NONE),
     ],
     ids=range(12),
