@@ -78,7 +78,7 @@ def row_of(
     members, ranks = sample.members, keys.image_ranks
     suffix = min((suffix for suffix in members if suffix in ranks), key=ranks.__getitem__, default=None)
     photograph = coco_id(PurePosixPath(sample.key).name) if suffix else None
-    record, used = _json(file, *members.get("json", (0, 0))), {suffix, "json"}
+    record, used = _value(_bytes(file, *members.get("json", (0, 0)))), {suffix, "json"}
     if example := _packed(record):
         (offset, size), texts, form = members["json"], len(example.targets), Form.PACKED
         photograph = example.image_id
@@ -131,10 +131,16 @@ def _candidates(
                 offset, size = members[suffix]
                 if not offset:
                     continue
-                if suffix.endswith("json"):
-                    yield _counted(offset, size, in_json(_json(file, offset, size), keys.text))
-                else:
-                    count = len(captions(decoded(_bytes(file, offset, size)), "captions"))
+                content = _bytes(file, offset, size)
+                text = None
+                if suffix.endswith("json") or content[:1] in (
+                    b"[",
+                    b"{",
+                ):  # JSON in a text member is no caption
+                    text = in_json(_value(content), keys.text)
+                    yield _counted(offset, size, text)
+                if text is None and not suffix.endswith("json"):
+                    count = len(captions(decoded(content), "captions"))
                     yield offset, min(size, LONGEST_TEXT), count, Form.TEXT
         if isinstance(record, dict) and name in record:
             yield _counted(*whole, in_json(record[name], ()))
@@ -158,15 +164,14 @@ def _packed(record: Any) -> Example | None:
 
 
 def _bytes(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Reads a member. Returns b"" if it is not there."""
     file.seek(offset)
     return file.read(min(size, LONGEST_TEXT))
 
 
-def _json(file: BinaryIO, offset: int, size: int) -> Any:
-    """Parses a JSON member. Returns None if it is not there or is not JSON."""
-    if not offset:
-        return None
+def _value(content: bytes) -> Any:
+    """Parses a JSON member. Returns None if it is not JSON."""
     try:
-        return parsed(_bytes(file, offset, size))
+        return parsed(content)
     except ValueError:
         return None

@@ -55,9 +55,13 @@ def as_bytes(value: Any) -> bytes:
         ({"json": {"caption": ["b", "c"]}}, Form.CAPTIONS),
         ({"json": ["b", "c"]}, Form.CAPTIONS),
         ({"json": '"b"'}, Form.CAPTION),
+        ({"txt": '["b", "c"]'}, Form.CAPTIONS),
+        ({"captions": {"caption": "b"}}, Form.CAPTION),
+        ({"txt": "[1, 2] dogs"}, Form.TEXT),
+        ({"txt": "[1, 2]"}, Form.TEXT),
         ({}, Form.NONE),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_the_text_is_found_in_members_of_all_kinds(tmp_path, members, form):
     path = write_tar(

@@ -173,10 +173,11 @@ def test_lists_of_texts_are_several_captions(tmp_path):
         *[("0.jpg", picture()), ("0.json", {"captions": ["a", "b", " "]})],
         *[("1.jpg", picture()), ("1.json", {"caption": ["c"]})],
         *[("2.jpg", picture()), ("2.caption.json", ["d", "e\nf"])],
+        *[("3.jpg", picture()), ("3.txt", '["g", "h"]')],
     ]
     source = Shards(str(write_tar(tmp_path / "a.tar", members)))
-    assert texts_of(source) == ["a", "b", "c", "d", "e f"]
-    assert list(source.targets_per_example) == [2, 1, 2]
+    assert texts_of(source) == ["a", "b", "c", "d", "e f", "g", "h"]
+    assert list(source.targets_per_example) == [2, 1, 2, 2]
 
 
 def several_lines(folder: Path) -> Path:
