@@ -154,7 +154,6 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
 def run_check(args: argparse.Namespace, source: Source) -> int:
     """Reads all of a source and prints the findings. Returns 1 if no example can be used."""
     from frozenvl.data.check import BAD, SPECIAL_TOKEN, check
-    from frozenvl.data.shards.notes import IGNORED
     from frozenvl.util.progress import progress_line
 
     special_token = special_tokens_of(args.language) if args.language else SPECIAL_TOKEN
@@ -170,7 +169,7 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
     if report.bad:
         print(f"{report.bad:,} images or texts cannot be used")
     if not report.usable:
-        remedy = "; image_key and text_key name the members to read" if report.index.counts[IGNORED] else ""
+        remedy = "; image_key and text_key name the members to read" if report.index.names else ""
         print(
             f"none of the {report.examples:,} examples can be used{remedy}"
             if report.examples

@@ -148,6 +148,7 @@ def test_check_prints_a_few_examples_and_the_notes_of_the_index(here, capsys):
 UNUSABLE = {
     "no image": [("0.photo", picture()), ("0.txt", "a")],
     "no text": [("0.jpg", picture()), ("0.cls", "7")],
+    "other key": [("0.jpg", picture()), ("0.json", {"title": "a"})],
     "empty texts": [("0.jpg", picture()), ("0.txt", " ")],
     "HTML": [("0.jpg", "<html>"), ("0.txt", "a")],
     "no members": [],
@@ -163,11 +164,13 @@ def test_check_fails_if_no_example_can_be_used(here, capsys, kind, strict):
     assert "all can be used" not in out
     last = out.splitlines()[-1]
     assert last.startswith("none of the 1 examples can be used" if UNUSABLE[kind] else "no examples")
-    named = kind in ("no image", "no text")
-    assert named == last.endswith("; image_key and text_key name the members to read")
-    assert named == (
-        "index: 1 members ignored (photo: 1)" in out or "index: 1 members ignored (cls: 1)" in out
-    )
+    named = {
+        "no image": "index: 1 members ignored (photo: 1)",
+        "no text": "index: 1 members ignored (cls: 1)",
+        "other key": "index: 1 samples without a text (texts in their .json: title: 1)",
+    }
+    assert named.get(kind, "") in out
+    assert last.endswith("; image_key and text_key name the members to read") == (kind in named)
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["lenient", "strict"])
