@@ -108,8 +108,7 @@ def check(
     ids: set[str] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
-    usable: Counter[str] = Counter()
-    """Key of an image → number of its examples whose texts can be used."""
+    usable: Counter[str] = Counter()  # key of an image → number of its examples whose texts can be used
     unreadable = {""}
     for number, example in enumerate(
         in_order(partial(_check_example, source, images, re.compile(special_token)), range(len(source)))
@@ -145,12 +144,8 @@ def _check_example(
     name = example.image.name
     odd = _odd_texts(example, special_token)
     if isinstance(source, Shards) and (lines := source.lines_joined(number)) > 1:
-        odd.append(
-            (
-                "several lines in a text",
-                f"{lines} lines, read as one caption (lines: captions makes each a caption)",
-            )
-        )
+        line = f"{lines} lines, read as one caption (lines: captions makes each a caption)"
+        odd.append(("several lines in a text", line))
     findings = [(kind, f"{example.id}: {problem}") for kind, problem in odd]
     digest = None
     if (

@@ -86,8 +86,9 @@ class TarIndex:
                 file.seek(-16 - length, os.SEEK_END)
                 table = json.loads(file.read(length))
                 self.shards = tuple(Shard(**shard) for shard in table["shards"])
-                keys = table["keys"] if tail[8:] == MAGIC else None
-                self.keys = keys and Keys(tuple(keys["image"]), tuple(keys["text"]))
+                self.keys: Keys | None = None  # of the former format
+                if tail[8:] == MAGIC:
+                    self.keys = Keys(*(tuple(table["keys"][part]) for part in ("image", "text")))
                 self._map = mmap(file.fileno(), 0, access=ACCESS_READ)
             self._bytes = np.frombuffer(self._map, np.uint8)
         except FileNotFoundError:
@@ -164,7 +165,7 @@ def build_index(
                 if not allow_broken:
                     raise UserError(line)
                 say(f"{line}: indexed up to there")
-            _check_used(scanned, shown(url), keys)
+            _check_used(scanned, shown(url))
             checksum = checksums[number] if checksums else None
             shard = _entry(scanned, url, checksum, out.tell())
             shards.append(shard)
@@ -177,7 +178,8 @@ def build_index(
     return TarIndex(path)
 
 
-def _check_used(scanned: Scan, url: str, keys: Keys) -> None:
+def _check_used(scanned: Scan, url: str) -> None:
+    """Raises `UserError` if a tar has members, but none of them is used."""
     ignored = scanned.notes.counts[IGNORED]
     if len(scanned.rows) or not ignored:
         return
@@ -191,6 +193,7 @@ def _check_used(scanned: Scan, url: str, keys: Keys) -> None:
 
 
 def _entry(scanned: Scan, url: str, checksum: str | None, at: int) -> Shard:
+    """Makes the entry of a tar whose rows are at offset `at` of the index."""
     lines = scanned.rows["texts"]
     texts = np.where(np.isin(scanned.rows["form"], LINED), np.minimum(lines, 1), lines)
     return Shard(

@@ -123,6 +123,7 @@ def _text(
 def _candidates(
     file: BinaryIO, members: dict[str, tuple[int, int]], record: Any, keys: Keys, used: set[str | None]
 ) -> Iterator[_Text | None]:
+    """Yields the texts in order of preference, empty ones too; None for a JSON value that is no text."""
     whole = members.get("json", (0, 0))
     for name, suffixes in keys.text_members:
         for suffix in suffixes:
@@ -131,15 +132,11 @@ def _candidates(
                 offset, size = members[suffix]
                 if not offset:
                     continue
-                content = _bytes(file, offset, size)
-                text = None
-                if suffix.endswith("json") or content[:1] in (
-                    b"[",
-                    b"{",
-                ):  # JSON in a text member is no caption
+                content, is_json, text = _bytes(file, offset, size), suffix.endswith("json"), None
+                if is_json or content[:1] in (b"[", b"{"):  # a text member may hold JSON, too
                     text = in_json(_value(content), keys.text)
                     yield _counted(offset, size, text)
-                if text is None and not suffix.endswith("json"):
+                if text is None and not is_json:
                     count = len(captions(decoded(content), "captions"))
                     yield offset, min(size, LONGEST_TEXT), count, Form.TEXT
         if isinstance(record, dict) and name in record:
@@ -149,6 +146,7 @@ def _candidates(
 
 
 def _counted(offset: int, size: int, text: str | list[str] | None) -> _Text | None:
+    """Counts the texts of a JSON member; None if it has none."""
     if text is None:
         return None
     form = Form.CAPTIONS if isinstance(text, list) else Form.CAPTION
