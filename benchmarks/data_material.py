@@ -6,15 +6,16 @@ import io
 import json
 import os
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 
 from frozenvl.data.shards.files import INDEX
-from frozenvl.data.shards.index import MAGIC, Shard, whole_file
-from frozenvl.data.shards.scan import ROW, Form
+from frozenvl.data.shards.index import Shard, end_of_index, whole_file
+from frozenvl.data.shards.keys import parse_keys
+from frozenvl.data.shards.rows import ROW, Form
 
 LARGE = ((1152, 864), (1280, 960), (1600, 1200), (960, 1280), (1200, 1600), (1440, 1080), (1632, 1088))
 """Image sizes of 1 to 2 megapixels, (width, height)."""
@@ -130,5 +131,4 @@ def write_index(folder: Path, samples: int) -> None:
                 )
             )
             out.write(rows.tobytes() + keys)
-        described = json.dumps({"shards": [asdict(shard) for shard in shards]}).encode()
-        out.write(described + len(described).to_bytes(8, "little") + MAGIC)
+        out.write(end_of_index(shards, parse_keys()))

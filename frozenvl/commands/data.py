@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frozenvl.data.shards.keys import IMAGE_KEY, TEXT_KEY, parse_keys
 from frozenvl.util.arguments import count
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import write_atomically
@@ -62,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     index.add_argument(
         "--storage-options", type=json.loads, metavar="JSON", help="fsspec options of remote tars"
     )
+    for part, names in (("image", IMAGE_KEY), ("text", TEXT_KEY)):
+        index.add_argument(
+            f"--{part}-key",
+            default=names,
+            metavar="NAMES",
+            help=f"names of the {part}, separated by semicolons: `{part}_key` of Shards",
+        )
     index.add_argument(
         "--allow-broken", action="store_true", help="index truncated or damaged tars up to the damage"
     )
@@ -117,11 +125,12 @@ def run_index(args: argparse.Namespace) -> int:
 
     if args.rest:
         raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
+    keys = parse_keys(args.image_key, args.text_key)
     urls = expand(args.shards, args.storage_options)
     store = ShardStore(urls, storage_options=args.storage_options)
-    path = args.index or default_places(urls)[-1]
+    path = args.index or default_places(urls, keys)[-1]
     with progress_line("shards") as report:
-        index = build_index(path, urls, store, allow_broken=args.allow_broken, report=report, say=say)
+        index = build_index(path, urls, store, keys, allow_broken=args.allow_broken, report=report, say=say)
     print(f"{path}: {sum(shard.rows for shard in index.shards):,} samples in {len(urls):,} shards")
     return 0
 
@@ -143,7 +152,7 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
 
 
 def run_check(args: argparse.Namespace, source: Source) -> int:
-    """Reads all of a source and prints the findings."""
+    """Reads all of a source and prints the findings. Returns 1 if no example can be used."""
     from frozenvl.data.check import BAD, SPECIAL_TOKEN, check
     from frozenvl.util.progress import progress_line
 
@@ -153,17 +162,27 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
     for reason, times in sorted(report.notes.items()):
         print(f"note: {times:,} {reason}")
-    for oddity, times in sorted(report.index.items()):
-        print(f"index: {times:,} {oddity}")
+    for line in report.index.lines():
+        print(f"index: {line}")
     for kind, lines in sorted(report.found.items(), key=lambda item: (item[0] not in BAD, item[0])):
         print(f"{'BAD ' if kind in BAD else 'odd '} {kind}: {len(lines):,}")
         for line in [*lines[:MAX_NAMED], *(["…"] if len(lines) > MAX_NAMED else [])]:
             print(f"       {line}")
-    print(f"{report.bad:,} images or texts cannot be used" if report.bad else "all can be used")
+    if report.bad:
+        print(f"{report.bad:,} images or texts cannot be used")
+    if not report.usable:
+        remedy = "; image_key and text_key name the members to read" if report.index.names else ""
+        print(
+            f"none of the {report.examples:,} examples can be used{remedy}"
+            if report.examples
+            else "no examples"
+        )
+    elif not report.bad:
+        print("all can be used")
     if args.json:
         content = {"source": args.source, "arguments": args.rest, **report.as_json()}
         write_atomically(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return 1 if args.strict and report.bad else 0
+    return 1 if not report.usable or (args.strict and report.bad) else 0
 
 
 def special_tokens_of(language: str) -> str:

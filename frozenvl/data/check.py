@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import PIL.Image
 from PIL.ExifTags import Base
 
 from frozenvl.data.shards.contents import in_order, original
+from frozenvl.data.shards.notes import Notes
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example
@@ -30,8 +33,8 @@ SPECIAL_TOKEN = (
     r"</?s>|<(?:pad|unk|bos|eos|mask|start_of_turn|end_of_turn)>|<\|\w+\|>|\[(?:/?INST|CLS|SEP|PAD|MASK)\]"
 )
 """Pattern of the special tokens of common language models. A text that spells one is read letter by letter."""
-FORMATS = {"JPG": "JPEG", "TIF": "TIFF", "JFIF": "JPEG", "MPO": "JPEG"}
-"""File suffixes and formats that mean the same: alias → the format that Pillow names."""
+SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
+"""Formats that share a file suffix: name of one → name of the other, as Pillow names them."""
 
 Finding = tuple[str, str]
 """(kind, line that names the example and the problem)."""
@@ -46,10 +49,12 @@ class Report:
     texts: int = 0
     found: dict[str, list[str]] = field(default_factory=dict)
     """Kind → lines that name the example and the problem."""
-    index: dict[str, int] = field(default_factory=dict)
-    """Oddities noted when tars were indexed: kind → count."""
     notes: dict[str, int] = field(default_factory=dict)
     """What the source leaves out or treats in a special way: note → count."""
+    usable: int = 0
+    """Number of examples whose image and texts can be used."""
+    index: Notes = field(default_factory=Notes)
+    """Oddities noted when tars were indexed."""
 
     @property
     def bad(self) -> int:
@@ -64,9 +69,11 @@ class Report:
             "images": self.images,
             "texts": self.texts,
             "bad": self.bad,
+            "usable": self.usable,
             "counts": counts,
-            "index": self.index,
             "notes": self.notes,
+            "index": self.index.counts,
+            "index_names": self.index.names,
             "found": self.found,
         }
 
@@ -77,6 +84,8 @@ class _Checked:
 
     id: str
     image_id: str
+    image: str
+    """Key of the image; empty if the whole row is invalid."""
     digest: bytes | None
     """Hash of the image content; None if it is unreadable or was hashed for another example."""
     texts: int
@@ -98,11 +107,12 @@ def check(
     result = Report(len(source), notes=dict(source.notes))
     if isinstance(source, Shards):
         for shard in source.shards:
-            for oddity, count in shard.notes.items():
-                result.index[oddity] = result.index.get(oddity, 0) + count
+            result.index.merge(shard.notes, shard.names)
     ids: set[str] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
+    usable: Counter[str] = Counter()  # key of an image → number of its examples whose texts can be used
+    unreadable = {""}
     for number, example in enumerate(
         in_order(partial(_check_example, source, images, re.compile(special_token)), range(len(source)))
     ):
@@ -114,11 +124,16 @@ def check(
             if image_id != example.image_id:
                 findings.append(("same image", f"{example.id}: as {first_id}"))
         ids.add(example.id)
+        kinds = {kind for kind, _ in findings}
+        if "unreadable" in kinds:
+            unreadable.add(example.image)
+        usable[example.image] += kinds.isdisjoint(BAD)
         result.texts += example.texts
         for kind, line in findings:
             result.found.setdefault(kind, []).append(line)
         report(number + 1, len(source))
     result.images = len(images)
+    result.usable = sum(count for image, count in usable.items() if image not in unreadable)
     return result
 
 
@@ -128,9 +143,13 @@ def _check_example(
     try:
         example = source[number]
     except UnreadableImage as error:  # the whole row is invalid
-        return _Checked(f"#{number}", "", None, 0, [("unreadable", f"#{number}: {error}")])
+        return _Checked(f"#{number}", "", "", None, 0, [("unreadable", f"#{number}: {error}")])
     name = example.image.name
-    findings = [(kind, f"{example.id}: {problem}") for kind, problem in _odd_texts(example, special_token)]
+    odd = _odd_texts(example, special_token)
+    if isinstance(source, Shards) and (lines := source.lines_joined(number)) > 1:
+        line = f"{lines} lines, read as one caption (lines: captions makes each a caption)"
+        odd.append(("several lines in a text", line))
+    findings = [(kind, f"{example.id}: {problem}") for kind, problem in odd]
     digest = None
     if (
         images.setdefault(example.image.key, number) == number
@@ -148,9 +167,10 @@ def _check_example(
                 findings.append(("single colour", f"{name}: {colour} everywhere"))
         except UnreadableImage as error:
             # In a tar, a sample without a text also has an unreadable image: report it once.
-            if not (isinstance(example.image, TarImage) and example.image.flaw and findings):
+            no_text = any(kind == "empty text" for kind, _ in odd)
+            if not (no_text and isinstance(example.image, TarImage) and example.image.flaw):
                 findings.append(("unreadable", str(error)))
-    return _Checked(example.id, example.image_id, digest, len(example.targets), findings)
+    return _Checked(example.id, example.image_id, example.image.key, digest, len(example.targets), findings)
 
 
 def _only_colour(picture: PIL.Image.Image) -> str:
@@ -165,7 +185,8 @@ def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding
     texts = (*example.references, example.question, example.answer)
     findings = []
     if any(not text.strip() for text in example.targets):
-        findings.append(("empty text", "a text to train on is empty"))
+        flaw = example.image.flaw if isinstance(example.image, TarImage) else ""
+        findings.append(("empty text", flaw or "a text to train on is empty"))
     if any("\0" in text for text in texts):
         findings.append(("NUL in text", "a text holds a NUL character"))
     if any("\ufffd" in text for text in texts):
@@ -197,7 +218,7 @@ def _odd_image(data: bytes, name: str) -> list[Finding]:
         findings.append(("rotated by EXIF", f"orientation {turned}"))
     if frames > 1 and kind != "MPO":  # MPO: JPEGs of some cameras, with a preview as second frame
         findings.append(("animated or many pages", f"{frames} frames"))
-    suffix = name.rpartition(".")[2].upper()
-    if FORMATS.get(suffix, suffix) != FORMATS.get(kind, kind):
+    named = PIL.Image.registered_extensions().get(PurePath(name).suffix.lower())  # None: it names no format
+    if named and SAME_FORMAT.get(named, named) != SAME_FORMAT.get(kind, kind):
         findings.append(("wrong suffix", f"is {kind}"))
     return findings

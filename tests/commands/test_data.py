@@ -146,6 +146,62 @@ def test_check_prints_a_few_examples_and_the_notes_of_the_index(here, capsys):
     assert "a/2: has no image member" in out and "a/3: has no image member" not in out
 
 
+UNUSABLE = {
+    "no image": [("0.photo", picture()), ("0.txt", "a")],
+    "no text": [("0.jpg", picture()), ("0.cls", "7")],
+    "other key": [("0.jpg", picture()), ("0.json", {"title": "a"})],
+    "empty texts": [("0.jpg", picture()), ("0.txt", " ")],
+    "HTML": [("0.jpg", "<html>"), ("0.txt", "a")],
+    "no members": [],
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["lenient", "strict"])
+def test_check_fails_if_no_example_can_be_used(here, capsys, kind, strict):
+    write_tar(here / "a.tar", UNUSABLE[kind])
+    assert data("check", "Shards", "--shards", "a.tar", *strict) == 1
+    out = capsys.readouterr().out
+    assert "all can be used" not in out
+    last = out.splitlines()[-1]
+    assert last.startswith("none of the 1 examples can be used" if UNUSABLE[kind] else "no examples")
+    named = {
+        "no image": "index: 1 members ignored (photo: 1)",
+        "no text": "index: 1 members ignored (cls: 1)",
+        "other key": "index: 1 samples without a text (texts in their .json: title: 1)",
+    }
+    assert named.get(kind, "") in out
+    assert last.endswith("; image_key and text_key name the members to read") == (kind in named)
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["lenient", "strict"])
+def test_check_refuses_tars_of_which_no_member_is_used(here, capsys, strict):
+    write_tar(here / "a.tar", [(f"a.b0.{suffix}", picture()) for suffix in ("jpg", "txt")])
+    for action in (["check", "Shards", "--shards", "a.tar", *strict], ["index", "a.tar"]):
+        assert data(*action) == 2
+        line = one_line(capsys.readouterr().err)
+        assert "none of its 2 members is an image or a text (b0.jpg: 1, b0.txt: 1)" in line
+        assert (
+            "A name is split at its first dot, as webdataset does: x.b0.jpg is sample x, member b0.jpg"
+            in line
+        )
+
+
+def test_index_and_check_find_images_and_texts_by_their_names(here, capsys):
+    members = [("0.photo.jpg", picture()), ("0.json", {"title": "a dog"}), ("0.cls", "7")]
+    write_tar(here / "a.tar", members)
+    keys = ["photo", "title"]
+    named = ["--image-key", keys[0], "--text-key", keys[1]]
+    assert data("index", "a.tar", "--index", "i", *named) == 0
+    assert "there are 1 members ignored (cls: 1)" in capsys.readouterr().err
+    source = ["--shards", "a.tar", "--image_key", keys[0], "--text_key", keys[1]]
+    assert data("check", "Shards", *source, "--index", "i", "--strict") == 0
+    assert "1 examples, 1 images, 1 texts" in capsys.readouterr().out
+    assert data("check", "Shards", "--shards", "a.tar", "--index", "i") == 2
+    line = one_line(capsys.readouterr().err)
+    assert 'i: made with image_key "photo" and text_key "title"; make it again' in line
+
+
 @pytest.mark.parametrize("action", ["check", "show", "pack"])
 def test_help_lists_the_arguments_of_the_source(capsys, action):
     with pytest.raises(SystemExit) as ended:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import PIL.Image
 import pytest
 from pictures import two_halves
-from tars import sample, write_tar
+from tars import picture, sample, write_tar
 from toy import Broken, Rows, Square, question
 
 from frozenvl.data.check import LONG_TEXT, check
@@ -112,4 +112,61 @@ def test_images_of_one_colour_are_reported(tmp_path, colour, mode, shown):
 def test_the_notes_of_an_index_are_added_up(tmp_path, cache):
     for name in ("a", "b"):
         write_tar(tmp_path / f"{name}.tar", [*sample(0), *sample(0), ("alone.txt", "no image")])
-    assert check(Shards(str(tmp_path))).index == {"repeated keys": 2, "samples without an image": 2}
+    report = check(Shards(str(tmp_path)))
+    assert report.as_json()["index"] == {"repeated keys": 2, "samples without an image": 2}
+
+
+def test_ignored_members_are_named(tmp_path, cache):
+    for name in ("a", "b"):
+        write_tar(tmp_path / f"{name}.tar", [*sample(0), ("000000000.seg.png", ""), ("000000000.cls", "7")])
+    report = check(Shards(str(tmp_path)))
+    assert report.index.lines() == ["4 members ignored (seg.png: 2, cls: 2)"]
+    assert report.as_json()["index_names"] == {"members ignored": {"seg.png": 2, "cls": 2}}
+
+
+def test_texts_of_several_lines_are_odd_unless_each_is_a_caption(tmp_path, cache):
+    members = [*sample(0), *sample(1, "a dog\r\n\r\nthe dog\n"), ("2.txt", "a\nb\nc")]
+    write_tar(tmp_path / "a.tar", members)
+    report = check(Shards(str(tmp_path)))
+    assert report.found["several lines in a text"] == [
+        f"a/{key}: {lines} lines, read as one caption (lines: captions makes each a caption)"
+        for key, lines in (("000000001", 2), ("2", 3))
+    ]
+    assert report.found["unreadable"] == ["a/2: has no image member"] and report.texts == 3
+    report = check(Shards(str(tmp_path), lines="captions"))
+    assert "several lines in a text" not in report.found and report.texts == 6
+
+
+def test_a_sample_without_a_text_is_listed_once_with_the_reason(tmp_path, cache):
+    members = [("0.jpg", picture()), ("0.json", {"caption": None}), ("1.jpg", picture(1)), *sample(2)]
+    report = check(Shards(str(write_tar(tmp_path / "a.tar", members))))
+    assert report.found["empty text"] == [
+        "a/0: has no text ('caption' in its .json is null)",
+        "a/1: has no text",
+    ]
+    assert "unreadable" not in report.found and (report.bad, report.usable) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "usable"),
+    [
+        ([question(0), question(1)], 2),
+        ([question(0, Broken()), question(1, Broken()), question(2)], 1),
+        ([question(0, answer=" ", references=(" ",)), question(1, Broken())], 0),
+        ([], 0),
+    ],
+    ids=["all", "one", "none", "empty"],
+)
+def test_usable_examples_are_counted(rows, usable):
+    """An image that is unreadable is reported once, but none of its examples is usable."""
+    report = check(Rows(*rows))
+    assert report.usable == report.as_json()["usable"] == usable
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"), [("a.jfif", False), ("a.img", False), ("a.png", True), ("a.tiff", True)]
+)
+def test_only_a_suffix_of_another_format_is_wrong(tmp_path, name, odd):
+    two_halves().save(tmp_path / name, "JPEG")
+    report = check(Rows(Example("a", ImageFile(tmp_path / name), "a", ("text",))))
+    assert report.found == ({"wrong suffix": [f"{name}: is JPEG"]} if odd else {})

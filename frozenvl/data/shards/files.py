@@ -15,6 +15,8 @@ from typing import Any
 from filelock import FileLock
 
 from frozenvl.data.shards.index import Shard, TarIndex, build_index, file_name
+from frozenvl.data.shards.keys import Keys, parse_keys
+from frozenvl.data.shards.scan import no_tar_but_parquet
 from frozenvl.data.shards.store import ShardStore, is_local
 from frozenvl.pretrained.zoo import home
 from frozenvl.util.errors import UserError
@@ -30,7 +32,7 @@ def expand(shards: str | Sequence[str], storage_options: dict[str, Any] | None =
     Local paths become absolute. Tars of a folder or glob are sorted by name.
 
     Raises:
-        UserError: if there are none, or one is listed twice.
+        UserError: if there are none, one is listed twice, or they are compressed or Parquet files.
     """
     urls = []
     for pattern in [shards] if isinstance(shards, str) else shards:
@@ -61,6 +63,8 @@ def _expand_braces(pattern: str) -> list[str]:
 
 def _list(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
     """Lists the tars of one folder or glob. The name of a single tar is returned as it is."""
+    if file_name(pattern).endswith(".parquet"):
+        raise no_tar_but_parquet(pattern)
     if not is_local(pattern):
         if file_name(pattern).endswith(".tar") and not glob.has_magic(pattern):
             return [pattern]
@@ -80,6 +84,8 @@ def _list(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
         tars = sorted(str(tar) for tar in path.glob("*.tar"))
         if not tars and (compressed := next(chain(path.glob("*.tar.*"), path.glob("*.tgz")), None)):
             raise UserError(f"{compressed}: compressed, but reading at random needs plain tars; unpack them")
+        if not tars and next(chain(path.glob("*.parquet"), path.glob("*/*.parquet")), None):
+            raise no_tar_but_parquet(str(path))
         if not tars:
             raise UserError(f"{path}: no .tar files in this folder")
         return tars
@@ -88,7 +94,9 @@ def _list(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
     raise UserError(f"{path}: no such shard")
 
 
-def open_index(urls: Sequence[str], path: Path | None, store: ShardStore) -> tuple[TarIndex, list[Shard]]:
+def open_index(
+    urls: Sequence[str], path: Path | None, store: ShardStore, keys: Keys
+) -> tuple[TarIndex, list[Shard]]:
     """Opens the index of the tars. On first use one process builds it while others wait.
 
     Args:
@@ -96,6 +104,7 @@ def open_index(urls: Sequence[str], path: Path | None, store: ShardStore) -> tup
         path: index file. None: beside the tars if they are all tars of one local folder, otherwise in the project's
             cache.
         store: store that reads the tars if the index has to be built.
+        keys: names of images and texts. An index that was made with others is not used.
 
     Returns:
         The index, and its entry for each tar.
@@ -105,24 +114,25 @@ def open_index(urls: Sequence[str], path: Path | None, store: ShardStore) -> tup
     """
     if path and path.is_file():
         index = TarIndex(path)
-        shards, misfit = _matched(index, urls)
+        shards, misfit = _matched(index, urls, keys)
         if misfit:
+            named = "" if keys == parse_keys() else " with the same --image-key and --text-key"
             raise UserError(
-                f"{path}: {misfit}; make it again with `frozenvl data index SHARDS --index {path}`"
+                f"{path}: {misfit}; make it again with `frozenvl data index SHARDS --index {path}`{named}"
             )
         return index, shards
-    places = [path] if path else default_places(urls)
+    places = [path] if path else default_places(urls, keys)
     for place in places:
-        if opened := _open_fitting(place, urls):
+        if opened := _open_fitting(place, urls, keys):
             return opened
     target = places[-1]
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
-        if opened := _open_fitting(target, urls):  # another process built it meanwhile
+        if opened := _open_fitting(target, urls, keys):  # another process built it meanwhile
             return opened
         with progress_line(f"indexing {len(urls)} shards, once") as report:
-            index = build_index(target, urls, store, report=report, say=say)
-    return index, _matched(index, urls)[0]
+            index = build_index(target, urls, store, keys, report=report, say=say)
+    return index, _matched(index, urls, keys)[0]
 
 
 def say(line: str) -> None:
@@ -130,30 +140,34 @@ def say(line: str) -> None:
     print(f"frozenvl: warning: {line}", file=sys.stderr, flush=True)
 
 
-def default_places(urls: Sequence[str]) -> list[Path]:
-    """Returns the paths at which the index of the tars is looked for. It is built at the last of them."""
+def default_places(urls: Sequence[str], keys: Keys) -> list[Path]:
+    """Returns the paths at which the index of the tars is looked for. It is built at the last of them.
+
+    Each choice of `keys` has an index of its own, so that two runs do not replace each other's.
+    """
+    others = "" if keys == parse_keys() else f"-{hashlib.sha256(str(keys).encode()).hexdigest()[:8]}"
     digest = hashlib.sha256("\n".join(urls).encode()).hexdigest()[:32]
-    in_cache = home() / "indices" / f"{digest}.frozenvl"
+    in_cache = home() / "indices" / f"{digest}{others}.frozenvl"
     folders = {Path(url).parent for url in urls}
     if len(folders) > 1 or not all(map(is_local, urls)):
         return [in_cache]
-    beside = folders.pop() / INDEX
+    beside = (folders.pop() / INDEX).with_stem(f"{Path(INDEX).stem}{others}")
     # An index beside the tars also serves a subset of the folder, but is only built for all of its tars.
     whole = len(urls) == len(list(beside.parent.glob("*.tar")))
     return [in_cache, beside] if whole and os.access(beside.parent, os.W_OK) else [beside, in_cache]
 
 
-def _open_fitting(path: Path, urls: Sequence[str]) -> tuple[TarIndex, list[Shard]] | None:
+def _open_fitting(path: Path, urls: Sequence[str], keys: Keys) -> tuple[TarIndex, list[Shard]] | None:
     """Opens an index and matches it to the tars; None if there is none that fits."""
     try:
         index = TarIndex(path)
     except UserError:
         return None
-    shards, misfit = _matched(index, urls)
+    shards, misfit = _matched(index, urls, keys)
     return None if misfit else (index, shards)
 
 
-def _matched(index: TarIndex, urls: Sequence[str]) -> tuple[list[Shard], str]:
+def _matched(index: TarIndex, urls: Sequence[str], keys: Keys) -> tuple[list[Shard], str]:
     """Returns the index entry of each tar, and the reason why the index does not fit (empty if it does)."""
     names = [file_name(url) for url in urls]
     by_name = {shard.name: shard for shard in index.shards}
@@ -166,6 +180,8 @@ def _matched(index: TarIndex, urls: Sequence[str]) -> tuple[list[Shard], str]:
         if missing:
             return [], f"knows no shard {missing}"
         shards = [by_name[name] for name in names]
+    if not index.fits(keys, shards):
+        return [], f"made with {index.keys}" if index.keys else "made by an earlier version of frozenvl"
     for shard, url in zip(shards, urls, strict=True):
         if not is_local(url):
             continue

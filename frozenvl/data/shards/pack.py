@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.index import TarIndex, build_index
+from frozenvl.data.shards.keys import IMAGE_SUFFIXES, parse_keys
 from frozenvl.data.shards.record import as_record
-from frozenvl.data.shards.scan import SUFFIXES
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example
@@ -109,7 +109,7 @@ def _pack(
     urls = [str((folder / shard["name"]).absolute()) for shard in state.shards]
     checksums = [shard["sha256"] for shard in state.shards]
     if not _has_index(folder / INDEX, checksums):
-        build_index(folder / INDEX, urls, ShardStore(urls), checksums)
+        build_index(folder / INDEX, urls, ShardStore(urls), parse_keys(), checksums)
     return state
 
 
@@ -166,14 +166,14 @@ def _image(example: Example) -> tuple[str, bytes]:
         example.image.read().save(png, "PNG")
         return "png", png.getvalue()
     suffix = example.image.name.rpartition(".")[2].lower()
-    if suffix in SUFFIXES:
+    if suffix in IMAGE_SUFFIXES:
         return suffix, data
     try:
         with PIL.Image.open(io.BytesIO(data)) as image:
-            detected = (image.format or "").lower()
+            detected = {"JPEG2000": "jp2"}.get(image.format or "", (image.format or "").lower())
     except Exception:  # packed all the same: `check` reports what is wrong with it
         detected = ""
-    return detected if detected in SUFFIXES else "jpg", data
+    return detected if detected in IMAGE_SUFFIXES else "jpg", data
 
 
 def _digest(source: Source) -> str:

@@ -8,22 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import PIL.Image
 
-from frozenvl.data.records.values import one_line
 from frozenvl.data.shards.files import expand, open_index
-from frozenvl.data.shards.index import file_name
+from frozenvl.data.shards.index import Shard, file_name
+from frozenvl.data.shards.keys import IMAGE_KEY, TEXT_KEY, parse_keys
 from frozenvl.data.shards.record import from_record
-from frozenvl.data.shards.scan import SUFFIXES, Form
+from frozenvl.data.shards.rows import LINED, Form
 from frozenvl.data.shards.store import ShardStore
+from frozenvl.data.shards.texts import captions, decoded, in_json, parsed, why_no_text
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import decode
 
+Lines = Literal["joined", "captions"]
+"""How a text of several lines is read: as one caption, or each line as a caption."""
 NEAR = 16
 """Number of shards whose cumulative text counts are cached."""
 
@@ -63,20 +66,28 @@ class TarImage(Image):
 
 
 class Shards(Source):
-    """WebDataset tars, local or remote: each sample is an image and a `.txt` or `.json` member with its caption.
+    """WebDataset tars, local or remote: each sample is an image and its caption in a text member or in `.json`.
 
     Tars without an index are read once to build it. A sample without image or text keeps its place as an unreadable
-    image.
+    image. A list of texts in `.json` is several captions. Tars of `frozenvl data pack` give the packed examples,
+    whatever `text_key` says.
 
     Args:
         shards: folder, glob, brace pattern such as "s3://bucket/cc3m-train-{0000..0575}.tar", or a list of these.
-        index: index file; by default beside the tars, or in the project's cache.
+        index: index file; by default beside the tars, or in the project's cache. It is made for one `image_key` and
+            `text_key`.
         window: number of shards whose samples are mixed in training.
         cache_gb: disk space for cached remote shards, in GB.
         storage_options: fsspec options, such as {"anon": true}.
+        image_key: names of the image, separated by `;`; the first that a sample has is used. `image` is the member
+            `.image`, or `.image.jpg` with any suffix of an image format.
+        text_key: names of the text, separated by `;`; the first that is not empty is used. `caption` is the member
+            `.caption`, `.caption.txt` or `.caption.json`, or the value `caption` in the member `.json`.
+        lines: how a text of several lines is read: "joined" as one caption, "captions" as one caption a line.
 
     Raises:
-        UserError: if there are no shards, one is compressed, truncated, damaged or no tar, or the index does not fit.
+        UserError: if there are no shards, if one is empty, compressed, truncated, damaged, no tar, or has no member
+            that is used, or if the index does not fit.
     """
 
     def __init__(
@@ -86,16 +97,23 @@ class Shards(Source):
         window: int = 4,
         cache_gb: float = 50,
         storage_options: dict[str, Any] | None = None,
+        image_key: str = IMAGE_KEY,
+        text_key: str = TEXT_KEY,
+        lines: Lines = "joined",
     ) -> None:
         if window < 1:
             raise UserError(f"shards: window is {window}; it must be at least 1")
         if cache_gb <= 0:
             raise UserError(f"shards: cache_gb is {cache_gb}; it must be above 0")
-        self.window = window
+        if lines not in get_args(Lines):
+            raise UserError(f"shards: lines is {lines!r}; it must be one of {', '.join(get_args(Lines))}")
+        keys = parse_keys(image_key, text_key)
+        self.window, self.lines, self.text_names = window, lines, keys.text
         self.urls = expand(shards, storage_options)
         max_bytes = int(cache_gb * 1e9)
         store = ShardStore(self.urls, max_bytes=max_bytes, storage_options=storage_options)
-        self.index, self.shards = open_index(self.urls, Path(index).expanduser() if index else None, store)
+        path = Path(index).expanduser() if index else None
+        self.index, self.shards = open_index(self.urls, path, store, keys)
         self.store = ShardStore(
             self.urls,
             sizes=[shard.size for shard in self.shards],
@@ -105,7 +123,7 @@ class Shards(Source):
         )
         self._names = _stems(self.urls)
         self._starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
-        self._pair_starts = np.cumsum([0, *(shard.pairs for shard in self.shards)])
+        self._pair_starts = np.cumsum([0, *map(self._pairs, self.shards)])
         self._text_ends: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -117,7 +135,7 @@ class Shards(Source):
 
     @property
     def shard_sizes(self) -> Sequence[int]:
-        return [shard.pairs for shard in self.shards]
+        return [self._pairs(shard) for shard in self.shards]
 
     def prefetch(self, shards: Sequence[int]) -> None:
         self.index.release()  # otherwise the whole index is in memory after an epoch
@@ -127,11 +145,32 @@ class Shards(Source):
     def targets_per_example(self) -> int | Sequence[int]:  # type: ignore[override]
         if all(map(self._single, range(len(self.shards)))):
             return 1
-        return np.concatenate([self.index.rows(shard)["texts"] for shard in self.shards])  # type: ignore
+        return np.concatenate([self._texts(shard) for shard in self.shards])  # type: ignore
 
-    def _single(self, shard: int) -> bool:
+    def _pairs(self, shard: Shard) -> int:
+        """Returns the number of pairs of a shard."""
+        return shard.pairs + (shard.extra_lines if self.lines == "captions" else 0)
+
+    def _texts(self, shard: Shard) -> np.ndarray:
+        """Returns the number of texts of each sample of a shard."""
+        rows = self.index.rows(shard)
+        if self.lines == "captions" or not shard.extra_lines:
+            return rows["texts"]
+        return np.where(np.isin(rows["form"], LINED), 1, rows["texts"])
+
+    def _single(self, number: int) -> bool:
         """Tells whether all samples of a shard have exactly one text."""
-        return self.shards[shard].most_texts <= 1 and self.shards[shard].rows == self.shards[shard].pairs
+        shard = self.shards[number]
+        return shard.most_texts <= 1 and shard.rows == shard.pairs == self._pairs(shard)
+
+    def lines_joined(self, index: int) -> int:
+        """Returns the number of lines that are read as one caption, in the text of the sample at `index`."""
+        number, row = self._place(index)
+        shard = self.shards[number]
+        if self.lines == "captions" or not shard.extra_lines:
+            return 1
+        found = self.index.rows(shard)[row]
+        return int(found["texts"]) if found["form"] in LINED else 1
 
     def pair(self, index: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._pair_starts, index, side="right")) - 1
@@ -142,7 +181,7 @@ class Shards(Source):
         if ends is None:
             if len(self._text_ends) >= NEAR:
                 self._text_ends.pop(next(iter(self._text_ends)))
-            ends = self._text_ends[shard] = np.cumsum(self.index.rows(self.shards[shard])["texts"])
+            ends = self._text_ends[shard] = np.cumsum(self._texts(self.shards[shard]))
         row = int(np.searchsorted(ends, pair, side="right"))
         return int(self._starts[shard]) + row, pair - (int(ends[row - 1]) if row else 0)
 
@@ -152,16 +191,20 @@ class Shards(Source):
         numbers = (int(n) for shard in self.shards for n in self.index.rows(shard)["coco"])
         return [f"coco/{number}" if number else "" for number in numbers]
 
+    def _place(self, index: int) -> tuple[int, int]:
+        """Returns (number of the shard, row in it) of the sample at `index`."""
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return shard, index - int(self._starts[shard])
+
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < len(self):
             raise IndexError(f"shards: index {index} is not in 0 … {len(self) - 1}")
-        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        row = index - int(self._starts[shard])
-        rows = self.index.rows(self.shards[shard])
-        offset, size, text_offset, text_size, _, _, coco, form, suffix = rows[row].item()
-        key = f"{self._names[shard]}/{self.index.key(self.shards[shard], row)}"
+        shard, row = self._place(index)
+        entry = self.shards[shard]
+        offset, size, text_offset, text_size, _, _, coco, form, suffix = self.index.rows(entry)[row].item()
+        key = f"{self._names[shard]}/{self.index.key(entry, row)}"
         image = TarImage(
-            f"{key}.{SUFFIXES[suffix]}" if offset else key,
+            f"{key}.{entry.suffixes[suffix]}" if offset else key,
             self.urls[shard],
             offset,
             size,
@@ -169,16 +212,20 @@ class Shards(Source):
             self.store,
             "" if offset else "has no image member",
         )
-        content = b"" if form == Form.NONE else self.store.read(shard, text_offset, text_size)
+        content = self.store.read(shard, text_offset, text_size) if text_size else b""
         if form == Form.PACKED:
             return from_record(json.loads(content)["frozenvl"], image)
-        text = content.decode("utf-8", "replace")
-        caption = one_line(json.loads(text)["caption"] if form == Form.CAPTION else text)
-        if not caption:
-            flaw = "has no text" if form == Form.NONE else "has an empty text"
+        text: str | list[str] | None = None
+        if form == Form.TEXT:
+            text = decoded(content)
+        elif form != Form.NONE:
+            text = in_json(parsed(content), self.text_names)
+        texts = captions(text, self.lines) if text else ()
+        if not texts:
+            flaw = "has an empty text" if form != Form.NONE else why_no_text(content, self.text_names)
             image = replace(image, flaw=flaw)
         photograph = f"coco/{coco}" if coco else key
-        return Example(id=key, image=image, image_id=photograph, references=(caption,))
+        return Example(id=key, image=image, image_id=photograph, references=texts or ("",))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "targets_per_example"}

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from tars import sample, write_tar
+from shard_files import to_former_format
+from tars import picture, sample, write_tar
 
 from frozenvl.data.shards.files import INDEX, expand
 from frozenvl.data.shards.index import TarIndex
+from frozenvl.data.shards.pack import pack
+from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.data.sources.shards import Shards
 from frozenvl.util.errors import UserError
 
@@ -43,6 +46,10 @@ def test_names_expand_to_lists_of_tars(folder, monkeypatch):
         ("z", r"x.tar.gz: compressed.*unpack"),
         (["s/00000.tar", "s"], "00000.tar: this shard is listed twice"),
         ("s/0000{2..7}.tar", "00004.tar: no such shard"),
+        ("parquet", "parquet: Parquet, but Shards reads tars; give it as path to HuggingFaceData"),
+        ("parquet/data/0.parquet", "0.parquet: Parquet, but"),
+        ("parquet/data/*.parquet", "Parquet, but"),
+        ("s3://b/c/0.parquet", "s3://b/c/0.parquet: Parquet, but"),
     ],
     ids=str,
 )
@@ -50,6 +57,8 @@ def test_missing_shards_are_one_error_line(folder, monkeypatch, shards, message)
     monkeypatch.chdir(folder.parent)
     (folder.parent / "z").mkdir()
     (folder.parent / "z" / "x.tar.gz").touch()
+    (folder.parent / "parquet" / "data").mkdir(parents=True)
+    (folder.parent / "parquet" / "data" / "0.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=message):
         Shards(shards)
 
@@ -111,6 +120,39 @@ def test_a_given_index_is_used_and_never_overwritten(folder, tmp_path):
     with pytest.raises(UserError, match=r"i: knows no shard 00009.tar"):
         Shards(str(folder), index=str(path))
     assert path.read_bytes() == before
+
+
+def test_an_index_made_with_other_names_is_not_used(folder, cache):
+    for path in folder.glob("*.tar"):
+        write_tar(path, [("0.jpg", picture()), ("0.txt", "from txt"), ("0.json", {"title": "from title"})])
+    titles = lambda **more: [each.references[0] for each in Shards(str(folder), text_key="title", **more)]
+    assert Shards(str(folder))[0].references == ("from txt",)
+    before = built(folder)
+    assert titles() == titles() == ["from title"] * 4
+    assert Shards(str(folder))[0].references == ("from txt",) and built(folder) == before
+    assert len(list(folder.glob("index*.frozenvl"))) == 2
+    assert Shards(f"{folder}/0000{{0..1}}.tar", text_key="title")[0].references == ("from title",)
+    with pytest.raises(
+        UserError, match=r'made with image_key "jpg;.*" and text_key "txt;.*"; make it again .* with'
+    ):
+        titles(index=str(folder / INDEX))
+    assert built(folder) == before
+
+
+def test_an_index_of_the_former_format_is_rebuilt_unless_its_tars_are_packed(folder, tmp_path):
+    Shards(str(folder))
+    former = to_former_format(folder / INDEX)
+    (tmp_path / "given").write_bytes(former)
+    with pytest.raises(UserError, match=r"given: made by an earlier version of frozenvl; make it again"):
+        Shards(str(folder), index=str(tmp_path / "given"))
+    assert len(Shards(str(folder))) == 9 and (folder / INDEX).read_bytes() != former
+    scenes = SceneCaptions(size=3, resolution=64)
+    pack(scenes, tmp_path / "p")
+    former = to_former_format(tmp_path / "p" / INDEX)
+    packed = Shards(str(tmp_path / "p"))
+    assert (packed.pairs, packed[2].references) == (scenes.pairs, scenes[2].references)
+    assert packed[2].image.name == "000000/000000002.png"
+    assert (tmp_path / "p" / INDEX).read_bytes() == former
 
 
 def _open(folder: str, to) -> None:

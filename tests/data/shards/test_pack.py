@@ -81,6 +81,16 @@ def test_packed_examples_are_the_same_examples(files, tmp_path):
     assert [packed[i].image.name.rpartition(".")[2] for i in range(4)] == ["jpg", "png", "webp", "jpg"]
 
 
+def test_images_without_a_suffix_of_a_format_are_packed_with_theirs(tmp_path):
+    contents = {"a.jfif": "JPEG", "b.img": "PNG", "c": "JPEG2000", "d.image": "WEBP"}
+    for number, (name, kind) in enumerate(contents.items()):
+        (tmp_path / name).write_bytes(picture(number, kind=kind))
+    pack(Files(tmp_path, list(contents)), tmp_path / "p")
+    packed = Shards(str(tmp_path / "p"))
+    names = [packed[i].image.name for i in range(4)]
+    assert [name.rpartition(".")[2] for name in names] == ["jfif", "png", "jp2", "webp"]
+
+
 def test_the_webdataset_library_reads_packed_tars(files, tmp_path):
     pack(files, tmp_path / "p", samples_per_shard=3)
     shards = [str(tmp_path / "p" / f"00000{n}.tar") for n in (0, 1)]

@@ -12,9 +12,9 @@ import webdataset
 from shard_files import scanned
 from tars import picture, sample, write_tar
 
-from frozenvl.data.shards.record import as_record
-from frozenvl.data.shards.scan import SUFFIXES, Form, Scan, scan
-from frozenvl.prompt import BlackImage, Example
+from frozenvl.data.shards.keys import parse_keys
+from frozenvl.data.shards.rows import Form
+from frozenvl.data.shards.scan import Scan, scan
 from frozenvl.util.errors import UserError
 
 
@@ -26,11 +26,11 @@ def test_a_row_has_the_positions_of_its_image_and_text(tmp_path):
     path = write_tar(tmp_path / "a.tar", sample(0) + sample(1, "two dogs"))
     found = scanned(path)
     assert found.keys == ["000000000", "000000001"]
-    assert (found.broken, found.notes, found.size) == ("", {}, path.stat().st_size)
+    assert (found.broken, found.notes.counts, found.size) == ("", {}, path.stat().st_size)
     row = found.rows[1]
     assert content(path, row["image"], row["image_size"]) == picture(1)
     assert content(path, row["words"], row["words_size"]) == b"two dogs"
-    assert (row["form"], SUFFIXES[row["suffix"]], row["texts"]) == (Form.TEXT, "jpg", 1)
+    assert (row["form"], found.suffixes[row["suffix"]], row["texts"]) == (Form.TEXT, "jpg", 1)
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -71,7 +71,9 @@ def test_links_devices_and_files_without_a_suffix_are_counted(tmp_path):
     more = [("README", "hello"), ("notes.md", "hello"), (".hidden.jpg", picture())]
     found = scanned(write_tar(tmp_path / "a.tar", odd + more + sample(7)))
     assert found.keys == ["000000007"]
-    assert found.notes == {"members ignored": 4 + 3}  # folders are not counted
+    assert found.notes.lines() == [  # folders are not counted
+        "7 members ignored (not a plain file: 4, without a suffix: 1, hidden file: 1, md: 1)"
+    ]
 
 
 def test_samples_are_grouped_as_by_the_webdataset_library(tmp_path):
@@ -111,35 +113,10 @@ def test_tars_of_the_webdataset_library_are_read(tmp_path):
     assert content(path, row["words"], row["words_size"]) == b"text 2"
 
 
-@pytest.mark.parametrize(
-    ("members", "form"),
-    [
-        ({"txt": "a", "json": {"caption": "b"}}, Form.TEXT),
-        ({"json": {"caption": "b"}}, Form.CAPTION),
-        ({"txt": " \n", "json": {"caption": "b"}}, Form.CAPTION),
-        ({"txt": " \n", "json": {"caption": None}}, Form.TEXT),
-        ({"json": {"other": "b"}}, Form.NONE),
-        ({"json": "[" * 100_000}, Form.NONE),
-        ({"txt": "a", "json": b"\xff\xfe"}, Form.TEXT),
-        ({"txt": "a", "json": {"frozenvl": {"id": 3}}}, Form.TEXT),
-        ({}, Form.NONE),
-    ],
-    ids=range(9),
-)
-def test_the_text_is_found_in_members_of_all_kinds(tmp_path, members, form):
-    path = write_tar(
-        tmp_path / "a.tar",
-        [("0.jpg", picture()), *((f"0.{suffix}", each) for suffix, each in members.items())],
-    )
-    found = scanned(path)
-    assert found.rows["form"].tolist() == [form]
-    assert found.notes["samples without a text"] == (form == Form.NONE)
-
-
 def test_a_sample_without_an_image_keeps_its_row(tmp_path):
     found = scanned(write_tar(tmp_path / "a.tar", [*sample(0), ("1.txt", "alone"), *sample(2)]))
     assert len(found.rows) == 3 and found.rows["image"].astype(bool).tolist() == [True, False, True]
-    assert found.notes == {"samples without an image": 1}
+    assert found.notes.lines() == ["1 samples without an image"]
 
 
 def test_equal_keys_become_distinct(tmp_path):
@@ -147,22 +124,7 @@ def test_equal_keys_become_distinct(tmp_path):
         write_tar(tmp_path / "a.tar", sample(3) * 3 + [("000000003#2.jpg", picture())] + sample(3))
     )
     assert found.keys == ["000000003", *(f"000000003#{n}" for n in (2, 3)), "000000003#2#2", "000000003#4"]
-    assert found.notes["repeated keys"] == 4
-
-
-def test_coco_ids_are_found_in_names_and_records(tmp_path):
-    packed = as_record(Example("x", BlackImage(), "coco/9", ("a", "b")))
-    members = [
-        ("000000000285.jpg", picture()),
-        ("k.jpg", picture()),
-        ("k.json", {"caption": "c", "url": "http://images.cocodataset.org/train2017/000000000077.jpg"}),
-        ("p.jpg", picture()),
-        ("p.json", {"frozenvl": packed}),
-        *sample(285),
-    ]
-    found = scanned(write_tar(tmp_path / "a.tar", members))
-    assert found.rows["coco"].tolist() == [285, 77, 9, 0]
-    assert found.rows["texts"].tolist() == [1, 1, 2, 1]
+    assert found.notes.counts["repeated keys"] == 4
 
 
 def test_truncation_and_damage_are_reported_with_their_byte(tmp_path):
@@ -195,10 +157,11 @@ def test_truncation_and_damage_are_reported_with_their_byte(tmp_path):
     [
         (gzip.compress(b"x"), "x.tar: compressed .gzip., .*; unpack it"),
         (b"<html>" * 200, "x.tar: not a tar .*; download it again"),
-        (b"", "x.tar: not a tar .empty file."),
+        (b"", r"x.tar: is empty \(0 bytes\); remove it, or download it again"),
+        (b"PAR1" * 200, "x.tar: Parquet, but Shards reads tars; give it as path to HuggingFaceData"),
     ],
-    ids=["gzip", "html", "empty"],
+    ids=["gzip", "html", "empty", "parquet"],
 )
 def test_a_file_that_is_no_tar_is_one_error_line(data, message):
     with pytest.raises(UserError, match=message):
-        scan(io.BytesIO(data), "x.tar")
+        scan(io.BytesIO(data), "x.tar", parse_keys())

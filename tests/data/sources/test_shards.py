@@ -111,11 +111,20 @@ def test_texts_are_found_though_few_shards_have_their_counts_in_memory(tmp_path)
         ([("x.txt", "a dog")], "a/x: has no image member"),
         ([("x.jpg", picture())], "a/x.jpg: has no text"),
         ([("x.jpg", picture()), ("x.txt", " \n")], "a/x.jpg: has an empty text"),
+        (
+            [("x.jpg", picture()), ("x.json", {"caption": None})],
+            "has no text .'caption' in its .json is null",
+        ),
+        (
+            [("x.jpg", picture()), ("x.json", {"title": "a"})],
+            "its .json has none of the text_key .*, but title",
+        ),
+        ([("x.jpg", picture()), ("x.json", "{")], "has no text .its .json is not JSON"),
         ([("x.jpg", b""), ("x.txt", "a")], r"a/x.jpg: not a readable image"),
         ([("x.jpg", b"<html>"), ("x.txt", "a")], r"a/x.jpg: not a readable image \(it is an HTML page\)"),
         ([("x.jpg", picture()[:200]), ("x.txt", "a")], r"a/x.jpg: not a readable image"),
     ],
-    ids=range(6),
+    ids=range(9),
 )
 def test_a_bad_sample_is_an_example_with_an_unreadable_image(tmp_path, members, message):
     write_tar(tmp_path / "a.tar", [*sample(0), *members, *sample(2)])
@@ -142,6 +151,95 @@ def test_texts_are_read_from_members_of_all_kinds(tmp_path):
     assert [source[i].references[0] for i in range(3)] == ["two lines", "caf\ufffd\0", long.strip()]
 
 
+NAMED = [
+    ("0.photo.png", picture(1, kind="PNG")),
+    ("0.jpg", picture(2)),
+    ("0.json", {"alt": "a", "caption": "b"}),
+]
+
+
+def test_the_image_and_the_text_are_named_by_keys(tmp_path):
+    path = str(write_tar(tmp_path / "a.tar", NAMED))
+    found = Shards(path, image_key="photo", text_key="alt")[0]
+    assert (found.image.name, found.references) == ("a/0.photo.png", ("a",))
+    assert found.image.content() == picture(1, kind="PNG")
+    assert found.image.read().getpixel((0, 0)) == (37, 11, 99)
+    found = Shards(path)[0]
+    assert (found.image.name, found.references) == ("a/0.jpg", ("b",))
+
+
+def test_lists_of_texts_are_several_captions(tmp_path):
+    members = [
+        *[("0.jpg", picture()), ("0.json", {"captions": ["a", "b", " "]})],
+        *[("1.jpg", picture()), ("1.json", {"caption": ["c"]})],
+        *[("2.jpg", picture()), ("2.caption.json", ["d", "e\nf"])],
+        *[("3.jpg", picture()), ("3.txt", '["g", "h"]')],
+    ]
+    source = Shards(str(write_tar(tmp_path / "a.tar", members)))
+    assert texts_of(source) == ["a", "b", "c", "d", "e f", "g", "h"]
+    assert list(source.targets_per_example) == [2, 1, 2, 2]
+
+
+def several_lines(folder: Path) -> Path:
+    """Writes two tars with texts of 1, 3, 2 and 0 lines, and a list of two texts."""
+    folder.mkdir()
+    members = [
+        *sample(0, "a"),
+        *sample(1, "b\r\nc\n\n d "),
+        ("2.jpg", picture()),
+        ("2.json", {"text": "e\nf"}),
+    ]
+    write_tar(folder / "a.tar", members)
+    more = [
+        ("3.jpg", picture()),
+        ("3.txt", "\n"),
+        ("4.jpg", picture()),
+        ("4.json", {"caption": ["g", "h\ni"]}),
+    ]
+    write_tar(folder / "b.tar", more)
+    return folder
+
+
+def test_a_text_of_several_lines_is_one_caption_or_one_a_line(tmp_path):
+    folder = several_lines(tmp_path / "s")
+    joined = Shards(str(folder))
+    assert texts_of(joined) == ["a", "b c d", "e f", "", "g", "h i"]
+    assert (joined.pairs, list(joined.shard_sizes)) == (6, [3, 3])
+    assert list(joined.targets_per_example) == [1, 1, 1, 1, 2]
+    assert [joined.lines_joined(i) for i in range(5)] == [1, 3, 2, 1, 1]
+    index = (folder / INDEX).stat().st_ino
+    single = Shards(str(folder), lines="captions")
+    assert texts_of(single) == ["a", "b", "c", "d", "e", "f", "", "g", "h i"]
+    assert (single.pairs, list(single.shard_sizes)) == (9, [6, 3])
+    assert list(single.targets_per_example) == [1, 3, 2, 1, 2]
+    assert [len(single[i].targets) for i in range(5)] == [1, 3, 2, 1, 2]
+    assert [single.lines_joined(i) for i in range(5)] == [1] * 5
+    assert (folder / INDEX).stat().st_ino == index  # one index serves both
+    with pytest.raises(UnreadableImage, match=r"b/3.jpg: has an empty text"):
+        single[3].image.read()
+
+
+def test_lines_of_texts_need_no_list_of_counts_where_all_are_one(folder):
+    assert Shards(str(folder), lines="captions").targets_per_example == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "caption"),
+    [
+        ("utf-8", "a dog 犬\n", "a dog 犬"),
+        ("utf-8-sig", "a dog 犬\r\n", "a dog 犬"),
+        ("utf-16", "a dog 犬\r\n", "a dog 犬"),
+        ("latin-1", "ein Mädchen", "ein M\ufffddchen"),
+    ],
+)
+def test_texts_and_json_are_read_in_every_encoding(tmp_path, encoding, text, caption):
+    record = '{"caption": "' + text.strip() + '"}'
+    members = [("0.jpg", picture()), ("0.txt", text.encode(encoding))]
+    members += [("1.jpg", picture()), ("1.json", record.encode(encoding))]
+    source = Shards(str(write_tar(tmp_path / "a.tar", members)))
+    assert [source[i].references for i in range(2)] == [(caption,)] * 2
+
+
 def test_coco_ids_come_from_the_index_without_reading(tmp_path):
     write_tar(tmp_path / "a.tar", [("000000000285.jpg", picture()), ("000000000285.txt", "a"), *sample(4)])
     source = Shards(str(tmp_path))
@@ -160,7 +258,11 @@ def test_examples_of_shards_with_equal_names_have_different_ids(tmp_path):
     assert [source[i].references for i in range(2)] == [("caption 1",), ("caption 0",)]
 
 
-@pytest.mark.parametrize("settings", [{"window": 0}, {"cache_gb": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"window": 0}, {"cache_gb": 0}, {"lines": "one"}, {"image_key": ""}, {"text_key": "a;"}],
+    ids=str,
+)
 def test_bad_settings_are_refused(folder, settings):
     with pytest.raises(UserError, match=next(iter(settings))):
         Shards(str(folder), **settings)
