@@ -344,6 +344,7 @@ def test_check_prints_what_a_source_leaves_out(here, capsys):
     captions += [{"id": n, "image_id": 1, "caption": "spam", "is_rejected": True} for n in (2, 3)]
     content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": captions}
     Path("vizwiz.json").write_text(json.dumps(content))
+    Path("a.jpg").write_bytes(picture(0))
     command = ["data", "check", "CocoCaptions", "--annotations", "vizwiz.json", "--images", "."]
     assert main([*command, "--json", "report.json"]) == 0
     assert "note: 2 rejected captions left out\n" in capsys.readouterr().out
