@@ -111,7 +111,9 @@ class Questions(Source):
                 ids.add(row.id)
                 yield row
         if not ids:
-            raise UserError(f"{path}: lists no questions")
+            where = f" in split {options['split']!r}" if "split" in options else ""
+            left_out = "; ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
+            raise UserError(f"{path}: lists no questions{where}" + (f" ({left_out})" if left_out else ""))
         notes.update(file.notes)
 
     def located(self, file: str) -> str:
@@ -154,6 +156,14 @@ def majority(answers: Sequence[str], preferred: str = "") -> str:
     highest = max(counts.values(), default=0)
     tied = [answer for answer, count in counts.items() if count == highest]
     return preferred if preferred in tied else tied[0] if tied else ""
+
+
+def withheld(content: Any, field: str) -> bool:
+    """Tells whether no record of a list or object has a field, such as the answers of a published test set."""
+    records = content.values() if isinstance(content, dict) else content
+    return isinstance(records, Iterable) and not any(
+        isinstance(row, dict) and field in row for row in records
+    )
 
 
 def image_name(pattern: str, row: Record, field: str) -> str:
