@@ -8,7 +8,7 @@ from typing import Any
 
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
-from frozenvl.data.sources.questions import Part, Question, Questions, majority, withheld
+from frozenvl.data.sources.questions import Part, Question, Questions, majority
 from frozenvl.data.sources.visual_genome import photograph, read_coco_ids
 
 
@@ -54,9 +54,8 @@ class BlipQuestions(Questions):
     def read(cls, file: RecordFile, image_data: str | None = None) -> Iterator[Question]:
         """Yields the questions of a file."""
         coco_ids = read_coco_ids(image_data)
-        test = withheld(file.content, "answer")
         for row in file.records():
-            answers, name = row.answers("answer", optional=test), row.file("image")
+            answers, name = row.answers("answer", optional=True), row.file("image")
             key = PurePosixPath(name).stem
             yield Question(
                 id=row.id("question_id"),

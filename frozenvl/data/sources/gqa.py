@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frozenvl.data.records.record_file import Record, RecordFile
-from frozenvl.data.sources.questions import Part, Question, Questions, withheld
+from frozenvl.data.sources.questions import Part, Question, Questions, majority
 from frozenvl.data.sources.visual_genome import photograph, read_coco_ids
 
 
@@ -49,15 +49,14 @@ class GQAQuestions(Questions):
     def read(cls, file: RecordFile, image_data: str | None = None) -> Iterator[Question]:
         """Yields the questions of a file."""
         coco_ids = read_coco_ids(image_data)
-        test = withheld(file.content, "answer")
         for key, row in file.by_key():
-            image, answer = row.id("imageId"), row.text("answer", optional=test)
+            image, answers = row.id("imageId"), row.answers("answer", optional=True)
             yield Question(
                 id=key,
                 file=f"{image}.jpg",
                 text=row.text("question"),
-                references=(answer,) if answer else (),
-                answer=answer,
+                references=answers,
+                answer=majority(answers),
                 kind=_types(row),
                 # Images whose id begins with "n" are not Visual Genome's.
                 photograph="" if image.startswith("n") else photograph(image, coco_ids),

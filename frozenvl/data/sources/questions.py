@@ -158,14 +158,6 @@ def majority(answers: Sequence[str], preferred: str = "") -> str:
     return preferred if preferred in tied else tied[0] if tied else ""
 
 
-def withheld(content: Any, field: str) -> bool:
-    """Tells whether no record of a list or object has a field, such as the answers of a published test set."""
-    records = content.values() if isinstance(content, dict) else content
-    return isinstance(records, Iterable) and not any(
-        isinstance(row, dict) and field in row for row in records
-    )
-
-
 def image_name(pattern: str, row: Record, field: str) -> str:
     """Fills the pattern of an image file name with an id of a record. A whole number fills `{image_id:012d}`, too.
 

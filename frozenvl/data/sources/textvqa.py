@@ -7,7 +7,7 @@ from typing import Any
 
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
-from frozenvl.data.sources.questions import Part, Question, Questions, image_name, majority, withheld
+from frozenvl.data.sources.questions import Part, Question, Questions, image_name, majority
 
 
 class TextVQAQuestions(Questions):
@@ -45,10 +45,8 @@ class TextVQAQuestions(Questions):
     @classmethod
     def read(cls, file: RecordFile, pattern: str = "{image_id}.jpg") -> Iterator[Question]:
         """Yields the questions of a file."""
-        rows = [*file.records("data")]
-        test = withheld([row.data for row in rows], "answers")
-        for row in rows:
-            answers = row.answers("answers", optional=test)
+        for row in file.records("data"):
+            answers = row.answers("answers", optional=True)
             yield Question(
                 id=row.id("question_id"),
                 file=image_name(pattern, row, "image_id"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import as_id, has_fields
-from frozenvl.data.sources.questions import Part, Question, Questions, majority, withheld
+from frozenvl.data.sources.questions import Part, Question, Questions, majority
 
 UNANSWERABLE = "unanswerable"
 """Answer of annotators who cannot answer the question."""
@@ -54,9 +54,8 @@ class VizWizQuestions(Questions):
     @classmethod
     def read(cls, file: RecordFile, skip_unanswerable: bool = False) -> Iterator[Question]:
         """Yields the questions of a file."""
-        test = withheld(file.content, "answers")
         for row in file.records():
-            answers = row.answers("answers", optional=test)
+            answers = row.answers("answers", optional=True)
             best = majority(sorted(answers, key=lambda answer: answer == UNANSWERABLE))
             question = Question(
                 id=row.id("image"),

@@ -49,9 +49,9 @@ def test_a_test_set_has_no_answers(tmp_path):
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"answer": None}, "'answer' is null"),
+        ({"answer": None}, "has no 'answer', which other records have"),
         ({"answer": 2}, r"'answer' is a number \(2\)"),
-        ({"answer": []}, "'answer' is an empty list"),
+        ({"answer": []}, "has no 'answer', which other records have"),
         ({"answer": ["a", None]}, r"answer\[1\] is null"),
         ({"answer": [""]}, "has only empty answers"),
         ({"image": ["a.jpg"]}, "'image' is a list"),

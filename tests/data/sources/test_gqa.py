@@ -63,14 +63,14 @@ def test_a_test_set_has_no_answers(tmp_path):
 @pytest.mark.parametrize(
     ("record", "problem"),
     [
-        ({"imageId": "9", "question": "Q"}, r"record \['9'\]: has no 'answer'"),
-        ({"imageId": "9", "question": "Q", "answer": None}, "'answer' is null"),
-        ({"imageId": "9", "question": "Q", "answer": ["a"]}, "'answer' is a list, not a text"),
+        ({"imageId": "9", "question": "Q"}, r"record \['9'\]: has no 'answer', which other records have"),
+        ({"imageId": "9", "question": "Q", "answer": None}, "has no 'answer', which other records have"),
+        ({"imageId": "9", "question": "Q", "answer": 2}, r"'answer' is a number \(2\), not a text"),
         ({"imageId": None, "question": "Q", "answer": "a"}, "'imageId' is null"),
         ({"imageId": "9", "question": 7, "answer": "a"}, r"'question' is a number \(7\)"),
         ("Q", r"record \['9'\] is a text"),
     ],
-    ids=["missing", "null", "list", "image", "question", "text"],
+    ids=["missing", "null", "number", "image", "question", "text"],
 )
 def test_records_that_cannot_be_used_are_refused(tmp_path, record, problem):
     with pytest.raises(UserError, match=problem):

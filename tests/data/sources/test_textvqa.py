@@ -44,7 +44,7 @@ def test_a_test_set_has_no_answers(tmp_path):
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"answers": None}, "'answers' is null"),
+        ({"answers": None}, "has no 'answers', which other records have"),
         ({"answers": [1] * 10}, r"answers\[0\] is a number"),
         ({"answers": ["", " "]}, "has only empty answers"),
         ({"question": None}, "'question' is null"),

@@ -55,8 +55,8 @@ def test_a_test_set_has_no_answers(tmp_path):
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"answers": None}, "'answers' is null, not a text"),
-        ({"answers": []}, "'answers' is an empty list"),
+        ({"answers": None}, r"record \[4\] .*: has no 'answers', which other records have"),
+        ({"answers": []}, "has no 'answers', which other records have"),
         ({"answers": [{"answer": 2}]}, r"answers\[0\] is a number \(2\), not a text"),
         ({"answers": [{"answer": " "}]}, "has only empty answers"),
         ({"question": ""}, "'question' is an empty text"),
