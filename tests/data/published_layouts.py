@@ -96,6 +96,10 @@ CONTENTS: dict[str, Any] = {
         "dataset": "Visual7W",
         "images": [{"image_id": 2, "split": "val", "filename": "v7w_2.jpg", "qa_pairs": []}],
     },
+    "Visual7W pointing": {
+        "boxes": [{"box_id": 3001}],
+        "images": [{"image_id": 2, "split": "val", "filename": "v7w_2.jpg", "qa_pairs": []}],
+    },
     "DAQUAR": "what is on the desk in the image12 ?\nbook, lamp\n",
     "BLIP questions": [
         {"question_id": 1, "question": "Q", "answer": ["a"], "image": "val2014/1.jpg", "dataset": "vqa"}

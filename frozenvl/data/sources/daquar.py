@@ -11,7 +11,7 @@ from frozenvl.data.records.values import described, one_line
 from frozenvl.data.sources.questions import Part, Question, Questions, image_name
 
 _IMAGE = re.compile(r"\bimage(\d+)\b", re.I)
-_ENDING = re.compile(r" in (?:the |this )?image\d+(?= ?\?$)", re.I)
+_ENDING = re.compile(r" in (?:the |this )?image\d+(?= ?\??$)", re.I)
 
 
 class DAQUARQuestions(Questions):

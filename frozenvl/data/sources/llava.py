@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
 from frozenvl.data.sources.captions import Captioned, Captions, by_image
-from frozenvl.data.sources.llava_turns import asks_for_caption, said, turns, with_image
+from frozenvl.data.sources.llava_turns import asks_for_caption, numbered, said, turns, with_image
 from frozenvl.data.sources.questions import Part, Question, Questions
 from frozenvl.data.sources.visual_genome import photograph, read_coco_ids
 from frozenvl.util.errors import UserError
@@ -23,9 +23,9 @@ _VISUAL_GENOME = re.compile(r"(?:.*/)?(?:VG_100K(?:_2)?|gqa/images)/(\d+)\.\w+")
 class LlavaQuestions(Questions):
     """Conversations in LLaVA's layout as single questions: `llava_v1_5_mix665k.json`, LLaVA-Instruct, ShareGPT4V.
 
-    A question is a message of the human without its `<image>`; the answer is the model's next message. The id is
-    `<record's id>/<turn>`, with turns from 0. Of records with the same id, the second is `<id>#2/<turn>`. Records
-    without an image are left out and counted.
+    A question is a message of the human without its `<image>`; the answer is the model's next message. Line breaks
+    become spaces. The id is `<record's id>/<turn>`, with turns from 0. Of records with the same id, the second is
+    `<id>#2/<turn>`. Records without an image are left out and counted.
 
     Args:
         annotations: JSON list with id, image and conversations: messages (from, value) of "human" and "gpt" in turn.
@@ -68,8 +68,7 @@ class LlavaQuestions(Questions):
         coco_ids, seen = read_coco_ids(image_data), Counter[str]()
         for row in with_image(file):
             key, name = row.id("id"), row.file("image")
-            seen[key] += 1
-            first = key if seen[key] == 1 else f"{key}#{seen[key]}"
+            first = numbered(key, seen)
             own = _VISUAL_GENOME.fullmatch(name)
             image_id = photograph(own[1], coco_ids) if own else ""
             pairs = turns(row)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
+from frozenvl.data.sources.llava_turns import numbered
 from frozenvl.data.sources.questions import Part, Question, Questions
 
 
@@ -14,7 +16,8 @@ class LlavaEvalQuestions(Questions):
     """Questions without answers in the layout of LLaVA's evaluation: `llava_gqa_testdev_balanced.jsonl` and others.
 
     The text is the question with the instruction that follows it in the file, such as "Answer the question using a
-    single word or phrase.". They can be asked, but not trained on or scored here. The label `category` is the file's.
+    single word or phrase.". They can be asked, but not trained on or scored here. Where ids repeat, as in the file of
+    TextVQA, the second is `<id>#2`. The label `category` is the file's.
 
     Args:
         questions: JSON Lines with question_id, image, text and category.
@@ -38,7 +41,7 @@ class LlavaEvalQuestions(Questions):
     @classmethod
     def read(cls, file: RecordFile) -> Iterator[Question]:
         """Yields the questions of a file."""
+        seen: Counter[str] = Counter()
         for row in file.records():
-            yield Question(
-                row.id("question_id"), row.file("image"), row.text("text"), (), "", row.labels("category")
-            )
+            key = numbered(row.id("question_id"), seen)
+            yield Question(key, row.file("image"), row.text("text"), (), "", row.labels("category"))

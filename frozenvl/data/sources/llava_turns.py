@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,15 +34,21 @@ def turns(row: Record) -> list[tuple[Record, Record]]:
     messages = [*row.records("conversations")]
     for index, message in enumerate(messages):
         wanted = ("human", "gpt")[index % 2]
-        if message.raw("from") != wanted:
-            message.problem(
-                f"'from' is {message.raw('from')!r:.40}, not {wanted!r}; questions and answers alternate"
-            )
+        role = message.text("from")
+        if message.ok and role != wanted:
+            message.problem(f"'from' is {role[:40]!r}, not {wanted!r}; questions and answers alternate")
+        if not message.ok:
             return []
     if row.ok and (not messages or len(messages) % 2):
         row.problem(f"'conversations' has {len(messages)} messages; each question needs an answer")
         return []
     return list(zip(messages[::2], messages[1::2], strict=True))
+
+
+def numbered(key: str, seen: Counter[str]) -> str:
+    """Returns an id that may repeat as one that does not: the second "a" is "a#2"."""
+    seen[key] += 1
+    return key if seen[key] == 1 else f"{key}#{seen[key]}"
 
 
 def said(message: Record) -> str:

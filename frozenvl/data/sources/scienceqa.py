@@ -73,7 +73,7 @@ class ScienceQAQuestions(Questions):
 def _choices(row: Record) -> tuple[str, ...]:
     """Returns the choices of a question, the correct one first."""
     choices, correct = list(row.texts("choices")), row.raw("answer")
-    if isinstance(correct, bool) or not isinstance(correct, int) or not 0 <= correct < len(choices):
+    if type(correct) is not int or not 0 <= correct < len(choices):
         row.problem(f"'answer' is {correct!r:.20}, not the index of one of {len(choices)} choices")
         return ()
     return (choices.pop(correct), *choices)

@@ -51,7 +51,8 @@ class Visual7WQuestions(Questions):
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
-        return isinstance(content, dict) and has_fields(content.get("images"), "qa_pairs", "filename")
+        telling = isinstance(content, dict) and "boxes" not in content
+        return telling and has_fields(content.get("images"), "qa_pairs", "filename")
 
     @classmethod
     def read(cls, file: RecordFile, split: str = "all", image_data: str | None = None) -> Iterator[Question]:

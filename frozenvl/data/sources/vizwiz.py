@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import as_id, has_fields
+from frozenvl.data.records.values import has_fields
 from frozenvl.data.sources.questions import Part, Question, Questions, majority
 
 UNANSWERABLE = "unanswerable"
@@ -48,7 +48,7 @@ class VizWizQuestions(Questions):
     def recognises(cls, content: Any) -> bool:
         if not has_fields(content, "image", "question") or "question_id" in content[0]:
             return False
-        answered = has_fields(content[0].get("answers"), "answer", "answer_confidence")
+        answered = has_fields(content[0].get("answers"), "answer")
         return answered or str(content[0]["image"]).startswith("VizWiz_")
 
     @classmethod
@@ -65,7 +65,7 @@ class VizWizQuestions(Questions):
                 answer=best,
                 kind=row.labels("answer_type", "answerable"),
             )
-            if skip_unanswerable and (best == UNANSWERABLE or as_id(row.raw("answerable")) == "0"):
+            if skip_unanswerable and (best == UNANSWERABLE or row.raw("answerable") in (0, "0")):
                 file.notes["unanswerable questions left out"] += 1
             else:
                 yield question

@@ -49,6 +49,7 @@ def test_questions_and_answers_are_read(tmp_path):
 
 def test_the_last_image_of_a_question_is_its_image(tmp_path):
     source = daquar(tmp_path, ["what is behind the image10 on the wall in the image12 ?", "door"])
+    assert daquar(tmp_path, ["what is on the wall in image12", "door"])[0].question == "what is on the wall"
     assert (source[0].image.name, source[0].question) == (
         "image12.png",
         "what is behind the image on the wall ?",

@@ -117,8 +117,23 @@ def test_conversations_are_no_captions(tmp_path):
             conversation(conversations=[{"from": "gpt", "value": "A"}, {"from": "human", "value": "Q"}]),
             r"conversations\[0\]: 'from' is 'gpt', not 'human'; questions and answers alternate",
         ),
+        (
+            conversation(conversations=[{"from": "human", "value": "Q"}, {"value": "A"}]),
+            r"conversations\[1\]: has no 'from'",
+        ),
     ],
-    ids=["none", "odd", "null", "empty", "number", "no list", "two images", "no id", "wrong way round"],
+    ids=[
+        "none",
+        "odd",
+        "null",
+        "empty",
+        "number",
+        "no list",
+        "two images",
+        "no id",
+        "wrong way round",
+        "no role",
+    ],
 )
 def test_records_that_cannot_be_used_are_refused(tmp_path, kind, record, problem):
     with pytest.raises(UserError, match=problem):

@@ -37,15 +37,25 @@ def test_questions_are_read_with_their_instruction(tmp_path):
     assert [(e.references, e.answer) for e in source] == [((), "")] * 2 and source.pairs == 0
 
 
+def test_repeated_ids_are_numbered(tmp_path):
+    """TextVQA's file has the image's id for that of each of its questions."""
+    rows = [ROWS[1] | {"text": text} for text in ("Who?", "Why?", "When?")]
+    assert [(e.id, e.question) for e in llava_eval(tmp_path, rows)] == [
+        ("2", "Who?"),
+        ("2#2", "Why?"),
+        ("2#3", "When?"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
         ({"text": ""}, "'text' is an empty text"),
         ({"text": ["a"]}, "'text' is a list"),
         ({"image": None}, "'image' is null"),
-        ({"question_id": "2"}, "question 2 stands twice"),
+        ({"question_id": None}, "'question_id' is null"),
     ],
-    ids=["empty", "list", "image", "twice"],
+    ids=["empty", "list", "image", "null id"],
 )
 def test_records_that_cannot_be_used_are_refused(tmp_path, more, problem):
     with pytest.raises(UserError, match=problem):

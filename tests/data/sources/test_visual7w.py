@@ -74,7 +74,9 @@ def test_records_that_cannot_be_used_are_refused(tmp_path, more, problem):
 def test_pointing_questions_are_refused(tmp_path):
     """Their answers are numbers of boxes, which the file lists."""
     rows = [image(2, "train", pair(1, answer=3001, multiple_choices=[3002, 3003]))]
-    with pytest.raises(UserError, match="it has pointing questions, whose answers are boxes"):
+    with pytest.raises(
+        UserError, match=r"it has pointing questions, whose answers are boxes\); data/README.md"
+    ):
         visual7w(tmp_path, rows, {"boxes": [{"box_id": 3001}]})
 
 

@@ -20,7 +20,7 @@ ROWS = [
     row(0, "unanswerable", "can", "unanswerable", "soup", "can", answerable=1),
     row(1, *["unanswerable"] * 6, *["can"] * 4, answerable=0),
     row(2, *["can"] * 9, "unanswerable", answerable=1),
-    row(3, "can", "can", "unanswerable", answerable=0),
+    row(3, "can", "can", "unanswerable", answerable=False),
 ]
 
 
