@@ -12,6 +12,7 @@ from typing import Any
 from frozenvl.data.records.values import MISSING, as_id, described, one_line, short_line
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
+from frozenvl.util.text_files import read_text
 
 MAX_NAMED = 20
 """Number of problems of a file that its refusal names."""
@@ -31,7 +32,7 @@ ID_FIELDS = (
 
 
 class RecordFile:
-    """A JSON or JSON Lines file.
+    """A JSON or JSON Lines file, or a text file of another layout, whose content is then its text.
 
     Args:
         path: the file.
@@ -40,7 +41,7 @@ class RecordFile:
         named: whether records have to name their image files. Files that are only scored need not.
 
     Raises:
-        UserError: if the file does not exist or is not JSON.
+        UserError: if the file does not exist, or is broken JSON.
     """
 
     def __init__(self, path: Path, layout: str, content: Any = MISSING, named: bool = True) -> None:
@@ -57,7 +58,7 @@ class RecordFile:
         self._missing: Counter[tuple[str, str]] = Counter()
         self._withheld: dict[tuple[str, str], list[str]] = {}
         with _no_collector():
-            self.content = read_json(path) if content is MISSING else content
+            self.content = _content(path) if content is MISSING else content
 
     def records(self, key: str | None = None) -> Iterator[Record]:
         """Yields the records of the list at a key of the file's object; of the file itself without a key.
@@ -308,7 +309,8 @@ class Record:
 
     def labels(self, *fields: str) -> dict[str, str]:
         """Returns those of the fields that the record has, as text, without null and empty ones."""
-        return {name: str(self.data[name]) for name in fields if self.data.get(name) not in (None, "")}
+        labels = {name: one_line(str(self.data[name])) for name in fields if self.data.get(name) is not None}
+        return {name: label for name, label in labels.items() if label}
 
     def records(self, field: str) -> Iterator[Record]:
         """Yields the records of a list inside this one."""
@@ -317,6 +319,17 @@ class Record:
             self._wrong(field, value, "a list")
             return iter(())
         return self._file._each(value, f"{self._kind}.{field}", f"{self.place}.{field}")
+
+
+def _content(path: Path) -> Any:
+    """Returns the content of a JSON file, or the text of a file that does not begin like one."""
+    try:
+        return read_json(path)
+    except UserError:
+        text = read_text(path)
+        if text.lstrip().startswith(("{", "[")):
+            raise
+        return text
 
 
 @contextmanager

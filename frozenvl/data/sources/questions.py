@@ -111,7 +111,9 @@ class Questions(Source):
                 ids.add(row.id)
                 yield row
         if not ids:
-            raise UserError(f"{path}: lists no questions")
+            where = f" in split {options['split']!r}" if "split" in options else ""
+            left_out = "; ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
+            raise UserError(f"{path}: lists no questions{where}" + (f" ({left_out})" if left_out else ""))
         notes.update(file.notes)
 
     def located(self, file: str) -> str:

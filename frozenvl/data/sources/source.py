@@ -30,7 +30,10 @@ class Source(ABC):
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
-        """Tells whether this source reads a JSON file with some content. Wrong arguments are then answered with it."""
+        """Tells whether this source reads a JSON file with some content, or a text file with some text.
+
+        Wrong arguments are then answered with it.
+        """
         return False
 
     @cached_property

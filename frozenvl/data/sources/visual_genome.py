@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class VisualGenomeQuestions(Questions):
     @classmethod
     def read(cls, file: RecordFile, image_data: str | None = None) -> Iterator[Question]:
         """Yields the questions of a file."""
-        coco_ids = _coco_ids(image_data)
+        coco_ids = read_coco_ids(image_data)
         for image in file.records():
             for row in image.records("qas"):
                 key, answer = row.id("image_id"), row.text("answer")
@@ -60,7 +60,7 @@ class VisualGenomeQuestions(Questions):
                     references=(answer,),
                     answer=answer,
                     kind={},
-                    photograph=f"coco/{coco_ids[key]}" if key in coco_ids else f"vg/{key}",
+                    photograph=photograph(key, coco_ids),
                 )
 
 
@@ -70,7 +70,12 @@ def _subfolder_paths(images: Path) -> dict[str, str]:
     return {file.name: f"{folder.name}/{file.name}" for folder in folders for file in folder.iterdir()}
 
 
-def _coco_ids(image_data: str | None) -> dict[str, str]:
+def photograph(key: str, coco_ids: Mapping[str, str]) -> str:
+    """Returns the `image_id` of Visual Genome's image `key`: COCO's if it is one of COCO's photographs."""
+    return f"coco/{coco_ids[key]}" if key in coco_ids else f"vg/{key}"
+
+
+def read_coco_ids(image_data: str | None) -> dict[str, str]:
     """Returns Visual Genome's image id → COCO's id, for the photographs that are COCO's."""
     if image_data is None:
         return {}

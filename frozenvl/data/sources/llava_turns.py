@@ -1,0 +1,67 @@
+"""Reads the conversations of LLaVA's layout."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.values import has_fields, one_line
+
+MARK = "<image>"
+"""Place of the image in a message. It is no part of the text."""
+_DESCRIBE = re.compile(
+    r"descri|summar|explanation of|interpretation of|account of|narrative|caption|elaborate|analy[sz]e|going on"
+    r"|do you see|key elements|what is (?:this|in the (?:photo|image|picture))\?",
+    re.I,
+)
+"""Matches requests for a caption in LLaVA's and ShareGPT4V's files."""
+
+
+def with_image(file: RecordFile) -> Iterator[Record]:
+    """Yields the records that have an image. The others are left out and counted."""
+    for row in file.records():
+        if row.raw("image") is None and "conversations" in row.data:
+            file.notes["conversations without an image left out"] += 1
+        else:
+            yield row
+
+
+def turns(row: Record) -> list[tuple[Record, Record]]:
+    """Returns the messages of a conversation in pairs: that of the human, that of the model."""
+    messages = [*row.records("conversations")]
+    for index, message in enumerate(messages):
+        wanted = ("human", "gpt")[index % 2]
+        role = message.text("from")
+        if message.ok and role != wanted:
+            message.problem(f"'from' is {role[:40]!r}, not {wanted!r}; questions and answers alternate")
+        if not message.ok:
+            return []
+    if row.ok and (not messages or len(messages) % 2):
+        row.problem(f"'conversations' has {len(messages)} messages; each question needs an answer")
+        return []
+    return list(zip(messages[::2], messages[1::2], strict=True))
+
+
+def numbered(key: str, seen: Counter[str]) -> str:
+    """Returns an id that may repeat as one that does not: the second "a" is "a#2"."""
+    seen[key] += 1
+    return key if seen[key] == 1 else f"{key}#{seen[key]}"
+
+
+def said(message: Record) -> str:
+    """Returns the text of a message, without the mark of the image."""
+    text = one_line(message.text("value").replace(MARK, " "))
+    if message.ok and not text:
+        message.problem(f"'value' has no text beside {MARK}")
+    return text
+
+
+def asks_for_caption(content: Any) -> bool:
+    """Tells whether the first record of a file is a single request for a caption, with its answer."""
+    messages = content[0]["conversations"] if has_fields(content, "conversations") else []
+    if not has_fields(messages, "from", "value") or len(messages) != 2:
+        return False
+    return bool(_DESCRIBE.search(str(messages[0]["value"])))
