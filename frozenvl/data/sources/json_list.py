@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.record_file import Record, RecordFile
 from frozenvl.data.sources.caption_rows import (
     CAPTION_FIELDS,
     IDS,
@@ -50,10 +51,11 @@ class JsonCaptions(Captions):
         image_name: pattern of the image files, such as "{img}" or "{image_id}.jpg"; by default the one field that
             records have of image, file_name, filename, image_path, image_file, img_path, filepath and file.
         records: key of the list, if the file holds an object.
+        skip_uncaptioned: leave out records whose caption is missing, null or empty, and count them.
 
     Raises:
         UserError: if a file or the folder is missing, the fields are not clear, an image is an address, or a caption is
-            missing or empty.
+            missing or empty (unless they are skipped).
     """
 
     layout = "a JSON list of images with captions"
@@ -65,8 +67,11 @@ class JsonCaptions(Captions):
         caption: str | None = None,
         image_name: str | None = None,
         records: str | None = None,
+        skip_uncaptioned: bool = False,
     ) -> None:
-        super().__init__(annotations, images, caption=caption, pattern=image_name, key=records)
+        super().__init__(
+            annotations, images, caption=caption, pattern=image_name, key=records, skip=skip_uncaptioned
+        )
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
@@ -78,7 +83,12 @@ class JsonCaptions(Captions):
 
     @classmethod
     def read(
-        cls, file: RecordFile, caption: str | None = None, pattern: str | None = None, key: str | None = None
+        cls,
+        file: RecordFile,
+        caption: str | None = None,
+        pattern: str | None = None,
+        key: str | None = None,
+        skip: bool = False,
     ) -> Iterator[Captioned]:
         """Yields the images of a file."""
         if key is None:
@@ -88,11 +98,25 @@ class JsonCaptions(Captions):
                 raise file.refused(
                     f"it is an object with {keys or 'no keys'}; records gives the key of its list"
                 )
-        rows = [*file.records(key)]
-        if rows:
-            pattern = pattern or _pattern(file, rows[0].data)
-            caption = caption or _caption(file, rows[0].data, pattern)
-            yield from caption_rows(file, rows, pattern, caption)
+        rows = file.records(key)
+        if (first := next(rows, None)) is None:
+            return
+        pattern = pattern or _pattern(file, first.data)
+        caption = caption or _caption(file, first.data, pattern)
+        rows = chain([first], rows)
+        yield from caption_rows(
+            file, _captioned(file, rows, caption) if skip and caption else rows, pattern, caption
+        )
+
+
+def _captioned(file: RecordFile, rows: Iterable[Record], field: str) -> Iterator[Record]:
+    """Yields the rows with a caption, and counts the others."""
+    for row in rows:
+        value = row.raw(field)
+        if value in (None, []) or (isinstance(value, str) and not value.strip()):
+            file.notes["records without a caption left out"] += 1
+        else:
+            yield row
 
 
 def _as_list(content: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from json_contents import CONTENTS, recognised
 
 from frozenvl.data.sources.json_list import JsonCaptions
+from frozenvl.evaluation.layouts import read_captions, read_references
 from frozenvl.util.errors import UserError
 
 COCO_FILE = "val2014/COCO_val2014_000000000042.jpg"
@@ -81,6 +82,24 @@ def test_fields_can_be_given(tmp_path):
     assert read(tmp_path, answers, caption="answer")[0].references == ("a dog",)
 
 
+def test_records_without_a_caption_can_be_left_out_and_are_counted(tmp_path):
+    rows = [
+        {"image": f"{n}.jpg", "caption": text} for n, text in enumerate([None, "a dog", " ", [], ["a cat"]])
+    ]
+    rows += [{"image": "5.jpg"}, {"image": "1.jpg", "caption": ""}]
+    source = read(tmp_path, rows, skip_uncaptioned=True)
+    assert [e.references for e in source] == [("a dog",), ("a cat",)]
+    assert dict(source.notes) == {"records without a caption left out": 5}
+    with pytest.raises(UserError, match="5 problems"):
+        read(tmp_path, rows)
+    with pytest.raises(UserError, match=r"\[1\] .*'caption' is a number"):
+        read(
+            tmp_path,
+            [{"image": "a.jpg", "caption": "x"}, {"image": "b.jpg", "caption": 0}],
+            skip_uncaptioned=True,
+        )
+
+
 def test_labels_of_nocaps_are_kept(tmp_path):
     rows = [{"image": "a.jpg", "img_id": 0, "caption": ["x"], "domain": "near-domain"}]
     assert read(tmp_path, rows)[0].kind == {"domain": "near-domain"}
@@ -128,6 +147,30 @@ def test_other_files_are_refused_with_what_to_do(tmp_path, content, options, mes
     with pytest.raises(UserError, match=message) as error:
         read(tmp_path, content, **options)
     assert str(error.value).startswith(str(tmp_path / "list.json"))
+
+
+def test_scores_know_images_of_blips_lists_by_the_ids_of_its_gt_files_and_results(tmp_path):
+    rows = [
+        {"image": COCO_FILE, "caption": ["a dog", "the dog"]},
+        {"image": "val2014/COCO_val2014_000000000007.jpg", "caption": ["a cat"]},
+    ]
+    truth = {
+        "annotations": [
+            {"image_id": number, "caption": text, "id": place}
+            for place, (number, text) in enumerate([(42, "a dog"), (42, "the dog"), (7, "a cat")])
+        ],
+        "images": [{"id": 42}, {"id": 7}],
+    }
+    for name, content in [("val.json", rows), ("gt.json", truth)]:
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "results.json").write_text(json.dumps([{"image_id": 42, "caption": "a dog"}]))
+    references = read_references(tmp_path / "val.json")
+    assert (
+        references.texts
+        == read_references(tmp_path / "gt.json").texts
+        == {"42": ["a dog", "the dog"], "7": ["a cat"]}
+    )
+    assert read_captions(tmp_path / "results.json", references.ids).texts == {"42": "a dog"}
 
 
 def test_files_of_two_image_fields_can_be_scored(tmp_path):
