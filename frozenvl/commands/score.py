@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Computes caption scores of files."""
     from frozenvl.evaluation.layouts import read_captions, read_references
-    from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
+    from frozenvl.metrics.caption_groups import grouped_caption_scores
+    from frozenvl.metrics.captions import CAPTION_METRICS, RULES
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
@@ -64,7 +65,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     references, captions = known.texts, results.texts
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
-    scored = caption_scores(captions, references, python_metrics, partial=args.partial)
+    scored = grouped_caption_scores(captions, references, known.groups, python_metrics, partial=args.partial)
     java_metrics = [name for name in JAVA_METRICS if name in metrics]
     java = java_scores(captions, references, java_metrics, partial=args.partial)
     return {

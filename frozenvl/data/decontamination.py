@@ -36,6 +36,16 @@ class Without(Source):
     def __getitem__(self, index: int) -> Example:
         return self.source[int(self.kept[index])]
 
+    def why_no_pairs(self) -> str:
+        if not self.source.pairs:
+            others = "" if len(self) else ", of photographs that validation does not ask about"
+            return f"{self.source.why_no_pairs()}{others}"
+        photographs = "its photographs that have texts" if len(self) else "its photographs"
+        return (
+            f"validation asks about all of {photographs}, so none is left to train on; change the splits, or set "
+            "data.overlap to count"
+        )
+
     @property
     def shard_sizes(self) -> Sequence[int]:
         return self._shard_sizes

@@ -31,7 +31,7 @@ class Task:
     support: Support | None = None
 
     def __post_init__(self) -> None:
-        # `TrainingStream` reports an empty source with the task's name.
+        # `TrainingStream` reports a source without pairs with the task's name.
         self._draw = self.support.bind(self.source) if self.support and self.source.pairs else None
 
     def sample(self, pair: int, others: Iterable[int] = (), seed: int = 0) -> Sample:
@@ -57,6 +57,9 @@ class TrainingStream:
         tasks: tasks by name.
         seed: seed of the order.
         change: function applied to each sample with its position, such as blinding or augmentation.
+
+    Raises:
+        UserError: if there is no task, or one has no pairs or no valid weight.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class TrainingStream:
                     f"data.train.{name}.weight is {task.weight}; it must be a whole number above 0"
                 )
             if not task.source.pairs:
-                raise UserError(f"data.train.{name}: its source is empty")
+                raise UserError(f"data.train.{name}: {task.source.why_no_pairs()}")
         self.tasks = list(tasks.values())
         sources = [task.source for task in self.tasks]
         self.order = Order(

@@ -30,6 +30,8 @@ class References:
     ids: Ids
     notes: list[str] = field(default_factory=list)
     """Records that were left out, with their number."""
+    groups: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Image id → labels by which scores are broken down, such as `domain`."""
 
 
 @dataclass
@@ -62,13 +64,15 @@ def read_references(path: Path) -> References:
     file = RecordFile(path, PREDICTIONS)
     if has_fields(file.content, "references"):
         texts: dict[str, list[str]] = {}
+        groups: dict[str, dict[str, str]] = {}
         with file.reading():
             for row in file.records():
                 key, captions = _image(row), row.texts("references")
                 if key in texts:
                     row.problem(f"image {key} stands twice")
-                texts[key] = list(captions)
-        return References(texts, Ids((key, "") for key in texts))
+                labels = row.raw("kind")
+                texts[key], groups[key] = list(captions), labels if isinstance(labels, dict) else {}
+        return References(texts, Ids((key, "") for key in texts), groups=groups)
     kind = detect(file.content) or CocoCaptions
     if not issubclass(kind, Captions):
         raise UserError(f"{path}: holds no captions; it has the layout of {kind.__name__}")
@@ -79,7 +83,8 @@ def read_references(path: Path) -> References:
             f"{path}: image {bare.id} has no caption: a test set without references cannot be scored"
         )
     ids = Ids((row.id, row.file) for row in rows)
-    return References({row.id: list(row.captions) for row in rows}, ids, _counted(notes))
+    texts = {row.id: list(row.captions) for row in rows}
+    return References(texts, ids, _counted(notes), {row.id: row.kind for row in rows})
 
 
 def read_captions(path: Path, known: Ids | None = None) -> Results:

@@ -11,6 +11,7 @@ from frozenvl.evaluation.score_file import Score, read_score
 from frozenvl.metrics import captions, naming, vqa
 from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
+from frozenvl.metrics.caption_groups import GroupedCaptionScores, grouped_caption_scores
 from frozenvl.metrics.metric import Metric
 from frozenvl.report.comparability import differ, facts, plain
 from frozenvl.report.load import same_setting
@@ -130,18 +131,18 @@ def compare(a: Path, b: Path) -> Comparison:
     return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
-def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> captions.CaptionScores | AccuracyScores:
+def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> GroupedCaptionScores | AccuracyScores:
     """Scores predictions as the benchmarks of their protocol do."""
     texts = {key: row["text"] for key, row in rows.items()}
     references = {key: row["references"] for key, row in rows.items()}
+    kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if protocol == "captions":
-        return captions.caption_scores(texts, references)
+        return grouped_caption_scores(texts, references, kinds)
     images = {key: row.get("image_id", key) for key, row in rows.items()}
     if protocol == "naming":
         ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
         names = {key: listed[0] for key, listed in references.items()}
         return naming.naming_scores(texts, ended, names, images)
-    kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if any(row.get("scores") for row in rows.values()):
         soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
         return vqa.soft_scores(texts, soft, kinds, images)

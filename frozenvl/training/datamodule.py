@@ -136,14 +136,8 @@ class FrozenData(L.LightningDataModule):
         """Endless stream of training samples.
 
         Raises:
-            UserError: if a task has no example left after those of validation are excluded.
+            UserError: if a task has no pairs, or none left after those of validation are excluded.
         """
-        for name in self.overlapping:
-            if not self.train[name].source.pairs:
-                raise UserError(
-                    f"data.train.{name}: validation asks about all of its photographs, so none is left to train on; "
-                    "change the splits, or set data.overlap to count"
-                )
         return TrainingStream(self.train, self.seed, partial(self._change, training=True))
 
     @property

@@ -31,6 +31,15 @@ def read_text(path: Path) -> str:
     return as_text(read_plain(path), path)
 
 
+def text_lines(path: Path) -> list[str]:
+    """Reads the lines of a text file, without their ends and without empty lines at the end. Errors: see `read_text`.
+
+    Only line feeds and carriage returns end lines, not other Unicode line breaks (such as U+2028).
+    """
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    return text.split("\n") if text else []
+
+
 def read_plain(path: Path) -> bytes:
     """Reads the bytes of a file, unpacked if it is a gzip file.
 

@@ -77,11 +77,59 @@ def test_a_source_without_some_examples_keeps_its_shard_sizes():
 
 
 @pytest.mark.parametrize("support", [None, Shots(3)], ids=["pairs", "episodes"])
-def test_an_empty_training_set_after_decontamination_is_an_error(support):
-    made = FrozenData({"t": Task(Photographs(COCO), support=support)}, {"v": Task(Photographs(COCO))})
-    with pytest.raises(UserError, match="validation asks about all of its photographs"):
-        made.trainer = object()  # type: ignore[assignment]
+@pytest.mark.parametrize(
+    ("ids", "texts", "overlap", "message"),
+    [
+        (
+            COCO,
+            1,
+            "exclude",
+            "validation asks about all of its photographs, so none is left to train on; change the splits, or set "
+            "data.overlap to count",
+        ),
+        (
+            [*COCO, "a/7"],
+            [1, 2, 1, 1, 1, 1, 0],
+            "exclude",
+            "validation asks about all of its photographs that have texts, so none is left to train on; change the "
+            "splits, or set data.overlap to count",
+        ),
+        (
+            COCO,
+            0,
+            "exclude",
+            "none of its 6 examples has a text to train on; give a source with captions or answers, of photographs "
+            "that validation does not ask about",
+        ),
+        (
+            [*COCO, "a/7"],
+            0,
+            "exclude",
+            "none of its 7 examples has a text to train on; give a source with captions or answers",
+        ),
+        (
+            COCO,
+            0,
+            "count",
+            "none of its 6 examples has a text to train on; give a source with captions or answers",
+        ),
+        (
+            ["a/1"],
+            [0],
+            "count",
+            "none of its 1 examples has a text to train on; give a source with captions or answers",
+        ),
+        ([], 1, "exclude", "its source is empty"),
+    ],
+    ids=["overlap", "overlap of texts", "both", "some overlap", "no texts", "no overlap", "empty"],
+)
+def test_a_training_set_without_pairs_is_refused_with_its_cause(ids, texts, overlap, message, support):
+    train, val = {"t": Task(Photographs(ids, texts), support=support)}, {"v": Task(Photographs(COCO))}
+    made = FrozenData(train, val, overlap=overlap)
+    made.trainer = object()  # type: ignore[assignment]
+    with pytest.raises(UserError) as error:
         made.train_dataloader()
+    assert str(error.value) == f"data.train.t: {message}"
 
 
 def test_max_unreadable_above_one_is_refused():

@@ -76,6 +76,12 @@ class Source(ABC):
             return len(self) * self.targets_per_example
         return self._ends[-1] if self._ends else 0
 
+    def why_no_pairs(self) -> str:
+        """Returns why a source without pairs has none, and what to do. It follows the name of a task in messages."""
+        if not len(self):
+            return "its source is empty"
+        return f"none of its {len(self):,} examples has a text to train on; give a source with captions or answers"
+
     def pair(self, index: int) -> tuple[int, int]:
         """Returns (index of the example, index of its target text) of the pair at `index`."""
         if isinstance(self.targets_per_example, int):

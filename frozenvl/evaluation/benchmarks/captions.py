@@ -11,13 +11,14 @@ from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.layouts import caption_results
 from frozenvl.evaluation.query import Answer, Query
-from frozenvl.metrics.captions import METRICS, RULES, caption_scores
+from frozenvl.metrics.caption_groups import grouped_caption_scores
+from frozenvl.metrics.captions import METRICS, RULES
 from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
 
 
 class Captions(Worded):
-    """Captions every image; scores by CIDEr, BLEU and ROUGE-L.
+    """Captions every image; scores by CIDEr, BLEU and ROUGE-L, also by the labels of examples (nocaps' domains).
 
     Args:
         task: name in `data.val` of the task to evaluate, by default "captions". Give either a task or a source.
@@ -61,10 +62,15 @@ class Captions(Worded):
         )
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
-        """Returns caption scores. CIDEr's idf comes from all references, even if only some images are captioned."""
-        examples = (self.source[index] for index in range(len(self.source)))
+        """Returns caption scores, of all images and by the labels of their examples.
+
+        CIDEr's idf comes from all references (of the group), even if only some images are captioned.
+        """
+        examples = [self.source[index] for index in range(len(self.source))]
         references = {example.id: example.references for example in examples}
-        return caption_scores({key: answer.text for key, answer in answers.items()}, references, partial=True)
+        groups = {example.id: example.kind for example in examples}
+        captions = {key: answer.text for key, answer in answers.items()}
+        return grouped_caption_scores(captions, references, groups, partial=True)
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return caption_results(texts)

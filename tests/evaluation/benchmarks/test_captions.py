@@ -58,7 +58,8 @@ def test_scores_equal_caption_scores_against_all_references():
     texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
     (setting,) = made.settings()
     found = made.score(setting, answers(made, texts))
-    assert found.scores == caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()}).scores
+    expected = caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()}).scores
+    assert found.scores == expected | {f"split/odd {name}": value for name, value in expected.items()}
     assert [metric.name for metric in made.metrics if metric.main] == ["CIDEr"]
 
 
@@ -71,6 +72,23 @@ def test_partial_results_use_the_idf_of_all_references():
     whole = caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()})
     assert part == pytest.approx(whole.per_image["1"]["CIDEr"]) and part > 0.1
     assert "idf of all references" in setting.provenance["CIDEr"]
+
+
+def test_labels_of_examples_are_groups_of_scores_with_their_own_idf():
+    domains = {"1": "in-domain", "2": "in-domain", "3": "out-domain"}
+    examples = [
+        Example(key, Square(f"{key}.png"), key, texts, kind={"domain": domains[key]})
+        for key, texts in REFERENCES.items()
+    ]
+    made = Captions(source=Rows(*examples))
+    made.bind({}, {})
+    (setting,) = made.settings()
+    texts = {"1": "a dog is running", "2": "two birds", "3": "a dog"}
+    found = made.score(setting, answers(made, texts))
+    own = {key: REFERENCES[key] for key in "12"}
+    alone = caption_scores({key: texts[key] for key in "12"}, own).scores["CIDEr"]
+    assert found.scores["domain/in-domain CIDEr"] == alone > 0
+    assert found.scores.keys() == found.intervals().keys()
 
 
 def test_a_caption_is_neither_right_nor_wrong_and_has_a_row_in_coco_results():
