@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from frozenvl.metrics.tokenizers import TOKENIZERS
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.util.files import write_atomically
 
 
@@ -24,7 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         kind.add_argument(option, type=Path, required=True, help=file)
     captions.add_argument("--metrics", nargs="+", metavar="METRIC", help="only these (default: all)")
+    captions.add_argument(
+        "--tokenizer",
+        choices=TOKENIZERS,
+        default="ptb",
+        help="ptb: pycocoevalcap's (default); char, zh (Chinese), ja (Japanese): sacrebleu's, for texts without spaces",
+    )
     captions.add_argument("--per-image", action="store_true", help="also write the scores of each image")
+    vqa.add_argument(
+        "--rules",
+        choices=RULES,
+        default="official",
+        help="how answers are normalised: official (VQA v2's, default), lavis, lmms or m4c (docs/metrics.md)",
+    )
     vqa.add_argument("--per-question", action="store_true", help="also write the accuracy of each question")
     for kind in (captions, vqa):
         kind.add_argument(
@@ -51,16 +65,17 @@ def run(args: argparse.Namespace) -> int:
 def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Computes caption scores of files."""
     from frozenvl.evaluation.layouts import read_captions, read_references
-    from frozenvl.metrics.captions import CAPTION_METRICS, RULES, caption_scores
+    from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores, rules_of
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
     references, captions = read_references(args.references), read_captions(args.results)
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
-    scored = caption_scores(captions, references, python_metrics, partial=args.partial)
+    options = {"partial": args.partial, "tokenizer": args.tokenizer}
+    scored = caption_scores(captions, references, python_metrics, **options)
     java_metrics = [name for name in JAVA_METRICS if name in metrics]
-    java = java_scores(captions, references, java_metrics, partial=args.partial)
+    java = java_scores(captions, references, java_metrics, **options)
     return {
         "scores": scored.scores | java.scores,
         "intervals": scored.intervals(),
@@ -68,7 +83,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(captions),
         "of": len(references),
         "notes": scored.notes,
-        "fingerprint": {"references": digest(references)} | RULES,
+        "fingerprint": {"references": digest(references)} | rules_of(args.tokenizer),
     } | ({"per_image": scored.per_image} if args.per_image else {})
 
 
@@ -76,18 +91,19 @@ def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     """Computes the VQA accuracy of files."""
     from frozenvl.evaluation.layouts import read_answers, read_vqa
     from frozenvl.metrics.fingerprint import digest
-    from frozenvl.metrics.vqa import vqa_scores
+    from frozenvl.metrics.vqa import rules_notes, vqa_scores
 
     rows_by_question, predictions = read_vqa(args.questions, args.annotations), read_answers(args.results)
     answers, groups, images = (
         {question: row[key] for question, row in rows_by_question.items()}
         for key in ("answers", "groups", "image_id")
     )
-    scored = vqa_scores(predictions, answers, groups, images, partial=args.partial)
+    scored = vqa_scores(predictions, answers, groups, images, partial=args.partial, rules=args.rules)
     return {
         "scores": scored.scores,
         "intervals": scored.intervals(),
         "questions": len(predictions),
         "of": len(rows_by_question),
-        "fingerprint": {"references": digest(answers), "normalisation": "VQA v2's official"},
+        "notes": rules_notes(predictions, answers, args.rules),
+        "fingerprint": {"references": digest(answers), "normalisation": RULES[args.rules].record},
     } | ({"per_question": scored.per_question} if args.per_question else {})
