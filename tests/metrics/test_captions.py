@@ -5,11 +5,13 @@ import random
 
 import numpy as np
 import pytest
+import sacrebleu
 from coco_caption import pycocoevalcap_scores, random_set
 
 from frozenvl.metrics import captions
 from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
 from frozenvl.metrics.cider import DocumentFrequency
+from frozenvl.metrics.tokenizer import tokenize
 from frozenvl.util.errors import UserError
 
 
@@ -49,7 +51,7 @@ def official(folder):
 def test_official_scores_from_official_tokens(data, name, monkeypatch):
     _, _, scores, per_image = official(data / "metrics" / name)
     tokens = json.loads((data / "metrics" / name / "ptb_tokenized.json").read_text())
-    monkeypatch.setattr(captions, "tokenize", lambda text: text.split(" ") if text else [])
+    monkeypatch.setattr(captions, "tokenizer_of", lambda name: lambda text: text.split(" ") if text else [])
     found = caption_scores({image: text for image, (text,) in tokens["res"].items()}, tokens["gts"])
     for metric in CAPTION_METRICS:
         assert found.scores[metric] == pytest.approx(scores[metric], abs=1e-9)
@@ -133,6 +135,82 @@ def test_reweighting_equals_scoring_the_resampled_set():
     drawn = found.reweighted(np.bincount(picks, minlength=12)[None].astype(float))
     again = {f"{k}": candidates[str(i)] for k, i in enumerate(picks)}
     their = {f"{k}": references[str(i)] for k, i in enumerate(picks)}
-    idf = DocumentFrequency.of([[captions.tokenize(t) for t in several] for several in references.values()])
+    idf = DocumentFrequency.of([[tokenize(t) for t in several] for several in references.values()])
     expected = caption_scores(again, their, document_frequency=idf).scores
     assert {name: values[0] for name, values in drawn.items()} == pytest.approx(expected, abs=1e-12)
+
+
+CHINESE = {
+    "1": ("一只狗在沙滩上奔跑", ["一只棕色的狗在沙滩上奔跑", "狗在湿沙上跑"]),
+    "2": ("两个人坐在长椅上", ["两个人坐在红色的长椅上", "公园里有两个人"]),
+    "3": ("一列火车停在车站", ["一列火车停在小站", "红色的火车"]),
+}
+JAPANESE = {
+    "1": ("犬が砂浜を走っている", ["茶色い犬が砂浜を走っている", "砂浜で犬が走る"]),
+    "2": ("二人がベンチに座っている", ["赤いベンチに二人が座っている", "公園の二人"]),
+    "3": ("電車が駅に止まっている", ["小さな駅に電車が止まっている", "電車"]),
+}
+
+
+def parts(rows):
+    return {image: said for image, (said, _) in rows.items()}, {
+        image: texts for image, (_, texts) in rows.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "tokenizer", "theirs", "bleu"),
+    [
+        (CHINESE, "char", "char", 0.7415),
+        (CHINESE, "zh", "zh", 0.7415),
+        (JAPANESE, "char", "char", 0.7135),
+        (JAPANESE, "zh", "zh", 0.5417),
+        (JAPANESE, "ja", "ja-mecab", 0.5151),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bleu_equals_that_of_sacrebleu_on_its_tokens(rows, tokenizer, theirs, bleu):
+    """It does wherever n-grams of each length match; otherwise sacrebleu smooths."""
+    candidates, references = parts(rows)
+    found = caption_scores(candidates, references, tokenizer=tokenizer)
+    streams = [list(stream) for stream in zip(*references.values(), strict=True)]
+    expected = sacrebleu.corpus_bleu(list(candidates.values()), streams, tokenize=theirs).score / 100
+    assert found.scores["Bleu_4"] == pytest.approx(expected, abs=1e-9) == pytest.approx(bleu, abs=5e-5)
+    assert found.notes == []
+
+
+@pytest.mark.parametrize(("rows", "tokenizer"), [(CHINESE, "zh"), (JAPANESE, "ja"), (JAPANESE, "char")])
+def test_all_metrics_use_the_tokens_of_the_tokenizer(rows, tokenizer):
+    """pycocoevalcap scores the same tokens, separated by spaces."""
+    candidates, references = parts(rows)
+    split = captions.tokenizer_of(tokenizer)
+    tokens = lambda text: " ".join(split(text))
+    expected, per_image = pycocoevalcap_scores(
+        {image: tokens(text) for image, text in candidates.items()},
+        {image: list(map(tokens, texts)) for image, texts in references.items()},
+    )
+    found = caption_scores(candidates, references, tokenizer=tokenizer)
+    assert found.scores == pytest.approx(expected, abs=1e-9)
+    assert found.per_image["2"] == pytest.approx(per_image["2"], abs=1e-9)
+
+
+def test_the_default_tokenizer_scores_texts_without_spaces_0_and_notes_it():
+    found = caption_scores(*parts(CHINESE))
+    assert found.scores == pytest.approx(dict.fromkeys(CAPTION_METRICS, 0.0), abs=1e-4)
+    assert found.notes[0].startswith("6 of 6 references have no spaces between words")
+    spaced = {
+        key: (" ".join(said), [" ".join(text) for text in texts]) for key, (said, texts) in CHINESE.items()
+    }
+    again = caption_scores(*parts(spaced))
+    assert again.notes == [] and again.scores == caption_scores(*parts(CHINESE), tokenizer="char").scores
+
+
+def test_the_note_counts_all_references_of_a_partial_score():
+    candidates, references = parts(CHINESE)
+    found = caption_scores({"1": candidates["1"]}, references, partial=True, metrics=["Bleu_1"])
+    assert found.notes[0].startswith("6 of 6 references")
+
+
+def test_unknown_tokenizer():
+    with pytest.raises(UserError, match="unknown tokenizer 'en'"):
+        caption_scores({"1": "a"}, {"1": ["a"]}, tokenizer="en")

@@ -63,7 +63,7 @@ def test_the_rules_are_those_of_the_whole_score():
 
 
 def share(right: int, of: int, text: str = "Cat") -> tuple[dict, dict]:
-    """Predictions, `right` of which equal the unanimous answer only after normalisation; the others are equal anyway."""
+    """Returns predictions and answers: `right` predictions need normalisation to be right, the others do not."""
     predictions = {str(n): text if n < right else "cat" for n in range(of)}
     return predictions, {question: ["cat"] * 10 for question in predictions}
 

@@ -61,7 +61,7 @@ def test_commas_in_numbers_differ_between_the_two():
 
 # The same rules written a second time, from their descriptions: VQA's vqaEval.py, lmms-eval's vqav2 and MMF's m4c.
 CONTRACTIONS = {"dont": "don't", "oclock": "o'clock"}  # those that the cases need
-NUMBERS = "zero one two three four five six seven eight nine ten".split()
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def punctuation(text: str, comma: str) -> str:

@@ -8,7 +8,9 @@ from toy import Rows, Square
 from frozenvl.evaluation import Captions
 from frozenvl.evaluation.query import Answer
 from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.tokenizers import TOKENIZERS, record_of
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
 REFERENCES = {
@@ -71,6 +73,31 @@ def test_partial_results_use_the_idf_of_all_references():
     whole = caption_scores(texts, {key: list(some) for key, some in REFERENCES.items()})
     assert part == pytest.approx(whole.per_image["1"]["CIDEr"]) and part > 0.1
     assert "idf of all references" in setting.provenance["CIDEr"]
+
+
+def test_the_tokenizer_scores_and_is_recorded():
+    chinese = Rows(
+        Example("1", Square("1.png"), "a", ("一只狗在沙滩上奔跑", "狗在跑")),
+        Example("2", Square("2.png"), "b", ("两个人坐在长椅上",)),
+    )
+    texts, records = {"1": "一只狗在沙滩上", "2": "两个人"}, set()
+    for name in TOKENIZERS:
+        made = Captions(source=chinese, tokenizer=name)
+        made.bind({}, {})
+        (setting,) = made.settings()
+        found = made.score(setting, answers(made, texts))
+        references = {key: list(made.source[n].references) for n, key in enumerate(texts)}
+        expected = caption_scores(texts, references, tokenizer=name)
+        assert (found.scores, found.notes) == (expected.scores, expected.notes)
+        assert bool(found.notes) == (name == "ptb")
+        assert setting.provenance["metrics_tokenizer"] == record_of(name)
+        records.add(setting.provenance["metrics_tokenizer"])
+    assert len(records) == 4
+
+
+def test_a_tokenizer_that_is_not_there_is_refused_when_the_benchmark_is_made():
+    with pytest.raises(UserError, match="unknown tokenizer 'en'; there are ptb, char, zh, ja"):
+        Captions(tokenizer="en")
 
 
 def test_a_caption_is_neither_right_nor_wrong_and_has_a_row_in_coco_results():
