@@ -69,6 +69,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
+    rules = rules_of(args.tokenizer)  # before the files are read: its library may be missing
     references, captions = read_references(args.references), read_captions(args.results)
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
@@ -83,7 +84,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(captions),
         "of": len(references),
         "notes": scored.notes,
-        "fingerprint": {"references": digest(references)} | rules_of(args.tokenizer),
+        "fingerprint": {"references": digest(references)} | rules,
     } | ({"per_image": scored.per_image} if args.per_image else {})
 
 
