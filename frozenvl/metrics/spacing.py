@@ -8,10 +8,9 @@ from functools import cache
 
 from frozenvl.metrics.tokenizers import TokenizerName
 
+# Beginning of the Unicode names of a writing system's letters → number of letters of a long word.
 _EAST = dict.fromkeys(("CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA"), 3)
 _SOUTH_EAST = dict.fromkeys(("THAI ", "KHMER ", "LAO ", "MYANMAR "), 6)
-# Beginning of the Unicode name of a writing system's letters → letters of a long word.
-
 _NOT_SPLIT: dict[TokenizerName, tuple[str, dict[str, int], str]] = {
     "ptb": (
         "Chinese, Japanese, Thai, Khmer, Lao or Burmese",
