@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from frozenvl.metrics.tokenizers import TOKENIZERS
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.util.files import write_atomically
 
 
@@ -28,7 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.add_argument(option, type=Path, required=True, help=file)
     vqa.add_argument("--annotations", type=Path, help="VQA v2 annotations JSON")
     captions.add_argument("--metrics", nargs="+", metavar="METRIC", help="only these (default: all)")
+    captions.add_argument(
+        "--tokenizer",
+        choices=TOKENIZERS,
+        default="ptb",
+        help="ptb: pycocoevalcap's (default); char, zh (Chinese), ja (Japanese): sacrebleu's, for texts without spaces",
+    )
     captions.add_argument("--per-image", action="store_true", help="also write the scores of each image")
+    vqa.add_argument(
+        "--rules",
+        choices=RULES,
+        default="official",
+        help="how answers are normalised: official (VQA v2's, default), lavis, lmms or m4c (docs/metrics.md)",
+    )
     vqa.add_argument("--per-question", action="store_true", help="also write the accuracy of each question")
     for kind in (captions, vqa):
         kind.add_argument(
@@ -56,18 +70,20 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Computes caption scores of files."""
     from frozenvl.evaluation.layouts import read_captions, read_references
     from frozenvl.metrics.caption_groups import grouped_caption_scores
-    from frozenvl.metrics.captions import CAPTION_METRICS, RULES
+    from frozenvl.metrics.captions import CAPTION_METRICS, rules_of
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
+    rules = rules_of(args.tokenizer)  # before the files are read: its library may be missing
     known = read_references(args.references)
     results = read_captions(args.results, known.ids)
     references, captions = known.texts, results.texts
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
-    scored = grouped_caption_scores(captions, references, known.groups, python_metrics, partial=args.partial)
+    options = {"partial": args.partial, "tokenizer": args.tokenizer}
+    scored = grouped_caption_scores(captions, references, known.groups, python_metrics, **options)
     java_metrics = [name for name in JAVA_METRICS if name in metrics]
-    java = java_scores(captions, references, java_metrics, partial=args.partial)
+    java = java_scores(captions, references, java_metrics, **options)
     return {
         "scores": scored.scores | java.scores,
         "intervals": scored.intervals(),
@@ -75,7 +91,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
         "images": len(captions),
         "of": len(references),
         "notes": [*known.notes, *results.notes, *scored.notes],
-        "fingerprint": {"references": digest(references)} | RULES,
+        "fingerprint": {"references": digest(references)} | rules,
     } | ({"per_image": scored.per_image} if args.per_image else {})
 
 
@@ -83,16 +99,17 @@ def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     """Computes the VQA accuracy of files."""
     from frozenvl.evaluation.layouts import read_answers, read_vqa
     from frozenvl.metrics.fingerprint import digest
-    from frozenvl.metrics.vqa import vqa_scores
+    from frozenvl.metrics.vqa import rules_notes, vqa_scores
 
     known = read_vqa(args.questions, args.annotations)
     results = read_answers(args.results, known.ids)
-    scored = vqa_scores(results.texts, known.answers, known.groups, known.images, partial=args.partial)
+    options = {"partial": args.partial, "rules": args.rules}
+    scored = vqa_scores(results.texts, known.answers, known.groups, known.images, **options)
     return {
         "scores": scored.scores,
         "intervals": scored.intervals(),
         "questions": len(results.texts),
         "of": len(known.answers),
-        "notes": [*known.notes, *results.notes],
-        "fingerprint": {"references": digest(known.answers), "normalisation": "VQA v2's official"},
+        "notes": [*known.notes, *results.notes, *rules_notes(results.texts, known.answers, args.rules)],
+        "fingerprint": {"references": digest(known.answers), "normalisation": RULES[args.rules].record},
     } | ({"per_question": scored.per_question} if args.per_question else {})

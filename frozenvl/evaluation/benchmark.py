@@ -18,7 +18,10 @@ from frozenvl.wording import Template
 
 
 class Scores(Protocol):
-    """Interface of the scores of a set of answers; `AccuracyScores` is one."""
+    """Interface of the scores of a set of answers; `AccuracyScores` is one.
+
+    An attribute `notes`, a list of lines that matter when reading the scores, is optional; score.json records it.
+    """
 
     @property
     def scores(self) -> Mapping[str, float]:

@@ -77,6 +77,7 @@ def write_results(evaluation: Evaluation, answered: Answered) -> None:
         fingerprint=evaluation.fingerprint,
         supervised_encoder=benchmark.supervised_encoder,
         provenance=evaluation.provenance | {"references": digest(references)},
+        notes=list(getattr(result, "notes", ())),
     )
     # Written last: its presence means that the evaluation is complete.
     write_score(folder / "score.json", score)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Score:
     """Note about an encoder that was trained with labels of the benchmark's classes; empty if there is none."""
     provenance: dict[str, Any]
     """Everything needed to reproduce the scores: model, wording, decoding, versions, …"""
+    notes: list[str] = field(default_factory=list)
+    """Remarks that matter when reading the scores, one line each."""
 
     @property
     def main(self) -> str:
@@ -91,8 +93,9 @@ def read_score(file: Path) -> Score:
     content = read_json(file)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise UserError(f"{file}: not a score.json of schema {SCHEMA}; validate or evaluate the run again")
+    content = {"notes": []} | content  # older files have none
     try:
-        return _score({field.name: content[field.name] for field in fields(Score)})
+        return _score({known.name: content[known.name] for known in fields(Score)})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else error
         raise UserError(
@@ -108,7 +111,8 @@ def _score(content: dict[str, Any]) -> Score:
     bounds = {str(name): (float(low), float(high)) for name, (low, high) in content["intervals"].items()}
     mappings = {key: dict(content[key]) for key in ("setting", "provenance")}
     metrics = tuple(Metric(**metric) for metric in content["metrics"])
-    score = Score(**content | numbers | mappings | {"intervals": bounds, "metrics": metrics})
+    notes = [str(note) for note in content["notes"]]
+    score = Score(**content | numbers | mappings | {"intervals": bounds, "metrics": metrics, "notes": notes})
     if not score.scores:
         raise ValueError("it has no scores")
     if score.main not in score.scores:

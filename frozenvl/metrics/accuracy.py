@@ -26,6 +26,8 @@ class AccuracyScores:
     """Ids that intervals resample: of images, or of questions if the images are not known."""
     sums: dict[str, np.ndarray] = field(repr=False)
     """Score name → (units, 2): sum of the accuracies of each unit's questions, and their number."""
+    notes: list[str] = field(default_factory=list)
+    """Remarks that matter when reading the scores, one line each."""
 
     @property
     def per_query(self) -> dict[str, float]:

@@ -14,7 +14,8 @@ from frozenvl.metrics.cider import DocumentFrequency, cider
 from frozenvl.metrics.metric import Metric
 from frozenvl.metrics.ngrams import NGramIndex
 from frozenvl.metrics.rouge import rouge_l
-from frozenvl.metrics.tokenizer import tokenize
+from frozenvl.metrics.spacing import spacing_note
+from frozenvl.metrics.tokenizers import TokenizerName, record_of, tokenizer_of
 from frozenvl.util.errors import UserError
 
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
@@ -27,8 +28,11 @@ METRICS = (
     *(Metric(f"Bleu_{n}", digits=3, shown=False) for n in (1, 2, 3)),
 )
 """Descriptions of these scores, which are on pycocoevalcap's scale (CIDEr 0.95), not in percent."""
-RULES = {"tokenizer": "PTB, as pycocoevalcap's", "CIDEr": "CIDEr-D"}
-"""Variants of tokeniser and CIDEr, recorded with the scores."""
+
+
+def rules_of(tokenizer: TokenizerName) -> dict[str, str]:
+    """Returns the variants of tokenizer and CIDEr, as scores record them. Errors are as in `tokenizer_of`."""
+    return {"tokenizer": record_of(tokenizer), "CIDEr": "CIDEr-D"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class CaptionScores:
     counts: np.ndarray = field(repr=False)
     """Counts (images, 10) from which BLEU of any subset is computed: see `bleu`."""
     notes: list[str] = field(default_factory=list)
-    """Remarks that matter when reading the scores, one line each: empty captions, a single image."""
+    """Remarks that matter when reading the scores, one line each: empty captions, references without spaces, …"""
 
     @property
     def units(self) -> list[str]:
@@ -109,11 +113,13 @@ def caption_scores(
     metrics: Iterable[str] = CAPTION_METRICS,
     document_frequency: DocumentFrequency | None = None,
     partial: bool = False,
+    tokenizer: TokenizerName = "ptb",
 ) -> CaptionScores:
-    """Computes BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does.
+    """Computes BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does by default.
 
-    An empty caption, or one of punctuation only, scores as in pycocoevalcap: 0, except for ROUGE-L 1 against an equally
-    empty reference. With a single image the idf is 0 everywhere, and so is CIDEr. `notes` mentions both cases.
+    A caption without tokens (for "ptb", also one of punctuation only) scores as in pycocoevalcap: 0, except for ROUGE-L
+    1 against an equally empty reference. With a single image the idf is 0 everywhere, and so is CIDEr. `notes` mentions
+    both cases, and references that "ptb" does not split into words.
 
     Args:
         candidates: image id → generated caption, as raw text.
@@ -122,19 +128,20 @@ def caption_scores(
         document_frequency: idf of CIDEr, computed before or on another reference set; by default it is
             computed from `references`.
         partial: whether images without a caption are allowed. They still count in the idf.
+        tokenizer: "ptb" is pycocoevalcap's; "char", "zh" and "ja" are sacrebleu's, for texts without spaces.
 
     Raises:
         UserError: if there are no captions, unknown images, missing captions (unless `partial`), images without
-            references, or unknown metrics.
+            references, or unknown metrics; if the tokenizer is unknown, or its library is not installed.
     """
     wanted = [name for name in CAPTION_METRICS if name in set(metrics)]
     if unknown := set(metrics) - set(CAPTION_METRICS):
         raise UserError(f"unknown caption metrics {sorted(unknown)}; there are {list(CAPTION_METRICS)}")
     check_captions(candidates, references, partial)
-    images = list(candidates)
+    images, tokenize = list(candidates), tokenizer_of(tokenizer)
     hypotheses = [tokenize(candidates[image]) for image in images]
     tokenized = [[tokenize(text) for text in references[image]] for image in images]
-    notes = []
+    notes = spacing_note(chain.from_iterable(references.values()), tokenizer)
     if empty := sum(not tokens for tokens in hypotheses):
         notes.append(f"{empty} of {len(images)} captions have no words; they score 0")
 

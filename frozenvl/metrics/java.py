@@ -11,6 +11,7 @@ from pathlib import Path
 
 from frozenvl.metrics.captions import check_captions
 from frozenvl.metrics.tokenizer import tokenize
+from frozenvl.metrics.tokenizers import TokenizerName
 from frozenvl.util.errors import UserError
 
 JAVA_METRICS = ("METEOR", "SPICE")
@@ -51,23 +52,27 @@ def java_scores(
     references: Mapping[str, Sequence[str]],
     metrics: Iterable[str] = JAVA_METRICS,
     partial: bool = False,
+    tokenizer: TokenizerName = "ptb",
 ) -> JavaScores:
-    """Computes METEOR and SPICE of one caption per image, tokenised like the other metrics.
+    """Computes METEOR and SPICE of one caption per image, tokenised as pycocoevalcap does.
 
     Arguments and errors are those of `captions.caption_scores`. A metric that cannot be computed is listed in
-    `not_computed` with the reason: it is never scored 0, and nothing is downloaded for it.
+    `not_computed` with the reason: it is never scored 0, and nothing is downloaded for it. Both are for English, so
+    neither is computed with another tokenizer than "ptb".
     """
     check_captions(candidates, references, partial)
+    reasons = {metric: why_not(metric) for metric in metrics}
+    if tokenizer != "ptb":
+        reasons = dict.fromkeys(reasons, f"it needs English tokens of ptb, and the tokenizer is {tokenizer}")
+    not_computed = {metric: reason for metric, reason in reasons.items() if reason}
+    if len(not_computed) == len(reasons):
+        return JavaScores({}, {}, not_computed)
     images = list(candidates)
     captions = {image: [" ".join(tokenize(candidates[image]))] for image in images}
     truth = {image: [" ".join(tokenize(text)) for text in references[image]] for image in images}
     scores: dict[str, float] = {}
     per_image: dict[str, dict[str, float]] = {image: {} for image in images}
-    not_computed: dict[str, str] = {}
-    for metric in metrics:
-        if reason := why_not(metric):
-            not_computed[metric] = reason
-            continue
+    for metric in [name for name in reasons if name not in not_computed]:
         try:
             compute = _meteor if metric == "METEOR" else _spice
             scores[metric], values = compute(truth, captions)

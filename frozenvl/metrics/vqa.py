@@ -1,111 +1,58 @@
-"""Metrics of visual question answering: VQA v2 accuracy, exact match, soft scores, and their normalisation."""
+"""Metrics of visual question answering: VQA v2 accuracy, exact match and soft scores."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from frozenvl.metrics.accuracy import AccuracyScores, Groups, accuracy_scores, check_answers
 from frozenvl.metrics.metric import Metric
+from frozenvl.metrics.vqa_rules import RULES, RuleName, rules_of, trimmed
 
 METRICS = (Metric("overall", "%", main=True),)
 """Descriptions of these scores. The scores of groups of questions are breakdowns of `overall`."""
+NOTED_DIFFERENCE = 1.0
+"""Difference, in percentage points, from which the score under other rules is noted."""
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-# Rules of VQA's official evaluation (GT-Vision-Lab/VQA, vqaEval.py), checked against its results, quirks included.
-_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-_THOUSANDS = re.compile(r"\d,\d")
-_PERIOD = re.compile(r"\.(?!\d)")
-_MOST_PERIODS = 32  # quirk: vqaEval.py passes a flag (re.UNICODE = 32) as the number of replacements
-_NUMBERS = {
-    word: str(number)
-    for number, word in enumerate(_words("zero one two three four five six seven eight nine ten"))
-} | {"none": "0"}
-_ARTICLES = {"a", "an", "the"}
-_CONTRACTIONS = _words("""
-    ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd
-    he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't
-    must've needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've
-    somebody'd've somebody'll somebody's someone'd someone'd've someone'll someone's something'd something'd've
-    something'll that's there'd there'd've there're there's they'd they'd've they'll they're they've 'twas
-    wasn't we'd've we've weren't what'll what're what's what've when's where'd where's where've who'd who'd've
-    who'll who's who've why'll why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd
-    you'd've you'll you're you've
-""")
-
-
-def _without_one_apostrophe(word: str) -> list[str]:
-    return [word[:place] + word[place + 1 :] for place, letter in enumerate(word) if letter == "'"]
-
-
-_RESTORED = {short: word for word in _CONTRACTIONS for short in _without_one_apostrophe(word)}
-_RESTORED["somebody'd"] = "somebodyd"  # quirk: vqaEval.py has this pair the wrong way round
-
-
-def normalize_answer(answer: str) -> str:
-    """Normalises an answer as VQA's official evaluation does.
-
-    The result is in lower case, without articles, with digits for number words up to ten and apostrophes in
-    contractions. A punctuation mark becomes a space. It is removed instead if it is next to a space anywhere in the
-    answer, or if the answer has a number like 1,000. Periods are removed unless a digit follows.
-    """
-    answer = answer.replace("\n", " ").replace("\t", " ").strip()
-    thousands = _THOUSANDS.search(answer) is not None
-    stripped = answer
-    for mark in _PUNCTUATION:
-        if mark in answer:
-            beside_space = f"{mark} " in answer or f" {mark}" in answer
-            stripped = stripped.replace(mark, "" if beside_space or thousands else " ")
-    stripped = _PERIOD.sub("", stripped, count=_MOST_PERIODS)
-    words = (_NUMBERS.get(word, word) for word in stripped.lower().split())
-    return " ".join(_RESTORED.get(word, word) for word in words if word not in _ARTICLES)
-
-
-def vqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
-    """Computes the accuracy of one answer, in percent, as VQA v2's official evaluation does.
+def vqa_accuracy(prediction: str, answers: Sequence[str], rules: RuleName = "official") -> float:
+    """Computes the accuracy of one answer, in percent, by default as VQA v2's official evaluation does.
 
     For each annotator, the answer scores a third for each other annotator who gave it, at most 1. The accuracy is the
     mean over annotators. As in the official code, nothing is normalised if all annotators gave identical answers: then
-    "Yes." is wrong if all ten wrote "yes".
+    "Yes." is wrong if all ten wrote "yes". Other rules normalise differently (`vqa_rules`).
 
     With two or three annotators, all others have to agree for a full score, instead of three. The answer of a single
     annotator is matched exactly, after normalising both.
     """
     if len(answers) == 1:
-        return 100.0 * exact_match(prediction, answers[0])
-    prediction = prediction.replace("\n", " ").replace("\t", " ").strip()
-    answers = [answer.replace("\n", " ").replace("\t", " ").strip() for answer in answers]
-    if len(set(answers)) > 1:
-        prediction = normalize_answer(prediction)
-        answers = [normalize_answer(answer) for answer in answers]
-    total, agreed = len(answers), answers.count(prediction)
+        return 100.0 * exact_match(prediction, answers[0], rules)
+    chosen = rules_of(rules)
+    unanimous = len(set(map(trimmed, answers))) == 1
+    of_prediction, of_answer = chosen.unanimous if unanimous else chosen.disagreeing
+    total, agreed = len(answers), list(map(of_answer, answers)).count(of_prediction(prediction))
     enough = min(3, total - 1)
     # Leaving out an annotator who gave this answer leaves one agreeing annotator less.
     points = agreed * min(enough, agreed - 1) + (total - agreed) * min(enough, agreed)
     return 100.0 * points / (enough * total)
 
 
-def exact_match(prediction: str, answer: str) -> bool:
-    """Returns whether two answers are equal after `normalize_answer`."""
-    return normalize_answer(prediction) == normalize_answer(answer)
+def exact_match(prediction: str, answer: str, rules: RuleName = "official") -> bool:
+    """Returns whether two answers are equal after normalising both, as where annotators disagree."""
+    of_prediction, of_answer = rules_of(rules).disagreeing
+    return of_prediction(prediction) == of_answer(answer)
 
 
-def soft_accuracy(prediction: str, label: Mapping[str, float]) -> float:
+def soft_accuracy(prediction: str, label: Mapping[str, float], rules: RuleName = "official") -> float:
     """Returns the score, in percent, of the annotated answer that equals the prediction after normalisation, else 0.
 
     Args:
         prediction: predicted answer.
         label: answer → score from 0 to 1, as in LXMERT's files. If normalisation makes several answers equal, the
             highest score counts.
+        rules: normalisation of both, as where annotators disagree.
     """
-    normal = normalize_answer(prediction)
-    return 100.0 * max(
-        (score for answer, score in label.items() if normalize_answer(answer) == normal), default=0.0
-    )
+    right = (score for answer, score in label.items() if exact_match(prediction, answer, rules))
+    return 100.0 * max(right, default=0.0)
 
 
 def vqa_scores(
@@ -114,6 +61,7 @@ def vqa_scores(
     groups: Groups | None = None,
     images: Mapping[str, str] | None = None,
     partial: bool = False,
+    rules: RuleName = "official",
 ) -> AccuracyScores:
     """Computes VQA v2 accuracy, in percent, overall and by group: means of `vqa_accuracy`.
 
@@ -125,13 +73,49 @@ def vqa_scores(
         groups: question id → groups, like {"answer_type": "yes/no", "question_type": "is the"}.
         images: question id → image id, so that intervals resample images with all their questions.
         partial: whether questions without a prediction are allowed.
+        rules: normalisation of answers: "official" (VQA v2's), "lavis", "lmms" or "m4c".
 
     Raises:
-        UserError: if there are unknown questions, missing predictions (unless `partial`), or questions without answers.
+        UserError: if there are unknown questions, missing predictions (unless `partial`), questions without answers, or
+            unknown rules.
     """
     check_answers(predictions, answers, partial)
-    per_question = {question: vqa_accuracy(text, answers[question]) for question, text in predictions.items()}
+    per_question = {
+        question: vqa_accuracy(text, answers[question], rules) for question, text in predictions.items()
+    }
     return accuracy_scores(per_question, groups, images)
+
+
+def rules_notes(
+    predictions: Mapping[str, str], answers: Mapping[str, Sequence[str]], rules: RuleName = "official"
+) -> list[str]:
+    """Returns a note if other rules would change the overall accuracy by over 1 point, else nothing.
+
+    Args:
+        predictions: question id → predicted answer, with at least one question.
+        answers: question id → annotators' answers.
+        rules: rules of the score that the note belongs to.
+    """
+    overall = dict.fromkeys(RULES, 0.0)
+    for question, text in predictions.items():
+        for name in RULES:
+            overall[name] += vqa_accuracy(text, answers[question], name) / len(predictions)
+    changes = {name: value - overall[rules] for name, value in overall.items()}
+    noted = [name for name, change in changes.items() if abs(change) > NOTED_DIFFERENCE]
+    if not noted:
+        return []
+    note = ", ".join(
+        f"{name}'s{' rules would give' if name == noted[0] else ''} {overall[name]:.1f} "
+        f"({abs(changes[name]):.1f} {'more' if changes[name] > 0 else 'less'})"
+        for name in noted
+    )
+    # The official rules and lavis differ only where all annotators agree.
+    if overall["lavis"] - overall["official"] > NOTED_DIFFERENCE and "official" in (rules, *noted):
+        note += (
+            ": official rules normalise nothing where all annotators agree; answers that are capitalised or end in a "
+            "period then score 0"
+        )
+    return [f"{note}; see docs/metrics.md"]
 
 
 def soft_scores(
@@ -140,11 +124,14 @@ def soft_scores(
     groups: Groups | None = None,
     images: Mapping[str, str] | None = None,
     partial: bool = False,
+    rules: RuleName = "official",
 ) -> AccuracyScores:
     """Computes soft accuracy, in percent, overall and by group: means of `soft_accuracy`.
 
     Arguments and errors are those of `vqa_scores`; `labels` holds the soft scores of each question.
     """
     check_answers(predictions, labels, partial)
-    per_question = {question: soft_accuracy(text, labels[question]) for question, text in predictions.items()}
+    per_question = {
+        question: soft_accuracy(text, labels[question], rules) for question, text in predictions.items()
+    }
     return accuracy_scores(per_question, groups, images)

@@ -13,6 +13,8 @@ from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
 from frozenvl.metrics.caption_groups import GroupedCaptionScores, grouped_caption_scores
 from frozenvl.metrics.metric import Metric
+from frozenvl.metrics.tokenizers import recorded_tokenizer
+from frozenvl.metrics.vqa_rules import recorded_rules
 from frozenvl.report.comparability import differ, facts, plain
 from frozenvl.report.load import same_setting
 from frozenvl.util.errors import UserError
@@ -103,6 +105,9 @@ def score_of(predictions: Path) -> Score | None:
 def compare(a: Path, b: Path) -> Comparison:
     """Scores two predictions.jsonl of the same queries and bootstraps their differences over images.
 
+    Both are scored with the tokenizer and the VQA rules of A, or of B if A has no score.json. A warning says if they
+    differ.
+
     Raises:
         UserError: if they have different queries, or a protocol without a scorer.
     """
@@ -119,7 +124,10 @@ def compare(a: Path, b: Path) -> Comparison:
         raise UserError(
             f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(METRICS)} are"
         )
-    one, other, metrics = _scored(protocol, first), _scored(protocol, second), METRICS[protocol]
+    known = next((score for score in scores.values() if score), None)
+    provenance = known.provenance if known else {}
+    one, other = (_scored(protocol, rows, provenance) for rows in (first, second))
+    metrics = METRICS[protocol]
     chosen = all(row.get("candidates") for rows in (first, second) for row in rows.values())
     # No text can follow an answer that was chosen among candidates, so lenient metrics equal the main one.
     redundant = {metric.name for metric in metrics if chosen and not metric.main}
@@ -131,22 +139,26 @@ def compare(a: Path, b: Path) -> Comparison:
     return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
 
 
-def _scored(protocol: str, rows: dict[str, dict[str, Any]]) -> GroupedCaptionScores | AccuracyScores:
-    """Scores predictions as the benchmarks of their protocol do."""
+def _scored(
+    protocol: str, rows: dict[str, dict[str, Any]], provenance: Mapping[str, Any]
+) -> GroupedCaptionScores | AccuracyScores:
+    """Scores predictions as their benchmark does, with the tokenizer and the VQA rules that a provenance records."""
     texts = {key: row["text"] for key, row in rows.items()}
     references = {key: row["references"] for key, row in rows.items()}
     kinds = {key: row.get("kind", {}) for key, row in rows.items()}
     if protocol == "captions":
-        return grouped_caption_scores(texts, references, kinds)
+        tokenizer = recorded_tokenizer(provenance.get("metrics_tokenizer", ""))
+        return grouped_caption_scores(texts, references, kinds, tokenizer=tokenizer)
     images = {key: row.get("image_id", key) for key, row in rows.items()}
     if protocol == "naming":
         ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
         names = {key: listed[0] for key, listed in references.items()}
         return naming.naming_scores(texts, ended, names, images)
+    rules = recorded_rules(provenance.get("normalisation", ""))
     if any(row.get("scores") for row in rows.values()):
         soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
-        return vqa.soft_scores(texts, soft, kinds, images)
-    return vqa.vqa_scores(texts, references, kinds, images)
+        return vqa.soft_scores(texts, soft, kinds, images, rules=rules)
+    return vqa.vqa_scores(texts, references, kinds, images, rules=rules)
 
 
 def _warnings(scores: Mapping[Path, Score | None]) -> Iterator[str]:

@@ -17,6 +17,8 @@ VIEWS = ("seeing", "blind", "test-blind", "text-only")
 PAPER_NOTE = (
     "the paper's numbers are for the whole published benchmark and a language model of the size shown"
 )
+MAX_NOTES = 3
+"""Largest number of the scores' own notes below a table."""
 BASELINES = {"chance": "chance", "most_frequent": "most frequent answer"}
 """Titles of the baselines, in the order of columns."""
 
@@ -180,9 +182,22 @@ def _notes(results: Sequence[Result], rows: Sequence[Row]) -> Iterator[str]:
             f"unreadable images, counted as wrong, in {len(unreadable)} of {len(results)} scores "
             f"(most: {worst.unreadable}, {worst.run} {worst.name})"
         )
+    yield from _notes_of_scores(results)
     for key in dict.fromkeys(key for result in results for key in result.baselines):
         values = [{r.baselines[key] for r in group if key in r.baselines} for group in by_setting(results)]
         if any(len(different) > 1 for different in values):
             yield f"{BASELINES.get(key, key)} differs among the runs; the first run's is shown"
     if any(column.kind == "paper" for column, _ in cells):
         yield PAPER_NOTE
+
+
+def _notes_of_scores(results: Sequence[Result]) -> Iterator[str]:
+    """Yields the notes that evaluations recorded, behind the names of their evaluations unless all have them."""
+    noted: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        for note in result.notes:
+            noted[note].append(f"{result.run} {result.name}")
+    for note, names in list(noted.items())[:MAX_NOTES]:
+        yield note if len(names) == len(results) else f"{', '.join(names)}: {note}"
+    if len(noted) > MAX_NOTES:
+        yield f"{len(noted) - MAX_NOTES} more: see `notes` in the score.json files"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.evaluation.layouts import caption_results, vqa_results
-from frozenvl.metrics import java
+from frozenvl.metrics import java, tokenizers
 from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.tokenizers import record_of
 
 TEXTS = {
     "1": ["a dog runs", "the dog is running ."],
@@ -102,6 +104,42 @@ def test_any_metrics_can_be_asked_for_alone(captions, capsys, monkeypatch, size)
         assert set(result["not_computed"]) == {*names} & {"SPICE"}
 
 
+CHINESE = {"1": ["一只棕色的狗在沙滩上奔跑"], "2": ["两个人坐在长椅上"], "3": ["一列火车停在小站"]}
+
+
+@pytest.fixture
+def chinese(captions) -> list[str]:
+    rows = [{"image_id": image, "caption": text} for image, texts in CHINESE.items() for text in texts]
+    write("references.json", {"images": [{"id": image} for image in CHINESE], "annotations": rows})
+    write("results.json", caption_results({image: texts[0][:-1] for image, texts in CHINESE.items()}))
+    return [*captions, "--metrics", "Bleu_4", "ROUGE_L", "METEOR"]
+
+
+def test_references_without_spaces_are_noted_and_a_tokenizer_scores_them(chinese, capsys, monkeypatch):
+    monkeypatch.setattr(java, "why_not", lambda metric: None)
+    monkeypatch.setattr(java, "_meteor", lambda truth, captions: (0.5, [0.5] * len(truth)))
+    plain = scored(capsys, chinese)
+    assert plain["scores"]["ROUGE_L"] == 0 and plain["scores"]["METEOR"] == 0.5
+    assert plain["fingerprint"]["tokenizer"] == "PTB, as pycocoevalcap's"
+    assert "3 of 3 references have no spaces" in plain["notes"][0] and "--tokenizer char" in plain["notes"][0]
+    for name in ("char", "zh", "ja"):
+        split = scored(capsys, [*chinese, "--tokenizer", name])
+        expected = caption_scores(
+            {image: texts[0][:-1] for image, texts in CHINESE.items()}, CHINESE, tokenizer=name
+        ).scores
+        assert split["scores"] == {key: expected[key] for key in ("Bleu_4", "ROUGE_L")}
+        assert split["scores"]["ROUGE_L"] > 0.2 and split["notes"] == []
+        assert "English" in split["not_computed"]["METEOR"]
+        assert split["fingerprint"]["tokenizer"] == record_of(name) != plain["fingerprint"]["tokenizer"]
+
+
+def test_without_sacrebleu_one_line_says_how_to_install_it(chinese, capsys, monkeypatch):
+    tokenizers._sacrebleu.cache_clear()
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+    assert main([*chinese, "--tokenizer", "char"]) == 2
+    assert "pip install 'frozenvl[tokenizers]'" in one_line(capsys.readouterr().err)
+
+
 def test_predictions_of_a_run_score_like_coco_files(captions, capsys):
     rows = [
         {"id": key, "image_id": f"a/{key}", "text": CAPTIONS[key], "references": TEXTS[key]} for key in TEXTS
@@ -134,6 +172,28 @@ def test_vqa_scores_equal_those_worked_out_by_hand(vqa, capsys):
     assert result["per_question"] == pytest.approx({"10": 90.0, "11": 100.0, "12": 60.0})
     assert result["scores"]["overall"] == pytest.approx(250 / 3)
     assert result["scores"]["answer_type/number"] == 100.0
+
+
+def test_vqa_rules_are_an_option_and_recorded(vqa, capsys):
+    """Ten annotators gave 2. The official rules normalise nothing there, and the others do."""
+    write("results.json", vqa_results({"10": "Pink.", "11": "Two", "12": "yes"}))
+    official = scored(capsys, vqa)
+    assert official["scores"]["overall"] == pytest.approx((90 + 0 + 60) / 3)
+    assert official["fingerprint"]["normalisation"] == "VQA v2's official"
+    (note,) = official["notes"]
+    assert note.startswith("lavis's rules would give 83.3 (33.3 more)") and "docs/metrics.md" in note
+    records = {official["fingerprint"]["normalisation"]}
+    for rules in ("lavis", "lmms", "m4c"):
+        result = scored(capsys, [*vqa, "--rules", rules])
+        assert result["scores"]["overall"] == pytest.approx(250 / 3)
+        assert result["notes"][0].startswith("official's rules would give 50.0 (33.3 less)")
+        records.add(result["fingerprint"]["normalisation"])
+    assert len(records) == 4
+    assert scored(capsys, [*vqa, "--rules", "official"]) == official
+
+
+def test_rules_that_give_the_same_are_not_noted(vqa, capsys):
+    assert scored(capsys, vqa)["notes"] == []
 
 
 BAD_CAPTIONS = [

@@ -50,6 +50,14 @@ def test_right_and_wrong_answers_are_shown_with_their_prompts(session):
     assert score["scores"]["overall"] == 50 and score["samples"] == score["of"] == 18
 
 
+def test_notes_of_the_scores_are_saved(session):
+    """All annotators gave "yes", and the official rules do not normalise "Yes." there."""
+    for text, noted in (("Yes.", ["lavis's rules would give 100.0 (100.0 more)"]), ("yes", [])):
+        folder = session.folder / evaluated(session, [text] * 2).name
+        notes = json.loads((folder / "score.json").read_text())["notes"]
+        assert [note[: len(start)] for note, start in zip(notes, noted, strict=True)] == noted
+
+
 def test_texts_with_any_characters_are_saved_and_drawn(session):
     folder = session.folder / evaluated(session, [ODD, "yes"]).name
     rows = read_json(folder / "predictions.jsonl")

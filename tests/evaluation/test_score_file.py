@@ -29,6 +29,15 @@ def test_a_score_is_read_as_it_was_written(tmp_path):
     assert (dogs.unit, dogs.digits, dogs.main, dogs.shown) == ("%", 1, False, False)
 
 
+def test_notes_are_kept_and_older_files_have_none(tmp_path):
+    file = write(tmp_path, score_of("x", {"overall": 1.0}, notes=["a note", "another"])) / "score.json"
+    assert read_score(file).notes == ["a note", "another"]
+    content = json.loads(file.read_text())
+    del content["notes"]
+    file.write_text(json.dumps(content))
+    assert read_score(file).notes == []
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -44,6 +53,7 @@ def test_a_score_is_read_as_it_was_written(tmp_path):
         ({"metrics": [{"title": "overall"}]}, "unexpected keyword"),
         ({"intervals": {"overall": [1]}}, "not enough values"),
         ({"setting": 3}, "not iterable"),
+        ({"notes": 3}, "not iterable"),
     ],
 )
 def test_a_bad_score_is_one_error_line(tmp_path, changes, message):

@@ -15,7 +15,10 @@ from suites import LOOP, SUITE, described, result_files, rows_of, scenes
 
 from frozenvl.cli import main
 from frozenvl.evaluation import Captions, FewShotVQA, Naming
+from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.suite import make, read_suite
+from frozenvl.metrics.tokenizers import record_of
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.util.errors import UserError
 
 
@@ -32,6 +35,27 @@ def test_the_command_gives_the_scores_of_the_training_run(evaluate, run, tiny_ru
         apart = {k for k in ours["provenance"] if ours["provenance"][k] != theirs["provenance"].get(k)}
         assert apart <= {"demonstrations_from"}
     assert "captions CIDEr" in capsys.readouterr().out
+
+
+def test_tokenizer_and_rules_are_arguments_of_a_suite(evaluate, run):
+    options = {"captions": {"tokenizer": "char"}, "vqa": {"rules": "m4c", "shots": [0]}}
+    suite = {
+        name: benchmark | {"init_args": benchmark["init_args"] | options[name]}
+        for name, benchmark in LOOP.items()
+    }
+    assert evaluate(suite) == 0
+    captions, vqa = (read_score(run / f"evaluation/{name}/score.json") for name in ("captions", "vqa-0shot"))
+    assert captions.provenance["metrics_tokenizer"] == record_of("char")
+    assert vqa.provenance["normalisation"] == RULES["m4c"].record
+
+
+@pytest.mark.parametrize(("name", "option"), [("captions", "tokenizer"), ("vqa", "rules")])
+def test_unknown_tokenizers_and_rules_are_one_error_line(evaluate, run, capsys, name, option):
+    benchmark = LOOP[name] | {"init_args": LOOP[name]["init_args"] | {option: "other"}}
+    capsys.readouterr()
+    assert evaluate({name: benchmark}) == 2
+    line = one_line(capsys.readouterr().err)
+    assert option in line and "other" in line
 
 
 def test_the_order_of_tasks_does_not_matter(evaluate, run):

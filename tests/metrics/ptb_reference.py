@@ -2,7 +2,8 @@
 
 Run as a script to compare many: `python tests/metrics/ptb_reference.py --sentences 100000`. With `--write` the
 first few are kept, with Java's tokens, as the cases of `test_tokenizer.py`. With `--texts FILE …` the lines of
-these files are compared too.
+these files are compared too; with `--languages`, sentences in many languages instead of the hard ones. `--batch`
+compares with one call of pycocoevalcap for a whole set, where a sentence's tokens can depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+
+from languages import WORDS as WORDS_OF
+from languages import sentences as language_sentences
 
 PUNCTUATION = [
     "''",
@@ -131,6 +135,14 @@ def java_tokens(sentences: list[str]) -> list[str]:
     return [" ".join(w for w in line.rstrip().split(" ") if w not in PUNCTUATION) for line in lines]
 
 
+def batch_tokens(sentences: list[str]) -> list[str]:
+    """Returns the tokens of each sentence from one call of pycocoevalcap: all of them are one Java document."""
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    captions = {index: [{"caption": text}] for index, text in enumerate(sentences)}
+    return [line for (line,) in PTBTokenizer().tokenize(captions).values()]
+
+
 def main() -> None:
     from frozenvl.metrics.tokenizer import tokenize
 
@@ -140,11 +152,15 @@ def main() -> None:
     options.add_argument("--texts", type=Path, nargs="*", default=[])
     options.add_argument("--show", type=int, default=20)
     options.add_argument("--write", type=int, default=0, help="keep so many as the cases of the tests")
+    options.add_argument("--languages", action="store_true", help="compare only sentences in many languages")
+    options.add_argument("--batch", action="store_true", help="one Java document for all sentences of a set")
     asked = options.parse_args()
     sets = {f"hard sentences, seed {asked.seed}": hard_sentences(asked.sentences, asked.seed)}
+    if asked.languages:
+        sets = {language: language_sentences(language, 1500) for language in WORDS_OF}
     sets |= {path.name: path.read_text(encoding="utf-8").split("\n") for path in asked.texts}
     for name, sentences in sets.items():
-        expected = java_tokens(sentences)
+        expected = (batch_tokens if asked.batch else java_tokens)(sentences)
         differ = [(s, e) for s, e in zip(sentences, expected, strict=True) if " ".join(tokenize(s)) != e]
         print(f"{name}: {len(sentences)} sentences, {len(differ)} differ")
         for sentence, tokens in sorted(differ, key=lambda pair: len(pair[0]))[: asked.show]:

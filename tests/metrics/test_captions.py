@@ -5,11 +5,14 @@ import random
 
 import numpy as np
 import pytest
+import sacrebleu
 from coco_caption import pycocoevalcap_scores, random_set
+from languages import CAPTIONS, candidates_and_references
 
 from frozenvl.metrics import captions
 from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
 from frozenvl.metrics.cider import DocumentFrequency
+from frozenvl.metrics.tokenizer import tokenize
 from frozenvl.util.errors import UserError
 
 
@@ -49,7 +52,7 @@ def official(folder):
 def test_official_scores_from_official_tokens(data, name, monkeypatch):
     _, _, scores, per_image = official(data / "metrics" / name)
     tokens = json.loads((data / "metrics" / name / "ptb_tokenized.json").read_text())
-    monkeypatch.setattr(captions, "tokenize", lambda text: text.split(" ") if text else [])
+    monkeypatch.setattr(captions, "tokenizer_of", lambda name: lambda text: text.split(" ") if text else [])
     found = caption_scores({image: text for image, (text,) in tokens["res"].items()}, tokens["gts"])
     for metric in CAPTION_METRICS:
         assert found.scores[metric] == pytest.approx(scores[metric], abs=1e-9)
@@ -133,6 +136,81 @@ def test_reweighting_equals_scoring_the_resampled_set():
     drawn = found.reweighted(np.bincount(picks, minlength=12)[None].astype(float))
     again = {f"{k}": candidates[str(i)] for k, i in enumerate(picks)}
     their = {f"{k}": references[str(i)] for k, i in enumerate(picks)}
-    idf = DocumentFrequency.of([[captions.tokenize(t) for t in several] for several in references.values()])
+    idf = DocumentFrequency.of([[tokenize(t) for t in several] for several in references.values()])
     expected = caption_scores(again, their, document_frequency=idf).scores
     assert {name: values[0] for name, values in drawn.items()} == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer", "theirs", "bleu"),
+    [
+        ("Chinese", "char", "char", 0.7415),
+        ("Chinese", "zh", "zh", 0.7415),
+        ("Japanese", "char", "char", 0.7135),
+        ("Japanese", "zh", "zh", 0.5417),
+        ("Japanese", "ja", "ja-mecab", 0.5151),
+    ],
+)
+def test_bleu_equals_that_of_sacrebleu_on_its_tokens(language, tokenizer, theirs, bleu):
+    """It does wherever n-grams of each length match; otherwise sacrebleu smooths."""
+    candidates, references = candidates_and_references(language)
+    found = caption_scores(candidates, references, tokenizer=tokenizer)
+    streams = [list(stream) for stream in zip(*references.values(), strict=True)]
+    expected = sacrebleu.corpus_bleu(list(candidates.values()), streams, tokenize=theirs).score / 100
+    assert found.scores["Bleu_4"] == pytest.approx(expected, abs=1e-9)
+    assert expected == pytest.approx(bleu, abs=5e-5)
+    assert found.notes == []
+
+
+@pytest.mark.parametrize("language", CAPTIONS)
+@pytest.mark.parametrize(("tokenizer", "theirs"), [("char", "char"), ("zh", "zh"), ("ja", "ja-mecab")])
+def test_bleu_equals_that_of_sacrebleu_without_smoothing_in_any_language(language, tokenizer, theirs):
+    candidates, references = candidates_and_references(language)
+    found = caption_scores(candidates, references, metrics=["Bleu_4"], tokenizer=tokenizer).scores["Bleu_4"]
+    streams = [list(stream) for stream in zip(*references.values(), strict=True)]
+    score = sacrebleu.corpus_bleu(
+        list(candidates.values()), streams, tokenize=theirs, smooth_method="none"
+    ).score
+    # pycocoevalcap's constants keep its scores a little above 0.
+    assert found == pytest.approx(score / 100, abs=1e-9 if score else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"), [("Chinese", "zh"), ("Japanese", "ja"), ("Japanese", "char")]
+)
+def test_all_metrics_use_the_tokens_of_the_tokenizer(language, tokenizer):
+    """pycocoevalcap scores the same tokens, separated by spaces."""
+    candidates, references = candidates_and_references(language)
+    split = captions.tokenizer_of(tokenizer)
+    tokens = lambda text: " ".join(split(text))
+    expected, per_image = pycocoevalcap_scores(
+        {image: tokens(text) for image, text in candidates.items()},
+        {image: list(map(tokens, texts)) for image, texts in references.items()},
+    )
+    found = caption_scores(candidates, references, tokenizer=tokenizer)
+    assert found.scores == pytest.approx(expected, abs=1e-9)
+    assert found.per_image["2"] == pytest.approx(per_image["2"], abs=1e-9)
+
+
+def test_the_default_tokenizer_scores_texts_without_spaces_0_and_notes_it():
+    found = caption_scores(*candidates_and_references("Chinese"))
+    assert found.scores == pytest.approx(dict.fromkeys(CAPTION_METRICS, 0.0), abs=1e-4)
+    assert found.notes[0].startswith("6 of 6 references have no spaces between words")
+    candidates, references = candidates_and_references("Chinese")
+    apart = {image: " ".join(text) for image, text in candidates.items()}
+    spaced = caption_scores(
+        apart, {image: [" ".join(text) for text in texts] for image, texts in references.items()}
+    )
+    assert spaced.notes == []
+    assert spaced.scores == caption_scores(candidates, references, tokenizer="char").scores
+
+
+def test_the_note_counts_all_references_of_a_partial_score():
+    candidates, references = candidates_and_references("Chinese")
+    found = caption_scores({"1": candidates["1"]}, references, partial=True, metrics=["Bleu_1"])
+    assert found.notes[0].startswith("6 of 6 references")
+
+
+def test_unknown_tokenizer():
+    with pytest.raises(UserError, match="unknown tokenizer 'en'"):
+        caption_scores({"1": "a"}, {"1": ["a"]}, tokenizer="en")

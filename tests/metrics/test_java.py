@@ -39,9 +39,19 @@ def test_a_failure_of_java_is_reported(monkeypatch):
     assert found.scores == {} and all("failed" in reason for reason in found.not_computed.values())
 
 
-def test_unknown_metric():
+@pytest.mark.parametrize("tokenizer", ["char", "zh", "ja"])
+def test_with_another_tokenizer_they_are_not_computed_and_the_reason_is_given(monkeypatch, tokenizer):
+    monkeypatch.setattr(java, "why_not", lambda metric: None)
+    found = java_scores(CAPTIONS, REFERENCES, tokenizer=tokenizer)
+    assert found.scores == {} and found.per_image == {}
+    reason = f"it needs English tokens of ptb, and the tokenizer is {tokenizer}"
+    assert found.not_computed == dict.fromkeys(["METEOR", "SPICE"], reason)
+
+
+@pytest.mark.parametrize("tokenizer", ["ptb", "zh"])
+def test_unknown_metric(tokenizer):
     with pytest.raises(UserError, match="BERTScore"):
-        java_scores(CAPTIONS, REFERENCES, metrics=["BERTScore"])
+        java_scores(CAPTIONS, REFERENCES, metrics=["BERTScore"], tokenizer=tokenizer)
 
 
 @pytest.mark.data

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from languages import WORDS, sentences
 from ptb_reference import hard_sentences, java_missing, java_tokens
 
 from frozenvl.metrics.tokenizer import tokenize
@@ -50,6 +51,12 @@ def test_tokens_equal_those_of_java():
     sentences = hard_sentences(600, seed=2024)
     differ = unequal(dict(zip(sentences, java_tokens(sentences), strict=True)))
     assert len(differ) <= 3, differ
+
+
+@pytest.mark.skipif(java_missing() is not None, reason=str(java_missing()))
+def test_tokens_in_other_languages_equal_those_of_java():
+    lines = [line for language in WORDS for line in sentences(language, 40)]
+    assert unequal(dict(zip(lines, java_tokens(lines), strict=True))) == {}
 
 
 @pytest.mark.data

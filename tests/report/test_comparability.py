@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from trees import PROVENANCE, write_vqa
 
+from frozenvl.metrics.tokenizers import record_of
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.report.comparability import differences
 from frozenvl.report.load import read_runs
 
@@ -43,6 +45,16 @@ def test_differences_in_wording_decoding_and_precision_are_reported(tmp_path):
         "precision differs in vqa_v2: bf16 in a; fp32 in b, c",
     ]
     assert minor == ["versions.torch differs in vqa_v2: 2.14.1 in a, c; 2.9 in b"]
+
+
+def test_different_tokenizers_and_rules_are_reported(tmp_path):
+    for run, tokenizer, rules in (("a", "ptb", "official"), ("b", "char", "lmms")):
+        known = {"metrics_tokenizer": record_of(tokenizer), "normalisation": RULES[rules].record}
+        write_vqa(tmp_path / run, 0, 30.0, provenance=known)
+    assert found(tmp_path / "a", tmp_path / "b")[0] == [
+        f"metrics_tokenizer differs in vqa_v2: PTB, as pycocoevalcap's in a; {record_of('char')} in b",
+        "normalisation differs in vqa_v2: VQA v2's official in a; lmms: lmms-eval's in b",
+    ]
 
 
 def test_different_numbers_of_queries_are_reported_and_different_seeds_are_not(tmp_path):

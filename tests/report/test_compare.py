@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from scores import score_of
-from trees import BETTER, WORSE, write_captions
+from trees import BETTER, REFERENCES, WORSE, write_captions
 
 from frozenvl.evaluation.score_file import write_score
+from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.tokenizers import TOKENIZERS, record_of
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.report.compare import compare
 
 
@@ -69,7 +72,7 @@ def test_a_missing_provenance_is_a_warning():
     assert "no b/score.json" in compare(one, other).warnings[0]
 
 
-def answered(folder: str, rows: list[dict], protocol: str) -> Path:
+def answered(folder: str, rows: list[dict], protocol: str, **provenance: str) -> Path:
     """Writes a predictions.jsonl of answers with the score.json beside it; returns its path."""
     path = Path(folder) / "predictions.jsonl"
     path.parent.mkdir(parents=True)
@@ -79,7 +82,8 @@ def answered(folder: str, rows: list[dict], protocol: str) -> Path:
             for n, row in enumerate(rows)
         )
     )
-    write_score(path.with_name("score.json"), score_of("x", {"overall": 1.0}, protocol=protocol))
+    score = score_of("x", {"overall": 1.0}, protocol=protocol, provenance=provenance)
+    write_score(path.with_name("score.json"), score)
     return path
 
 
@@ -97,6 +101,43 @@ def test_names_are_scored_by_the_strict_and_the_lenient_rule(chosen):
     assert result.differences["strict"].difference == pytest.approx(100 / 3)
     assert result.changed[0] == "0" and result.per_query["0"] == (0.0, 100.0)
     assert chosen or result.differences["first_phrase"].difference == 0
+
+
+def test_answers_are_compared_by_the_recorded_rules():
+    known = {"references": ["cat"] * 10}
+    for name in RULES:
+        a, b = (
+            answered(f"{run}-{name}", [known | {"text": text}], "vqa", normalisation=RULES[name].record)
+            for run, text in (("a", "dog"), ("b", "Cat."))
+        )
+        expected = 0.0 if name == "official" else 100.0
+        assert compare(a, b).differences["overall"].difference == expected
+
+
+def test_captions_are_compared_by_the_recorded_tokenizer():
+    texts = {"1": "a dog runs", "2": "two red bird", "3": "a cat sit"}
+    for name in TOKENIZERS:
+        record = record_of(name)
+        a, b = (
+            write_captions(f"{run}-{name}", said, metrics_tokenizer=record)
+            for run, said in (("a", WORSE), ("b", texts))
+        )
+        result = compare(a, b)
+        expected = caption_scores(texts, REFERENCES, tokenizer=name).scores
+        found = {key: result.a[key] + change.difference for key, change in result.differences.items()}
+        assert found == pytest.approx(expected) and result.warnings == []
+
+
+def test_different_rules_are_a_warning_and_the_first_ones_are_used():
+    known = {"references": ["cat"] * 10, "text": "Cat."}
+    a, b = (
+        answered(name, [known], "vqa", normalisation=RULES[name].record) for name in ("lavis", "official")
+    )
+    result = compare(a, b)
+    assert (result.a["overall"], result.differences["overall"].difference) == (100.0, 0.0)
+    assert result.warnings == ["normalisation differs: lavis: both sides always and VQA v2's official"]
+    b.with_name("score.json").unlink()
+    assert compare(b, a).a["overall"] == 100.0, "the rules of B are used if those of A are not known"
 
 
 def test_soft_scores_are_compared_if_there_are_any():

@@ -150,6 +150,21 @@ def test_a_note_says_that_baselines_of_partial_scores_are_on_all_queries(tmp_pat
     )
 
 
+def test_notes_of_scores_stand_below_the_table(tmp_path):
+    """A note of all scores has no names; of many different notes, the first few are shown."""
+    for run in ("a", "b"):
+        write_vqa(tmp_path / run, 0, 30.0, notes=["read this"])
+    assert "read this" in tables(tmp_path / "a", tmp_path / "b")[0].notes
+    write_vqa(tmp_path / "b", 4, 30.0)
+    (table,) = tables(tmp_path / "a", tmp_path / "b")
+    assert "a vqa_v2-0shot-seed0, b vqa_v2-0shot-seed0: read this" in table.notes
+    for shots in range(5, 8):
+        write_vqa(tmp_path / "b", shots, 30.0, notes=[f"note {shots}"])
+    notes = tables(tmp_path / "a", tmp_path / "b")[0].notes
+    shown = [f"b vqa_v2-{shots}shot-seed0: note {shots}" in notes for shots in range(5, 8)]
+    assert shown == [True, True, False] and "1 more: see `notes` in the score.json files" in notes
+
+
 def test_a_note_says_that_baselines_differ(tmp_path):
     write_vqa(tmp_path / "a", 0, 30.0)
     write_vqa(tmp_path / "b", 0, 30.0, baselines={"most_frequent": 25.0})

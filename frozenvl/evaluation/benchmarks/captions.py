@@ -12,7 +12,8 @@ from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.layouts import caption_results
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics.caption_groups import grouped_caption_scores
-from frozenvl.metrics.captions import METRICS, RULES
+from frozenvl.metrics.captions import METRICS, rules_of
+from frozenvl.metrics.tokenizers import TokenizerName
 from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
 
@@ -26,6 +27,8 @@ class Captions(Worded):
         template: wording of the prompts; by default the task's.
         max_new_tokens: length limit of a caption, in tokens.
         decoding: options of transformers' `generate`, such as `num_beams`; by default decoding is greedy.
+        tokenizer: tokenizer of the scores: "ptb" is pycocoevalcap's; "char", "zh" (Chinese) and "ja" (Japanese) are
+            sacrebleu's, for captions in writing systems without spaces.
     """
 
     protocol = "captions"
@@ -39,13 +42,16 @@ class Captions(Worded):
         template: Template | None = None,
         max_new_tokens: int = 32,
         decoding: dict[str, Any] | None = None,
+        tokenizer: TokenizerName = "ptb",
     ) -> None:
         task = task or ("captions" if source is None else None)
         super().__init__(Generate(max_new_tokens, decoding or {}), task, source, template)
+        self.tokenizer: TokenizerName = tokenizer
+        self._rules = rules_of(tokenizer)
 
     def settings(self) -> list[Setting]:
-        idf = f"{RULES['CIDEr']}, idf of all references of the task"
-        return [Setting(provenance={"metrics_tokenizer": RULES["tokenizer"], "CIDEr": idf})]
+        idf = f"{self._rules['CIDEr']}, idf of all references of the task"
+        return [Setting(provenance={"metrics_tokenizer": self._rules["tokenizer"], "CIDEr": idf})]
 
     def queries(self, setting: Setting) -> Sequence[Query]:
         return LazySequence(len(self.source), self._query)
@@ -70,7 +76,7 @@ class Captions(Worded):
         references = {example.id: example.references for example in examples}
         groups = {example.id: example.kind for example in examples}
         captions = {key: answer.text for key, answer in answers.items()}
-        return grouped_caption_scores(captions, references, groups, partial=True)
+        return grouped_caption_scores(captions, references, groups, partial=True, tokenizer=self.tokenizer)
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return caption_results(texts)

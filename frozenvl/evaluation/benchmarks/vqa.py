@@ -16,8 +16,9 @@ from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded, induced
 from frozenvl.evaluation.layouts import vqa_results
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.metrics import vqa
 from frozenvl.metrics.accuracy import AccuracyScores
-from frozenvl.metrics.vqa import METRICS, soft_accuracy, soft_scores, vqa_accuracy, vqa_scores
+from frozenvl.metrics.vqa_rules import RuleName, rules_of
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 from frozenvl.util.lazy import LazySequence
@@ -42,10 +43,11 @@ class FewShotVQA(Worded):
             "mean", or "calibrated" (sum minus the sum given black images); by default the answer is generated.
         max_new_tokens: length limit of an answer, in tokens.
         decoding: options of transformers' `generate`; by default decoding is greedy.
+        rules: normalisation of answers before they are compared: "official" (VQA v2's), "lavis", "lmms" or "m4c".
     """
 
     protocol = "vqa"
-    metrics = METRICS
+    metrics = vqa.METRICS
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class FewShotVQA(Worded):
         choose: Literal["sum", "mean", "calibrated"] | None = None,
         max_new_tokens: int = 10,
         decoding: dict[str, Any] | None = None,
+        rules: RuleName = "official",
     ) -> None:
         task = task or ("vqa" if source is None else None)
         ask = Choose(choose) if choose else Generate(max_new_tokens, decoding or {})
@@ -69,6 +72,8 @@ class FewShotVQA(Worded):
             raise UserError("FewShotVQA: shots (from 0), seeds and induction each need at least one value")
         self.pool_name, self.pool = "" if pool is not None else demonstrations or task or "", pool
         self.shots, self.way, self.seeds, self.induction = shots, way or PerQuestion(), seeds, induction
+        self.rules: RuleName = rules
+        self._normalisation = rules_of(rules).record
         self._prepared = False
         self._baselines: dict[str, float] | None = None
 
@@ -100,7 +105,7 @@ class FewShotVQA(Worded):
                 for seed in self.way.seeds(shots, self.seeds):
                     name = f"{shots}shot" + induced(self.induction, text)
                     facts: dict[str, Any] = {"shots": shots, "induction": bool(text)}
-                    provenance: dict[str, Any] = {"normalisation": "VQA v2's official"}
+                    provenance: dict[str, Any] = {"normalisation": self._normalisation}
                     if shots:
                         provenance |= {"demonstrations_from": self.pool_name or type(self.pool).__name__}
                         provenance |= self.way.provenance()
@@ -152,12 +157,12 @@ class FewShotVQA(Worded):
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         texts = {key: answer.text for key, answer in answers.items()}
-        return _scores(texts, {key: answer.query for key, answer in answers.items()})
+        return self._scores(texts, {key: answer.query for key, answer in answers.items()})
 
     def right(self, answer: Answer) -> float | None:
         if answer.query.scores:
-            return soft_accuracy(answer.text, answer.query.scores) / 100
-        return vqa_accuracy(answer.text, answer.query.references) / 100
+            return vqa.soft_accuracy(answer.text, answer.query.scores, self.rules) / 100
+        return vqa.vqa_accuracy(answer.text, answer.query.references, self.rules) / 100
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         return vqa_results(texts)
@@ -178,17 +183,18 @@ class FewShotVQA(Worded):
         answers = Counter(self.pool[index].answer for index in range(len(self.pool)))
         most = max((answer for answer in answers if answer), key=answers.__getitem__, default="")
         examples = {example.id: example for example in map(self.source.__getitem__, range(len(self.source)))}
-        return {"most_frequent": _scores(dict.fromkeys(examples, most), examples).scores["overall"]}
+        scored = self._scores(dict.fromkeys(examples, most), examples)
+        return {"most_frequent": scored.scores["overall"]}
 
-
-def _scores(
-    texts: Mapping[str, str], questions: Mapping[str, Example] | Mapping[str, Query]
-) -> AccuracyScores:
-    """Returns VQA accuracy of answers, or soft accuracy if the data set has soft scores."""
-    groups = {key: question.kind for key, question in questions.items()}
-    images = {key: question.image_id for key, question in questions.items()}
-    if any(question.scores for question in questions.values()):
-        labels = {key: question.scores or {"": 0.0} for key, question in questions.items()}
-        return soft_scores(texts, labels, groups, images)
-    answers = {key: question.references for key, question in questions.items()}
-    return vqa_scores(texts, answers, groups, images)
+    def _scores(
+        self, texts: Mapping[str, str], questions: Mapping[str, Example] | Mapping[str, Query]
+    ) -> AccuracyScores:
+        """Returns VQA accuracy of answers, or soft accuracy if the data set has soft scores."""
+        groups = {key: question.kind for key, question in questions.items()}
+        images = {key: question.image_id for key, question in questions.items()}
+        if any(question.scores for question in questions.values()):
+            labels = {key: question.scores or {"": 0.0} for key, question in questions.items()}
+            return vqa.soft_scores(texts, labels, groups, images, rules=self.rules)
+        answers = {key: question.references for key, question in questions.items()}
+        scored = vqa.vqa_scores(texts, answers, groups, images, rules=self.rules)
+        return replace(scored, notes=vqa.rules_notes(texts, answers, self.rules))

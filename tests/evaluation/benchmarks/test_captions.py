@@ -8,7 +8,9 @@ from toy import Rows, Square
 from frozenvl.evaluation import Captions
 from frozenvl.evaluation.query import Answer
 from frozenvl.metrics.captions import caption_scores
+from frozenvl.metrics.tokenizers import TOKENIZERS, record_of
 from frozenvl.prompt import Example
+from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
 REFERENCES = {
@@ -89,6 +91,31 @@ def test_labels_of_examples_are_groups_of_scores_with_their_own_idf():
     alone = caption_scores({key: texts[key] for key in "12"}, own).scores["CIDEr"]
     assert found.scores["domain/in-domain CIDEr"] == alone > 0
     assert found.scores.keys() == found.intervals().keys()
+
+
+def test_the_tokenizer_scores_and_is_recorded():
+    chinese = Rows(
+        Example("1", Square("1.png"), "a", ("一只狗在沙滩上奔跑", "狗在跑")),
+        Example("2", Square("2.png"), "b", ("两个人坐在长椅上",)),
+    )
+    texts, records = {"1": "一只狗在沙滩上", "2": "两个人"}, set()
+    for name in TOKENIZERS:
+        made = Captions(source=chinese, tokenizer=name)
+        made.bind({}, {})
+        (setting,) = made.settings()
+        found = made.score(setting, answers(made, texts))
+        references = {key: list(made.source[n].references) for n, key in enumerate(texts)}
+        expected = caption_scores(texts, references, tokenizer=name)
+        assert (found.scores, found.notes) == (expected.scores, expected.notes)
+        assert bool(found.notes) == (name == "ptb")
+        assert setting.provenance["metrics_tokenizer"] == record_of(name)
+        records.add(setting.provenance["metrics_tokenizer"])
+    assert len(records) == 4
+
+
+def test_a_tokenizer_that_is_not_there_is_refused_when_the_benchmark_is_made():
+    with pytest.raises(UserError, match="unknown tokenizer 'en'; there are ptb, char, zh, ja"):
+        Captions(tokenizer="en")
 
 
 def test_a_caption_is_neither_right_nor_wrong_and_has_a_row_in_coco_results():

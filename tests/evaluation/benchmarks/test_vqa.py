@@ -9,6 +9,7 @@ from toy import Rows, question, words
 from frozenvl.data.stream import Task
 from frozenvl.evaluation import FewShotVQA, Fixed
 from frozenvl.evaluation.query import Answer
+from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.util.errors import UserError
 from frozenvl.wording import VQA
 
@@ -90,6 +91,43 @@ def test_soft_scores_are_used_if_the_data_set_has_them():
     answers = {"q0": Answer(queries[0], "Pink."), "q1": Answer(queries[1], "cat")}
     assert made.score(setting, answers).scores["overall"] == pytest.approx(15)
     assert made.right(answers["q0"]) == pytest.approx(0.3) and made.right(answers["q1"]) == 0
+
+
+def answers_to(made: FewShotVQA, text: str) -> dict[str, Answer]:
+    queries = made.queries(made.settings()[0])
+    return {queries[n].id: Answer(queries[n], text) for n in range(len(queries))}
+
+
+def test_rules_score_answers_and_baselines_and_are_recorded():
+    """All ten annotators gave "Red": under the official rules "red." is wrong."""
+    unanimous = question(0, references=("Red",) * 10)
+    pool = Rows(question(10, answer="red."), question(11, answer="red."))
+    found = {}
+    for rules in RULES:
+        made = benchmark(unanimous, pool=pool, rules=rules)
+        (setting, _) = made.settings()
+        answers = answers_to(made, "red.")
+        scores = made.score(setting, answers).scores
+        right = [made.right(answer) for answer in answers.values()]
+        found[rules] = (scores["overall"], *right, made.baselines(setting)["most_frequent"])
+        assert setting.provenance["normalisation"] == RULES[rules].record
+    assert found == {"official": (0, 0, 0), "lavis": (100, 1, 100), "lmms": (0, 0, 0), "m4c": (100, 1, 100)}
+    with pytest.raises(UserError, match="unknown VQA rules 'strict'"):
+        benchmark(rules="strict")
+
+
+def test_rules_that_would_give_another_score_are_noted():
+    made = benchmark(question(0, references=("red",) * 10))
+    scored = made.score(made.settings()[0], answers_to(made, "Red."))
+    assert scored.notes[0].startswith("lavis's rules would give 100.0 (100.0 more)")
+    assert made.score(made.settings()[0], answers_to(made, "red")).notes == []
+
+
+def test_soft_scores_follow_the_rules():
+    made = benchmark(question(0, references=("x",), scores={"black white": 1.0}), rules="m4c")
+    answers = answers_to(made, "black,white")
+    assert made.score(made.settings()[0], answers).scores["overall"] == 0
+    assert [made.right(answer) for answer in answers.values()] == [0]
 
 
 def test_chance_is_a_baseline_of_choosing():
