@@ -25,7 +25,7 @@ MAX_NAMED = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Arguments unknown to these parsers are the source's.
     kind: type[argparse.ArgumentParser] = type("SourceParser", (type(parser),), {"keeps_rest": True})
-    metavar = "pack|index|check|show"
+    metavar = "what|pack|index|check|show"
     action = parser.add_subparsers(dest="action", required=True, metavar=metavar, parser_class=kind)
 
     def command(name: str, line: str) -> argparse.ArgumentParser:
@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         return parser
 
+    what = command("what", "name the source that reads a file or folder, with the command that checks it")
+    what.add_argument("paths", metavar="PATH", nargs="+", type=Path)
     pack = command("pack", "write a source as WebDataset tars with an index; resumes an interrupted pack")
     pack.add_argument("source", metavar="SOURCE")
     pack.add_argument(
@@ -107,13 +109,34 @@ class Help(argparse.Action):
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs one of the four actions; returns the exit status."""
+    """Runs one of the actions; returns the exit status."""
     if args.action == "index":
         return run_index(args)
+    if args.action == "what":
+        return run_what(args)
     from frozenvl.data.registry import build_source
 
     source = build_source(args.source, args.rest)
     return {"pack": run_pack, "check": run_check, "show": run_show}[args.action](args, source)
+
+
+def run_what(args: argparse.Namespace) -> int:
+    """Prints which sources read files and folders. Returns 1 if there is none for one of them."""
+    from frozenvl.data.detect import identify, inside, usage
+
+    if args.rest:
+        raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
+    status = 0
+    for path in args.paths:
+        files = [found for found in inside(path) if found[1]] if path.is_dir() else []
+        found = files or [(path, identify(path))]  # the images of annotations are no data set of their own
+        for file, kinds in found:
+            for kind in kinds:
+                print(f"{file}: {kind.layout}\n    frozenvl data check {usage(kind, file)}")
+        if not any(kinds for _, kinds in found):
+            status = 1
+            print(f"{path}: no layout that is read; data/README.md lists those that are")
+    return status
 
 
 def run_index(args: argparse.Namespace) -> int:

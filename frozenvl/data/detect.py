@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from frozenvl.data.registry import source_classes
+from frozenvl.data.sources.folder import some_image
 from frozenvl.data.sources.source import Source
+from frozenvl.util.errors import UserError
+
+MAX_FILES = 50
+"""Number of files of a folder that are looked at."""
+ANNOTATIONS = {".json", ".jsonl", ".csv", ".tsv", ".txt", ".token", ".gz", ".zip", ".zst"}
+"""Suffixes of files that are looked at in a folder."""
 
 
 def detect(content: Any) -> type[Source] | None:
-    """Returns the source that reads a JSON file with some content; None if there is none."""
+    """Returns the source that reads an annotation file with some content; None if there is none."""
     for kind in source_classes().values():
         try:
             if kind.recognises(content):
@@ -19,6 +30,44 @@ def detect(content: Any) -> type[Source] | None:
         except (LookupError, TypeError, AttributeError):  # odd content: not this layout
             continue
     return None
+
+
+def identify(path: Path) -> list[type[Source]]:
+    """Returns the sources that read a file or a folder.
+
+    Raises:
+        UserError: if there is no such file or folder, or it cannot be read.
+    """
+    from frozenvl.data.records.record_file import RecordFile
+
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    kinds = [kind for kind in source_classes().values() if kind.reads(path)]
+    if not kinds and path.is_file():
+        kind = detect(RecordFile(path, "an annotation file").content)
+        kinds = [kind] if kind else []
+    return kinds
+
+
+def inside(folder: Path) -> Iterator[tuple[Path, list[type[Source]]]]:
+    """Yields (file, sources) for the annotation files and tables directly in a folder."""
+    files = (
+        path for path in sorted(folder.iterdir()) if path.suffix.lower() in ANNOTATIONS and path.is_file()
+    )
+    for path in islice(files, MAX_FILES):
+        with suppress(UserError):  # a broken file: `identify` says why if it is asked about it alone
+            yield path, identify(path)
+
+
+def usage(kind: type[Source], path: Path) -> str:
+    """Returns the arguments by which a source reads a path. Those that the user has to fill in are in capitals."""
+    first, *others = inspect.signature(kind).parameters.values()
+    values = {o.name: o.name.upper() for o in others if o.default is inspect.Parameter.empty}
+    folders = [folder for folder in path.parent.iterdir() if folder.is_dir() and some_image(folder)]
+    if "images" in values and len(folders) == 1:
+        values["images"] = shlex.quote(str(folders[0]))
+    arguments = {first.name: shlex.quote(str(path))} | values
+    return " ".join([kind.__name__, *(f"--{name} {value}" for name, value in arguments.items())])
 
 
 def advice(path: Path, content: Any, layout: str = "") -> str:
@@ -31,9 +80,11 @@ def advice(path: Path, content: Any, layout: str = "") -> str:
     """
     kind = detect(content)
     if kind is None:
-        return "data/README.md lists the layouts that are read"
-    name = getattr(kind, "layout", kind.__name__)
-    if name == layout:
+        kinds = [kind for kind in source_classes().values() if kind.reads(path)]
+        if not kinds:
+            return "data/README.md lists the layouts that are read"
+        kind = kinds[0]
+    if kind.layout == layout:
         return "the source is the right one: complete the records"
     first = next(iter(inspect.signature(kind).parameters))
-    return f"this is {name}: use {kind.__name__} (--{first} {path.name})"
+    return f"this is {kind.layout}: use {kind.__name__} (--{first} {path.name})"

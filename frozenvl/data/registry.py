@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from difflib import get_close_matches
 
 from jsonargparse import ArgumentError, ArgumentParser
 
@@ -62,9 +63,11 @@ def source_parser(name: str) -> ArgumentParser:
 def _class_of(name: str) -> type[Source]:
     kind = _class_at(name) if "." in name else source_classes().get(name)
     if kind is None:
-        raise UserError(
-            f"no source {name!r}; there are {', '.join(sorted(source_classes()))}, or give a class path"
+        close = get_close_matches(name, source_classes(), 1)
+        remedy = (
+            f"did you mean {close[0]}?" if close else "`frozenvl data what PATH` names the source of a file"
         )
+        raise UserError(f"no source {name!r}; {remedy} data/README.md lists all; or give a class path")
     return kind
 
 

@@ -288,10 +288,10 @@ def test_indexing_a_truncated_shard_needs_allow_broken(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "required: pack|index|check|show"),
+        ([], "required: what|pack|index|check|show"),
         (["pick"], "invalid choice: 'pick'"),
         (["pack", "SceneCaptions"], "required: DEST"),
-        (["check", "Nope"], "no source 'Nope'; there are "),
+        (["check", "Nope"], "no source 'Nope'; `frozenvl data what PATH` names"),
         (["check", "nowhere.Nope"], "nowhere.Nope: cannot be imported"),
         (["check", "os.path"], "os.path: not a source"),
         (["check", "SceneCaptions", "--sise", 3], "SceneCaptions: unrecognized arguments: --sise 3"),
@@ -318,7 +318,7 @@ def test_sources_are_found_by_name_or_class_path_without_torch():
     assert {"CocoCaptions", "SceneCaptions", "SceneQuestions", "Shards"} <= set(classes)
     by_path = build_source("frozenvl.data.sources.scenes.SceneCaptions", ["--size", "4", "--split=val"])
     assert type(by_path) is SceneCaptions and (len(by_path), by_path.split) == (4, "val")
-    with pytest.raises(UserError, match=r"there are .*CocoCaptions"):
+    with pytest.raises(UserError, match="no source '_Scenes'"):
         build_source("_Scenes", [])
     look = (
         "import sys; from frozenvl.cli import main; "
@@ -349,3 +349,21 @@ def test_check_prints_what_a_source_leaves_out(here, capsys):
     assert main([*command, "--json", "report.json"]) == 0
     assert "note: 2 rejected captions left out\n" in capsys.readouterr().out
     assert json.loads(Path("report.json").read_text())["notes"] == {"rejected captions left out": 2}
+
+
+def test_what_names_the_source_and_the_command_that_checks(here, capsys):
+    captions = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "caption": "a"}]}
+    Path("set/photos").mkdir(parents=True)
+    Path("set/photos/a.jpg").write_bytes(picture(0))
+    Path("set/c.json").write_text(json.dumps(captions))
+    assert data("what", "set") == data("what", "set/c.json") == 0
+    line, command = capsys.readouterr().out.splitlines()[-2:]
+    assert line == "set/c.json: COCO captions JSON"
+    assert command == "    frozenvl data check CocoCaptions --annotations set/c.json --images set/photos"
+    assert main(command.split()[1:]) == 0
+    Path("odd.json").write_text("{}")
+    assert data("what", "set/photos", "odd.json") == 1
+    out = capsys.readouterr().out
+    assert "set/photos: a folder of images" in out and "odd.json: no layout that is read" in out
+    for bad in ("nowhere", "set --size"):
+        assert data("what", *bad.split()) == 2

@@ -26,7 +26,8 @@ def test_command_line_arguments_are_passed_to_the_constructor():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("Nope", [], "no source 'Nope'; there are .*CocoCaptions.*or give a class path"),
+        ("Nope", [], "no source 'Nope'; `frozenvl data what PATH` names .*or give a class path"),
+        ("CocoCaption", [], "no source 'CocoCaption'; did you mean CocoCaptions. "),
         ("nowhere.Nope", [], "nowhere.Nope: cannot be imported"),
         ("os.path", [], "os.path: not a source"),
         ("SceneCaptions", ["--sise", "3"], r"unrecognized arguments: --sise 3 \(it takes .*--size"),

@@ -83,12 +83,12 @@ FEW = {"source": scenes("SceneQuestions", size=3), "pool": scenes("SceneQuestion
 @pytest.mark.parametrize(
     ("benchmark", "message"),
     [
-        (missing_key, "benchmark bad: * episodes.json: episode 1 has no 'caption_1'"),
+        (missing_key, "benchmark bad: * episodes.json: *no record has 'caption_1'"),
         (no_images, "bad: none of its first 1 prompts can be read: * a.jpg: no such image"),
         (
             described("Captions", source={"class_path": "frozenvl.data.sources.coco.CocoCaptions",
                                           "init_args": {"annotations": "no.json", "images": "."}}),
-            "benchmark bad: no.json: no such annotation file; name the data's folder with --root",
+            "benchmark bad: no.json: no such file; check the path, or name the data's folder with --root",
         ),
         (
             described("FewShotVQA", **FEW, shots=[0, 30]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import RecordFile
@@ -40,9 +40,6 @@ class Captions(Source):
         UserError: if a file or the folder is missing, the layout is another one, or records cannot be used. All
             problems of the file are named at once.
     """
-
-    layout: ClassVar[str]
-    """Name of the layout, for messages."""
 
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, **options: Any) -> None:

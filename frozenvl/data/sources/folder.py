@@ -30,6 +30,7 @@ class ImageFolder(Source):
         UserError: if the folder is missing, cannot be listed or holds no image.
     """
 
+    layout = "a folder of images"
     targets_per_example = 0
 
     def __init__(self, folder: str) -> None:
@@ -38,6 +39,10 @@ class ImageFolder(Source):
         if not files:
             raise UserError(f"{self.folder}: holds no image ({' '.join(sorted(ENDINGS))})")
         self.files = Packed(files)
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        return path.is_dir() and some_image(path)
 
     def _files(self) -> Iterator[str]:
         for folder, below, names in os.walk(self.folder, onerror=_cannot_list):
@@ -62,6 +67,12 @@ class ImageFolder(Source):
 
     def image_ids(self) -> list[str]:
         return [photograph_id(self.folder, file) for file in self.files]
+
+
+def some_image(folder: Path) -> bool:
+    """Tells whether a folder, or one of its subfolders, directly holds an image."""
+    places = (folder, *(each for each in folder.iterdir() if each.is_dir()))
+    return any(file.suffix.lower() in ENDINGS for place in places for file in place.iterdir())
 
 
 def _cannot_list(error: OSError) -> None:

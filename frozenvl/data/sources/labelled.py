@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Literal
 
 from frozenvl.data.order import seed_from
-from frozenvl.data.sources.folder import ImageFolder
+from frozenvl.data.sources.folder import ENDINGS, ImageFolder, some_image
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Episode, Example, Image
 from frozenvl.util.errors import UserError
@@ -28,6 +29,8 @@ class LabelledImages(Source):
         UserError: if no class is left.
     """
 
+    layout = "a folder of images by class"
+
     def __init__(self, folder: str, at_least: int = 2) -> None:
         self.source = ImageFolder(folder)
         labels = [self.source[index].kind.get("label", "") for index in range(len(self.source))]
@@ -37,6 +40,13 @@ class LabelledImages(Source):
             raise UserError(
                 f"{folder}: none of its subfolders holds {at_least} images; its classes are subfolders"
             )
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Tells whether a folder holds images in several subfolders, and none beside them."""
+        if not path.is_dir() or any(file.suffix.lower() in ENDINGS for file in path.iterdir()):
+            return False
+        return sum(some_image(folder) for folder in path.iterdir() if folder.is_dir()) > 1
 
     def __len__(self) -> int:
         return len(self.kept)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import Record, RecordFile
@@ -53,9 +53,6 @@ class Questions(Source):
         UserError: if a file or the folder is missing, the layout is another one, records cannot be used (all problems
             of the file are named at once), or the part is empty.
     """
-
-    layout: ClassVar[str]
-    """Name of the layout, for messages."""
 
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, part: Part, ask_share: float, **options: Any) -> None:

@@ -90,6 +90,8 @@ class Shards(Source):
             that is used, or if the index does not fit.
     """
 
+    layout = "WebDataset tars"
+
     def __init__(
         self,
         shards: str | list[str],
@@ -125,6 +127,10 @@ class Shards(Source):
         self._starts = np.cumsum([0, *(shard.rows for shard in self.shards)])
         self._pair_starts = np.cumsum([0, *map(self._pairs, self.shards)])
         self._text_ends: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        return path.suffix == ".tar" or (path.is_dir() and any(path.glob("*.tar")))
 
     def __len__(self) -> int:
         return int(self._starts[-1])

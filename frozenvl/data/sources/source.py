@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from itertools import accumulate
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
@@ -19,6 +20,9 @@ class Source(ABC):
 
     targets_per_example: int | Sequence[int] = 1
     """Number of target texts of each example: one number for all examples, or a sequence."""
+
+    layout: ClassVar[str] = ""
+    """Name of the layout that the source reads, for messages; empty if it reads no files."""
 
     window: int = 1
     """Number of shards whose pairs are mixed in training."""
@@ -34,6 +38,11 @@ class Source(ABC):
 
         Wrong arguments are then answered with it.
         """
+        return False
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Tells whether this source reads a folder, or a file that is no text. It only looks at names."""
         return False
 
     @cached_property
