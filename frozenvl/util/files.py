@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,17 +86,23 @@ def read_lines(path: Path) -> Iterator[Any]:
             return
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, each_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Reads a JSON file, or a JSON Lines file as a list. Their encodings are those of `read_text`.
 
     A file is JSON Lines if it is named `.jsonl`, or if it holds several JSON values, one in each line.
+
+    Args:
+        path: the file.
+        each_object: makes the value of each object from its (key, value) pairs; by default a dictionary.
 
     Raises:
         UserError: if the file is missing, unreadable or not valid JSON.
     """
     text = read_text(path)
     try:
-        return _json_lines(text) if ".jsonl" in path.suffixes else json.loads(text)
+        if ".jsonl" in path.suffixes:
+            return _json_lines(text)
+        return json.loads(text, object_pairs_hook=each_object)
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
             with suppress(ValueError):

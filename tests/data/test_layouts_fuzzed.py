@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layout_files import LAYOUTS, Layout, write
+from layout_files import LAYOUTS, Layout, as_text, write
 
 from frozenvl.data.sources.source import Source
 from frozenvl.util.errors import UserError
 
 WRONG = (None, float("nan"), True, [], {}, [None], {"a": 1}, 1.5, [[]])
 """Values of another type, which no field of a text, an id or a list of records can have."""
+BY_ID = ""
+"""Stands for the file itself among the objects whose keys are data."""
 DAMAGE = (b"\xff", b"\xe4\xb8", b"\0")
 
 
@@ -44,17 +46,17 @@ def places(content: Any, data: tuple[str, ...]) -> list[tuple[Any, Any]]:
     found = [(content, key) for key in keys]
     for container, key in list(found):
         if isinstance(container[key], dict | list) and key not in data:
-            found += places(container[key], data)
-    return found
+            found += places(container[key], tuple(name for name in data if name != BY_ID))
+    return found if BY_ID not in data else found[len(keys) :]
 
 
 def changed(draw: st.DrawFn, layout: Layout) -> tuple[dict[str, Any], str]:
     """Returns the files of a layout with one error, and what the error is."""
-    files = copy.deepcopy(dict(layout.files))
+    files = json.loads(json.dumps(dict(layout.files)))
     name = draw(st.sampled_from(sorted(files)))
     error = draw(st.sampled_from(["rename", "drop", "type", "same", "duplicate", "bytes", "cut", "encoding"]))
     if error in ("bytes", "cut", "encoding"):
-        text = json.dumps(files[name])
+        text = as_text(name, files[name])
         place = draw(st.integers(1, len(text) - 1))
         if error == "encoding":
             files[name] = text.encode(draw(st.sampled_from(["utf-8-sig", "utf-16"])))
@@ -74,7 +76,7 @@ def changed(draw: st.DrawFn, layout: Layout) -> tuple[dict[str, Any], str]:
         container.insert(draw(st.integers(0, len(container))), copy.deepcopy(value))
     elif error == "type":
         may_be_empty = key == "answer" or isinstance(container, list)  # annotators may leave an answer out
-        values = [value for value in WRONG if not (value == {} and key in layout.data)]
+        values = [value for value in WRONG if not (isinstance(value, dict) and key in layout.data)]
         container[key] = draw(st.sampled_from(values if may_be_empty else [*values, " "]))
     elif error == "same" and type(value) is int:
         container[key] = draw(st.sampled_from([str(value), float(value)]))
@@ -99,13 +101,17 @@ def check_one(data: st.DataObject, name: str) -> None:
             assert any(file in message for file in files) or "images" in message, message
             return
         got = read(source)
+    if error == "cut" and got == expected[: len(got)]:  # JSON Lines, cut off between two lines
+        return
     if got != expected and source.notes == good.notes:
         assert error.startswith("duplicate") and twice_the_same_text(expected, got), (error, expected, got)
 
 
 def twice_the_same_text(expected: list[Any], got: list[Any]) -> bool:
     """Tells whether one example has one of its references or choices twice: annotators may agree."""
-    differing = [(old, new) for old, new in zip(expected, got, strict=True) if old != new]
+    differing = [(old, new) for old, new in zip(expected, got, strict=False) if old != new]
+    if len(got) != len(expected) or len(differing) != 1:
+        return False
     (((*old, _, old_references, old_choices, _), (*new, _, new_references, new_choices, _)),) = differing
     more = Counter((*new_references, *new_choices)) - Counter((*old_references, *old_choices))
     return old == new and more.total() == 1 and more.keys() <= {*old_references, *old_choices}

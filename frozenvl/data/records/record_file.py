@@ -76,14 +76,27 @@ class RecordFile:
         return self._each(rows, key or "", key or "")
 
     def by_key(self, key: str | None = None) -> Iterator[tuple[str, Record]]:
-        """Yields (id, record) of an object whose keys are ids."""
+        """Yields (id, record) of an object whose keys are ids. An id that stands twice is a problem."""
         rows = self.content if key is None else self.content.get(key, MISSING)
         if not isinstance(rows, dict):
             raise self.refused(f"{repr(key) if key else 'it'} is {described(rows)}, not an object by id")
+        self._find_repeated_keys()
         for name, data in rows.items():
             place = f"{key or 'record '}[{name!r}]"
             for record in self._each([data], key or "", place, keyed=True):
                 yield name.strip(), record
+
+    def _find_repeated_keys(self) -> None:
+        """Notes the keys that an object of the file has twice. Parsing keeps the last of them, without a word."""
+
+        def count(pairs: list[tuple[str, Any]]) -> None:
+            if len(pairs) != len(dict(pairs)):
+                for key, times in Counter(key for key, _ in pairs).items():
+                    if times > 1:
+                        self.problem(f"{key!r} stands {times} times in one object")
+
+        with _no_collector():
+            read_json(self.path, count)
 
     def _each(self, rows: list[Any], kind: str, place: str, keyed: bool = False) -> Iterator[Record]:
         """Yields records. `kind` names all lists of this kind, `place` this one (or, with `keyed`, the record)."""

@@ -109,7 +109,10 @@ class Captions(Source):
 
 
 def by_image(file: RecordFile, rows: Iterable[Captioned]) -> Iterator[Captioned]:
-    """Joins rows of the same image, such as one row per caption, in the order in which images first appear."""
+    """Joins rows of the same image, such as one row per caption, in the order in which images first appear.
+
+    Captions that an image has in several rows are kept, since people agree, and counted in the file's notes.
+    """
     images: dict[str, Captioned] = {}
     for row in rows:
         first = images.get(row.id)
@@ -118,5 +121,7 @@ def by_image(file: RecordFile, rows: Iterable[Captioned]) -> Iterator[Captioned]
         elif (first.file, first.kind) != (row.file, row.kind):
             file.problem(f"image {row.id} is described twice in different ways ({first.file}, {row.file})")
         else:
+            if repeated := sum(text in first.captions for text in row.captions):
+                file.notes["captions that their image has twice"] += repeated
             images[row.id] = first._replace(captions=first.captions + row.captions)
     yield from images.values()

@@ -150,6 +150,9 @@ def _caption(file: RecordFile, row: dict[str, Any], pattern: str) -> str | None:
     known = {field_of(pattern), *IDS, "id", "domain"}
     if not fields and any(isinstance(row[name], str | list | dict) for name in row.keys() - known):
         raise file.refused(f"no captions in {', '.join(CAPTION_FIELDS)}; caption can give the field")
+    if not fields:  # a list without captions, unless only this row lacks one
+        rows = file.content if isinstance(file.content, list) else []
+        fields = next((found for row in rows if isinstance(row, dict) and (found := caption_fields(row))), [])
     return fields[0] if fields else None
 
 

@@ -68,7 +68,7 @@ class LlavaQuestions(Questions):
         coco_ids, seen = read_coco_ids(image_data), Counter[str]()
         for row in with_image(file):
             key, name = row.id("id"), row.file("image")
-            first = numbered(key, seen)
+            first = numbered(file, key, seen)
             own = _VISUAL_GENOME.fullmatch(name)
             image_id = photograph(own[1], coco_ids) if own else ""
             pairs = turns(row)

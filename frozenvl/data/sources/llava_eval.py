@@ -43,5 +43,5 @@ class LlavaEvalQuestions(Questions):
         """Yields the questions of a file."""
         seen: Counter[str] = Counter()
         for row in file.records():
-            key = numbered(row.id("question_id"), seen)
+            key = numbered(file, row.id("question_id"), seen)
             yield Question(key, row.file("image"), row.text("text"), (), "", row.labels("category"))

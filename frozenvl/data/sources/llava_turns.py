@@ -45,10 +45,13 @@ def turns(row: Record) -> list[tuple[Record, Record]]:
     return list(zip(messages[::2], messages[1::2], strict=True))
 
 
-def numbered(key: str, seen: Counter[str]) -> str:
-    """Returns an id that may repeat as one that does not: the second "a" is "a#2"."""
+def numbered(file: RecordFile, key: str, seen: Counter[str]) -> str:
+    """Returns an id that may repeat as one that does not: the second "a" is "a#2". Counts these in the file's notes."""
     seen[key] += 1
-    return key if seen[key] == 1 else f"{key}#{seen[key]}"
+    if seen[key] == 1:
+        return key
+    file.notes["records with the id of another one, told apart as ID#2, ID#3, …"] += 1
+    return f"{key}#{seen[key]}"
 
 
 def said(message: Record) -> str:

@@ -105,6 +105,8 @@ class Questions(Source):
             for row in cls.read(file, **options):
                 if row.id in ids:
                     file.problem(f"question {row.id} stands twice")
+                if len(set(row.choices)) < len(row.choices):
+                    file.notes["questions with a choice that stands twice"] += 1
                 ids.add(row.id)
                 yield row
         if not ids:

@@ -62,6 +62,8 @@ class Visual7WQuestions(Questions):
         coco_ids = read_coco_ids(image_data)
         for image in file.records("images"):
             key, own, name = image.id("image_id"), image.text("split"), image.file("filename")
+            if image.raw("qa_pairs") == []:
+                file.notes["images without questions"] += 1
             for row in image.records("qa_pairs") if split in (own, "all") else ():
                 answer = row.text("answer")
                 yield Question(

@@ -51,6 +51,8 @@ class VisualGenomeQuestions(Questions):
         """Yields the questions of a file."""
         coco_ids = read_coco_ids(image_data)
         for image in file.records():
+            if image.raw("qas") == []:
+                file.notes["images without questions"] += 1
             for row in image.records("qas"):
                 key, answer = row.id("image_id"), row.text("answer")
                 yield Question(

@@ -177,3 +177,10 @@ def test_a_field_may_be_withheld_from_all_records_but_not_from_some(opened, meth
         assert read(file) == [(), ()]
     message = problem_of(opened([{"id": 1, "x": "a"}, {"id": 2} | absent]), read)
     assert message == "record [1] (id 2): has no 'x', which other records have; correct or remove it"
+
+
+def test_an_id_that_stands_twice_in_an_object_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text('{"7": {"x": "a"}, "8": {"x": "b"}, "7": {"x": "c"}}')
+    file = RecordFile(tmp_path / "x.json", "a layout")
+    message = problem_of(file, lambda f: [row.text("x") for _, row in f.by_key()])
+    assert message == "'7' stands 2 times in one object; correct or remove it"
