@@ -24,7 +24,7 @@ def box(left: int, bottom: int, right: int, top: int):
     return pen.glyph()
 
 
-def builder(characters: str, top: int = EM, advance: int = EM) -> FontBuilder:
+def builder(characters: str, top: int = EM, family: str = "Tiny") -> FontBuilder:
     """Font whose every character is a box `top` units high, and whose glyph for all others is empty."""
     names = {ord(char): f"u{ord(char):x}" for char in characters}
     made = FontBuilder(EM, isTTF=True)
@@ -33,18 +33,18 @@ def builder(characters: str, top: int = EM, advance: int = EM) -> FontBuilder:
     made.setupGlyf(
         {".notdef": TTGlyphPen(None).glyph(), **{name: box(0, 0, EM, top) for name in names.values()}}
     )
-    made.setupHorizontalMetrics(dict.fromkeys([".notdef", *names.values()], (advance, 0)))
+    made.setupHorizontalMetrics(dict.fromkeys([".notdef", *names.values()], (EM, 0)))
     made.setupHorizontalHeader(ascent=EM, descent=0)
-    made.setupNameTable({"familyName": "Tiny", "styleName": "Regular"})
+    made.setupNameTable({"familyName": family, "styleName": "Regular", "fullName": family})
     made.setupOS2()
     made.setupPost()
     return made
 
 
-def make_font(path: Path, characters: str, top: int = EM, advance: int = EM) -> Path:
+def make_font(path: Path, characters: str, top: int = EM) -> Path:
     """Writes a font; one whose name ends in .ttc is a collection."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    font = builder(characters, top, advance).font
+    font = builder(characters, top, f"Tiny {path.stem}").font
     if path.suffix == ".ttc":
         collection = TTCollection()
         collection.fonts = [font, builder("x").font]
