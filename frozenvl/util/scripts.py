@@ -41,6 +41,8 @@ SHAPED = frozenset(
 )
 """Scripts whose letters are joined or reordered."""
 
+LONGEST = 32
+"""Largest number of code points that are drawn as one character: a letter with 30 marks, an emoji of many."""
 _named: set[tuple[str, str]] = set()
 """Warnings of this process: pairs of a kind and a script."""
 
@@ -56,10 +58,11 @@ class Piece(NamedTuple):
 
 
 def characters(text: str) -> list[str]:
-    """Splits a text into characters as a reader sees them (extended grapheme clusters)."""
+    """Splits a text into characters as a reader sees them: extended grapheme clusters, endless ones in parts."""
     import regex
 
-    return regex.findall(r"\X", text)
+    clusters = regex.findall(r"\X", text)
+    return [part[start : start + LONGEST] for part in clusters for start in range(0, len(part), LONGEST)]
 
 
 def visible(text: str) -> str:
@@ -141,7 +144,7 @@ def _name(piece: Piece) -> str:
     from fontTools.unicodedata import block, script_name
 
     if piece.script == COMMON:
-        return block(visible(piece.text) or piece.text)
+        return block((visible(piece.text) or piece.text)[0])
     return NAMES.get(piece.script) or script_name(piece.script).replace("_", " ")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from frozenvl.util.bidi import in_visual_order, levels
 from frozenvl.util.fonts import Font, dejavu
-from frozenvl.util.scripts import characters, pieces, visible
+from frozenvl.util.scripts import LONGEST, characters, pieces, visible
 
 SOLID = r"[\p{lb=ID}\p{lb=CJ}\p{lb=EB}\p{lb=RI}\p{lb=SA}]"
 """Characters beside which a line may end without a space: Chinese, Japanese, emoji, Thai, Lao, Khmer, Burmese."""
@@ -21,6 +21,8 @@ CLOSING = r"[\p{lb=CL}\p{lb=CP}\p{lb=EX}\p{lb=IS}\p{lb=NS}ฯะาๅๆ]"
 _BEFORE, _AFTER = rf"(?:(?={OPENING})\X)*", rf"(?:(?={CLOSING})\X)*"
 WORDS = rf"{_BEFORE}(?!{OPENING})(?={SOLID})\X{_AFTER}|(?:(?!{OPENING}*{SOLID})\X)+|\X"
 """Regular expression of the parts between which a line may end, in a text without spaces."""
+SPACES = string.whitespace + "\x1c\x1d\x1e\x85\u2028\u2029"
+"""What is drawn as a space: also line and paragraph separators, at which Raqm fails."""
 ELLIPSIS = " …"
 
 
@@ -34,7 +36,8 @@ def wrap(text: str, width: int, column: float, most: int) -> list[str]:
         most: largest number of lines. If a text is longer, its last line ends in an ellipsis.
     """
     lines: list[str] = []
-    words = _words(text)[::-1]  # the next word is the last, as in textwrap
+    seen = LONGEST * width * (most + 1)  # no line shows what is behind
+    words = _words(text[:seen])[::-1]  # the next word is the last, as in textwrap
     while words:
         line: list[str] = []
         used = 0.0
@@ -71,7 +74,7 @@ def _words(text: str) -> list[str]:
     """Splits a text into parts that a line may end after: words, spaces, characters of some scripts."""
     import regex
 
-    text = text.expandtabs().translate(dict.fromkeys(map(ord, string.whitespace), " "))
+    text = text.expandtabs().translate(dict.fromkeys(map(ord, SPACES), " "))
     return [
         word for part in textwrap.TextWrapper.wordsep_re.split(text) for word in regex.findall(WORDS, part)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_scripts_without_spaces_are_wrapped_by_width(squares, text, lines):
 def test_marks_are_not_parted_from_their_letter(font_folder):
     assert wrap("e\u0301" * 9, 4, 6.6, 9) == ["e\u0301" * 4, "e\u0301" * 4, "e\u0301"]
     assert wrap("כֶּ" * 5, 4, 6.6, 9) == ["כֶּ" * 4, "כֶּ"]
-    joined = "👨" + "\u200d👨" * 99
+    joined = "👨" + "\u200d👨" * 9
     assert wrap(joined + "a", 4, 6.6, 9) == [joined, "a"]
     make_font(font_folder / "emoji.ttf", "👨")
     assert wrap(joined + "a", 4, 6.6, 9) == [joined, "a"]
@@ -68,6 +69,29 @@ def test_boxes_take_a_column_each(font_folder):
 def test_long_texts_end_in_an_ellipsis(squares):
     assert wrap("犬" * 99, 8, COLUMN, 2) == ["犬犬犬犬", "犬犬犬 …"]
     assert wrap("犬" * 8, 8, COLUMN, 2) == ["犬犬犬犬", "犬犬犬犬"]
+
+
+@pytest.mark.parametrize("machine", ["font_folder", "no_raqm"])
+def test_every_character_can_be_drawn(machine, request):
+    request.getfixturevalue(machine)
+    special = (char for char in map(chr, range(0x110000)) if unicodedata.category(char)[0] in "CZ")
+    few = [
+        char for char in special if ord(char) < 0x3000 or 0xD7F0 < ord(char) < 0xE010 or ord(char) > 0xFEF0
+    ][:600]
+    for char in [*few, "\ufdd0", "\uffff", "\U0010ffff"]:
+        for line in wrap(f"a{char}b כ{char}ל", 34, 6.6, 2):
+            drawn(line)
+    assert wrap("a\x85b\u2029c", 34, 6.6, 2) == ["a b c"]
+
+
+@pytest.mark.parametrize("part", ["犬", "x", "e\u0301", "\u0301", "👨\u200d", "word ", "ب"])
+def test_endless_texts_are_cut(font_folder, part):
+    make_bitmap_font(font_folder / "emoji.ttf", "👨", "red")
+    lines = wrap(part * 200_000, 34, 6.6, 3)
+    assert len(lines) == 3 and lines[-1].endswith("…")
+    assert sum(map(len, lines)) < 10_000
+    for line in lines:
+        drawn(line)
 
 
 def drawn(text: str, right_to_left: bool = False) -> np.ndarray:
