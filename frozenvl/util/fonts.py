@@ -11,7 +11,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps, features
+from PIL import Image, ImageDraw, ImageFont, features
 
 SIZE, OTHER_SIZE = 11, 13
 """Size in pixels of DejaVu Sans, and of other fonts, whose letters are smaller at equal size."""
@@ -43,7 +43,7 @@ class Font:
             return False
         try:
             _, top, _, bottom = self.face.getbbox(text, mode="RGBA")
-        except OSError:  # a file that is cut off
+        except OSError:  # Pillow cannot read it
             return False
         # Glyphs are blank in fonts whose colours Pillow does not know, such as COLR version 1.
         return top < bottom or self is dejavu()
@@ -54,9 +54,8 @@ class Font:
         for size in (self.size, *BITMAP_SIZES):
             with suppress(OSError):
                 face = ImageFont.truetype(self.path, size)
-                with suppress(
-                    OSError, ValueError
-                ):  # only variable fonts have named styles; theirs may be Thin
+                # Only variable fonts have named styles. Their default may be Thin.
+                with suppress(OSError, ValueError):
                     face.set_variation_by_name("Regular")
                 return face
         raise OSError(f"{self.path}: Pillow cannot read this font")
@@ -97,7 +96,8 @@ class Font:
             left, top, right, bottom = map(int, ImageDraw.Draw(sheet).textbbox((0, 0), text, **options))
             drawn = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), "white")
             ImageDraw.Draw(drawn).text((-left, -top), text, fill=colour, **options)
-            small = ImageOps.scale(drawn, scale, Image.Resampling.LANCZOS)
+            size = [max(1, round(side * scale)) for side in drawn.size]
+            small = drawn.resize((size[0], size[1]), Image.Resampling.LANCZOS)
             sheet.paste(small, (round(place[0] + left * scale), round(place[1] + top * scale)))
         return self.width(parts, right_to_left)
 
@@ -144,6 +144,7 @@ def font_files() -> tuple[Path, ...]:
         return sum(style in name for style in STYLES), len(name), str(path)
 
     own = os.environ.get(FOLDER)
+    own = own and str(Path(own).expanduser())
     if own and not Path(own).is_dir():
         warn(f"{FOLDER}: no such folder: {own}")
     folders = ([own], None) if own else (None,)

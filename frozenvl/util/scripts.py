@@ -19,28 +19,10 @@ PACKAGES = {EMOJI: "fonts-noto-color-emoji", "Hani": "fonts-noto-cjk", "Hang": "
 """Script → Debian package with a font for it."""
 PACKAGE = "fonts-noto-core"
 """Debian package with fonts for all other scripts."""
-SHAPED = frozenset(
-    (
-        *(
-            "Adlm",
-            "Arab",
-            "Beng",
-            "Deva",
-            "Gujr",
-            "Guru",
-            "Java",
-            "Khmr",
-            "Knda",
-            "Mand",
-            "Mlym",
-            "Mong",
-            "Mymr",
-        ),
-        *("Nkoo", "Orya", "Rohg", "Sinh", "Syrc", "Taml", "Telu", "Tibt"),
-    )
+SHAPED = (
+    "Adlm Arab Beng Deva Gujr Guru Java Khmr Knda Mand Mlym Mong Mymr Nkoo Orya Rohg Sinh Syrc Taml Telu Tibt"
 )
 """Scripts whose letters are joined or reordered."""
-
 LONGEST = 32
 """Largest number of code points that are drawn as one character: a letter with 30 marks, an emoji of many."""
 _named: set[tuple[str, str]] = set()
