@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from frozenvl.report.cell import Cell
+from frozenvl.util.figure_text import save_figure
 
 INK = "#010203"
 """Placeholder that `Plot.svg` replaces by the page's text colour."""
@@ -60,10 +60,8 @@ class Plot:
         import matplotlib
 
         with matplotlib.rc_context(STYLE):
-            buffer = io.BytesIO()
             none = dict.fromkeys(("Date", "Creator", "Format", "Type")) if kind == "svg" else None
-            self.draw().savefig(buffer, format=kind, dpi=150, transparent=transparent, metadata=none)
-        return buffer.getvalue()
+            return save_figure(self.draw(), format=kind, dpi=150, transparent=transparent, metadata=none)
 
 
 def look(place: int) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
+
+from frozenvl.util.bidi import reads_right_to_left
+from frozenvl.util.scripts import warn_of_gaps
+from frozenvl.util.text_layout import draw_line, wrap
 
 SIDE, MARGIN, COLUMNS = 224, 12, 4
 TEXT_HEIGHT, LINE = 150, 15
 WIDTH = 34
-"""Number of characters per line of text."""
+"""Number of columns per line of text: letters of DejaVu Sans."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,23 @@ def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
     rows = -(-max(1, len(tiles)) // COLUMNS)
     size = (SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN)
     sheet = Image.new("RGB", (COLUMNS * size[0], rows * size[1]), "white")
-    draw = ImageDraw.Draw(sheet)
-    # Pillow's default font lacks arrows and most alphabets; matplotlib's DejaVu Sans has them.
-    font = ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size=11)
+    drawn: list[str] = []
     for place, tile in enumerate(tiles):
         row, column = divmod(place, COLUMNS)
         x, y = column * size[0] + MARGIN, row * size[1] + MARGIN
         sheet.paste(ImageOps.pad(tile.image, (SIDE, SIDE), color="#eeeeee"), (x, y))
-        lines = [(line, "black") for line in wrap(tile.question, 2)]
-        lines += [(line, "#0b5394") for text in tile.texts for line in wrap(text or "(nothing)", 3)]
-        lines += [(line, "#777777") for text in dict.fromkeys(tile.references) for line in wrap(text, 2)]
-        for number, (line, colour) in enumerate(lines[: TEXT_HEIGHT // LINE]):
-            draw.text((x, y + SIDE + 6 + number * LINE), line, fill=colour, font=font)
+        texts = [(tile.question, 2, "black")]
+        texts += [(text or "(nothing)", 3, "#0b5394") for text in tile.texts]
+        texts += [(text, 2, "#777777") for text in dict.fromkeys(tile.references)]
+        lines = [
+            (line, colour, reads_right_to_left(text))
+            for text, most, colour in texts
+            for line in wrap(text, WIDTH, SIDE / WIDTH, most)
+        ][: TEXT_HEIGHT // LINE]
+        for number, (line, colour, right_to_left) in enumerate(lines):
+            draw_line(sheet, (x, y + SIDE + 6 + number * LINE), line, colour, right_to_left)
+        drawn += [line for line, _, _ in lines]
+    warn_of_gaps(drawn)
     return sheet
 
 
@@ -70,8 +76,3 @@ def log_png(writer: Any, tag: str, png: bytes, step: int) -> None:
     width, height = Image.open(io.BytesIO(png)).size
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
     writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
-
-
-def wrap(text: str, most: int) -> list[str]:
-    """Wraps text to the width of a tile, in at most `most` lines."""
-    return textwrap.wrap(text, WIDTH, max_lines=most, placeholder=" …")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import io
+import textwrap
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from tiny_fonts import make_font
 
+from frozenvl.util.fonts import OTHER_SIZE, dejavu, font_files, font_with
 from frozenvl.util.gallery import (
     COLUMNS,
+    LINE,
     MARGIN,
     SIDE,
     TEXT_HEIGHT,
-    WIDTH,
     Tile,
     as_png,
     draw_gallery,
     log_png,
-    wrap,
 )
+from frozenvl.util.text_layout import draw_line
 
 WIDE, HIGH = SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN
 RED = Image.new("RGB", (30, 20), "red")
@@ -63,9 +66,59 @@ def test_an_empty_answer_is_marked_and_equal_references_are_shown_once():
 
 
 def test_long_texts_are_cut():
-    lines = wrap("word " * 99, 2)
-    assert len(lines) == 2 and lines[-1].endswith(" …") and all(len(line) <= WIDTH for line in lines)
-    assert wrap("short", 2) == ["short"] and wrap("", 2) == []
+    for kind, most in (("question", 2), ("texts", 3), ("references", 2)):
+        whole, cut = (
+            below(Tile(RED, **{"texts": [], kind: text if kind == "question" else [text]}))
+            for text in ("word " * 7 * most, "word " * 99)
+        )
+        ends = [np.nonzero((pixels != 255).any((1, 2)))[0].max() // LINE for pixels in (whole, cut)]
+        assert ends == [most, most]
+
+
+def former(question: str, texts: list[str], references: list[str]) -> np.ndarray:
+    """Draws texts in DejaVu Sans alone, 34 characters a line."""
+    image = Image.new("RGB", (WIDE, HIGH - MARGIN - SIDE), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.truetype(dejavu().path, 11)
+    kinds = [(question, 2, "black"), *((text, 3, "#0b5394") for text in texts)]
+    kinds += [(text, 2, "#777777") for text in references]
+    lines = [(line, colour) for text, most, colour in kinds for line in shortened(text, most)]
+    for number, (line, colour) in enumerate(lines):
+        draw.text((MARGIN, 6 + number * LINE), line, fill=colour, font=font)
+    return np.asarray(image)
+
+
+def shortened(text: str, most: int) -> list[str]:
+    return textwrap.wrap(text, 34, max_lines=most, placeholder=" …")
+
+
+def test_latin_texts_are_drawn_in_dejavu_sans():
+    question = "What is the well-known fox — “AV” — doing?\nÅngström, naïve"
+    texts, references = ["✓ → a brown fox " * 3, "x" * 70], ["Ελληνικά русский", "tab\there, $5.00  & more"]
+    assert np.array_equal(below(Tile(RED, texts, question, references)), former(question, texts, references))
+
+
+def test_other_scripts_are_drawn_in_the_fonts_of_the_machine(font_folder, capsys):
+    boxes = below(Tile(RED, ["犬" * 40]))
+    assert capsys.readouterr().err.startswith(
+        "frozenvl: warning: no font has 犬 (Chinese and Japanese): boxes "
+    )
+    make_font(font_folder / "a.ttf", "犬")
+    font_files.cache_clear()
+    font_with.cache_clear()
+    squares = below(Tile(RED, ["犬" * 40]))
+    assert not np.array_equal(boxes, squares) and not capsys.readouterr().err
+    rows, columns = np.nonzero((squares != 255).any(2))
+    assert columns.min() == MARGIN and MARGIN + SIDE - OTHER_SIZE < columns.max() < MARGIN + SIDE
+    assert rows.max() // LINE == 3  # three lines: 17, 17 and 6 squares
+
+
+def test_a_paragraph_has_one_direction(font_folder):
+    """The second line of a right-to-left paragraph begins with a Latin word, so that is on the right."""
+    second = below(Tile(RED, ["אבגד " * 7 + "dogs א"]))[6 + LINE : 6 + 2 * LINE]
+    right, left = (Image.new("RGB", (WIDE, LINE), "white") for _ in range(2))
+    draw_line(right, (MARGIN, 0), "dogs א", "#0b5394", right_to_left=True)
+    draw_line(left, (MARGIN, 0), "dogs א", "#0b5394", right_to_left=False)
+    assert np.array_equal(second, np.asarray(right)) and not np.array_equal(second, np.asarray(left))
 
 
 def test_texts_stay_within_their_tile():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from frozenvl.evaluation.score_file import read_score, score_files
 from frozenvl.metrics.metric import Metric
 from frozenvl.training.callbacks.throughput import logs_step
 from frozenvl.util.errors import UserError
+from frozenvl.util.figure_text import save_figure
 from frozenvl.util.files import cannot_write, read_lines, write_atomically
 
 
@@ -118,6 +118,4 @@ def draw_curve(run: Path) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if names:
             axes.legend(fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=120)
-    write_atomically(run / "curve.png", picture.getvalue())
+    write_atomically(run / "curve.png", save_figure(figure, dpi=120))
