@@ -16,6 +16,7 @@ from PIL.ExifTags import Base
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
+from frozenvl.data.sources.table import BadRow
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import decode
@@ -126,6 +127,9 @@ def _check_example(
         example = source[number]
     except UnreadableImage as error:  # the whole row is invalid
         return _Checked(f"#{number}", "", None, 0, [("unreadable", f"#{number}: {error}")])
+    if isinstance(example.image, BadRow):  # counted once, not as an image and a text
+        row = example.image
+        return _Checked(example.id, row.name, None, 0, [("unreadable", f"{row.name}: {row.problem}")])
     name = example.image.name
     findings = [(kind, f"{example.id}: {problem}") for kind, problem in _odd_texts(example, special_token)]
     digest = None

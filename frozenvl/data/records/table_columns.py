@@ -1,0 +1,168 @@
+"""Finds the columns of captions and images in a table: by the names in its header, by number, or by their content."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from frozenvl.data.records.csv_text import looks_like_file
+from frozenvl.data.records.table_header import (
+    ADDRESSES,
+    ROLES,
+    Given,
+    find_named,
+    find_place,
+    is_header,
+    shown,
+    unnamed,
+)
+from frozenvl.util.errors import UserError
+
+NUMBERED = re.compile(r"(.*\S)#(\d+)", re.S)
+"""Image file with the number of a caption: `1000.jpg#0`."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table: index of each role (None: no such column), and how their fields are written."""
+
+    header: bool
+    caption: int
+    image: int
+    id: int | None
+    number: int | None
+    split: int | None
+    numbered: bool
+    """Whether image files are followed by the number of a caption: `1000.jpg#0`."""
+    lists: bool
+    """Whether each caption is a JSON list of captions."""
+
+
+def find_columns(
+    rows: Sequence[Sequence[str]],
+    width: int,
+    given: Given,
+    header: bool | None = None,
+    is_image: Callable[[str], bool] | None = None,
+    fixed: bool = False,
+) -> Columns:
+    """Finds the columns of a table.
+
+    Args:
+        rows: first rows that have `width` fields.
+        width: number of columns.
+        given: columns that are given.
+        header: whether the first row names the columns; recognised if it is None.
+        is_image: function that tells whether there is an image file of some name.
+        fixed: whether a table without a header has the columns caption, image.
+
+    Raises:
+        UserError: if a column cannot be found, or several can be meant. The message does not name the file.
+    """
+    if unknown := [role for role in given if role not in ROLES]:
+        raise UserError(f"columns: unknown {unknown[0]!r}; give {', '.join(ROLES)}")
+    first = [field.strip() for field in rows[0]]
+    named = is_header(first, given) if header is None else header
+    below = rows[1:] if named else rows
+    places = {role: find_place(first, column, named, width) for role, column in given.items()}
+    if named:
+        for role in ("image", "caption", "number", "split"):
+            if role not in places and (place := find_named(first, role)) is not None:
+                places[role] = place
+    if not {"image", "caption"} <= places.keys():
+        if named:
+            raise UserError(unnamed(first, "image" if "image" not in places else "caption"))
+        places |= _ordered(rows, width, places, is_image, fixed)
+    if below and sum("://" in row[places["image"]] for row in below) * 2 >= len(below):
+        raise UserError(ADDRESSES)
+    if places["image"] == places["caption"]:
+        raise UserError("columns: the image and the caption are one column; give two")
+    files = [row[places["image"]] for row in below]
+    if header is None and not named and len(files) > 1 and not looks_like_file(files[0]):
+        found = is_image is not None and is_image(files[0].strip())
+        if not found and all(map(looks_like_file, files[1:])):
+            raise UserError(
+                f"the first row ({shown(first)}) looks like a header whose names are not known; give columns, such "
+                f"as {{image: {places['image'] + 1}, caption: {places['caption'] + 1}}}, and header: true or false"
+            )
+    return Columns(
+        header=named,
+        caption=places["caption"],
+        image=places["image"],
+        id=places.get("id"),
+        number=places.get("number"),
+        split=places.get("split"),
+        numbered=bool(files) and all(NUMBERED.fullmatch(file.strip()) for file in files),
+        lists=_are_lists([row[places["caption"]].strip() for row in below]),
+    )
+
+
+def as_list(field: str) -> list[str] | None:
+    """Returns the texts of a JSON list; None if the field is none."""
+    try:
+        texts = json.loads(field)
+    except (ValueError, RecursionError):
+        return None
+    return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else None
+
+
+def _are_lists(captions: Sequence[str]) -> bool:
+    if not captions or not all(text.startswith("[") and text.endswith("]") for text in captions):
+        return False
+    if all(as_list(text) for text in captions):
+        return True
+    if all(re.match(r"""\[\s*['"]""", text) for text in captions):
+        raise UserError(
+            f"each caption is a list such as {captions[0][:60]}, but not all are JSON lists of texts; write them with "
+            "json.dumps"
+        )
+    return False
+
+
+def _ordered(
+    rows: Sequence[Sequence[str]],
+    width: int,
+    places: Mapping[str, int],
+    is_image: Callable[[str], bool] | None,
+    fixed: bool,
+) -> dict[str, int]:
+    """Returns the columns of the image and the caption in a table without a header."""
+    columns = [[row[place].strip() for row in rows] for place in range(width)]
+    if any(sum("://" in field for field in column) * 2 >= len(rows) for column in columns):
+        raise UserError(ADDRESSES)
+    tests = [looks_like_file, *([is_image] if is_image else [])]
+    # The first row may be a header whose names are not known.
+    tries = [(test, skipped) for skipped in (0, 1)[: len(rows)] for test in tests]
+    files: list[int] = []
+    for test, skipped in tries:
+        files = files or [place for place, column in enumerate(columns) if all(map(test, column[skipped:]))]
+    if width != 2:
+        image = files[0] + 1 if len(files) == 1 else "N"
+        raise UserError(
+            f"has {width} columns, and no header that names them; give columns, such as {{image: {image}, caption: N}} "
+            f"with numbers from 1; the first row is {shown(rows[0])}"
+        )
+    for role, other in (("image", "caption"), ("caption", "image")):
+        if role in places:
+            return {other: 1 - places[role]}
+    if fixed:
+        if files == [0]:
+            exist = (
+                "a file that exists"
+                if is_image and all(map(is_image, columns[0]))
+                else "named like an image file"
+            )
+            raise UserError(
+                f"the columns are swapped: every caption is {exist}; give columns {{image: 1, caption: 2}}, or use "
+                "TableCaptions"
+            )
+        return {"caption": 0, "image": 1}
+    if len(files) != 1:
+        which = "both columns name" if files else "neither column names"
+        raise UserError(
+            f"{which} image files in each of the first rows; give columns {{image: 1, caption: 2}} or {{caption: 1, "
+            f"image: 2}}; the first row is {shown(rows[0])}"
+        )
+    return {"image": files[0], "caption": 1 - files[0]}
