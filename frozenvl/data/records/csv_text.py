@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 FILE = re.compile(r"\S.*\.(?:avif|bmp|gif|jfif|jp2|jpe?g|png|ppm|tiff?|webp)(?:#\d+)?|\S+#\d+", re.I)
 """Name of an image file, or a name with the number of a caption as in Flickr30k: `1000.jpg#0`."""
-LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n|\Z)")
 
 
 class Dialect(NamedTuple):
@@ -49,22 +48,25 @@ def _field(separator: str) -> re.Pattern[str]:
 
 
 @cache
-def _record(separator: str) -> re.Pattern[bytes]:
+def _record(separator: str, line_end: bytes) -> re.Pattern[bytes]:
     """Returns the pattern of a row, line end included, in which every quotation mark belongs to a quoted field."""
     mark = re.escape(separator).encode()
-    field = rb'(?: *+"(?:[^"]++|"")*+" *+|[^"' + mark + rb"\r\n]*+)"
-    return re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r\n?|\n|\Z)")
+    field = rb'(?: *+"(?:[^"]++|"")*+" *+|[^"' + mark + line_end + rb"]*+)"
+    return re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r?" + line_end + rb"|\Z)")
 
 
-def quoted_rows(data: bytes | mmap, start: int, separator: str) -> Iterator[tuple[int, int, bool]]:
+def quoted_rows(
+    data: bytes | mmap, start: int, separator: str, line_end: bytes
+) -> Iterator[tuple[int, int, bool]]:
     """Yields (start, end, whether all its quotation marks match) of the rows of a quoted table, line ends included.
 
     A quoted field may contain line breaks. A row whose quotation marks do not match is one line.
     """
+    pattern = _record(separator, line_end)
     while start < len(data):
-        match = _record(separator).match(data, start)
+        match = pattern.match(data, start)
         matches = match is not None and not _joins_rows(match[0], separator)
-        end = (match if matches else LINE.match(data, start)).end()  # type: ignore[union-attr]
+        end = match.end() if match is not None and matches else next(lines(data, start, line_end))[1]
         yield start, end, matches
         start = end
 

@@ -89,7 +89,7 @@ def find_dialect(
 
 def _head(data: bytes | mmap, start: int, dialect: Dialect) -> Head:
     spans: Iterator[tuple[int, ...]] = (
-        quoted_rows(data, start, dialect.separator)
+        quoted_rows(data, start, dialect.separator, line_end_of(data, start))
         if dialect.quoted
         else lines(data, start, line_end_of(data, start))
     )
@@ -139,7 +139,7 @@ class _Quotes:
             if quote < 0:
                 return
             start = max(start, data.rfind(line_end, start, quote) + 1)
-            _, end, matches = next(quoted_rows(data, start, separator))
+            _, end, matches = next(quoted_rows(data, start, separator, line_end))
             row = data[start:end]
             if not matches:
                 self.loose.append(row)
@@ -179,5 +179,5 @@ def _quoted(data: bytes | mmap, start: int, separator: str) -> bool:
 
 
 def _every_row_quoted(data: bytes | mmap, start: int, separator: str) -> bool:
-    rows = islice(quoted_rows(data, start, separator), HEAD_ROWS)
+    rows = islice(quoted_rows(data, start, separator, line_end_of(data, start)), HEAD_ROWS)
     return all(b'"' in data[first:last] for first, last, _ in rows)

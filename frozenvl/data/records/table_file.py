@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import mmap
+import re
 from array import array
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -15,6 +16,7 @@ import numpy as np
 from frozenvl.data.records.csv_text import line_end_of, quoted_rows, split_row
 from frozenvl.data.records.dialect import Fields, find_dialect
 from frozenvl.util.errors import UserError
+from frozenvl.util.files import read_json
 from frozenvl.util.text_files import GZIP, OTHER_FORMATS, as_text, read_plain
 
 CHUNK = 2**24
@@ -48,12 +50,14 @@ class TableFile:
         self.path = path
         if not path.is_file():
             raise UserError(f"{path}: no such table; name the data's folder with --data.root")
-        if separator is not None and len(separator) != 1:
-            raise UserError(f"separator {separator!r}: not one character")
+        separator = {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)
+        if separator is not None and not re.fullmatch(r"[\t -!#-~]", separator):
+            raise UserError(f"separator {separator!r}: not one character; give such as tab or ','")
         self._data = self._open()
         start = len(codecs.BOM_UTF8) if self._data[:3] == codecs.BOM_UTF8 else 0
         if not self._data[start : start + 4096].strip():
             raise UserError(f"{path}: lists no pairs")
+        self._refuse_others(self._data[start : start + 4096])
         try:
             head = find_dialect(self._data, start, is_header, separator, quoted)
         except UserError as error:
@@ -76,6 +80,21 @@ class TableFile:
                 return as_text(data, self.path).encode() if data.startswith(UTF_16) else data
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if first else b""
 
+    def _refuse_others(self, first: bytes) -> None:
+        """Refuses JSON and UTF-16 without a byte order mark, by the first bytes."""
+        if first.count(0) * 4 > len(first):
+            raise UserError(
+                f"{self.path}: not UTF-8 text (it holds NUL bytes); convert it, such as with `iconv -f utf-16 -t utf-8`"
+            )
+        if first.lstrip()[:1] in (b"{", b"["):
+            try:
+                content = read_json(self.path)
+            except UserError:  # a caption may begin so, too
+                return
+            from frozenvl.data.detect import advice
+
+            raise UserError(f"{self.path}: JSON, not a table; {advice(self.path, content)}")
+
     def _line_ends(self, start: int) -> Iterator[np.ndarray]:
         line_end = ord(line_end_of(self._data, start))
         for begin in range(0, len(self._data), CHUNK):
@@ -83,7 +102,7 @@ class TableFile:
             yield np.flatnonzero(part == line_end) + begin + 1
 
     def _quoted_ends(self, start: int) -> Iterator[np.ndarray]:
-        rows = quoted_rows(self._data, start, self.dialect.separator)
+        rows = quoted_rows(self._data, start, self.dialect.separator, line_end_of(self._data, start))
         while ends := array("q", (end for _, end, _ in islice(rows, 2**16))):
             yield np.array(ends)
 

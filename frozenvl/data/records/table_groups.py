@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from array import array
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from frozenvl.data.records.caption_table import EMPTY, CaptionTable, Row
+from frozenvl.data.records.caption_table import CHECKED, EMPTY, CaptionTable, Row
+from frozenvl.data.records.dialect import HEAD_ROWS
 from frozenvl.util.errors import UserError
 from frozenvl.util.text_files import read_text
 
@@ -94,6 +96,11 @@ class TableGroups:
         order = np.argsort(rank[group], kind="stable")
         self._rows, self._ends = rows[order], np.cumsum(np.bincount(group)[np.argsort(first)])
         self.targets = [int(n) for n in np.bincount(rank[group], weights=counts)]
+
+    def first_images(self) -> list[str]:
+        """Returns the image files of the first groups."""
+        rows = (self[index][1] for index in range(min(len(self), HEAD_ROWS)))
+        return [row.image for row in islice((row for row in rows if not row.problem), CHECKED)]
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -39,6 +39,8 @@ def find_suffix(path: Path, names: Sequence[str], folder: Path, suffix: str | No
     Raises:
         UserError: if none of the files exists.
     """
+    if not names:
+        return suffix or ""
     for end in SUFFIXES if suffix is None else (suffix,):
         if any(_exists(folder / f"{name}{end}") for name in names):
             return end

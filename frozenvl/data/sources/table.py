@@ -77,8 +77,8 @@ class TableCaptions(Source):
         self.folder, path = image_folder(Path(images)), Path(table)
         is_image = image_test(self.folder, image_suffix)
         rows = CaptionTable(path, columns, header, separator, quoted, is_image)
-        self.suffix = find_suffix(path, rows.first_images(), self.folder, image_suffix)
         self.groups = TableGroups(rows, split)
+        self.suffix = find_suffix(path, self.groups.first_images(), self.folder, image_suffix)
         self.notes.update(self.groups.notes)
         self.targets_per_example = self.groups.targets
 
@@ -107,16 +107,16 @@ class TableCaptions(Source):
         """
         groups = TableGroups(CaptionTable(path, **options), split)
         notes.update(groups.notes)
-        problems, ids = [], set()
+        problems: list[str] = []
+        ids: set[str] = set()
         for index in range(len(groups)):
             place, row = groups[index]
             key = row.id or row.image
-            problem = row.problem or (f"image {key} stands twice" if key in ids else "")
-            ids.add(key)
-            if problem:
+            if problem := row.problem or (f"image {key} stands twice" if key in ids else ""):
                 problems.append(f"row {groups.table.number(place)}: {problem}")
-            else:
-                yield Captioned(key, row.image, row.captions)
+                continue
+            ids.add(key)
+            yield Captioned(key, row.image, row.captions)
         if problems:
             more = f"\n  … and {len(problems) - MAX_NAMED:,} more" if len(problems) > MAX_NAMED else ""
             raise UserError(
