@@ -93,5 +93,5 @@ def lines(data: bytes | mmap, start: int, line_end: bytes) -> Iterator[tuple[int
 
 def line_end_of(data: bytes | mmap, start: int) -> bytes:
     r"""Returns the byte that ends the lines: "\n", or "\r" in files of old Mac programs."""
-    head = data[start : start + 2**16]
-    return b"\r" if head.replace(b"\r\n", b"").count(b"\r") > head.count(b"\n") else b"\n"
+    head = data[start : start + 2**16].rstrip(b"\r\n")
+    return b"\r" if b"\r" in head and b"\n" not in head else b"\n"

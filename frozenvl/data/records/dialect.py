@@ -83,7 +83,8 @@ def find_dialect(
     head = heads[0] if separator else _best(heads, is_header)
     if quoted is not None:
         return head
-    dialect = Dialect(head.dialect.separator, _quoted(data, start, head.dialect.separator))
+    named = bool(head.rows and head.rows[0] and is_header(head.rows[0]))
+    dialect = Dialect(head.dialect.separator, _quoted(data, start, head.dialect.separator, named))
     return head if dialect == head.dialect else _head(data, start, dialect)
 
 
@@ -160,8 +161,8 @@ def _quoted_head(data: bytes | mmap, start: int, separator: str) -> bool:
     return len(quotes.needed) + quotes.plain > len(quotes.loose)
 
 
-def _quoted(data: bytes | mmap, start: int, separator: str) -> bool:
-    """Decides whether fields are quoted, by the quotation marks of the whole file."""
+def _quoted(data: bytes | mmap, start: int, separator: str, named: bool) -> bool:
+    """Decides whether fields are quoted, by the quotation marks of the whole file. `named`: it has a header."""
     quotes = _Quotes(data, start, len(data), separator)
     needed, loose = len(quotes.needed), len(quotes.loose)
     if needed and loose and needed < CLEAR * loose and loose < CLEAR * needed:
@@ -175,9 +176,10 @@ def _quoted(data: bytes | mmap, start: int, separator: str) -> bool:
     if needed or loose:
         return needed > loose
     # In CSV files, a field in quotation marks is quoted. In other tables, a caption may be a quotation.
-    return quotes.plain > 0 and (separator in ",;" or _every_row_quoted(data, start, separator))
+    return quotes.plain > 0 and (separator in ",;" or _every_row_quoted(data, start, separator, named))
 
 
-def _every_row_quoted(data: bytes | mmap, start: int, separator: str) -> bool:
-    rows = islice(quoted_rows(data, start, separator, line_end_of(data, start)), HEAD_ROWS)
-    return all(b'"' in data[first:last] for first, last, _ in rows)
+def _every_row_quoted(data: bytes | mmap, start: int, separator: str, named: bool) -> bool:
+    """Tells whether each of the first rows below the header has a quoted field."""
+    spans = islice(quoted_rows(data, start, separator, line_end_of(data, start)), int(named), HEAD_ROWS)
+    return all(b'"' in data[first:last] for first, last, _ in spans)

@@ -11,7 +11,7 @@ from frozenvl.data.records.csv_text import looks_like_file
 from frozenvl.data.records.dialect import find_dialect
 from frozenvl.data.records.table_header import is_header
 from frozenvl.util.errors import UserError
-from frozenvl.util.text_files import GZIP
+from frozenvl.util.text_files import GZIP, OTHER_FORMATS
 
 HEAD_BYTES = 2**16
 """Number of bytes that are looked at."""
@@ -25,7 +25,7 @@ def looks_like_table(path: Path) -> bool:
     """
     try:
         data = _head(path)
-        if b"\0" in data or data.lstrip()[:1] in (b"", b"{", b"["):
+        if b"\0" in data or data.lstrip()[:1] in (b"", b"{", b"[") or data.startswith((*OTHER_FORMATS,)):
             return False
         head = find_dialect(data, 0, lambda fields: is_header(fields, {}))
     except (OSError, EOFError, zlib.error, UserError):

@@ -62,9 +62,10 @@ class ConceptualCaptions(Source):
         number = str(self.table.number(place))
         if row.problem:
             return bad_example(self.table, place, number, row.problem)
+        file = f"{row.image}{self.suffix}"
         return Example(
             id=row.id or number,
-            image=ImageFile(self.folder / f"{row.image}{self.suffix}"),
-            image_id=photograph_id(self.folder, row.image),
+            image=ImageFile(self.folder / file),
+            image_id=photograph_id(self.folder, file),
             references=row.captions,
         )

@@ -134,18 +134,19 @@ class TableCaptions(Source):
         if row.problem:
             table = self.groups.table
             return bad_example(table, place, f"row {table.number(place)}", row.problem)
+        file = f"{row.image}{self.suffix}"
         return Example(
             id=row.id or row.image,
-            image=ImageFile(self.folder / f"{row.image}{self.suffix}"),
-            image_id=photograph_id(self.folder, row.image),
+            image=ImageFile(self.folder / file),
+            image_id=photograph_id(self.folder, file),
             references=row.captions,
         )
 
     def image_ids(self) -> list[str]:
-        rows = map(self.groups.__getitem__, range(len(self)))
-        table = self.groups.table
+        name, rows = self.groups.table.name, map(self.groups.__getitem__, range(len(self)))
         return [
-            table.name(place) if row.problem else photograph_id(self.folder, row.image) for place, row in rows
+            name(place) if row.problem else photograph_id(self.folder, f"{row.image}{self.suffix}")
+            for place, row in rows
         ]
 
 

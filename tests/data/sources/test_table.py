@@ -212,7 +212,7 @@ def test_the_same_caption_without_a_number_may_stand_twice(tmp_path):
         (b"\x28\xb5\x2f\xfd...", NAMES, "compressed with zstd"),
         (b"\x1f\x8b...", NAMES, "a damaged gzip file"),
     ],
-    ids=str,
+    ids=range(21),
 )  # fmt: skip
 def test_a_table_that_is_not_clear_is_refused(tmp_path, content, images, message):
     with pytest.raises(UserError, match=rf"pairs\.tsv: .*{message}"):
