@@ -42,8 +42,8 @@ class CaptionTable:
 
     Args:
         path: the table.
-        columns: role ("caption", "image", "id", "number", "split") → name of the column, or its number from 1. The
-            others are recognised.
+        columns: role ("caption", "image", "id", "number", "split") → name of the column, or its number from 1. A list
+            for several columns of captions. The others are recognised.
         header: whether the first row names the columns; recognised if it is None.
         separator: character between fields; recognised if it is None.
         quoted: whether fields may be quoted as in CSV files; recognised if it is None.
@@ -120,16 +120,18 @@ class CaptionTable:
         image, number = fields[columns.image].strip(), ""
         if columns.numbered and (match := NUMBERED.fullmatch(image)):
             image, number = match.groups()
-        texts = [fields[columns.caption]]
+        texts = [fields[place] for place in columns.captions]
         if columns.lists:
-            texts = as_list(fields[columns.caption]) or []
+            texts = as_list(texts[0]) or []
         captions = tuple(map(one_line, texts))
+        if len(columns.captions) > 1:  # an image may have fewer captions than there are columns
+            captions = tuple(filter(None, captions))
         if not image or "\0" in image:
             problem = "no image file"
         elif columns.lists and not captions:
             problem = "its caption is not a JSON list of texts"
         else:
-            problem = "" if all(captions) else "no caption"
+            problem = "" if captions and all(captions) else "no caption"
 
         def optional(place: int | None) -> str:
             return "" if place is None else fields[place].strip()
@@ -149,7 +151,7 @@ class CaptionTable:
         if fields is None:
             return "a quotation mark at the start of a field has no counterpart at its end"
         if len(fields) > width == 2 and not dialect.quoted:  # the caption contains separators
-            last = self.columns.image > self.columns.caption
+            last = self.columns.image > self.columns.captions[0]
             parts = fields[:-1] if last else fields[1:]
             text = dialect.separator.join(parts)
             return [text, fields[-1]] if last else [fields[0], text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from frozenvl.data.records.csv_text import looks_like_file
@@ -29,7 +29,8 @@ class Columns:
     """Columns of a table: index of each role (None: no such column), and how their fields are written."""
 
     header: bool
-    caption: int
+    captions: tuple[int, ...]
+    """Several columns may hold the captions of an image: `caption_0`, `caption_1`."""
     image: int
     id: int | None
     number: int | None
@@ -66,36 +67,43 @@ def find_columns(
     first = [field.strip() for field in rows[0]]
     named = is_header(first, given) if header is None else header
     below = rows[1:] if named else rows
-    places = {role: find_place(first, column, named, width) for role, column in given.items()}
+    found: dict[str, list[int]] = {}
+    for role, value in given.items():
+        columns = value if isinstance(value, list) else [value]
+        if not columns or (len(columns) > 1 and role != "caption"):
+            raise UserError(f"columns: {role} is {len(columns)} columns; give one")
+        found[role] = [find_place(first, column, named, width) for column in columns]
     if named:
         for role in ("image", "caption", "number", "split"):
-            if role not in places and (place := find_named(first, role)) is not None:
-                places[role] = place
-    if not {"image", "caption"} <= places.keys():
-        if named:
-            raise UserError(unnamed(first, "image" if "image" not in places else "caption"))
-        places |= _ordered(rows, width, places, is_image, fixed)
+            found[role] = found.get(role) or find_named(first, role)
+            if not found[role] and role in ("image", "caption"):
+                raise UserError(unnamed(first, role))
+    captions = found.pop("caption", [])
+    places = {role: columns[0] for role, columns in found.items() if columns}
+    if not captions or "image" not in places:
+        places["image"], caption = _ordered(rows, width, places.get("image"), captions, is_image, fixed)
+        captions = captions or [caption]
     if below and sum("://" in row[places["image"]] for row in below) * 2 >= len(below):
         raise UserError(ADDRESSES)
-    if places["image"] == places["caption"]:
-        raise UserError("columns: the image and the caption are one column; give two")
+    if places["image"] in captions or len(set(captions)) < len(captions):
+        raise UserError("columns: the image and the captions share a column; give different ones")
     files = [row[places["image"]] for row in below]
     if header is None and not named and len(files) > 1 and not looks_like_file(files[0]):
-        found = is_image is not None and is_image(files[0].strip())
-        if not found and all(map(looks_like_file, files[1:])):
+        exists = is_image is not None and is_image(files[0].strip())
+        if not exists and all(map(looks_like_file, files[1:])):
             raise UserError(
                 f"the first row ({shown(first)}) looks like a header whose names are not known; give columns, such "
-                f"as {{image: {places['image'] + 1}, caption: {places['caption'] + 1}}}, and header: true or false"
+                f"as {{image: {places['image'] + 1}, caption: {captions[0] + 1}}}, and header: true or false"
             )
     return Columns(
         header=named,
-        caption=places["caption"],
+        captions=tuple(captions),
         image=places["image"],
         id=places.get("id"),
         number=places.get("number"),
         split=places.get("split"),
         numbered=bool(files) and all(NUMBERED.fullmatch(file.strip()) for file in files),
-        lists=_are_lists([row[places["caption"]].strip() for row in below]),
+        lists=len(captions) == 1 and _are_lists([row[captions[0]].strip() for row in below]),
     )
 
 
@@ -124,11 +132,12 @@ def _are_lists(captions: Sequence[str]) -> bool:
 def _ordered(
     rows: Sequence[Sequence[str]],
     width: int,
-    places: Mapping[str, int],
+    image: int | None,
+    captions: Sequence[int],
     is_image: Callable[[str], bool] | None,
     fixed: bool,
-) -> dict[str, int]:
-    """Returns the columns of the image and the caption in a table without a header."""
+) -> tuple[int, int]:
+    """Returns the columns of the image and the caption in a table without a header, of which one may be given."""
     columns = [[row[place].strip() for row in rows] for place in range(width)]
     if any(sum("://" in field for field in column) * 2 >= len(rows) for column in columns):
         raise UserError(ADDRESSES)
@@ -139,14 +148,13 @@ def _ordered(
     for test, skipped in tries:
         files = files or [place for place, column in enumerate(columns) if all(map(test, column[skipped:]))]
     if width != 2:
-        image = files[0] + 1 if len(files) == 1 else "N"
+        file = files[0] + 1 if len(files) == 1 else "N"
         raise UserError(
-            f"has {width} columns, and no header that names them; give columns, such as {{image: {image}, caption: N}} "
+            f"has {width} columns, and no header that names them; give columns, such as {{image: {file}, caption: N}} "
             f"with numbers from 1; the first row is {shown(rows[0])}"
         )
-    for role, other in (("image", "caption"), ("caption", "image")):
-        if role in places:
-            return {other: 1 - places[role]}
+    if image is not None or captions:
+        return (1 - captions[0], captions[0]) if captions else (image or 0, 1 - (image or 0))
     if fixed:
         if files == [0]:
             exist = (
@@ -158,11 +166,11 @@ def _ordered(
                 f"the columns are swapped: every caption is {exist}; give columns {{image: 1, caption: 2}}, or use "
                 "TableCaptions"
             )
-        return {"caption": 0, "image": 1}
+        return 1, 0
     if len(files) != 1:
         which = "both columns name" if files else "neither column names"
         raise UserError(
             f"{which} image files in each of the first rows; give columns {{image: 1, caption: 2}} or {{caption: 1, "
             f"image: 2}}; the first row is {shown(rows[0])}"
         )
-    return {"image": files[0], "caption": 1 - files[0]}
+    return files[0], 1 - files[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from frozenvl.util.errors import UserError
@@ -19,18 +20,22 @@ ROLES = ("caption", "image", "id", "number", "split")
 """Columns that can be given."""
 DOWNLOAD = "download the images first, with img2dataset, and read the tars that it makes with Shards (data/README.md)"
 ADDRESSES = f"holds addresses, not files; {DOWNLOAD}"
-Given = Mapping[str, str | int]
-"""Role → name or number (from 1) of a column."""
+Given = Mapping[str, str | int | list[str | int]]
+"""Role → name or number (from 1) of a column; several columns for captions."""
+_COUNTED = re.compile(r"(.*?)[ _-]?\d+")
+"""Name of one of several columns of captions: `caption_0`."""
 
 
 def is_header(fields: Sequence[str], given: Given) -> bool:
     """Tells whether a row names the columns: those that are given by name, or else a caption and an image (or URL)."""
     names = [plain(field) for field in fields]
-    wanted = [name for name in map(str, given.values()) if not name.isdecimal()]
-    if wanted:
+    columns = [
+        column for value in given.values() for column in (value if isinstance(value, list) else [value])
+    ]
+    if wanted := [name for name in map(str, columns) if not name.isdecimal()]:
         return all(plain(name) in names for name in wanted)
     known = {role for role, words in NAMES.items() if set(names) & set(words.split())}
-    return "caption" in known and bool(known & {"image", "url"})
+    return bool(("caption" in known or _counted(fields)) and known & {"image", "url"})
 
 
 def shown(fields: Sequence[str]) -> str:
@@ -56,15 +61,24 @@ def find_place(first: Sequence[str], column: str | int, named: bool, width: int)
     raise UserError(f"columns: no column is named {column!r}; the first row is {shown(first)}")
 
 
-def find_named(first: Sequence[str], role: str) -> int | None:
-    """Returns the index of the column whose name is known for a role; None if there is none."""
+def find_named(first: Sequence[str], role: str) -> list[int]:
+    """Returns the indices of the columns whose name is known for a role: one or none, or several of captions that are
+    counted (`caption_0`, `caption_1`).
+    """
     places = [place for place, name in enumerate(first) if plain(name) in NAMES[role].split()]
     if len(places) > 1:
         raise UserError(
             f"several columns could be the {role} ({', '.join(first[place] for place in places)}); give columns, such "
             f"as {{{role}: {first[places[0]]}}}"
         )
-    return places[0] if places else None
+    return places or (_counted(first) if role == "caption" else [])
+
+
+def _counted(names: Sequence[str]) -> list[int]:
+    """Returns the columns that are named like captions, with a number each."""
+    stems = [match[1] if (match := _COUNTED.fullmatch(plain(name))) else "" for name in names]
+    known = [stem for stem in stems if stem in NAMES["caption"].split()]
+    return [place for place, stem in enumerate(stems) if stem and stem in known[:1]]
 
 
 def unnamed(first: Sequence[str], role: str) -> str:

@@ -39,7 +39,7 @@ class ConceptualCaptions(Source):
         self,
         tsv: str,
         images: str,
-        columns: dict[str, str | int] | None = None,
+        columns: dict[str, str | int | list[str | int]] | None = None,
         header: bool | None = None,
         separator: str | None = None,
         quoted: bool | None = None,
@@ -48,8 +48,8 @@ class ConceptualCaptions(Source):
         self.table = CaptionTable(
             path, columns, header, separator, quoted, image_test(self.folder, None), fixed=True
         )
-        if self.table.columns.lists:
-            raise UserError(f"{path}: each row has a list of captions; read it with TableCaptions")
+        if self.table.columns.lists or len(self.table.columns.captions) > 1:
+            raise UserError(f"{path}: a row has several captions; read it with TableCaptions")
         self.suffix = find_suffix(path, self.table.first_images(), self.folder, None)
 
     def __len__(self) -> int:

@@ -51,7 +51,8 @@ class TableCaptions(Source):
         table: CSV or TSV file in UTF-8 or UTF-16, or such a file in gzip.
         images: folder that the file names are relative to.
         columns: role → name of the column, or its number from 1. Roles are "caption", "image", "id", "number" (of a
-            caption among those of its image) and "split". Columns with usual names are recognised.
+            caption among those of its image) and "split". A list names several columns of captions. Columns with usual
+            names are recognised, and so are `caption_0`, `caption_1`, ….
         header: whether the first row names the columns; recognised if it is None.
         split: images to read: a text file with their names, one a line, or a value of the column `split`.
         image_suffix: text that completes the names to file names, such as ".jpg"; recognised if it is None.
@@ -67,7 +68,7 @@ class TableCaptions(Source):
         self,
         table: str,
         images: str,
-        columns: dict[str, str | int] | None = None,
+        columns: dict[str, str | int | list[str | int]] | None = None,
         header: bool | None = None,
         split: str | None = None,
         image_suffix: str | None = None,
@@ -103,7 +104,8 @@ class TableCaptions(Source):
             options: further arguments of the class: `columns`, `header`, `separator`, `quoted`.
 
         Raises:
-            UserError: as the class does, and if any row cannot be used. All such rows are named at once.
+            UserError: if the table cannot be read (see the class), or rows cannot be used. All such rows are named at
+                once.
         """
         groups = TableGroups(CaptionTable(path, **options), split)
         notes.update(groups.notes)

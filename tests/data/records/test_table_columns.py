@@ -10,7 +10,7 @@ from frozenvl.util.errors import UserError
 
 def places(rows, given=None, **options):
     columns = find_columns(rows, len(rows[0]), given or {}, **options)
-    return columns.header, columns.image, columns.caption
+    return columns.header, columns.image, *columns.captions
 
 
 @pytest.mark.parametrize("header", [[], [["caption", "file"]]], ids=["no header", "header"])
@@ -39,6 +39,9 @@ def test_given_columns_count():
         0,
     )
     assert places([["x", "y"], *(row[1:] for row in rows)], header=False) == (False, 1, 0)
+    assert places([["a.jpg", "x", "y"]], {"image": 1, "caption": [3, 2]}) == (False, 0, 2, 1)
+    assert places([["file", "en", "de"], ["a.jpg", "x", "y"]], {"caption": ["de", "en"]}) == (True, 0, 2, 1)
+    assert places([["Caption 1", "file", "Caption 2", "text_1"], ["x", "a.jpg", "y", "z"]]) == (True, 1, 0, 2)
     assert find_columns(rows, 3, {"image": 3, "caption": 2, "id": 1}).id == 0
 
 
@@ -46,7 +49,10 @@ def test_given_columns_count():
     ("rows", "given", "options", "message"),
     [
         ([["a", "1.jpg"]], {"img": 2}, {}, "unknown 'img'; give caption, image, id, number, split"),
-        ([["a", "1.jpg"]], {"image": 1, "caption": 1}, {}, "are one column"),
+        ([["a", "1.jpg"]], {"image": 1, "caption": 1}, {}, "share a column"),
+        ([["a", "1.jpg"]], {"image": 2, "caption": [1, 1]}, {}, "share a column"),
+        ([["a", "1.jpg"]], {"image": [1, 2]}, {}, "image is 2 columns; give one"),
+        ([["a", "1.jpg"]], {"caption": []}, {}, "caption is 0 columns; give one"),
         ([["7", "a", "1.jpg"]], {}, {}, r"has 3 columns, .*\{image: 3, caption: N\}"),
         ([["7", "a", "1.jpg"]], {}, {"fixed": True}, r"has 3 columns"),
         ([["1.jpg", "a"]], {}, {"fixed": True}, r"swapped: every caption is named like an image file"),
@@ -60,7 +66,7 @@ def test_given_columns_count():
         ([["['a', 'b']", "1.jpg"]], {}, {}, "not all are JSON lists of texts"),
         ([['["a"]', "1.jpg"], ['["a", 7]', "2.jpg"]], {}, {}, "not all are JSON lists of texts"),
     ],
-    ids=range(14),
+    ids=range(17),
 )  # fmt: skip
 def test_columns_that_are_not_clear_are_refused(rows, given, options, message):
     with pytest.raises(UserError, match=message):

@@ -15,6 +15,8 @@ from frozenvl.util.errors import UserError
         (["raw", "sentids", "split", "filename", "img_id"], {}, True),
         (["FilePath", "Title"], {}, True),
         (["caption", "url"], {}, True),
+        (["caption_0", "caption_1", "file_name"], {}, True),
+        (["image", "score1"], {}, False),
         (["image", "score"], {}, False),
         (["a dog", "1.jpg"], {}, False),
         (["pic", "words"], {"image": "PIC", "caption": "words"}, True),
@@ -49,8 +51,14 @@ def test_a_column_that_is_not_there_is_refused(column, named, message):
 
 def test_known_names_have_roles():
     header = ["id", "Image", "comment_number", "caption", "split"]
-    assert [find_named(header, role) for role in ("image", "caption", "number", "split")] == [1, 3, 2, 4]
-    assert find_named(["id", "score"], "image") is None
+    assert [find_named(header, role) for role in ("image", "caption", "number", "split")] == [
+        [1],
+        [3],
+        [2],
+        [4],
+    ]
+    assert find_named(["id", "score"], "image") == []
+    assert find_named(["caption_1", "x", "caption 2", "text1"], "caption") == [0, 2]
     with pytest.raises(
         UserError, match=r"could be the image \(path, file\); give columns, .*\{image: path\}"
     ):

@@ -106,10 +106,11 @@ def test_columns_are_given_by_number_and_rows_of_one_image_stay_apart(tmp_path):
         (b"1.jpg\ta dog\n3.jpg\ta cat\n", r"swapped: every caption is a file that exists; .*image: 1, caption: 2"),
         (b"9.jpg\ta dog\n8.jpg\ta cat\n", r"swapped: every caption is named like an image file; .*TableCaptions"),
         (b"text\tpictures\na dog\t1.jpg\na cat\t3.jpg\n", r"'text' \| 'pictures'. looks like a header"),
-        (b'raw,file\n"[""a"", ""b""]",1.jpg\n', r"each row has a list of captions; read it with TableCaptions"),
+        (b'raw,file\n"[""a"", ""b""]",1.jpg\n', r"a row has several captions; read it with TableCaptions"),
+        (b"file,caption_0,caption_1\n1.jpg,a,b\n", r"a row has several captions; read it with TableCaptions"),
         (b"a dog\t8.jpg\na cat\t9.jpg\n", r"none of the first 2 images exists in .*images, such as .*images/8.jpg; "),
     ],
-    ids=["columns", "swapped", "swapped-missing", "header", "lists", "no-images"],
+    ids=["columns", "swapped", "swapped-missing", "header", "lists", "wide", "no-images"],
 )  # fmt: skip
 def test_a_table_that_is_read_wrongly_as_a_whole_is_refused(tmp_path, content, message):
     with pytest.raises(UserError, match=message):

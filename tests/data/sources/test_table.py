@@ -48,6 +48,10 @@ TABLES = {
     "open_clip-quoted": written([("filepath", "title"), *PAIRS], delimiter="\t", lineterminator="\n"),
     "pandas-index": written([("", "Image", " Text "), *((n, *pair) for n, pair in enumerate(PAIRS))]),
     "imagefolder": written([("file_name", "text", "label"), *((*pair, 3) for pair in PAIRS)]),
+    "wide": written(
+        [("file_name", "split", "caption_0", "caption_1", "caption_2")]
+        + [(image, "train", *captions, *[""] * (3 - len(captions))) for image, captions in WANTED]
+    ),
     "all-quoted": written([("image", "caption"), *PAIRS], quoting=csv.QUOTE_ALL, delimiter=";"),
     "reversed": "".join(f"{caption}\t{image}\n" for image, caption in PAIRS),
     "commas": "image,caption\n" + "".join(f"{image},{caption}\n" for image, caption in PAIRS),
