@@ -23,6 +23,9 @@ from frozenvl.util.errors import UserError
 NUMBERED = re.compile(r"(.*\S)#(\d+)", re.S)
 """Image file with the number of a caption: `1000.jpg#0`."""
 
+MOSTLY = 0.9
+"""Share of the first rows by which a column is recognised."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -90,7 +93,7 @@ def find_columns(
     files = [row[places["image"]] for row in below]
     if header is None and not named and len(files) > 1 and not looks_like_file(files[0]):
         exists = is_image is not None and is_image(files[0].strip())
-        if not exists and all(map(looks_like_file, files[1:])):
+        if not exists and _mostly(looks_like_file, files[1:]):
             raise UserError(
                 f"the first row ({shown(first)}) looks like a header whose names are not known; give columns, such "
                 f"as {{image: {places['image'] + 1}, caption: {captions[0] + 1}}}, and header: true or false"
@@ -102,7 +105,7 @@ def find_columns(
         id=places.get("id"),
         number=places.get("number"),
         split=places.get("split"),
-        numbered=bool(files) and all(NUMBERED.fullmatch(file.strip()) for file in files),
+        numbered=_mostly(lambda file: NUMBERED.fullmatch(file.strip()), files),
         lists=len(captions) == 1 and _are_lists([row[captions[0]].strip() for row in below]),
     )
 
@@ -116,14 +119,21 @@ def as_list(field: str) -> list[str] | None:
     return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else None
 
 
+def _mostly(test: Callable[[str], object], fields: Sequence[str]) -> bool:
+    """Tells whether a test holds for fields, a few bad rows apart."""
+    return bool(fields) and sum(bool(test(field)) for field in fields) >= MOSTLY * len(fields)
+
+
 def _are_lists(captions: Sequence[str]) -> bool:
-    if not captions or not all(text.startswith("[") and text.endswith("]") for text in captions):
-        return False
-    if all(as_list(text) for text in captions):
+    """Tells whether captions are JSON lists of texts. Other lists are refused: they are not one caption each."""
+    captions = [*filter(None, captions)]
+    others = [text for text in captions if as_list(text) is None]
+    if _mostly(lambda text: as_list(text) is not None, captions):
         return True
-    if all(re.match(r"""\[\s*['"]""", text) for text in captions):
+    lists = sum(re.fullmatch(r"""\[\s*['"].*\]""", text, re.S) is not None for text in captions)
+    if captions and lists >= len(captions) / 2:
         raise UserError(
-            f"each caption is a list such as {captions[0][:60]}, but not all are JSON lists of texts; write them with "
+            f"captions are lists, but not all are JSON lists of texts, such as {others[0][:60]}; write them with "
             "json.dumps"
         )
     return False
@@ -146,7 +156,7 @@ def _ordered(
     tries = [(test, skipped) for skipped in (0, 1)[: len(rows)] for test in tests]
     files: list[int] = []
     for test, skipped in tries:
-        files = files or [place for place, column in enumerate(columns) if all(map(test, column[skipped:]))]
+        files = files or [place for place, column in enumerate(columns) if _mostly(test, column[skipped:])]
     if width != 2:
         file = files[0] + 1 if len(files) == 1 else "N"
         raise UserError(

@@ -80,6 +80,13 @@ def test_the_writing_of_fields_is_recognised():
     assert (other.numbered, other.lists) == (True, True)
 
 
+def test_a_few_bad_rows_do_not_change_the_columns():
+    rows = [["1.jpg#0", '["a"]']] * 18 + [["", "[]"], ["2.jpg", "none"]]
+    columns = find_columns(rows, 2, {})
+    assert (columns.image, columns.captions, columns.numbered, columns.lists) == (0, (1,), True, True)
+    assert find_columns([*rows[:2], ["x", ""]], 2, {"image": 1}).lists
+
+
 @pytest.mark.parametrize(
     ("field", "texts"),
     [('["a", "b"]', ["a", "b"]), ("[]", []), ('["a", 1]', None), ('"a"', None), ("['a']", None), ("[" * 10**5, None)],

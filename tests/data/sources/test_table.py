@@ -209,7 +209,7 @@ def test_the_same_caption_without_a_number_may_stand_twice(tmp_path):
         ("a\t\n" * 20, NAMES, "neither column names image files"),
         ("image\tcaption\n" + "1000.jpg\t \n" * 30, NAMES, r"none of its first 20 rows .* row 2: no caption"),
         ("a dog\nruns\t1000.jpg\n" * 10, NAMES, r"10 of its first 20 rows have another number of columns .*row 1;"),
-        ("image,caption\n1000.jpg,\"['a', 'b']\"\n", NAMES, r"a list such as \['a', 'b'\], .* json.dumps"),
+        ("image,caption\n1000.jpg,\"['a', 'b']\"\n", NAMES, r"JSON lists of texts, such as \['a', 'b'\]; .* json.dumps"),
         ('{"images": [], "annotations": []}', NAMES, "JSON, not a table"),
         ("1000.jpg\ta dog\n".encode("utf-16-le"), NAMES, "not UTF-8 text .*iconv"),
         (b"PK\x03\x04...", NAMES, "a zip archive"),
