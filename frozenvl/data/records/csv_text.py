@@ -93,5 +93,6 @@ def lines(data: bytes | mmap, start: int, line_end: bytes) -> Iterator[tuple[int
 
 def line_end_of(data: bytes | mmap, start: int) -> bytes:
     r"""Returns the byte that ends the lines: "\n", or "\r" in files of old Mac programs."""
-    head = data[start : start + 2**16].rstrip(b"\r\n")
-    return b"\r" if b"\r" in head and b"\n" not in head else b"\n"
+    head = data[start : start + 2**16]
+    alone = b"\r" in head.replace(b"\r\n", b"")
+    return b"\r" if alone and b"\n" not in head.rstrip(b"\r\n") else b"\n"

@@ -250,7 +250,12 @@ TEXT = some.text(some.sampled_from("ab é犬\"'\t,;|\n\r\\#[]{}\u2028\x0b\x85"),
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     texts=some.lists(TEXT, min_size=1, max_size=12),
     delimiter=some.sampled_from("\t,;|"),
@@ -282,7 +287,12 @@ QUOTATION = (
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     texts=some.lists(QUOTATION, min_size=1, max_size=12),
     delimiter=some.sampled_from("\t|"),
