@@ -119,6 +119,8 @@ class TableCaptions(Source):
                 continue
             ids.add(key)
             yield Captioned(key, row.image, row.captions)
+        if len(problems) == 1:
+            raise UserError(f"{path}: {problems[0]}; correct or remove it")
         if problems:
             more = f"\n  … and {len(problems) - MAX_NAMED:,} more" if len(problems) > MAX_NAMED else ""
             raise UserError(

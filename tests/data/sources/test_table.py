@@ -183,6 +183,9 @@ def test_bad_rows_of_references_are_refused_at_once(tmp_path):
     first, *lines = str(caught.value).split("\n  ")
     assert first.endswith("pairs.tsv: 4 rows cannot be used; correct or remove them:")
     assert lines[0] == "row 3: it has 2 columns, not 3" and len(lines) == 4
+    write_table(tmp_path, "1000.jpg\ta\n1001.jpg\t\n")
+    with pytest.raises(UserError, match=r"pairs.tsv: row 2: no caption; correct or remove it$"):
+        list(TableCaptions.annotated(tmp_path / "pairs.tsv", {}))
 
 
 def test_the_same_caption_without_a_number_may_stand_twice(tmp_path):
@@ -202,14 +205,14 @@ def test_the_same_caption_without_a_number_may_stand_twice(tmp_path):
         ("a\tb\nc\td\n", NAMES, r"neither column names image files .* 'a' \| 'b'"),
         ("text\tpictures\na\t1000.jpg\nb\t1001.jpg\n", NAMES, r"'text' \| 'pictures'. looks like a header"),
         ("image,filepath,title\nx,1000.jpg,a\n", NAMES, r"several columns could be the image \(image, filepath\)"),
-        ("image,title,caption\n1000.jpg,a,b\n", NAMES, r"several columns could be the caption \(title, caption\)"),
+        ("image,title,caption\n1000.jpg,a,b\n", NAMES, r"several columns .* the caption \(title, caption\)"),
         ("url\tcaption\nhttp://x.org/1.jpg\ta\n", NAMES, r"holds addresses, not files; .* img2dataset"),
         ("http://x.org/1.jpg\ta\n", NAMES, r"holds addresses, not files; .* img2dataset"),
         ("image,caption\n7.jpg,a\n8.jpg,b\n", NAMES, r"none of the first 2 images exists in .*/images, .*/7.jpg; "),
         ("a\t\n" * 20, NAMES, "neither column names image files"),
         ("image\tcaption\n" + "1000.jpg\t \n" * 30, NAMES, r"none of its first 20 rows .* row 2: no caption"),
         ("a dog\nruns\t1000.jpg\n" * 10, NAMES, r"10 of its first 20 rows have another number of columns .*row 1;"),
-        ("image,caption\n1000.jpg,\"['a', 'b']\"\n", NAMES, r"JSON lists of texts, such as \['a', 'b'\]; .* json.dumps"),
+        ("image,caption\n1000.jpg,\"['a', 'b']\"\n", NAMES, r"JSON lists .* such as \['a', 'b'\]; .* json.dumps"),
         ('{"images": [], "annotations": []}', NAMES, "JSON, not a table"),
         ("1000.jpg\ta dog\n".encode("utf-16-le"), NAMES, "not UTF-8 text .*iconv"),
         (b"PK\x03\x04...", NAMES, "a zip archive"),
