@@ -19,6 +19,7 @@ from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.notes import Notes
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
+from frozenvl.data.sources.table import BadRow
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import decode
@@ -144,6 +145,9 @@ def _check_example(
         example = source[number]
     except UnreadableImage as error:  # the whole row is invalid
         return _Checked(f"#{number}", "", "", None, 0, [("unreadable", f"#{number}: {error}")])
+    if isinstance(example.image, BadRow):  # counted once, not as an image and a text
+        row = example.image
+        return _Checked(example.id, row.name, "", None, 0, [("unreadable", f"{row.name}: {row.problem}")])
     name = example.image.name
     odd = _odd_texts(example, special_token)
     if isinstance(source, Shards) and (lines := source.lines_joined(number)) > 1:

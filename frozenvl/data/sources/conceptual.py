@@ -2,108 +2,70 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import PIL.Image
-
+from frozenvl.data.records.caption_table import CaptionTable
 from frozenvl.data.records.folders import image_folder
-from frozenvl.data.records.values import one_line
+from frozenvl.data.records.table_images import find_suffix, image_test
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, Image, ImageFile
-from frozenvl.util.errors import UnreadableImage, UserError
-
-CHUNK = 2**24
-"""Bytes of the table that are searched for line ends at a time."""
-
-
-@dataclass(frozen=True)
-class BadRow(Image):
-    """Placeholder for a row without an image or a caption: counted and listed like an unreadable image."""
-
-    name: str
-    problem: str
-
-    def read(self, side: int | None = None) -> PIL.Image.Image:
-        raise UnreadableImage(f"{self.name}: {self.problem}; correct or remove the row")
-
-    @property
-    def digest(self) -> str:  # type: ignore[override]
-        raise UnreadableImage(f"{self.name}: {self.problem}; correct or remove the row")
+from frozenvl.data.sources.table import bad_example
+from frozenvl.prompt import Example, ImageFile
+from frozenvl.util.errors import UserError
 
 
 class ConceptualCaptions(Source):
-    """Image-text pairs from a table with a line `caption<TAB>file` for each pair.
+    """Image-text pairs from a table with one row for each pair, `caption<TAB>file` if it has no header.
 
-    The table stays on disk; memory use is eight bytes per row. Invalid rows are reported when they are read, like
-    unreadable images.
+    Each row is an example, and its `id` is its row number in the file, from 1. The table stays on disk; memory use is
+    eight bytes per row. Invalid rows are reported when they are read, like unreadable images. `TableCaptions` reads
+    tables with several captions per image.
 
     Args:
-        tsv: table in UTF-8, without a header.
+        tsv: table in UTF-8 or UTF-16, or such a file in gzip. Other separators and quoted fields are recognised.
         images: folder that the file names are relative to.
+        columns: role ("caption", "image", "id") → name of the column, or its number from 1. Columns with usual names
+            are recognised.
+        header: whether the first row names the columns; recognised if it is None.
+        separator: character between fields; recognised if it is None.
+        quoted: whether fields may be quoted as in CSV files; recognised if it is None.
 
     Raises:
-        UserError: if the table or the folder is missing, the table is empty, or it holds URLs instead of files.
+        UserError: if the table or the folder is missing, the table is empty, its columns are swapped or not clear, it
+            holds URLs instead of files, or none of its first rows or images can be used.
     """
 
-    def __init__(self, tsv: str, images: str) -> None:
-        self.path = Path(tsv)
-        if not self.path.is_file():
-            raise UserError(f"{self.path}: no such table; name the data's folder with --data.root")
-        self.folder = image_folder(Path(images))
-        if not self.path.stat().st_size:
-            raise UserError(f"{self.path}: lists no pairs")
-        self._table = self._open()
-        self._starts = np.concatenate([[0], *self._line_ends()])
-        if self._starts[-1] < len(self._table):  # the last line has no newline
-            self._starts = np.append(self._starts, len(self._table) + 1)
-        # The first row may be a header.
-        if any("://" in self._row(index)[1] for index in range(min(2, len(self)))):
-            raise UserError(
-                f"{self.path}: holds addresses, not files; download the images first, with img2dataset, and read "
-                "the tars that it makes with Shards (data/README.md)"
-            )
-
-    def _open(self) -> mmap.mmap:
-        with self.path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def _line_ends(self) -> Iterator[np.ndarray]:
-        with self.path.open("rb") as file:
-            for start in range(0, len(self._table), CHUNK):
-                yield np.flatnonzero(np.frombuffer(file.read(CHUNK), np.uint8) == ord("\n")) + start + 1
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_table": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._table = self._open()
+    def __init__(
+        self,
+        tsv: str,
+        images: str,
+        columns: dict[str, str | int | list[str | int]] | None = None,
+        header: bool | None = None,
+        separator: str | None = None,
+        quoted: bool | None = None,
+    ) -> None:
+        self.folder, path = image_folder(Path(images)), Path(tsv)
+        self.table = CaptionTable(
+            path, columns, header, separator, quoted, image_test(self.folder, None), fixed=True
+        )
+        if self.table.columns.lists or len(self.table.columns.captions) > 1:
+            raise UserError(f"{path}: a row has several captions; read it with TableCaptions")
+        self.suffix = find_suffix(path, self.table.first_images(), self.folder, None)
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def _row(self, index: int) -> tuple[str, str]:
-        line = self._table[self._starts[index] : self._starts[index + 1] - 1]
-        caption, _, file = line.decode("utf-8", "replace").removeprefix("\ufeff").rpartition("\t")
-        return one_line(caption), file.strip()
+        return len(self.table)
 
     def __getitem__(self, index: int) -> Example:
         """Returns the pair at `index`. Its `id` is its row number, from 1."""
-        row_index = range(len(self))[index]
-        caption, file = self._row(row_index)
-        problem = "" if caption else "no caption before a tab"
-        if not file or "\0" in file:
-            problem = "no file after the caption"
-        row = f"{self.path.name}, row {row_index + 1}"
+        place = range(len(self))[index]
+        row = self.table[place]
+        number = str(self.table.number(place))
+        if row.problem:
+            return bad_example(self.table, place, number, row.problem)
+        file = f"{row.image}{self.suffix}"
         return Example(
-            id=str(row_index + 1),
-            image=BadRow(row, problem) if problem else ImageFile(self.folder / file),
-            image_id=row if problem else photograph_id(self.folder, file),
-            references=(caption,),
+            id=row.id or number,
+            image=ImageFile(self.folder / file),
+            image_id=photograph_id(self.folder, file),
+            references=row.captions,
         )
