@@ -82,7 +82,7 @@ def advice(path: Path, content: Any, layout: str = "") -> str:
     if kind is None:
         kinds = [kind for kind in source_classes().values() if kind.reads(path)]
         if not kinds:
-            return "data/README.md lists the layouts that are read"
+            return "no source reads this layout (data/README.md lists them); docs/tutorials/add_source.md writes one"
         kind = kinds[0]
     if kind.layout == layout:
         return "the source is the right one: complete the records"

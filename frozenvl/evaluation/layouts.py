@@ -15,6 +15,7 @@ from frozenvl.data.records.values import as_id, has_fields
 from frozenvl.data.sources.captions import Captions
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.questions import Questions
+from frozenvl.data.sources.table import TableCaptions
 from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
 
@@ -73,8 +74,8 @@ def read_references(path: Path) -> References:
                 labels = row.raw("kind")
                 texts[key], groups[key] = list(captions), labels if isinstance(labels, dict) else {}
         return References(texts, Ids((key, "") for key in texts), groups=groups)
-    kind = detect(file.content) or CocoCaptions
-    if not issubclass(kind, Captions):
+    kind = detect(file.content) or (TableCaptions if TableCaptions.reads(path) else CocoCaptions)
+    if not issubclass(kind, Captions | TableCaptions):
         raise UserError(f"{path}: holds no captions; it has the layout of {kind.__name__}")
     notes: Counter[str] = Counter()
     rows = [*kind.annotated(path, notes, file.content, named=False)]

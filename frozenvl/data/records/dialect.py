@@ -117,7 +117,7 @@ def _best(heads: list[Head], is_header: Callable[[list[str]], bool]) -> Head:
         raise UserError(f"{marks} could both separate its columns; give separator; the first row is {first}")
     raise UserError(
         "no separator (tab, comma, semicolon or |) divides its rows into the same number of columns; correct the "
-        f"table, or give separator; the first row is {first}"
+        f"table, or give separator (Multi30kCaptions reads lines of captions alone); the first row is {first}"
     )
 
 

@@ -45,6 +45,10 @@ class RecordFile:
     """
 
     def __init__(self, path: Path, layout: str, content: Any = MISSING, named: bool = True) -> None:
+        if path.is_dir():
+            from frozenvl.data.detect import advice
+
+            raise UserError(f"{path}: a folder, not a file; {advice(path, None)}")
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file; check the path, or name the data's folder with --data.root"

@@ -64,8 +64,10 @@ class CocoCaptions(Captions):
         ids = Ids((key, name) for key, (name, _) in images.items())
         if withheld:
             file.notes["images without captions, because the file has no 'annotations'"] = len(images)
-        bare = set() if withheld else _captions(file, captions, ids)
+        bare, refused = (set(), set()) if withheld else _captions(file, captions, ids)
         for key, (name, kind) in images.items():
+            if not captions[key] and key in refused:
+                continue
             if not captions[key] and key in bare:
                 file.notes["images left out, whose captions all are"] += 1
             elif not captions[key] and not withheld and skip_uncaptioned:
@@ -78,10 +80,14 @@ class CocoCaptions(Captions):
                 yield Captioned(key, name, tuple(captions[key]), kind)
 
 
-def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set[str]:
-    """Adds the captions of a file to those of their images. Returns the images of which a caption is left out."""
+def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> tuple[set[str], set[str]]:
+    """Adds the captions of a file to those of their images.
+
+    Returns:
+        The images of which a caption is left out, and those of which one cannot be used.
+    """
     records = file.records("annotations")
-    numbered, bare = _Numbered(file), set[str]()
+    numbered, bare, refused = _Numbered(file), set[str](), set[str]()
     for row in records:
         texts = row.texts("caption")
         image = row.id("image_id")
@@ -89,6 +95,7 @@ def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set
         if image and found is None:
             row.problem(f"is for image {image}, which is not among 'images'")
         if not row.ok or found is None:
+            refused.add(found or "")
             continue
         if not LEFT_OUT.keys().isdisjoint(row.data):
             reasons = [note for label, note in LEFT_OUT.items() if row.raw(label) == True]  # noqa: E712 - 1 as well, but not "false"
@@ -98,7 +105,7 @@ def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> set
                 continue
         numbered.check(row, found, texts)
         captions[found].extend(texts)
-    return bare
+    return bare, refused
 
 
 class _Numbered:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frozenvl.data.records.folders import image_folder
+from frozenvl.data.shards.keys import IMAGE_SUFFIXES
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile
 from frozenvl.util.errors import UserError
 
-ENDINGS = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
+ENDINGS = frozenset(f".{suffix}" for suffix in IMAGE_SUFFIXES)
+"""Suffixes of image files."""
 
 
 class ImageFolder(Source):
@@ -48,8 +48,15 @@ class ImageFolder(Source):
         for folder, below, names in os.walk(self.folder, onerror=_cannot_list):
             below[:] = [name for name in below if not name.startswith(".")]
             for name in names:
-                if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+                suffix = Path(name).suffix.lower()
+                if name.startswith("."):
+                    continue
+                if suffix in ENDINGS:
                     yield (Path(folder) / name).relative_to(self.folder).as_posix()
+                else:
+                    self.notes[
+                        f"files with {f'suffix {suffix}' if suffix else 'no suffix'}, which are no images"
+                    ] += 1
 
     def __len__(self) -> int:
         return len(self.files)

@@ -36,6 +36,9 @@ class LabelledImages(Source):
         labels = [self.source[index].kind.get("label", "") for index in range(len(self.source))]
         counts = Counter(labels)
         self.kept = [index for index, label in enumerate(labels) if label and counts[label] >= at_least]
+        if left_out := len(labels) - len(self.kept):
+            self.notes["images of small classes, or of none, left out"] = left_out
+        self.notes.update(self.source.notes)
         if not self.kept:
             raise UserError(
                 f"{folder}: none of its subfolders holds {at_least} images; its classes are subfolders"

@@ -42,7 +42,7 @@ class Source(ABC):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tells whether this source reads a folder, or a file that is no text. It only looks at names."""
+        """Tells whether this source reads a folder, or a file that `recognises` is not asked about."""
         return False
 
     @cached_property

@@ -12,6 +12,7 @@ import PIL.Image
 from frozenvl.data.records.caption_table import CaptionTable
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import MAX_NAMED
+from frozenvl.data.records.table_detection import looks_like_table
 from frozenvl.data.records.table_groups import TableGroups
 from frozenvl.data.records.table_images import find_suffix, image_test
 from frozenvl.data.records.values import MISSING
@@ -64,6 +65,8 @@ class TableCaptions(Source):
             holds URLs instead of files, or none of its first rows or images can be used.
     """
 
+    layout = "a table of captions"
+
     def __init__(
         self,
         table: str,
@@ -82,6 +85,10 @@ class TableCaptions(Source):
         self.suffix = find_suffix(path, self.groups.first_images(), self.folder, image_suffix)
         self.notes.update(self.groups.notes)
         self.targets_per_example = self.groups.targets
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        return path.is_file() and looks_like_table(path)
 
     @classmethod
     def annotated(

@@ -62,7 +62,7 @@ def test_rows_of_other_quotation_marks_have_no_fields(tmp_path):
         (b"a\tb\n", {"separator": "\u00a6"}, "not one character"),
         (b'{"images": [{"id": 1, "file_name": "x"}], "annotations": [{"caption": "a", "image_id": 1}]}', {},
          "t: JSON, not a table; this is COCO captions JSON: use CocoCaptions"),
-        (b'{"a": 1}\n{"a": 2}\n', {}, "t: JSON, not a table; data/README.md"),
+        (b'{"a": 1}\n{"a": 2}\n', {}, "t: JSON, not a table; no source reads this layout"),
         (b"a\0\tb\0\n\0", {}, "t: not UTF-8 text"),
         (b"\xff\xfea", {}, "t: not UTF-16 text"),
         (b"PAR1....", {}, "t: a Parquet file"),

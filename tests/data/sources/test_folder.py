@@ -53,3 +53,14 @@ def test_a_missing_or_empty_folder_is_refused(folder):
         ImageFolder(str(folder / "nowhere"))
     with pytest.raises(UserError, match=r"b.JPG: no such image folder"):
         ImageFolder(str(folder / "b.JPG"))
+
+
+def test_files_that_are_no_images_are_counted_by_suffix(tmp_path):
+    for name in ("1.jfif", "2.JPE", "3.heic", "4.heic", "5", ".hidden", "6.png"):
+        (tmp_path / name).touch()
+    source = ImageFolder(str(tmp_path))
+    assert [example.id for example in source] == ["1.jfif", "2.JPE", "6.png"]
+    assert source.notes == {
+        "files with suffix .heic, which are no images": 2,
+        "files with no suffix, which are no images": 1,
+    }

@@ -33,6 +33,9 @@ def captions(folder, *rows) -> LlavaCaptions:
     return LlavaCaptions(write(folder, "llava.json", list(rows)), str(folder / "images"))
 
 
+REPEATED = "records with the id of another one, told apart as ID#2, ID#3, …"
+
+
 def test_the_first_turn_of_each_conversation_is_a_question(tmp_path):
     source = questions(tmp_path, *ROWS)
     assert [(e.id, e.question, e.answer, e.references) for e in source] == [
@@ -46,6 +49,7 @@ def test_the_first_turn_of_each_conversation_is_a_question(tmp_path):
     assert source.notes == {
         "later turns of conversations left out": 1,
         "conversations without an image left out": 1,
+        REPEATED: 1,
     }
 
 
@@ -56,7 +60,7 @@ def test_all_turns_are_questions_on_request(tmp_path):
         ("33471/1", "What colour?", "White and red."),
         ("33471#2/0", "Why?", "Because."),
     ]
-    assert source.notes == {}
+    assert source.notes == {REPEATED: 1}
     with pytest.raises(UserError, match="unknown turns 'last'; choose one of first, all"):
         questions(tmp_path, *ROWS, turns="last")
 

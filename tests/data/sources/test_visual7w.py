@@ -75,7 +75,7 @@ def test_pointing_questions_are_refused(tmp_path):
     """Their answers are numbers of boxes, which the file lists."""
     rows = [image(2, "train", pair(1, answer=3001, multiple_choices=[3002, 3003]))]
     with pytest.raises(
-        UserError, match=r"it has pointing questions, whose answers are boxes\); data/README.md"
+        UserError, match=r"it has pointing questions, whose answers are boxes\); no source reads this"
     ):
         visual7w(tmp_path, rows, {"boxes": [{"box_id": 3001}]})
 
