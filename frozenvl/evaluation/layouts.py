@@ -99,7 +99,7 @@ def read_captions(path: Path, known: Ids | None = None) -> Results:
     Raises:
         UserError: if the file has another format, or two captions for one image.
     """
-    file = RecordFile(path, 'results, [{"image_id": …, "caption": …}, …]')
+    file = RecordFile(path, "COCO results", remedy='write [{"image_id": …, "caption": …}, …]')
     texts: dict[str, str] = {}
     contradictions = 0
     with file.reading():
@@ -107,7 +107,7 @@ def read_captions(path: Path, known: Ids | None = None) -> Results:
             key = _matched(_image(row), known)
             if known and _contradicts(row, key, known):
                 contradictions += 1
-            _add(texts, row, key, "caption" if "caption" in row.data else "text", "image")
+            _add(texts, row, key, _first(row, "caption", "text"), "image")
     notes = [f"{contradictions} results have an `id` that is another image's; `image_id` counts"]
     return Results(texts, notes if contradictions else [])
 
@@ -127,6 +127,8 @@ def _contradicts(row: Record, key: str, known: Ids) -> bool:
 def read_answers(path: Path, known: Ids | None = None) -> Results:
     """Reads answers from VQA's results format, [{"question_id", "answer"}], or a predictions.jsonl.
 
+    VizWiz's format, with `image`, and GQA's, with `questionId` and `prediction`, are read as well.
+
     Args:
         path: results file.
         known: ids of the questions that are scored, as in `read_captions`.
@@ -134,14 +136,18 @@ def read_answers(path: Path, known: Ids | None = None) -> Results:
     Raises:
         UserError: if the file has another format, or two answers to one question.
     """
-    file = RecordFile(path, 'results, [{"question_id": …, "answer": …}, …]')
+    file = RecordFile(path, "VQA results", remedy='write [{"question_id": …, "answer": …}, …]')
     texts: dict[str, str] = {}
     with file.reading():
         for row in file.records():
-            field = "question_id" if "question_id" in row.data or "id" not in row.data else "id"
-            key = _matched(row.id(field), known)
-            _add(texts, row, key, "answer" if "answer" in row.data else "text", "question")
+            key = _matched(row.id(_first(row, "question_id", "questionId", "id", "image")), known)
+            _add(texts, row, key, _first(row, "answer", "prediction", "text"), "question")
     return Results(texts)
+
+
+def _first(row: Record, *fields: str) -> str:
+    """Returns the first of the fields that a row has; the first of all if it has none."""
+    return next((field for field in fields if field in row.data), fields[0])
 
 
 def _matched(key: str, known: Ids | None) -> str:
@@ -153,7 +159,7 @@ def _add(texts: dict[str, str], row: Record, key: str, field: str, what: str) ->
     value = row.raw(field)
     text = value if isinstance(value, str) else row.text(field)
     if key and key in texts:
-        row.problem(f"{what} {key} stands there twice; keep one result each")
+        row.problem(f"{what} {key} stands twice")
     texts[key] = text
 
 

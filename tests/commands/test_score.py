@@ -199,7 +199,7 @@ def test_rules_that_give_the_same_are_not_noted(vqa, capsys):
 BAD_CAPTIONS = [
     ([{"image_id": 9, "caption": "a"}], "without references"),
     ([{"image_id": 1, "caption": "a"}], "have no caption in the results"),
-    ([{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}], "stands there twice"),
+    ([{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}], "stands twice"),
     ([{"image": 1}], "no record has 'image_id'"),
     ({"a": 1}, "it is an object, not a list"),
     ([], "the results are empty"),

@@ -210,11 +210,11 @@ def test_soft_scores_and_test_sets_are_refused(write):
 @pytest.mark.parametrize(
     ("read", "content", "message"),
     [
-        (read_captions, {"a": 1}, "not results, .*it is an object, not a list"),
-        (read_captions, [{"image_id": 1}], "no record has 'text'"),
+        (read_captions, {"a": 1}, "not COCO results .it is an object, not a list.; write"),
+        (read_captions, [{"image_id": 1}], "no record has 'caption'"),
         (read_captions, [3], r"record \[0\] is a number .3., not an object"),
-        (read_captions, [{"image_id": 1, "caption": "a"}] * 2, "image 1 stands there twice; keep one"),
-        (read_answers, [{"question_id": 1}], "no record has 'text'"),
+        (read_captions, [{"image_id": 1, "caption": "a"}] * 2, "image 1 stands twice"),
+        (read_answers, [{"question_id": 1}], "no record has 'answer'.; write"),
         (read_answers, [{"answer": "a"}], "no record has 'question_id'"),
         (read_references, {"a": 1}, "not COCO captions"),
         (read_references, [{"image_id": 1}], "not COCO captions"),
@@ -224,3 +224,16 @@ def test_another_layout_is_one_error_line(write, read, content, message):
     with pytest.raises(UserError, match=rf"file.json: .*{message}") as error:
         read(write(content))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"questionId": "1", "prediction": "yes"},
+        {"image": "1", "answer": "yes"},
+        {"question_id": 1, "text": "yes", "answer_id": "x"},
+    ],
+    ids=["GQA", "VizWiz", "LLaVA"],
+)
+def test_results_in_the_formats_of_other_data_sets_are_read(write, row):
+    assert read_answers(write([row])).texts == {"1": "yes"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 _FILE = re.compile(
-    r"(?:.*/)?(?:COCO_(?:train|val|test)20\d\d_)?(.+?)(?:\.(?:jpe?g|png|webp|gif|bmp|tiff?))?", re.I | re.S
+    r"(?:COCO_(?:train|val|test)20\d\d_)?(.+?)(\.(?:jpe?g|png|webp|gif|bmp|tiff?))?", re.I | re.S
 )
 
 
@@ -19,7 +20,7 @@ class Ids:
 
     def __init__(self, known: Iterable[tuple[str, str]]) -> None:
         self._files = dict(known)
-        self._alike: dict[str, set[str]] = {}
+        self._alike: dict[tuple[str, str], set[str]] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._files
@@ -27,19 +28,30 @@ class Ids:
     def find(self, key: str) -> str | None:
         """Returns the known id that `key` means: the same text, or the only one that differs by a file name, a file
         suffix or leading zeros. None if there is none, or several.
+
+        A number never means the image of a file with that number: its id may be another.
         """
         if key in self._files:
             return key
         if not self._alike:
             for known, file in self._files.items():
-                for name in {_bare(known), _bare(file)} - {""}:
-                    self._alike.setdefault(name, set()).add(known)
-        matches = self._alike.get(_bare(key), set())
+                for alias in {("id", _bare(known)[0]), *(_names(file) if file else ())}:
+                    self._alike.setdefault(alias, set()).add(known)
+        matches = set[str]().union(
+            *(self._alike.get(alias, ()) for alias in (("id", _bare(key)[0]), *_names(key)))
+        )
         return next(iter(matches)) if len(matches) == 1 else None
 
 
-def _bare(key: str) -> str:
-    """Returns an id without folder, COCO's prefix, file suffix and leading zeros."""
-    match = _FILE.fullmatch(key)
-    name = match[1] if match else key
-    return name.lstrip("0") or "0" if name.isdecimal() else name
+def _names(file: str) -> list[tuple[str, str]]:
+    """Returns the names by which a file is found: with its suffix, and without one if that is no number."""
+    name = PurePosixPath(file).name
+    bare, suffix = _bare(file)
+    return [("file", name)] * bool(suffix) + [("stem", bare)] * (not bare.isdecimal())
+
+
+def _bare(key: str) -> tuple[str, str]:
+    """Returns an id without folder, COCO's prefix, file suffix and leading zeros; and that suffix."""
+    match = _FILE.fullmatch(key.rpartition("/")[2])
+    name, suffix = (match[1], match[2] or "") if match else (key, "")
+    return (name.lstrip("0") or "0" if name.isdecimal() else name), suffix

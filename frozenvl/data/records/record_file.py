@@ -39,12 +39,15 @@ class RecordFile:
         layout: name of the expected layout, for messages.
         content: its content, if it has been read before.
         named: whether records have to name their image files. Files that are only scored need not.
+        remedy: what to do with a file of another layout; by default, use the source that reads it.
 
     Raises:
         UserError: if the file does not exist, or is broken JSON.
     """
 
-    def __init__(self, path: Path, layout: str, content: Any = MISSING, named: bool = True) -> None:
+    def __init__(
+        self, path: Path, layout: str, content: Any = MISSING, named: bool = True, remedy: str = ""
+    ) -> None:
         if path.is_dir():
             from frozenvl.data.detect import advice
 
@@ -53,7 +56,7 @@ class RecordFile:
             raise UserError(
                 f"{path}: no such file; check the path, or name the data's folder with --data.root"
             )
-        self.path, self.layout, self.named = path, layout, named
+        self.path, self.layout, self.named, self.remedy = path, layout, named, remedy
         self.notes: Counter[str] = Counter()
         """Records left out on purpose: reason → count."""
         self._problems: list[str] = []
@@ -167,7 +170,7 @@ class RecordFile:
         """Returns the error for a file of another layout. It names the source that reads the file, if there is one."""
         from frozenvl.data.detect import advice
 
-        remedy = advice(self.path, self.content, self.layout)
+        remedy = self.remedy or advice(self.path, self.content, self.layout)
         return UserError(f"{self.path}: not {self.layout} ({reason}); {remedy}")
 
 

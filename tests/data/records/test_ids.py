@@ -31,3 +31,10 @@ def test_an_exact_id_comes_first_and_an_ambiguous_one_is_not_guessed():
     ids = Ids([("7", ""), ("07", ""), ("1", "2.jpg"), ("2", "1.jpg")])
     assert [ids.find(key) for key in ("7", "07", "007", "1", "1.jpg")] == ["7", "07", None, "1", None]
     assert "7" in ids and "007" not in ids
+
+
+def test_a_number_is_not_taken_for_the_name_of_a_file():
+    """Karpathy's Flickr30k has image 0 in 1000092795.jpg, and some data sets number both."""
+    ids = Ids([("0", "1.jpg"), ("1", "2.jpg"), ("2", "3.jpg")])
+    assert [ids.find(key) for key in ("1", "3", "003", "3.jpg", "a/3.jpg")] == ["1", None, None, "2", "2"]
+    assert ids.find("1.jpg") is None  # the file of image 0, or image 1
