@@ -10,7 +10,8 @@ from typing import Any
 
 from frozenvl.data.detect import detect
 from frozenvl.data.records.ids import Ids
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import as_id, has_fields
 from frozenvl.data.sources.captions import Captions
 from frozenvl.data.sources.coco import CocoCaptions

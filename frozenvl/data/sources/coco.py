@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from frozenvl.data.records.ids import Ids
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import as_id
 from frozenvl.data.sources.captions import Captioned, Captions
 

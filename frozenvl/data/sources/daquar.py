@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import described, one_line
 from frozenvl.data.sources.questions import Part, Question, Questions, image_name
 

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from frozenvl.data.records.folders import image_folder
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.prompt import Episode, ImageFile
 from frozenvl.util.errors import UserError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.sources.questions import Part, Question, Questions, majority
 from frozenvl.data.sources.visual_genome import photograph, read_coco_ids
 

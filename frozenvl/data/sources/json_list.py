@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.sources.caption_rows import (
     CAPTION_FIELDS,
     IDS,

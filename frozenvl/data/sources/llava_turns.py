@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields, one_line
 
 MARK = "<image>"

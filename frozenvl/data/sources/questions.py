@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from frozenvl.data.records.folders import image_folder
-from frozenvl.data.records.record_file import Record, RecordFile
+from frozenvl.data.records.record import Record
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import MISSING
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
 from frozenvl.data.sources.packed import Packed

@@ -11,7 +11,7 @@ import PIL.Image
 
 from frozenvl.data.records.caption_table import CaptionTable
 from frozenvl.data.records.folders import image_folder
-from frozenvl.data.records.record_file import MAX_NAMED
+from frozenvl.data.records.problems import Problems
 from frozenvl.data.records.table_detection import looks_like_table
 from frozenvl.data.records.table_groups import TableGroups
 from frozenvl.data.records.table_images import find_suffix, image_test
@@ -20,7 +20,7 @@ from frozenvl.data.sources.captions import Captioned
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image, ImageFile
-from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.errors import UnreadableImage
 
 
 @dataclass(frozen=True)
@@ -116,25 +116,17 @@ class TableCaptions(Source):
         """
         groups = TableGroups(CaptionTable(path, **options), split)
         notes.update(groups.notes)
-        problems: list[str] = []
+        problems = Problems(path)
         ids: set[str] = set()
         for index in range(len(groups)):
             place, row = groups[index]
             key = row.id or row.image
             if problem := row.problem or (f"image {key} stands twice" if key in ids else ""):
-                problems.append(f"row {groups.table.number(place)}: {problem}")
+                problems.problem(f"row {groups.table.number(place)}: {problem}")
                 continue
             ids.add(key)
             yield Captioned(key, row.image, row.captions)
-        if len(problems) == 1:
-            raise UserError(f"{path}: {problems[0]}; correct or remove it")
-        if problems:
-            more = f"\n  … and {len(problems) - MAX_NAMED:,} more" if len(problems) > MAX_NAMED else ""
-            raise UserError(
-                f"{path}: {len(problems):,} rows cannot be used; correct or remove them:"
-                + "".join(f"\n  {line}" for line in problems[:MAX_NAMED])
-                + more
-            )
+        problems.check()
 
     def __len__(self) -> int:
         return len(self.groups)

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from frozenvl.data.records.record_file import MAX_NAMED, RecordFile
+from frozenvl.data.records.problems import MAX_NAMED
+from frozenvl.data.records.record_file import RecordFile
 from frozenvl.util.errors import UserError
 
 
