@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from frozenvl.data.arrow.texts import is_list, is_text, text_field
+from frozenvl.data.shards.record import RECORD
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ PHOTOGRAPH = ("cocoid", "image_id", "img_id", "imgid", "imageid", "image_open_im
 """Names of columns that identify photographs."""
 FILE_NAMES = ("file_name", "filename", "image_file_name", "image_name")
 """Names of columns with the name of the image file, which tells COCO's photographs."""
-RECORD = "frozenvl"
-"""Column with the whole example as JSON, which `frozenvl data convert` writes."""
 
 
 @dataclass(frozen=True)

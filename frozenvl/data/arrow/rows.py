@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from frozenvl.data.arrow.columns import RECORD, Columns
+from frozenvl.data.arrow.columns import Columns
 from frozenvl.data.arrow.texts import Problem, Texts, matching, problems, read_texts
-from frozenvl.data.shards.record import from_record
+from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.prompt import BlackImage
 
 if TYPE_CHECKING:

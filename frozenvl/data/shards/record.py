@@ -6,6 +6,9 @@ from typing import Any
 
 from frozenvl.prompt import Example, Image
 
+RECORD = "frozenvl"
+"""Name of the field or column with the record of an example, in packed and converted data sets."""
+
 
 def as_record(example: Example) -> dict[str, Any]:
     """Returns all fields of an example except its image as JSON values."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from frozenvl.data.arrow.columns import FILE_NAMES, LABELS, PHOTOGRAPH, RECORD, choose
+from frozenvl.data.arrow.columns import FILE_NAMES, LABELS, PHOTOGRAPH, choose
 from frozenvl.data.arrow.images import ImageColumn
 from frozenvl.data.arrow.load import failures, open_dataset
 from frozenvl.data.arrow.rows import choose_ids, count_targets
 from frozenvl.data.arrow.texts import Problem, is_text, refuse, texts_of
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.values import as_id
-from frozenvl.data.shards.record import from_record
+from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
 from frozenvl.data.sources.questions import majority
 from frozenvl.data.sources.source import Source
