@@ -102,13 +102,13 @@ class Captions(Source):
 
     def __getitem__(self, index: int) -> Example:
         row = Captioned(*self.rows[index])
-        image = ImageFile(self.folder / row.file)
+        image, image_id = ImageFile(self.folder / row.file), photograph_id(self.folder, row.file)
         if row.record:
-            return from_record(row.record, image)
+            return from_record(row.record, image, image_id)
         return Example(
             id=row.id,
             image=image,
-            image_id=photograph_id(self.folder, row.file),
+            image_id=image_id,
             references=row.captions,
             kind=row.kind,
         )
