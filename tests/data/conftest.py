@@ -27,13 +27,3 @@ def cache(tmp_path, monkeypatch) -> Path:
 def folder(tmp_path) -> Path:
     """Four shards with 3, 0, 4 and 2 samples."""
     return folder_of_shards(tmp_path / "s", [3, 0, 4, 2])
-
-
-@pytest.fixture
-def arrow_cache(tmp_path, monkeypatch) -> Path:
-    """Sets the cache of the library `datasets` to an empty folder, without its progress bars; returns the folder."""
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "arrow_cache")
-    monkeypatch.setattr(datasets.utils.tqdm, "disable", True, raising=False)
-    return tmp_path / "arrow_cache"

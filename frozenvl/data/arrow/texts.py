@@ -14,7 +14,7 @@ from frozenvl.util.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SPELLED_LIST = r"""(?s)^\s*\[\s*(?:'.*'|".*")?\s*\]\s*$"""
+SPELLED_LIST = r"""(?s)^\s*\[\s*(?:['"].*['"])?\s*\]\s*$"""
 """Pattern of a text that spells a list: ['a dog', 'the dog']."""
 
 
@@ -102,14 +102,14 @@ def read_texts(column: pa.ChunkedArray, field: str = "") -> Texts:
     counts, filled = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
     wrong: list[tuple[int, int, str]] = []
     empty: list[tuple[int, int]] = []
-    start = 0
+    in_lists, start = _holds_lists(column.type, field), 0
     for chunk in column.chunks:
         texts, rows, lengths = _flat(chunk, field)
-        masks = _masks(texts)
+        masks = _masks(texts, in_lists)
         for what, mask in masks.items():
             for at in np.flatnonzero(mask):
                 row = int(rows[at])
-                place = int(at - np.searchsorted(rows, row)) if is_list(column.type) else -1
+                place = int(at - np.searchsorted(rows, row)) if in_lists else -1
                 if what == "empty":
                     empty.append((start + row, place))
                 else:
@@ -119,6 +119,10 @@ def read_texts(column: pa.ChunkedArray, field: str = "") -> Texts:
         counts.append(lengths)
         start += len(chunk)
     return Texts(np.concatenate(counts), np.concatenate(filled), wrong, empty)
+
+
+def _holds_lists(kind: pa.DataType, field: str) -> bool:
+    return is_list(kind) or (bool(field) and is_list(kind.field(field).type))
 
 
 def _flat(array: pa.Array, field: str) -> tuple[pa.Array, np.ndarray, np.ndarray]:
@@ -139,8 +143,8 @@ def _flat(array: pa.Array, field: str) -> tuple[pa.Array, np.ndarray, np.ndarray
     return array.drop_null(), np.flatnonzero(valid), np.where(valid, 1, -1)
 
 
-def _masks(texts: pa.Array) -> dict[str, np.ndarray]:
-    """Returns for each kind of problem which of the texts have it."""
+def _masks(texts: pa.Array, in_lists: bool) -> dict[str, np.ndarray]:
+    """Returns for each kind of problem which of the texts have it. Texts in lists are never read as lists."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -150,8 +154,10 @@ def _masks(texts: pa.Array) -> dict[str, np.ndarray]:
         texts = texts.cast(pa.string())
     null = texts.is_null()
     empty = pc.fill_null(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0), False)
-    spelled = pc.fill_null(pc.match_substring_regex(texts, SPELLED_LIST), False)
-    named = {"null": null, "empty": empty, "a text that spells a list; make the column one of lists": spelled}
+    named = {"null": null, "empty": empty}
+    if not in_lists:
+        spelled = pc.fill_null(pc.match_substring_regex(texts, SPELLED_LIST), False)
+        named["a text that spells a list; make the column one of lists"] = spelled
     return {what: mask.to_numpy(zero_copy_only=False) for what, mask in named.items()}
 
 

@@ -16,7 +16,7 @@ from frozenvl.data.arrow.texts import Problem, is_text, refuse, texts_of
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.values import as_id
 from frozenvl.data.shards.record import RECORD, from_record
-from frozenvl.data.sources.coco_ids import coco_id, photograph_id
+from frozenvl.data.sources.coco_ids import coco_id, content_id, photograph_id
 from frozenvl.data.sources.questions import majority
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
@@ -75,7 +75,7 @@ class HuggingFaceData(Source):
             self.notes["rows without an image left out"] = missing
         if unlisted := self.images.unlisted():
             self.notes["image files without a row left out"] = unlisted
-        self.targets_per_example = int(targets[0]) if (targets == targets[0]).all() else targets  # type: ignore
+        self.targets_per_example = int(targets[0]) if (targets == targets[0]).all() else targets.tolist()
         kinds = dict(zip(table.schema.names, table.schema.types, strict=True))
         self._photograph = next((name for name in kinds if name.lower() in PHOTOGRAPH), "")
         self._file = next((name for name in kinds if name.lower() in FILE_NAMES and is_text(kinds[name])), "")
@@ -99,9 +99,11 @@ class HuggingFaceData(Source):
         data = self._data[row].to_pylist()[0]
         key = (as_id(data[self._id]) or "") if self._id else str(row)
         image = self.images.image(row, key)
-        if data.get(RECORD):
-            return from_record(json.loads(data[RECORD]), image)
-        photograph = self._photograph_of(self.images.path(row), data) or f"image/{image.digest}"
+        photograph = self._photograph_of(self.images.path(row), data)
+        record = json.loads(data[RECORD]) if data.get(RECORD) else {}
+        photograph = record.get("image_id") or photograph or content_id(image)
+        if record:
+            return from_record(record, image, photograph)
         if self.columns.question:
             return self._question(key, image, photograph, data)
         captions = self._texts(data, self.columns.caption)
@@ -158,6 +160,6 @@ class HuggingFaceData(Source):
         ids = []
         for row in self.rows:
             values = {name: column[row] for name, column in data.items()}
-            record = values.get(RECORD)
-            ids.append(json.loads(record)["image_id"] if record else self._photograph_of(paths[row], values))
+            own = json.loads(values[RECORD])["image_id"] if values.get(RECORD) else ""
+            ids.append(own or self._photograph_of(paths[row], values))
         return ids if any(ids) else None

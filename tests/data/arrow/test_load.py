@@ -99,7 +99,9 @@ def test_a_clone_whose_readme_has_configurations(tmp_path):
     configs = [{"config_name": name, "data_files": f"{name}/*.parquet"} for name in ("en", "de")]
     (tmp_path / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
     assert open_dataset(str(tmp_path), subset="de")[0]["text"][:] == ["text 2"]
-    with pytest.raises(UserError, match=r"cannot be read \(.*Config name is missing.*'en', 'de'.*\); choose with --subset"):
+    with pytest.raises(
+        UserError, match=r"cannot be read \(.*Config name is missing.*'en', 'de'.*\); choose with --subset"
+    ):
         texts(tmp_path)
 
 
