@@ -146,6 +146,11 @@ class _Choice:
         if len(encoded) > 1:
             raise self.ambiguous("image", [name for name in encoded if name.lower() == "image"] or encoded)
         name = encoded[0] if encoded else self.find("image", first=True)
+        if not name and {"key", "status"} <= self.types.keys():
+            raise UserError(
+                f"{self.path}: lists a download of img2dataset, whose images are in the tars or folders beside it; "
+                "read these with Shards or ImageTextFiles"
+            )
         if not name and any(name.lower() in ("url", "image_url", "urls") for name in self.types):
             raise UserError(
                 f"{self.path}: holds addresses, not images; download the images first, with img2dataset "

@@ -79,7 +79,9 @@ def _open_local(
     datasets: Any, path: str, place: Path, split: str | None, subset: str | None
 ) -> tuple[Dataset, Path]:
     if place.name in METADATA:
-        place = place.parent
+        return _of_split(
+            datasets, path, _image_folder(datasets, place.parent, place.name), split
+        ), place.parent
     if place.is_dir():
         return _open_folder(datasets, path, place, split, subset), place
     below = place.relative_to(place.anchor)
@@ -94,7 +96,9 @@ def _open_folder(datasets: Any, path: str, place: Path, split: str | None, subse
     found = None
     if (place / "dataset_dict.json").is_file() or (place / "state.json").is_file():
         found = datasets.load_from_disk(str(place))
-    elif any(next(place.glob(f"{below}{name}"), None) for name in METADATA for below in ("", "*/", "*/*/")):
+    elif tables := _metadata(place):
+        if len(tables) > 1:
+            raise UserError(f"{path}: has {' and '.join(tables)}; keep one of them")
         found = datasets.load_dataset("imagefolder", data_dir=str(place))
     elif subset or _has_configurations(place):
         found = datasets.load_dataset(str(place), subset)
@@ -105,6 +109,15 @@ def _open_folder(datasets: Any, path: str, place: Path, split: str | None, subse
     if not files:
         raise UserError(f"{path}: holds no Parquet or Arrow files, no saved data set and no {METADATA[1]}")
     return _of_files(datasets, path, _by_split(path, files, place), split)
+
+
+def _metadata(folder: Path) -> list[str]:
+    """Returns the names of an image folder's tables, in the folder or in its subfolders."""
+    return [
+        name
+        for name in METADATA
+        if any(next(folder.glob(f"{below}{name}"), None) for below in ("", "*/", "*/*/"))
+    ]
 
 
 def _is_hidden(*names: str) -> bool:

@@ -116,6 +116,11 @@ REFUSED = {
     ),
     "no image": ({"text": TEXT}, None, r"has no column of images; its columns are text \(text\)"),
     "addresses": ({"URL": TEXT, "TEXT": TEXT}, None, r"holds addresses, not images; download the images first"),
+    "list of downloads": (
+        {"url": TEXT, "caption": TEXT, "key": TEXT, "status": TEXT},
+        None,
+        r"lists a download of img2dataset, .* read these with Shards or ImageTextFiles",
+    ),
     "list of images": ({"images": pa.list_(IMAGE), "text": TEXT}, None, r"images \(list of image\)"),
     "no text": ({"image": IMAGE, "label": WHOLE}, None, r"no column of captions or questions .*label \(int64\)"),
     "numbers": ({"image": IMAGE, "caption": WHOLE}, None, r"caption \(int64\) holds no texts"),

@@ -133,6 +133,15 @@ def test_an_image_folder(tmp_path, name):
     assert texts(tmp_path) == texts(folder) == texts(folder / name) == ["x"]
 
 
+def test_an_image_folder_with_two_tables_is_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture(1))
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.jpg", "text": "x"}\n')
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.jpg,y\n")
+    for path in (tmp_path, tmp_path / "metadata.csv"):
+        with pytest.raises(UserError, match=r"has metadata.csv and metadata.jsonl; keep one of them"):
+            texts(path)
+
+
 BROKEN = {
     "a pointer of Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
