@@ -79,9 +79,7 @@ def _open_local(
     datasets: Any, path: str, place: Path, split: str | None, subset: str | None
 ) -> tuple[Dataset, Path]:
     if place.name in METADATA:
-        return _of_split(
-            datasets, path, _image_folder(datasets, place.parent, place.name), split
-        ), place.parent
+        place = place.parent
     if place.is_dir():
         return _open_folder(datasets, path, place, split, subset), place
     below = place.relative_to(place.anchor)

@@ -71,7 +71,7 @@ class ParquetWriter(Writer):
             self._flush()
         self._close()
         for number in range(self.files):
-            name = f"data-{number:05}-of-{self.files:05}.parquet"
+            name = f"train-{number:05}-of-{self.files:05}.parquet"
             (self.folder / f"{number:05}.parquet").rename(self.folder / name)
 
     @classmethod

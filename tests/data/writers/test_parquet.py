@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("arrow_cache")
 
 def test_captions_are_a_list_beside_the_image(tmp_path):
     convert(small("KarpathyCaptions", tmp_path), tmp_path / "made", "parquet")
-    made = pyarrow.parquet.read_table(tmp_path / "made" / "data-00000-of-00001.parquet").to_pylist()
+    made = pyarrow.parquet.read_table(tmp_path / "made" / "train-00000-of-00001.parquet").to_pylist()
     assert made == [
         {
             "image": {"bytes": picture(n - 1), "path": f"COCO_train2014_{n:012}.jpg"},
@@ -57,7 +57,7 @@ def test_rows_are_grouped_and_files_closed_at_their_size(tmp_path, monkeypatch):
     made = convert(source, tmp_path / "made", "parquet")
     files = sorted((tmp_path / "made").iterdir())
     assert [path.name for path in files] == [
-        f"data-{n:05}-of-{len(files):05}.parquet" for n in range(len(files))
+        f"train-{n:05}-of-{len(files):05}.parquet" for n in range(len(files))
     ]
     assert len(files) > 2
     groups = [pyarrow.parquet.ParquetFile(path).metadata for path in files]
