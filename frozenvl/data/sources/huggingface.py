@@ -153,7 +153,6 @@ class HuggingFaceData(Source):
         return "/".join((*self.images.folder.absolute().parts[-2:], key)) if key else ""
 
     def image_ids(self) -> list[str] | None:
-        """Returns the `image_id` of each example; empty for those whose photograph only the content tells."""
         names = [name for name in (self._file, self._photograph, RECORD) if name in self._known]
         data = {name: self._data.data.table.column(name).to_pylist() for name in names}
         paths = self.images.paths()
@@ -162,4 +161,9 @@ class HuggingFaceData(Source):
             values = {name: column[row] for name, column in data.items()}
             own = json.loads(values[RECORD])["image_id"] if values.get(RECORD) else ""
             ids.append(own or self._photograph_of(paths[row], values))
-        return ids if any(ids) else None
+        if not any(ids):
+            return None
+        return [
+            key or content_id(self.images.image(int(row), ""))
+            for key, row in zip(ids, self.rows, strict=True)
+        ]

@@ -72,7 +72,7 @@ def test_ids_of_photographs(tmp_path):
     names = ["COCO_train2014_000000000123.jpg", None]
     path = write_parquet(tmp_path / "c.parquet", image=images(1, 2), caption=["a", "b"], file_name=names)
     source = HuggingFaceData(str(path))
-    assert source.image_ids() == ["coco/123", ""] and source[1].image_id == f"image/{digest(2)}"
+    assert source.image_ids() == [e.image_id for e in source] == ["coco/123", f"image/{digest(2)}"]
 
 
 def test_vqa_v2_as_on_the_hub(tmp_path):
@@ -204,7 +204,7 @@ def test_records_of_examples_are_read_whole(tmp_path):
     source = HuggingFaceData(str(path))
     assert as_record(source[0]) == as_record(example) and source[0].image.digest == digest(1)
     assert (source[1].id, source[1].references) == ("x", ("b", "c"))
-    assert list(source.targets_per_example) == [1, 2] and source.image_ids() == ["vg/9", ""]
+    assert list(source.targets_per_example) == [1, 2] and source.image_ids() == ["vg/9", f"image/{digest(2)}"]
 
 
 def test_it_survives_pickling_and_forking(tmp_path):
