@@ -24,7 +24,7 @@ NAMES = {
     "answer": ("answer", "multiple_choice_answer"),
     "choices": ("choices", "options", "multiple_choices"),
     "correct": ("correct_choice_idx", "correct_choice", "answer_index"),
-    "id": ("question_id", "id", "key", "image_id", "img_id", "imgid", "cocoid"),
+    "id": ("question_id", "id", "key", "__key__", "image_id", "img_id", "imgid", "cocoid"),
 }
 """What a column holds → names by which it is found, in lower case."""
 FIELDS = {"caption": ("raw", "caption", "text"), "answers": ("answer", "raw", "text")}

@@ -13,8 +13,6 @@ from frozenvl.data.writers.public import public_texts, record_of
 from frozenvl.data.writers.writer import Writer
 from frozenvl.prompt import Example
 
-HEADER = ("image", "caption", "id")
-
 
 class TableWriter(Writer):
     """CSV file with the columns image, caption and id, and a row for each caption.
@@ -30,7 +28,7 @@ class TableWriter(Writer):
         self.path = folder / "captions.csv"
         self.file = self.path.open("w", newline="", encoding="utf-8")
         self.rows = csv.writer(self.file)
-        self.rows.writerow((*HEADER, RECORD))
+        self.rows.writerow(("image", "caption", "id", RECORD))
         self.records = 0
         self._captioned: set[str] = set()
 
@@ -49,11 +47,9 @@ class TableWriter(Writer):
         self.file.close()
         if not self.records:
             whole = self.path.rename(self.path.with_name("whole.csv"))
-            with (
-                whole.open(newline="", encoding="utf-8") as rows,
-                self.path.open("w", newline="", encoding="utf-8") as file,
-            ):
-                csv.writer(file).writerows(row[: len(HEADER)] for row in csv.reader(rows))
+            with whole.open("rb") as rows, self.path.open("wb") as file:
+                # Without records, each row is one line, and its last field is empty.
+                file.writelines(row.rpartition(b",")[0] + b"\r\n" for row in rows)
             whole.unlink()
 
     @classmethod

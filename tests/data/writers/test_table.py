@@ -41,6 +41,13 @@ def test_fields_are_quoted(tmp_path):
     )
 
 
+def test_long_texts_and_commas_stay_whole(tmp_path):
+    text = "x, " * 100_000 + ","
+    convert(Rows(Example("7", Square("a.png"), "a.png", (text, "b,"))), tmp_path / "made", "table")
+    lines = (tmp_path / "made" / "captions.csv").read_bytes().decode().split("\r\n")
+    assert lines == ["image,caption,id", f'a.png,"{text}",7', 'a.png,"b,",7', ""]
+
+
 def test_an_example_with_more_than_captions_is_one_row_with_its_record(tmp_path):
     asked = question(1, answer="yes")
     plain = Example("7", Square("a.png"), "a.png", ("a dog", "the dog"))
