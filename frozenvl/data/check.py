@@ -194,7 +194,7 @@ def _odd_image(data: bytes, name: str) -> list[Finding]:
         findings.append(("rotated by EXIF", f"orientation {turned}"))
     if frames > 1 and kind != "MPO":  # MPO: JPEGs of some cameras, with a preview as second frame
         findings.append(("animated or many pages", f"{frames} frames"))
-    _, dot, suffix = name.upper().rpartition(".")
-    if dot and FORMATS.get(suffix, suffix) != FORMATS.get(kind, kind):
+    suffix = name.rpartition(".")[2].upper()
+    if FORMATS.get(suffix, suffix) != FORMATS.get(kind, kind):
         findings.append(("wrong suffix", f"is {kind}"))
     return findings

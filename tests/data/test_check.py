@@ -5,13 +5,13 @@ from __future__ import annotations
 import PIL.Image
 import pytest
 from pictures import two_halves
-from tars import picture, sample, write_tar
+from tars import sample, write_tar
 from toy import Broken, Rows, Square, question
 
 from frozenvl.data.check import LONG_TEXT, check
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.shards import Shards
-from frozenvl.prompt import Example, ImageFile, StoredImage
+from frozenvl.prompt import Example, ImageFile
 
 
 def test_each_image_is_read_once_and_progress_is_reported(monkeypatch):
@@ -113,11 +113,3 @@ def test_the_notes_of_an_index_are_added_up(tmp_path, cache):
     for name in ("a", "b"):
         write_tar(tmp_path / f"{name}.tar", [*sample(0), *sample(0), ("alone.txt", "no image")])
     assert check(Shards(str(tmp_path))).index == {"repeated keys": 2, "samples without an image": 2}
-
-
-def test_a_stored_image_is_checked_by_its_header_and_needs_no_suffix():
-    names = ("7", "b.png")
-    images = [StoredImage(name, name, lambda: picture(1, (12_000, 2))) for name in names]
-    report = check(Rows(*(question(n, image) for n, image in enumerate(images))))
-    assert report.found["large image"] == [f"{name}: 12000 × 2 pixels" for name in names]
-    assert report.found["wrong suffix"] == ["b.png: is JPEG"]

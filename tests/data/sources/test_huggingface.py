@@ -14,6 +14,7 @@ import pytest
 from parquet import images, write_parquet
 from tars import picture
 
+from frozenvl.data.check import check
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.huggingface import HuggingFaceData
@@ -224,6 +225,13 @@ class ReadDigest:
 
     def __call__(self, index: int) -> str:
         return self.source[index].image.digest
+
+
+def test_a_check_reads_the_header_of_stored_images(tmp_path):
+    large = [{"bytes": picture(1, (12_000, 2)), "path": "a.png"}]
+    report = check(HuggingFaceData(str(write_parquet(tmp_path / "a.parquet", image=large, text=["a"]))))
+    assert report.found["large image"] == ["a.png: 12000 × 2 pixels"]
+    assert report.found["wrong suffix"] == ["a.png: is JPEG"]
 
 
 def test_indices_are_those_of_a_sequence(tmp_path):
