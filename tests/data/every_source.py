@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from every_published import PUBLISHED, Maker, images
 from parquet import images as images_of
 from parquet import write_parquet
-from tars import folder_of_shards, picture
+from tars import folder_of_shards
 
 from frozenvl.data.registry import source_classes
 from frozenvl.data.sources.source import Source
 
 TRAIN = "COCO_train2014_{:012d}.jpg"
-
-
-def _images(folder: Path, *names: str) -> str:
-    """Writes image files, each of its own colour; returns their folder."""
-    for number, name in enumerate(names):
-        path = folder / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number, kind="PNG" if path.suffix == ".png" else "JPEG"))
-    return str(folder / "images")
 
 
 def _file(folder: Path, content: Any) -> str:
@@ -38,7 +29,7 @@ def _aokvqa(folder: Path) -> dict[str, Any]:
          "correct_choice_idx": n, "direct_answers": ["b", "b", "a"], "difficult_direct_answer": bool(n)}
         for n in range(2)
     ]  # fmt: skip
-    return {"annotations": _file(folder, rows), "images": _images(folder, "000000000007.jpg")}
+    return {"annotations": _file(folder, rows), "images": images(folder, "000000000007.jpg")}
 
 
 def _coco(folder: Path) -> dict[str, Any]:
@@ -49,17 +40,17 @@ def _coco(folder: Path) -> dict[str, Any]:
     annotations = [{"id": k, "image_id": n, "caption": text} for k, (n, text) in enumerate(captions)]
     return {
         "annotations": _file(folder, {"images": listed, "annotations": annotations}),
-        "images": _images(folder, *names),
+        "images": images(folder, *names),
     }
 
 
 def _conceptual(folder: Path) -> dict[str, Any]:
     (folder / "pairs.tsv").write_text("a dog\ta.jpg\nthe dog, again\ta.jpg\na cat\tb.jpg\n")
-    return {"tsv": str(folder / "pairs.tsv"), "images": _images(folder, "a.jpg", "b.jpg")}
+    return {"tsv": str(folder / "pairs.tsv"), "images": images(folder, "a.jpg", "b.jpg")}
 
 
 def _folder(folder: Path) -> dict[str, Any]:
-    return {"folder": _images(folder, "1.jpg", "cat/1.jpg", "dog/1.png")}
+    return {"folder": images(folder, "1.jpg", "cat/1.jpg", "dog/1.png")}
 
 
 def _hugging_face(folder: Path) -> dict[str, Any]:
@@ -68,10 +59,10 @@ def _hugging_face(folder: Path) -> dict[str, Any]:
 
 
 def _image_text_files(folder: Path) -> dict[str, Any]:
-    images = Path(_images(folder, "a/1.jpg", "b/1.jpg"))
-    (images / "a" / "1.txt").write_text("a dog")
-    (images / "b" / "1.txt").write_text("a cat\nthe cat\n")
-    return {"folder": str(images), "lines": "captions"}
+    made = Path(images(folder, "a/1.jpg", "b/1.jpg"))
+    (made / "a" / "1.txt").write_text("a dog")
+    (made / "b" / "1.txt").write_text("a cat\nthe cat\n")
+    return {"folder": str(made), "lines": "captions"}
 
 
 def _karpathy(folder: Path) -> dict[str, Any]:
@@ -82,12 +73,12 @@ def _karpathy(folder: Path) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "annotations": _file(folder, {"images": rows}),
-        "images": _images(folder, TRAIN.format(1), TRAIN.format(2)),
+        "images": images(folder, TRAIN.format(1), TRAIN.format(2)),
     }
 
 
 def _labelled(folder: Path) -> dict[str, Any]:
-    return {"folder": _images(folder, "cat/1.jpg", "cat/2.jpg", "electric_ray/1.jpg", "electric_ray/2.jpg")}
+    return {"folder": images(folder, "cat/1.jpg", "cat/2.jpg", "electric_ray/1.jpg", "electric_ray/2.jpg")}
 
 
 def _lxmert(folder: Path) -> dict[str, Any]:
@@ -96,7 +87,7 @@ def _lxmert(folder: Path) -> dict[str, Any]:
         {"sent": "What?", "question_id": n, "img_id": TRAIN.format(n).removesuffix(".jpg"), "label": label}
         for n, label in enumerate(labels)
     ]
-    return {"annotations": _file(folder, rows), "images": _images(folder, TRAIN.format(0), TRAIN.format(1))}
+    return {"annotations": _file(folder, rows), "images": images(folder, TRAIN.format(0), TRAIN.format(1))}
 
 
 def _shards(folder: Path) -> dict[str, Any]:
@@ -105,7 +96,7 @@ def _shards(folder: Path) -> dict[str, Any]:
 
 def _visual_genome(folder: Path) -> dict[str, Any]:
     qas = [{"qa_id": n, "image_id": 1, "question": f"What {n}?", "answer": f"A {n}."} for n in range(2)]
-    return {"questions": _file(folder, [{"id": 1, "qas": qas}]), "images": _images(folder, "1.jpg")}
+    return {"questions": _file(folder, [{"id": 1, "qas": qas}]), "images": images(folder, "1.jpg")}
 
 
 def _vqa(folder: Path) -> dict[str, Any]:
@@ -120,12 +111,12 @@ def _vqa(folder: Path) -> dict[str, Any]:
     ]
     answers = folder / "answers.json"
     answers.write_text(json.dumps({"annotations": given}))
-    files = _images(folder, TRAIN.format(0), TRAIN.format(1))
+    files = images(folder, TRAIN.format(0), TRAIN.format(1))
     return {"questions": _file(folder, {"questions": asked}), "annotations": str(answers), "images": files}
 
 
 SCENES = {"size": 4, "resolution": 32}
-EVERY: dict[str, Callable[[Path], dict[str, Any]]] = {
+EVERY: dict[str, Maker] = {
     "AOKVQAQuestions": _aokvqa,
     "CocoCaptions": _coco,
     "ConceptualCaptions": _conceptual,
@@ -141,6 +132,7 @@ EVERY: dict[str, Callable[[Path], dict[str, Any]]] = {
     "Shards": _shards,
     "VQAQuestions": _vqa,
     "VisualGenomeQuestions": _visual_genome,
+    **{name: maker for name, maker in PUBLISHED.items() if name in source_classes()},
 }
 """Source class → function that writes a small data set into a folder and returns the arguments of the class."""
 
