@@ -134,7 +134,8 @@ def _flat(array: pa.Array, field: str) -> tuple[pa.Array, np.ndarray, np.ndarray
         array = pc.struct_field(array, field)
     if is_list(array.type):
         lengths = pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False)
-        rows = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
+        # pc.list_parent_indices counts the hidden values of null lists, which list_flatten leaves out.
+        rows = np.repeat(np.arange(len(array)), np.maximum(lengths, 0))
         texts = pc.list_flatten(array)
         if pa.types.is_struct(texts.type):
             texts = pc.struct_field(texts, field)

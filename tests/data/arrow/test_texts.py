@@ -93,6 +93,22 @@ def test_every_kind_of_problem_is_found_with_its_row_and_place():
     assert found(pa.array(["a", "", None])) == [(1, "'caption' is an empty text"), (2, "'caption' is null")]
 
 
+def test_hidden_values_of_null_lists_are_no_texts():
+    """A null list may have values, as have lists in null objects."""
+    mask = pa.array([True, False])
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 3]), pa.array(["x", "y", "a"]), mask=mask)
+    objects = pa.StructArray.from_arrays([pa.array([["x", ""], ["a"]])], ["raw"], mask=mask)
+    for array, field in ((lists, ""), (objects, "raw")):
+        texts = read_texts(pa.chunked_array([array]), field)
+        assert (texts.counts.tolist(), texts.filled.tolist()) == ([-1, 1], [0, 1])
+        assert not texts.wrong and not texts.empty
+    choices = pa.ListArray.from_arrays(pa.array([0, 1, 2]), pa.array(["x", "a"]), mask=mask)
+    assert matching(pa.chunked_array([choices]), pa.chunked_array([pa.array(["x", "a"])])).tolist() == [
+        False,
+        True,
+    ]
+
+
 def test_places_in_objects_of_lists():
     array = pa.array([{"raw": ["a", ""]}, {"raw": [None]}])
     texts = read_texts(pa.chunked_array([array]), "raw")
