@@ -16,6 +16,7 @@ from typing import Any, get_args
 import pytest
 from every_source import EVERY, small
 from filelock import FileLock
+from parquet import images, write_parquet
 from tars import picture
 from toy import Broken, Rows, Square, question
 
@@ -23,6 +24,7 @@ from frozenvl.data.convert import Converted, Layout, convert
 from frozenvl.data.registry import build_source, source_classes
 from frozenvl.data.shards.record import as_record, from_record
 from frozenvl.data.sources.coco_ids import photograph_id
+from frozenvl.data.sources.huggingface import HuggingFaceData
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile, StoredImage
 from frozenvl.util.errors import RunError, UnreadableImage, UserError
@@ -171,6 +173,18 @@ def test_a_hostile_name_writes_nothing_outside(tmp_path, layout):
     )
     assert names[3] == "image000000003.jpg" and names[11] == "evil.jpeg" and names[12] == "evil.html.jpeg"
     assert all(name.isprintable() and name.endswith((".jpg", ".jpeg")) for name in names)
+
+
+@pytest.mark.parametrize("layout", FILES)
+def test_questions_about_an_image_of_a_table_share_its_file(tmp_path, layout):
+    columns = {"question": ["q", "r", "s"], "answer": ["a", "b", "c"], "question_id": [1, 2, 3]}
+    rows = images(42, 42, 7, name="COCO_val2014_{:012d}.jpg")
+    source = HuggingFaceData(str(write_parquet(tmp_path / "vqa.parquet", image=rows, **columns)))
+    again = read(convert(source, tmp_path / "made", layout))
+    assert fields(again) == fields(source) and [e.image_id for e in again] == ["coco/42", "coco/42", "coco/7"]
+    if layout != "parquet":
+        names = sorted(path.name for path in (tmp_path / "made" / "images").iterdir())
+        assert names == ["COCO_val2014_000000000007.jpg", "COCO_val2014_000000000042.jpg"]
 
 
 def test_names_that_differ_in_capitals_only_are_two_files(tmp_path):

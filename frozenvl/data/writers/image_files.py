@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def safe_name(image: Image, number: int, suffix: str) -> str:
 
 
 class ImageFiles:
-    """Writes each image once.
+    """Writes each image once, and images of the same name and content once.
 
     Args:
         folder: folder to write to.
@@ -45,6 +46,8 @@ class ImageFiles:
         self.folder, self.link = folder, link
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._written: dict[tuple[str, bytes], str] = {}
+        """(name, hash of the content) → file name."""
         folder.mkdir()
 
     def name(self, image: Image) -> str | None:
@@ -61,10 +64,14 @@ class ImageFiles:
             data: its encoded bytes.
         """
         name = safe_name(image, number, suffix)
+        known = name, hashlib.sha256(data).digest()
+        if known in self._written:
+            self._names[image.key] = self._written[known]
+            return self._written[known]
         if name.casefold() in self._taken:  # some file systems do not tell capitals from small letters
             name = f"image{number:09}_{name}"
         self._taken.add(name.casefold())
-        self._names[image.key] = name
+        self._names[image.key] = self._written[known] = name
         path = self.folder / name
         if not (self.link and isinstance(image, ImageFile) and _linked(image.path, path)):
             path.write_bytes(data)

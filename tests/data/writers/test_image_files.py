@@ -57,6 +57,19 @@ def test_each_image_is_a_file_of_its_own(tmp_path):
     }
 
 
+def test_an_image_that_a_table_repeats_is_one_file(tmp_path):
+    files = ImageFiles(tmp_path / "images")
+    repeated = [image("a.jpg", f"table#{row}") for row in range(4)]
+    names = [
+        files.write(each, row, "jpg", data)
+        for row, (each, data) in enumerate(zip(repeated, (b"1", b"1", b"2", b"2"), strict=True))
+    ]
+    assert names == ["a.jpg", "a.jpg", "image000000002_a.jpg", "image000000002_a.jpg"]
+    assert [files.name(each) for each in repeated] == names and len(
+        list((tmp_path / "images").iterdir())
+    ) == 2
+
+
 def test_files_are_linked_through_symbolic_links_and_copied_where_they_cannot_be(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(picture(1))
     (tmp_path / "b.jpg").symlink_to(tmp_path / "a.jpg")
