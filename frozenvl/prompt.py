@@ -75,6 +75,28 @@ class ImageFile(Image):
 
 
 @dataclass(frozen=True)
+class StoredImage(Image):
+    """An image whose encoded bytes a data set stores, such as in a table. They are read at each access."""
+
+    name: str
+    place: str
+    """Place in the data set, unique within a run."""
+    load: Callable[[], bytes] = field(compare=False, repr=False)
+    """Returns the encoded bytes; may raise `UnreadableImage`."""
+
+    @property
+    def key(self) -> str:
+        return self.place
+
+    def read(self, side: int | None = None) -> PIL.Image.Image:
+        return decode(self.load(), self.name, side)
+
+    @cached_property
+    def digest(self) -> str:  # type: ignore[override]
+        return hashlib.sha256(self.load()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
 class BlackImage(Image):
     """An image whose raw pixels, before normalisation, are all 0: the input of a blind model (Frozen, section 4)."""
 

@@ -128,3 +128,12 @@ def sweep(tmp_path, monkeypatch):
         if worker.poll() is None:
             worker.kill()
             worker.wait()
+
+
+@pytest.fixture
+def arrow_cache(tmp_path, monkeypatch) -> Path:
+    """Sets the cache of the library `datasets` to an empty folder; returns the folder."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "arrow_cache")
+    return tmp_path / "arrow_cache"

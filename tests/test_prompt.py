@@ -1,7 +1,7 @@
 import PIL.Image
 import pytest
 
-from frozenvl.prompt import BlackImage, ImageFile, Sample, black, with_images
+from frozenvl.prompt import BlackImage, ImageFile, Sample, StoredImage, black, with_images
 from frozenvl.util.errors import UserError
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
@@ -28,6 +28,23 @@ def test_image_file(tmp_path):
     assert image.digest == ImageFile(tmp_path / "b.png").digest
     PIL.Image.new("L", (2, 3), 8).save(tmp_path / "b.png")
     assert image.digest != ImageFile(tmp_path / "b.png").digest
+
+
+def test_stored_image_is_read_at_each_access_and_equals_a_file_of_its_bytes(tmp_path):
+    PIL.Image.new("L", (2, 3), 7).save(tmp_path / "a.png")
+    reads = []
+
+    def load() -> bytes:
+        reads.append(1)
+        return (tmp_path / "a.png").read_bytes()
+
+    image = StoredImage("a.png", "table#3", load)
+    assert (image.name, image.key, reads) == ("a.png", "table#3", [])
+    assert image.read().getpixel((0, 0)) == (7, 7, 7) and image.digest == ImageFile(tmp_path / "a.png").digest
+    assert image.read().size == (2, 3) and len(reads) == 3
+    assert image == StoredImage("a.png", "table#3", bytes) and image != StoredImage("a.png", "table#4", load)
+    with pytest.raises(UserError, match=r"a.png: not a readable image"):
+        StoredImage("a.png", "", lambda: b"text").read()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", "cut"])

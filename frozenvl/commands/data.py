@@ -1,11 +1,12 @@
-"""Packs, indexes, checks and shows data sets. SOURCE is a class such as CocoCaptions or Shards, or a class path;
-its arguments follow as --NAME VALUE (--source.NAME if an option here has the same name)."""
+"""Packs, converts, indexes, checks and shows data sets. SOURCE is a class such as CocoCaptions or Shards, or a class
+path; its arguments follow as --NAME VALUE (--source.NAME if an option here has the same name)."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ MAX_NAMED = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Arguments unknown to these parsers are the source's.
     kind: type[argparse.ArgumentParser] = type("SourceParser", (type(parser),), {"keeps_rest": True})
-    metavar = "what|pack|index|check|show"
+    metavar = "what|pack|convert|index|check|show"
     action = parser.add_subparsers(dest="action", required=True, metavar=metavar, parser_class=kind)
 
     def command(name: str, line: str) -> argparse.ArgumentParser:
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     pack.add_argument(
         "--skip-bad", action="store_true", help="leave out examples whose image is missing, and list them"
+    )
+    add_convert(
+        command("convert", "write a source as COCO JSON, a table, tars or Parquet files; it stays the same")
     )
     index = command("index", "index existing tars, for random access")
     index.add_argument(
@@ -93,6 +97,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--seed", type=int, default=0, help="seed of the choice of examples (default: 0)")
 
 
+def add_convert(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `convert`."""
+    formats = ("coco", "table", "webdataset", "parquet")
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("dest", metavar="DEST", type=Path, help="folder to write: a new one")
+    parser.add_argument("--format", choices=formats, required=True, help="layout of the new data set")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out examples whose image is missing, and list them"
+    )
+    parser.add_argument(
+        "--link", action="store_true", help="hard-link image files instead of copying them (coco and table)"
+    )
+
+
 class Help(argparse.Action):
     """Prints the help of an action, and the arguments of the source if one was named before."""
 
@@ -117,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.data.registry import build_source
 
     source = build_source(args.source, args.rest)
-    return {"pack": run_pack, "check": run_check, "show": run_show}[args.action](args, source)
+    actions = {"pack": run_pack, "convert": run_convert, "check": run_check, "show": run_show}
+    return actions[args.action](args, source)
 
 
 def run_what(args: argparse.Namespace) -> int:
@@ -171,6 +190,21 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
     written = packed.examples - len(packed.left_out)
     left = f"; {len(packed.left_out):,} left out" if packed.left_out else ""
     print(f"{args.dest}: {written:,} examples in {len(packed.shards):,} shards{left}")
+    return 0
+
+
+def run_convert(args: argparse.Namespace, source: Source) -> int:
+    """Writes a source in a public layout, and prints the command that reads the result."""
+    from frozenvl.data.convert import convert
+    from frozenvl.util.progress import progress_line
+
+    with progress_line("examples") as report:
+        made = convert(source, args.dest, args.format, args.skip_bad, args.link, report)
+    for line in made.left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    left = f"; {len(made.left_out):,} left out" if made.left_out else ""
+    print(f"{args.dest}: {made.examples:,} examples{left}; read it with")
+    print(shlex.join(["frozenvl", "data", "check", *made.reader]))
     return 0
 
 

@@ -51,7 +51,7 @@ def loading(name: str) -> Iterator[Path | str]:
             )
         raise UserError(f"{where}: has no config.json, so it is not a model; {_ADVICE}")
     try:
-        with nullcontext() if isinstance(where, Path) else _offline_unless_reachable():
+        with nullcontext() if isinstance(where, Path) else offline_unless_reachable():
             yield where
     except UserError:
         raise
@@ -86,7 +86,7 @@ def cannot_load(where: Path | str, error: BaseException) -> UserError:
 
 
 @contextmanager
-def _offline_unless_reachable() -> Iterator[None]:
+def offline_unless_reachable() -> Iterator[None]:
     """Sets the hub's offline mode if it cannot be reached. Otherwise its client retries each file for 23 seconds."""
     from huggingface_hub import constants, get_session
 

@@ -1,9 +1,10 @@
-"""`frozenvl data pack`, `check`, `show` and `index` on the command line."""
+"""`frozenvl data pack`, `convert`, `check`, `show` and `index` on the command line."""
 
 from __future__ import annotations
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,6 +59,30 @@ def test_pack_then_check_then_show(here, capsys):
     assert data("show", "Shards", "--shards", "p", "--count", 4, "--out", "again.png") == 0
     assert data("show", "Shards", "--shards", "p", "--count", 4, "--out", "other.png", "--seed", 1) == 0
     assert Path("again.png").read_bytes() == drawn != Path("other.png").read_bytes()
+
+
+@pytest.mark.parametrize("layout", ["coco", "webdataset", "parquet"])
+def test_convert_prints_the_command_that_reads_the_result(here, arrow_cache, capsys, layout):
+    assert (
+        data("convert", "SceneCaptions", "new data", "--format", layout, "--size", 3, "--resolution", 32) == 0
+    )
+    first, command = capsys.readouterr().out.splitlines()
+    assert first == "new data: 3 examples; read it with" and command.startswith("frozenvl data check ")
+    assert main(shlex.split(command)[1:]) == 0
+    assert "3 examples, 3 images, 15 texts to train on" in capsys.readouterr().out
+
+
+def test_convert_lists_what_it_leaves_out(here, capsys):
+    (here / "a.jpg").write_bytes(picture(1))
+    (here / "c.tsv").write_text("a dog\ta.jpg\na cat\tb.jpg\n")
+    pairs = ("ConceptualCaptions", "made", "--format", "table", "--tsv", "c.tsv", "--images", ".")
+    assert data("convert", *pairs) == 2
+    assert "b.jpg: no such image" in one_line(capsys.readouterr().err)
+    assert data("convert", *pairs, "--skip-bad", "--link") == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("made: 1 examples; 1 left out; read it with\n")
+    assert "left out: 1: b.jpg: no such image" in printed.err
+    assert (here / "made" / "images" / "a.jpg").samefile(here / "a.jpg")
 
 
 def test_show_and_its_source_have_separate_seeds(here, capsys):
@@ -202,7 +227,7 @@ def test_index_and_check_find_images_and_texts_by_their_names(here, capsys):
     assert 'i: made with image_key "photo" and text_key "title"; make it again' in line
 
 
-@pytest.mark.parametrize("action", ["check", "show", "pack"])
+@pytest.mark.parametrize("action", ["check", "show", "pack", "convert"])
 def test_help_lists_the_arguments_of_the_source(capsys, action):
     with pytest.raises(SystemExit) as ended:
         data(action, "CocoCaptions", "--help")
@@ -288,7 +313,7 @@ def test_indexing_a_truncated_shard_needs_allow_broken(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "required: what|pack|index|check|show"),
+        ([], "required: what|pack|convert|index|check|show"),
         (["pick"], "invalid choice: 'pick'"),
         (["pack", "SceneCaptions"], "required: DEST"),
         (["check", "Nope"], "no source 'Nope'; `frozenvl data what PATH` names"),
@@ -300,6 +325,10 @@ def test_indexing_a_truncated_shard_needs_allow_broken(here, capsys):
         (["check", "CocoCaptions"], "annotations"),
         (["pack", "SceneCaptions", "p", "--size", 3, "--samples-per-shard", 0], "at least 1"),
         (["pack", "SceneCaptions", "p", "--samples-per-shard", 3, "--shard-mb", 3], "not allowed with"),
+        (["convert", "SceneCaptions", "p"], "required: --format"),
+        (["convert", "SceneCaptions", "p", "--format", "hdf5"], "invalid choice: 'hdf5'"),
+        (["convert", "SceneCaptions", "p", "--format", "parquet", "--link"], "leave out --link"),
+        (["convert", "SceneCaptions", ".", "--format", "coco", "--size", 3], "is the current folder"),
         (["show", "SceneCaptions", "--count", 0], "--count: 0 is not a number of 1 or more"),
         (["index", "nowhere"], "nowhere: no such shard"),
         (["index", "nowhere", "--size", 3], "unrecognized arguments: --size 3"),

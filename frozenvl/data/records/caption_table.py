@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,8 @@ from frozenvl.data.records.table_columns import NUMBERED, as_list, find_columns
 from frozenvl.data.records.table_file import TableFile
 from frozenvl.data.records.table_header import Given, is_header
 from frozenvl.data.records.values import one_line
+from frozenvl.data.shards.record import RECORD, from_record
+from frozenvl.prompt import BlackImage
 from frozenvl.util.errors import UserError
 
 EMPTY = "it is empty"
@@ -34,7 +37,9 @@ class Row(NamedTuple):
     """Number of the caption among those of its image."""
     split: str = ""
     problem: str = ""
-    """What is wrong with the row; empty for a row that can be used, which has at least one caption."""
+    """What is wrong with the row; empty for a row that can be used, which has at least one caption or a record."""
+    record: str = ""
+    """Record of the whole example as JSON; its targets are the captions."""
 
 
 class CaptionTable:
@@ -80,7 +85,7 @@ class CaptionTable:
         path, first = self.file.path, rows[:CHECKED]
         if not rows:
             raise UserError(f"{path}: lists no pairs")
-        if not any(row.captions for row in first):
+        if not any(row.captions or row.record for row in first):
             raise UserError(
                 f"{path}: none of its first {len(first)} rows can be used; {self.name(0)}: {first[0].problem}"
             )
@@ -123,11 +128,14 @@ class CaptionTable:
         texts = [fields[place] for place in columns.captions]
         if columns.lists:
             texts = as_list(texts[0]) or []
+        record = fields[columns.record] if columns.record is not None else ""
         captions = tuple(map(one_line, texts))
         if len(columns.captions) > 1:  # an image may have fewer captions than there are columns
             captions = tuple(filter(None, captions))
         if not image or "\0" in image:
             problem = "no image file"
+        elif record:
+            captions, problem = _targets(record)
         elif columns.lists and not captions:
             problem = "its caption is not a JSON list of texts"
         else:
@@ -143,6 +151,7 @@ class CaptionTable:
             optional(columns.number) or number,
             optional(columns.split),
             problem,
+            "" if problem else record,
         )
 
     def _fields(self, row: int) -> list[str] | str:
@@ -158,3 +167,11 @@ class CaptionTable:
         if len(fields) == width or not any(field.strip() for field in fields):
             return fields
         return f"{UNEVEN}{len(fields)} column{'s' if len(fields) > 1 else ''}, not {width}"
+
+
+def _targets(record: str) -> tuple[tuple[str, ...], str]:
+    """Returns the targets of a record, and what is wrong with it."""
+    try:
+        return from_record(json.loads(record), BlackImage()).targets, ""
+    except ValueError:
+        return (), f"{RECORD!r} is not an example's record"

@@ -18,6 +18,7 @@ from frozenvl.data.records.table_header import (
     shown,
     unnamed,
 )
+from frozenvl.data.shards.record import RECORD
 from frozenvl.util.errors import UserError
 
 NUMBERED = re.compile(r"(.*\S)#(\d+)", re.S)
@@ -38,6 +39,8 @@ class Columns:
     id: int | None
     number: int | None
     split: int | None
+    record: int | None
+    """Column with the records of examples, which `frozenvl data convert` writes."""
     numbered: bool
     """Whether image files are followed by the number of a caption: `1000.jpg#0`."""
     lists: bool
@@ -105,6 +108,7 @@ def find_columns(
         id=places.get("id"),
         number=places.get("number"),
         split=places.get("split"),
+        record=first.index(RECORD) if named and RECORD in first else None,
         numbered=_mostly(lambda file: NUMBERED.fullmatch(file.strip()), files),
         lists=len(captions) == 1 and _are_lists([row[captions[0]].strip() for row in below]),
     )

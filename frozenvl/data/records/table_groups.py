@@ -55,10 +55,10 @@ class TableGroups:
                     continue
                 kept.add(bare)
             rows.append(index)
-            images.append(_hash(f"\0{index}" if row.problem else row.image))
+            images.append(_hash(f"\0{index}" if row.problem or row.record else row.image))
             numbers.append(_hash(f"{row.number}\0{row.image}") if row.number and not row.problem else 0)
             ids.append(_hash(row.id))
-            counts.append(len(row.captions) or 1)
+            counts.append(len(row.captions) if row.record else len(row.captions) or 1)
         if not rows:
             raise UserError(f"{table.file.path}: no image is in split {split!r}; choose another")
         if left_out:

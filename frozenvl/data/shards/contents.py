@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from frozenvl.data.sources.shards import TarImage
-from frozenvl.prompt import Image, ImageFile
+from frozenvl.prompt import Image, ImageFile, StoredImage
 from frozenvl.util.imaging import content
 
 Item = TypeVar("Item")
@@ -17,13 +17,15 @@ Result = TypeVar("Result")
 
 
 def original(image: Image) -> bytes | None:
-    """Returns the encoded bytes of an image that is a file or a member of a tar; None for other images.
+    """Returns the encoded bytes of an image that is a file or stored in a tar or a table; None for other images.
 
     Raises:
         UnreadableImage: if the bytes cannot be read.
     """
     if isinstance(image, ImageFile):
         return content(image.path, str(image.path))
+    if isinstance(image, StoredImage):
+        return image.load()
     return image.content() if isinstance(image, TarImage) else None
 
 

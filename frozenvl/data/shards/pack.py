@@ -147,7 +147,7 @@ _Members = dict[str, bytes] | str
 def _members(source: Source, skip_bad: bool, number: int) -> _Members:
     try:
         example = source[number]  # an invalid row raises UnreadableImage too
-        suffix, image = _image(example)
+        suffix, image = encoded(example)
     except UnreadableImage as error:
         if not skip_bad:
             raise UnreadableImage(f"{error} (or leave such out with --skip-bad)") from None
@@ -158,8 +158,8 @@ def _members(source: Source, skip_bad: bool, number: int) -> _Members:
     return {suffix: image, **texts, "json": record.encode()}
 
 
-def _image(example: Example) -> tuple[str, bytes]:
-    """Returns the suffix and the content of the image member."""
+def encoded(example: Example) -> tuple[str, bytes]:
+    """Returns the suffix and the encoded bytes of an image: the original ones, or else a PNG."""
     data = original(example.image)
     if data is None:
         png = io.BytesIO()

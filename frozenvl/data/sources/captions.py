@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import MISSING
+from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
 from frozenvl.data.sources.source import Source
@@ -26,6 +27,8 @@ class Captioned(NamedTuple):
     captions: tuple[str, ...]
     kind: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple, which nobody changes
     """Labels by which scores are broken down."""
+    record: dict[str, Any] | None = None
+    """Record of the whole example, if `frozenvl data convert` wrote one; its targets are the captions."""
 
 
 class Captions(Source):
@@ -96,16 +99,22 @@ class Captions(Source):
 
     def __getitem__(self, index: int) -> Example:
         row = Captioned(*self.rows[index])
+        image, image_id = ImageFile(self.folder / row.file), photograph_id(self.folder, row.file)
+        if row.record:
+            return from_record(row.record, image, image_id)
         return Example(
             id=row.id,
-            image=ImageFile(self.folder / row.file),
-            image_id=photograph_id(self.folder, row.file),
+            image=image,
+            image_id=image_id,
             references=row.captions,
             kind=row.kind,
         )
 
     def image_ids(self) -> list[str]:
-        return [photograph_id(self.folder, row[1]) for row in self.rows]
+        rows = (Captioned(*row) for row in self.rows)
+        return [
+            row.record["image_id"] if row.record else photograph_id(self.folder, row.file) for row in rows
+        ]
 
 
 def by_image(file: RecordFile, rows: Iterable[Captioned]) -> Iterator[Captioned]:

@@ -9,7 +9,9 @@ from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import as_id
+from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.data.sources.captions import Captioned, Captions
+from frozenvl.prompt import BlackImage
 
 LEFT_OUT = {
     "is_precanned": "canned captions left out",
@@ -23,7 +25,8 @@ class CocoCaptions(Captions):
 
     Captions that VizWiz marks as rejected or canned are left out, and so are images that have no others. nocaps' domain
     is a label, by which scores are broken down. A file without `annotations`, such as nocaps' test set, has images
-    without captions: they can be captioned, but not trained on.
+    without captions: they can be captioned, but not trained on. Images with a record of an example, as `frozenvl data
+    convert` writes it, are that example, such as a question.
 
     Args:
         annotations: JSON file with `images` (id, file_name) and `annotations` (image_id, caption).
@@ -52,6 +55,7 @@ class CocoCaptions(Captions):
     def read(cls, file: RecordFile, skip_uncaptioned: bool = False) -> Iterator[Captioned]:
         """Yields the images of a file."""
         images: dict[str, tuple[str, dict[str, str]]] = {}
+        records: dict[str, Captioned] = {}
         withheld = isinstance(file.content, dict) and "annotations" not in file.content
         if file.named or "images" in file.content:
             for image in file.records("images"):
@@ -59,6 +63,8 @@ class CocoCaptions(Captions):
                 if key in images:
                     image.problem(f"image {key} stands twice among 'images'")
                 images[key] = (name, image.labels("domain"))
+                if RECORD in image.data:
+                    records[key] = _recorded(image, key, name)
         else:  # references that are scored only
             images = {as_id(row.raw("image_id")) or "": ("", {}) for row in file.records("annotations")}
         captions: dict[str, list[str]] = {key: [] for key in images}
@@ -67,6 +73,9 @@ class CocoCaptions(Captions):
             file.notes["images without captions, because the file has no 'annotations'"] = len(images)
         bare, refused = (set(), set()) if withheld else _captions(file, captions, ids)
         for key, (name, kind) in images.items():
+            if key in records:
+                yield records[key]
+                continue
             if not captions[key] and key in refused:
                 continue
             if not captions[key] and key in bare:
@@ -79,6 +88,17 @@ class CocoCaptions(Captions):
                         f"image {key} ({name}) has no caption; skip_uncaptioned leaves such images out"
                     )
                 yield Captioned(key, name, tuple(captions[key]), kind)
+
+
+def _recorded(image: Record, key: str, name: str) -> Captioned:
+    """Returns an image with the record of its example."""
+    record = image.raw(RECORD)
+    try:
+        targets = from_record(record, BlackImage()).targets
+    except ValueError as error:
+        image.problem(f"{RECORD!r} is {error}")
+        return Captioned(key, name, ())
+    return Captioned(key, name, targets, {}, record)
 
 
 def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> tuple[set[str], set[str]]:

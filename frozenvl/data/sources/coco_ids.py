@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from frozenvl.prompt import Image
+
 _COCO = re.compile(r"(?:.*/)?(?:COCO_(?:train|val|test)20\d\d_)?0{6}(\d{6})(?:\.\w+)?")
 
 
@@ -23,3 +25,8 @@ def photograph_id(folder: Path, file_name: str) -> str:
     The file name alone is not enough: 1.jpg of one data set is not 1.jpg of another.
     """
     return coco_id(file_name) or "/".join((*folder.absolute().parts[-2:], file_name))
+
+
+def content_id(image: Image) -> str:
+    """Returns the `image_id` of an image that nothing but its content identifies."""
+    return f"image/{image.digest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from frozenvl.data.records.table_detection import looks_like_table
 from frozenvl.data.records.table_groups import TableGroups
 from frozenvl.data.records.table_images import find_suffix, image_test
 from frozenvl.data.records.values import MISSING
+from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.captions import Captioned
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.source import Source
@@ -45,6 +47,8 @@ class TableCaptions(Source):
     Kaggle's `captions.txt`, open_clip's tables, the `metadata.csv` of Hugging Face's imagefolder, COCO-CN. Rows of the
     same image are one example, in the order in which images first appear. Its `id` is the image file as the table
     writes it, without a caption number (`1000.jpg#0`), or the field of the column `id`.
+
+    A row with a record of an example in the column `frozenvl`, as `frozenvl data convert` writes it, is that example.
 
     The table stays on disk. A row that cannot be used is reported when it is read, like an unreadable image.
 
@@ -137,18 +141,24 @@ class TableCaptions(Source):
         if row.problem:
             table = self.groups.table
             return bad_example(table, place, f"row {table.number(place)}", row.problem)
-        file = f"{row.image}{self.suffix}"
+        image = ImageFile(self.folder / f"{row.image}{self.suffix}")
+        image_id = photograph_id(self.folder, f"{row.image}{self.suffix}")
+        if row.record:
+            return from_record(json.loads(row.record), image, image_id)
         return Example(
             id=row.id or row.image,
-            image=ImageFile(self.folder / file),
-            image_id=photograph_id(self.folder, file),
+            image=image,
+            image_id=image_id,
             references=row.captions,
         )
 
     def image_ids(self) -> list[str]:
         name, rows = self.groups.table.name, map(self.groups.__getitem__, range(len(self)))
         return [
-            name(place) if row.problem else photograph_id(self.folder, f"{row.image}{self.suffix}")
+            name(place)
+            if row.problem
+            else (row.record and json.loads(row.record)["image_id"])
+            or photograph_id(self.folder, f"{row.image}{self.suffix}")
             for place, row in rows
         ]
 

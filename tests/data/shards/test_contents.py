@@ -10,15 +10,16 @@ from tars import picture, sample, write_tar
 
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.sources.shards import Shards
-from frozenvl.prompt import BlackImage, ImageFile
+from frozenvl.prompt import BlackImage, ImageFile, StoredImage
 from frozenvl.util.errors import UnreadableImage
 
 
-def test_original_bytes_come_from_a_file_or_a_tar_member(tmp_path, cache):
+def test_original_bytes_come_from_a_file_a_tar_member_or_a_table(tmp_path, cache):
     (tmp_path / "a.jpg").write_bytes(picture(3))
     assert original(ImageFile(tmp_path / "a.jpg")) == picture(3)
     shards = Shards(str(write_tar(tmp_path / "a.tar", sample(5))))
     assert original(shards[0].image) == picture(5)
+    assert original(StoredImage("a.jpg", "table#0", lambda: picture(4))) == picture(4)
     assert original(BlackImage()) is None
     with pytest.raises(UnreadableImage, match=r"nowhere.jpg"):
         original(ImageFile(tmp_path / "nowhere.jpg"))

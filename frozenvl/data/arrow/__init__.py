@@ -1,0 +1,1 @@
+"""Data sets of the library `datasets`: opening them, their columns and texts."""
