@@ -91,6 +91,8 @@ class _Checked:
     """Hash of the image content; None if it is unreadable or was hashed for another example."""
     texts: int
     findings: list[Finding]
+    captions: tuple[int, ...] = ()
+    """Hashes of the image with each caption; empty for questions."""
 
 
 def check(
@@ -110,6 +112,7 @@ def check(
         for shard in source.shards:
             result.index.merge(shard.notes, shard.names)
     ids: set[str] = set()
+    captions: set[int] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
     usable: Counter[str] = Counter()  # key of an image → number of its examples whose texts can be used
@@ -125,6 +128,10 @@ def check(
             if image_id != example.image_id:
                 findings.append(("same image", f"{example.id}: as {first_id}"))
         ids.add(example.id)
+        for caption in example.captions:
+            if caption in captions:
+                findings.append(("repeated caption", f"{example.id}: its image has the same caption twice"))
+            captions.add(caption)
         kinds = {kind for kind, _ in findings}
         if "unreadable" in kinds:
             unreadable.add(example.image)
@@ -174,7 +181,9 @@ def _check_example(
             no_text = any(kind == "empty text" for kind, _ in odd)
             if not (no_text and isinstance(example.image, TarImage) and example.image.flaw):
                 findings.append(("unreadable", str(error)))
-    return _Checked(example.id, example.image_id, example.image.key, digest, len(example.targets), findings)
+    key = example.image.key
+    captions = () if example.question else tuple(hash((key, text)) for text in example.references if text)
+    return _Checked(example.id, example.image_id, key, digest, len(example.targets), findings, captions)
 
 
 def _only_colour(picture: PIL.Image.Image) -> str:

@@ -166,7 +166,14 @@ PUBLISHED: dict[str, Maker] = {
         "a.jpg",
         "b.jpg",
     ),
-    "LlavaCaptions": annotated(TALKS, "gqa/images/1.jpg", "x/1.jpg"),
+    "LlavaCaptions": annotated(
+        [
+            _talk("7", "gqa/images/1.jpg", "Describe it.\n<image>", "A bus."),
+            _talk("8", "x/1.jpg", "Describe it.", "Me."),
+        ],
+        "gqa/images/1.jpg",
+        "x/1.jpg",
+    ),
     "LlavaEvalQuestions": annotated(
         lines(*({"question_id": n, "image": "a.jpg", "text": "Who?\nSay.", "category": "x"} for n in (1, 1))),
         "a.jpg",

@@ -9,6 +9,7 @@ from tars import picture, sample, write_tar
 from toy import Broken, Rows, Square, question
 
 from frozenvl.data.check import LONG_TEXT, check
+from frozenvl.data.sources.conceptual import ConceptualCaptions
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.shards import Shards
 from frozenvl.prompt import Example, ImageFile
@@ -170,3 +171,11 @@ def test_only_a_suffix_of_another_format_is_wrong(tmp_path, name, odd):
     two_halves().save(tmp_path / name, "JPEG")
     report = check(Rows(Example("a", ImageFile(tmp_path / name), "a", ("text",))))
     assert report.found == ({"wrong suffix": [f"{name}: is JPEG"]} if odd else {})
+
+
+def test_a_caption_that_an_image_has_twice_is_reported(tmp_path):
+    (tmp_path / "t.tsv").write_text("a dog\ta.jpg\na cat\ta.jpg\na dog\tb.jpg\na dog\ta.jpg\n")
+    for number, name in enumerate("ab"):
+        (tmp_path / f"{name}.jpg").write_bytes(picture(number))
+    found = check(ConceptualCaptions(str(tmp_path / "t.tsv"), str(tmp_path))).found
+    assert found["repeated caption"] == ["4: its image has the same caption twice"]

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from layout_files import LAYOUTS, write
+from every_source import EVERY
+from json_contents import CONTENTS as LISTED
+from published_layouts import CONTENTS, recognises
 from tars import folder_of_shards, picture
 
 from frozenvl.data.detect import advice, detect, identify, inside, usage
@@ -15,16 +17,15 @@ from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.labelled import LabelledImages
 from frozenvl.data.sources.shards import Shards
+from frozenvl.data.sources.table import TableCaptions
 from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_a_layout_is_recognised_by_its_own_source_alone(name):
-    kind, content = LAYOUTS[name].kind, next(iter(LAYOUTS[name].files.values()))
-    assert [other for other in source_classes().values() if other.recognises(content)] == [kind]
-    assert detect(content) is kind
-    assert f"use {kind.__name__} (--" in advice(Path("x.json"), content)
+@pytest.mark.parametrize("name", LISTED | CONTENTS)
+def test_a_layout_is_recognised_by_one_source_at_most(name):
+    content = (LISTED | CONTENTS)[name]
+    assert len([kind for kind in source_classes().values() if recognises(kind, content)]) <= 1
 
 
 @pytest.mark.parametrize(
@@ -35,13 +36,29 @@ def test_other_contents_are_not_recognised(content):
     assert "data/README.md" in advice(Path("x.json"), content)
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+ANNOTATED = sorted(
+    name for name in EVERY if "recognises" in vars(source_classes()[name]) and name != "CocoCaptions"
+)
+"""Sources of annotation files."""
+
+
+@pytest.mark.parametrize("name", ANNOTATED)
 def test_each_file_given_to_another_source_is_answered_with_its_own(tmp_path, name):
-    write(tmp_path, LAYOUTS[name])
-    first = tmp_path / next(iter(LAYOUTS[name].files))
-    other = VQAQuestions if name == "COCO" else CocoCaptions
-    with pytest.raises(UserError, match=f"this is .*: use {LAYOUTS[name].kind.__name__} "):
-        other(*([str(first), None] if other is VQAQuestions else [str(first)]), images=str(tmp_path))
+    file = next(value for value in EVERY[name](tmp_path).values() if Path(value).is_file())
+    assert identify(Path(file)) == [source_classes()[name]]
+    for other in (CocoCaptions, TableCaptions):
+        with pytest.raises(UserError, match=f"this is .*: use {name} "):
+            other(file, str(tmp_path))
+
+
+def test_a_table_given_to_another_source_is_answered_with_its_own(tmp_path):
+    table = EVERY["TableCaptions"](tmp_path)["table"]
+    with pytest.raises(
+        UserError, match=r"this is a table of captions: use TableCaptions \(--table captions.csv\)"
+    ):
+        CocoCaptions(table, str(tmp_path))
+    with pytest.raises(UserError, match="a folder, not a file; this is a folder of images: use ImageFolder"):
+        CocoCaptions(EVERY["ImageFolder"](tmp_path)["folder"], str(tmp_path))
 
 
 def test_folders_and_tars_are_recognised(tmp_path):
@@ -59,13 +76,12 @@ def test_folders_and_tars_are_recognised(tmp_path):
 
 
 def test_the_files_of_a_folder_are_listed_with_their_images(tmp_path):
-    write(tmp_path, LAYOUTS["VQA"])
-    (tmp_path / "images/1.jpg").write_bytes(picture(0))
+    questions = Path(EVERY["VQAQuestions"](tmp_path)["questions"])
     (tmp_path / "broken.json").write_text("{")
-    found = {path.name: kinds for path, kinds in inside(tmp_path)}
-    assert found == {"a.json": [], "q.json": [VQAQuestions]}
-    assert usage(VQAQuestions, tmp_path / "q.json") == (
-        f"VQAQuestions --questions {tmp_path}/q.json --annotations ANNOTATIONS --images {tmp_path}/images"
+    found = dict(inside(tmp_path))
+    assert found == {tmp_path / "answers.json": [], questions: [VQAQuestions]}
+    assert usage(VQAQuestions, questions) == (
+        f"VQAQuestions --questions {questions} --annotations ANNOTATIONS --images {tmp_path}/images"
     )
     spaced = tmp_path / "my file.json"
     spaced.write_text(json.dumps({}))

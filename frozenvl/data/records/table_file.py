@@ -81,7 +81,9 @@ class TableFile:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if first else b""
 
     def _refuse_others(self, first: bytes) -> None:
-        """Refuses JSON and UTF-16 without a byte order mark, by the first bytes."""
+        """Refuses text files of other layouts and UTF-16 without a byte order mark, by the first bytes."""
+        from frozenvl.data.detect import advice, detect
+
         if first.count(0) * 4 > len(first):
             raise UserError(
                 f"{self.path}: not UTF-8 text (it holds NUL bytes); convert it, such as with `iconv -f utf-16 -t utf-8`"
@@ -91,9 +93,10 @@ class TableFile:
                 content = read_json(self.path)
             except UserError:  # a caption may begin so, too
                 return
-            from frozenvl.data.detect import advice
-
             raise UserError(f"{self.path}: JSON, not a table; {advice(self.path, content)}")
+        text = first.decode("utf-8", "replace")
+        if detect(text):
+            raise UserError(f"{self.path}: not a table; {advice(self.path, text)}")
 
     def _line_ends(self, start: int) -> Iterator[np.ndarray]:
         line_end = ord(line_end_of(self._data, start))

@@ -43,7 +43,7 @@ class KarpathyCaptions(Captions):
         """Yields the images of a split; of all splits without one."""
         splits, images = split.split("+"), 0
         for image in file.records("images"):
-            own, key = image.text("split"), image.id("cocoid" if "cocoid" in image.data else "imgid")
+            own, key = image.text("split"), image.id("imgid" if image.withheld("cocoid") else "cocoid")
             if split and own not in splits:
                 continue
             images += 1

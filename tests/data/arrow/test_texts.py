@@ -140,13 +140,13 @@ def test_texts_that_are_withheld_from_all_rows_are_no_problem():
 
 def test_problems_are_listed_in_the_order_of_rows_and_counted():
     refuse("data", [])
-    with pytest.raises(UserError, match=r"^data: row 3: b \(the first row is row 0\); correct or remove it$"):
+    with pytest.raises(UserError, match=r"^data: row 3 \(from 0\): b; correct or remove it$"):
         refuse("data", [Problem(3, "b")])
     with pytest.raises(UserError) as raised:
         refuse("data", [Problem(n, "x") for n in reversed(range(25))])
     lines = str(raised.value).splitlines()
-    assert lines[0].startswith("data: 25 problems") and lines[1] == "  row 0: x"
-    assert lines[20:] == ["  row 19: x", "  … and 5 more"]
+    assert lines[0].startswith("data: 25 problems") and lines[1] == "  row 0 (from 0): x"
+    assert lines[20:] == ["  row 19 (from 0): x", "  … and 5 more"]
 
 
 def test_an_answer_is_found_among_its_choices():

@@ -175,12 +175,12 @@ def test_all_problems_are_named_at_once_with_their_rows(tmp_path):
     with pytest.raises(UserError) as raised:
         HuggingFaceData(str(path), columns={"id": "n"})
     assert str(raised.value).splitlines()[1:] == [
-        "  row 0: answers[1] is null",
-        "  row 1: 'answers' is an empty list",
-        "  row 1: 'question' is null",
-        "  row 2: 'answers' is null",
-        "  row 2: 'n' is 2, as in row 1",
-        "  row 2: 'question' is an empty text",
+        "  row 0 (from 0): answers[1] is null",
+        "  row 1 (from 0): 'answers' is an empty list",
+        "  row 1 (from 0): 'question' is null",
+        "  row 2 (from 0): 'answers' is null",
+        "  row 2 (from 0): 'n' is 2, as in row 1",
+        "  row 2 (from 0): 'question' is an empty text",
     ]
 
 

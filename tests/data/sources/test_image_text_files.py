@@ -109,7 +109,7 @@ def test_all_problems_are_named_at_once(tmp_path):
     with pytest.raises(UserError) as raised:
         ImageTextFiles(str(tmp_path))
     lines = str(raised.value).splitlines()
-    assert lines[0] == f"{tmp_path}: 3 problems:" and len(lines) == 4
+    assert lines[0] == f"{tmp_path}: 3 problems; correct or remove these records:" and len(lines) == 4
     assert lines[1].startswith("  a.png: another image has the same name without its suffix")
     assert (
         lines[2] == "  b.json: 'caption' is a number (1), not a text" and "c.txt: not UTF-8 text" in lines[3]

@@ -181,7 +181,7 @@ def test_bad_rows_of_references_are_refused_at_once(tmp_path):
     with pytest.raises(UserError) as caught:
         list(TableCaptions.annotated(tmp_path / "pairs.tsv", {}))
     first, *lines = str(caught.value).split("\n  ")
-    assert first.endswith("pairs.tsv: 4 rows cannot be used; correct or remove them:")
+    assert first.endswith("pairs.tsv: 4 problems; correct or remove these records:")
     assert lines[0] == "row 3: it has 2 columns, not 3" and len(lines) == 4
     write_table(tmp_path, "1000.jpg\ta\n1001.jpg\t\n")
     with pytest.raises(UserError, match=r"pairs.tsv: row 2: no caption; correct or remove it$"):
