@@ -48,7 +48,7 @@ def convert(
     """Writes a source into a folder. Image files are copied byte by byte, other images are written as PNG.
 
     Reading the result gives equal examples. What the layout has no field for, such as questions and labels, is in one
-    additional field or column, `frozenvl`. An `image_id` that is the place of an image is that of the new place.
+    additional field or column, `frozenvl`. An `image_id` that is the place of an image becomes the new place.
 
     The folder appears when it is complete. (For tars, an interrupted conversion is resumed, as `pack` does.)
 

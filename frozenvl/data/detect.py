@@ -75,7 +75,7 @@ def advice(path: Path, content: Any, layout: str = "") -> str:
 
     Args:
         path: the refused file.
-        content: its content.
+        content: content of the file.
         layout: layout of the source that refused it.
     """
     kind = detect(content)

@@ -69,7 +69,7 @@ def pieces(text: str) -> Sequence[Piece]:
 
 
 def _scripts(parts: Sequence[str]) -> list[str]:
-    """Returns the script of each character. Punctuation that DejaVu Sans lacks has that of its neighbour."""
+    """Returns the script of each character. Punctuation that DejaVu Sans lacks has its neighbour's."""
     scripts = [_script(part) for part in parts]
     for order in (range(len(parts)), reversed(range(len(parts)))):
         last = ""

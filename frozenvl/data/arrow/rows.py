@@ -22,7 +22,7 @@ def count_targets(table: pa.Table, columns: Columns, kept: np.ndarray, found: li
     Args:
         table: the rows.
         columns: columns that are used.
-        kept: which rows are used.
+        kept: mask of the rows that are used, (rows,).
         found: gets what is wrong with the rows.
     """
     targets, plain = np.zeros(len(kept), np.int64), kept.copy()
@@ -88,7 +88,7 @@ def choose_ids(table: pa.Table, columns: Columns, kept: np.ndarray, found: list[
     Args:
         table: the rows.
         columns: columns that are used.
-        kept: which rows are used.
+        kept: mask of the rows that are used, (rows,).
         found: gets what is wrong with the ids of a column that was named.
 
     Returns:

@@ -190,8 +190,8 @@ def problems(
 
     Args:
         name: name of the column.
-        texts: its texts.
-        kept: which rows are used.
+        texts: texts of the column.
+        kept: mask of the rows that are used, (rows,).
         some_empty: whether some texts of a row may be empty, as answers may.
         required: whether the texts may not be withheld.
     """

@@ -23,7 +23,7 @@ class RecordFile(Problems):
     Args:
         path: the file.
         layout: name of the expected layout, for messages.
-        content: its content, if it has been read before.
+        content: content of the file, if it has been read before.
         named: whether records have to name their image files. Files that are only scored need not.
         remedy: what to do with a file of another layout; by default, use the source that reads it.
 

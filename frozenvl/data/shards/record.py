@@ -30,7 +30,7 @@ def from_record(record: Any, image: Image, image_id: str = "") -> Example:
 
     Args:
         record: record of an example.
-        image: its image.
+        image: image of the example.
         image_id: `image_id` for a record in which it is empty.
 
     Raises:

@@ -72,7 +72,7 @@ def why_no_text(content: bytes, names: Sequence[str]) -> str:
     """Returns why a sample without a text has none, for error lines.
 
     Args:
-        content: its member `.json`; empty if it has none.
+        content: member `.json` of the sample; empty if it has none.
         names: names of texts.
     """
     if not content:

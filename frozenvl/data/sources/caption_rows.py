@@ -84,7 +84,7 @@ def field_of(pattern: str) -> str:
 def image_fields(row: dict[str, Any]) -> list[str]:
     """Returns the fields of a row that hold an image file by their name (`IMAGE_FIELDS`).
 
-    AI Challenger's `image_id` is one: a file name beside a list of captions. (Beside one text it may be that of a
+    AI Challenger's `image_id` is one: a file name beside a list of captions. (Beside one text, the row may be a
     model's result.)
     """
     fields = [field for field in IMAGE_FIELDS if isinstance(row.get(field), str)]

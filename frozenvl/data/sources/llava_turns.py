@@ -31,7 +31,7 @@ def with_image(file: RecordFile) -> Iterator[Record]:
 
 
 def turns(row: Record) -> list[tuple[Record, Record]]:
-    """Returns the messages of a conversation in pairs: that of the human, that of the model."""
+    """Returns the messages of a conversation in pairs: (human's, model's)."""
     messages = [*row.records("conversations")]
     for index, message in enumerate(messages):
         wanted = ("human", "gpt")[index % 2]

@@ -98,7 +98,7 @@ class Questions(Source):
             options: arguments of `read`.
 
         Raises:
-            UserError: as the class does.
+            UserError: if the file cannot be read, in the cases of the class.
         """
         file = RecordFile(path, cls.layout, content, named)
         ids: set[str] = set()

@@ -30,7 +30,7 @@ class Visual7WQuestions(Questions):
         ask_share: fraction of the photographs that belong to "ask".
 
     Raises:
-        UserError: if a file or the folder is missing, or the layout is another one, such as that of the pointing
+        UserError: if a file or the folder is missing, or the layout is another one, such as the one of the pointing
             questions, whose answers are boxes.
     """
 

@@ -61,7 +61,7 @@ class ImageFiles:
             image: the image.
             number: number of its example, for the name if its own is not safe or is taken.
             suffix: suffix of its format.
-            data: its encoded bytes.
+            data: encoded bytes of the image.
         """
         name = safe_name(image, number, suffix)
         known = name, hashlib.sha256(data).digest()

@@ -33,7 +33,7 @@ class Writer(ABC):
 
         Args:
             number: number of the example in its source.
-            key: its id, unique among the examples.
+            key: id of the example, unique among the examples.
             example: the example.
             file: file name of its image.
             data: encoded bytes of its image; empty if it is one of `images`.
