@@ -98,7 +98,7 @@ def grouped_caption_scores(
         args: other arguments of `caption_scores`, and so are `options`.
 
     Raises:
-        UserError: in the cases of `caption_scores`.
+        UserError: if captions and references cannot be scored, see `caption_scores`.
     """
     whole = caption_scores(candidates, references, *args, **options)
     members: dict[str, list[str]] = {}

@@ -76,7 +76,7 @@ class Captions(Source):
             options: arguments of `read`.
 
         Raises:
-            UserError: if the file cannot be read, in the cases of the class.
+            UserError: if the file cannot be read, see the class.
         """
         file = RecordFile(path, cls.layout, content, named)
         ids: set[str] = set()
