@@ -73,7 +73,7 @@ COCO = '{"c": {"source": {"class_path": "frozenvl.data.sources.coco.CocoCaptions
         ("data: {train: {vqa: {template: {query: '{imag}'}}}}", "unknown field {imag}"),
         (
             ["--data.train", COCO % '{"annotations": "no/c.json", "images": "."}'],
-            "no/c.json: no such annotation",
+            "no/c.json: no such file",
         ),
         (["--data.batch_size", 0], "data.batch_size"),
         (["--trainer.accumulate_grad_batches", 9, "--trainer.val_check_interval", 9], "data.batch_size is 8"),
