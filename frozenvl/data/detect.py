@@ -15,6 +15,8 @@ from frozenvl.data.sources.folder import some_image
 from frozenvl.data.sources.source import Source
 from frozenvl.util.errors import UserError
 
+NO_SOURCE = "no source reads this layout (data/README.md lists them); docs/tutorials/add_source.md writes one"
+"""Advice for a file that no source reads."""
 MAX_FILES = 50
 """Number of files of a folder that are looked at."""
 ANNOTATIONS = {".json", ".jsonl", ".csv", ".tsv", ".txt", ".token", ".gz", ".zip", ".zst"}
@@ -33,7 +35,7 @@ def detect(content: Any) -> type[Source] | None:
 
 
 def identify(path: Path) -> list[type[Source]]:
-    """Returns the sources that read a file or a folder.
+    """Returns the sources that read a file or a folder; those without texts last.
 
     Raises:
         UserError: if there is no such file or folder, or it cannot be read.
@@ -43,6 +45,7 @@ def identify(path: Path) -> list[type[Source]]:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     kinds = [kind for kind in source_classes().values() if kind.reads(path)]
+    kinds.sort(key=lambda kind: kind.targets_per_example == 0)
     if not kinds and path.is_file():
         kind = detect(RecordFile(path, "an annotation file").content)
         kinds = [kind] if kind else []
@@ -79,12 +82,19 @@ def advice(path: Path, content: Any, layout: str = "") -> str:
         layout: layout of the source that refused it.
     """
     kind = detect(content)
-    if kind is None:
-        kinds = [kind for kind in source_classes().values() if kind.reads(path)]
-        if not kinds:
-            return "no source reads this layout (data/README.md lists them); docs/tutorials/add_source.md writes one"
-        kind = kinds[0]
-    if kind.layout == layout:
+    if kind and kind.layout == layout:
         return "the source is the right one: complete the records"
+    return _use(kind, path) if kind else hint(path)
+
+
+def hint(path: Path, otherwise: str = NO_SOURCE) -> str:
+    """Returns the source that reads a file or folder, for an error line, or other advice if there is none."""
+    with suppress(UserError, OSError):
+        for kind in identify(path):
+            return _use(kind, path)
+    return otherwise
+
+
+def _use(kind: type[Source], path: Path) -> str:
     first = next(iter(inspect.signature(kind).parameters))
     return f"this is {kind.layout}: use {kind.__name__} (--{first} {path.name})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,6 @@ from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.labelled import LabelledImages
 from frozenvl.data.sources.shards import Shards
-from frozenvl.data.sources.table import TableCaptions
 from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
 
@@ -36,19 +37,50 @@ def test_other_contents_are_not_recognised(content):
     assert "data/README.md" in advice(Path("x.json"), content)
 
 
-ANNOTATED = sorted(
-    name for name in EVERY if "recognises" in vars(source_classes()[name]) and name != "CocoCaptions"
-)
-"""Sources of annotation files."""
+FILES = sorted(name for name in EVERY if not name.startswith("Scene"))
+"""Sources of files."""
+ALSO = {
+    ("ConceptualCaptions", "TableCaptions"),
+    ("ImageFolder", "ImageTextFiles"),
+    ("ImageFolder", "LabelledImages"),
+    ("LlavaCaptions", "LlavaQuestions"),
+    ("LlavaQuestions", "LlavaCaptions"),
+    ("TableCaptions", "ConceptualCaptions"),
+}
+"""Sources that also read the files of others: (source, the other)."""
+OTHER_WORDS = {
+    "ConceptualCaptions": "TableCaptions",
+    "ImageTextFiles": "ImageFolder|ImageTextFiles",
+    "LabelledImages": "ImageFolder|LabelledImages",
+    "Multi30kCaptions": "correct|writes one|download|line",
+}
+"""Source → pattern of the advice about its files, where that is not its name."""
 
 
-@pytest.mark.parametrize("name", ANNOTATED)
-def test_each_file_given_to_another_source_is_answered_with_its_own(tmp_path, name):
-    file = next(value for value in EVERY[name](tmp_path).values() if Path(value).is_file())
-    assert identify(Path(file)) == [source_classes()[name]]
-    for other in (CocoCaptions, TableCaptions):
-        with pytest.raises(UserError, match=f"this is .*: use {name} "):
-            other(file, str(tmp_path))
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> dict[str, Path]:
+    """Returns the first file or folder of a small data set of each source."""
+    found = {}
+    for name in FILES:
+        arguments = EVERY[name](tmp_path_factory.mktemp(f"data-{FILES.index(name)}-"))
+        found[name] = Path(arguments[next(iter(signature(source_classes()[name]).parameters))])
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_given_to_another_source_are_answered_with_their_own(places, name, feature_home):
+    kind = source_classes()[name]
+    first, *others = signature(kind).parameters
+    for other, place in places.items():
+        if other == name or (name, other) in ALSO:
+            continue
+        given = {"images": str(place.parent), "annotations": None, "names": str(place)}
+        arguments = {first: str(place)} | {key: value for key, value in given.items() if key in others}
+        with pytest.raises(UserError) as error:
+            kind(**arguments)
+        message = str(error.value).replace(str(place.parent), "")
+        if (name, other) != ("LabelledImages", "ImageFolder") and other != "ImageTextFiles":
+            assert re.search(OTHER_WORDS.get(other, other), message), (other, message)
 
 
 def test_a_table_given_to_another_source_is_answered_with_its_own(tmp_path):
@@ -67,7 +99,7 @@ def test_folders_and_tars_are_recognised(tmp_path):
         (tmp_path / file).write_bytes(picture(0))
     folder_of_shards(tmp_path / "tars", [2])
     assert identify(tmp_path / "flat") == [ImageFolder]
-    assert identify(tmp_path / "classes") == [ImageFolder, LabelledImages]
+    assert identify(tmp_path / "classes") == [LabelledImages, ImageFolder]
     assert identify(tmp_path / "one") == [ImageFolder]
     assert identify(tmp_path / "none") == []
     assert identify(tmp_path / "tars") == identify(next((tmp_path / "tars").glob("*.tar"))) == [Shards]

@@ -23,13 +23,6 @@ SPLITS = {
 }
 """Split → words in the names of its files and folders, as `datasets` has them."""
 FIRST_BYTES = {"parquet": b"PAR1", "arrow": b""}
-OTHER_SOURCES = {
-    ".tar": "Shards",
-    ".csv": "TableCaptions",
-    ".tsv": "TableCaptions",
-    ".json": "CocoCaptions",
-}
-"""File suffix → source that reads such files."""
 
 
 def library() -> Any:
@@ -105,7 +98,11 @@ def _open_folder(datasets: Any, path: str, place: Path, split: str | None, subse
     files = sorted(file for kind in FIRST_BYTES for file in place.rglob(f"*.{kind}"))
     files = [file for file in files if not _is_hidden(*file.relative_to(place).parts)]
     if not files:
-        raise UserError(f"{path}: holds no Parquet or Arrow files, no saved data set and no {METADATA[1]}")
+        from frozenvl.data.detect import hint
+
+        raise UserError(
+            f"{path}: holds no Parquet or Arrow files, no saved data set and no {METADATA[1]}; {hint(place)}"
+        )
     return _of_files(datasets, path, _by_split(path, files, place), split)
 
 
@@ -167,9 +164,9 @@ def _expect_table(file: Path) -> None:
     """Raises `UserError` if a file is not a Parquet or Arrow file."""
     kind = file.suffix.removeprefix(".")
     if kind not in FIRST_BYTES:
-        other = OTHER_SOURCES.get(file.suffix.lower())
-        advice = f"read it with {other}" if other else "data/README.md lists the layouts that are read"
-        raise UserError(f"{file}: not a Parquet or Arrow file; {advice}")
+        from frozenvl.data.detect import hint
+
+        raise UserError(f"{file}: not a Parquet or Arrow file; {hint(file)}")
     with file.open("rb") as opened:
         start = opened.read(64)
     if start.startswith(b"version https://git-lfs"):

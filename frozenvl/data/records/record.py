@@ -29,19 +29,14 @@ class Record:
     After a problem, `ok` is False and the methods return empty values, so that all problems of the file are found.
     """
 
-    __slots__ = ("_file", "_index", "_kind", "_list", "data", "ok")
+    __slots__ = ("_file", "_index", "_kind", "_list", "_noted", "data", "ok")
 
     def __init__(
         self, file: Problems, data: dict[str, Any], kind: str, place: str, index: int | None
     ) -> None:
-        self._file, self.data, self._kind, self._list, self._index, self.ok = (
-            file,
-            data,
-            kind,
-            place,
-            index,
-            True,
-        )
+        self._file, self.data, self._kind, self._list, self._index = file, data, kind, place, index
+        self.ok = True
+        self._noted: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -62,6 +57,9 @@ class Record:
         self._file.problem(f"{self.name}: {text}")
 
     def _wrong(self, field: str, value: Any, wanted: str) -> None:
+        if field in self._noted:  # read twice, as id and as file
+            return
+        self._noted = (*self._noted, field)
         if value is MISSING:
             self._file.missing(self._kind, field)
             self.problem(f"has no {field!r}")

@@ -35,9 +35,9 @@ class RecordFile(Problems):
         self, path: Path, layout: str, content: Any = MISSING, named: bool = True, remedy: str = ""
     ) -> None:
         if path.is_dir():
-            from frozenvl.data.detect import advice
+            from frozenvl.data.detect import hint
 
-            raise UserError(f"{path}: a folder, not a file; {advice(path, None)}")
+            raise UserError(f"{path}: a folder, not a file; {hint(path)}")
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file; check the path, or name the data's folder with --data.root"
@@ -67,6 +67,8 @@ class RecordFile(Problems):
         rows = self.content if key is None else self.content.get(key, MISSING)
         if not isinstance(rows, dict):
             raise self.refused(f"{repr(key) if key else 'it'} is {described(rows)}, not an object by id")
+        if not any(isinstance(data, dict) for data in rows.values()):
+            raise self.refused("none of its values is an object")
         self._find_repeated_keys()
         for name, data in rows.items():
             place = f"{key or 'record '}[{name!r}]"

@@ -48,6 +48,10 @@ class TableFile:
         quoted: bool | None = None,
     ) -> None:
         self.path = path
+        if path.is_dir():
+            from frozenvl.data.detect import hint
+
+            raise UserError(f"{path}: a folder, not a table; {hint(path)}")
         if not path.is_file():
             raise UserError(f"{path}: no such table; name the data's folder with --data.root")
         separator = {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)

@@ -84,10 +84,10 @@ def _list(pattern: str, storage_options: dict[str, Any] | None) -> list[str]:
         tars = sorted(str(tar) for tar in path.glob("*.tar"))
         if not tars and (compressed := next(chain(path.glob("*.tar.*"), path.glob("*.tgz")), None)):
             raise UserError(f"{compressed}: compressed, but reading at random needs plain tars; unpack them")
-        if not tars and next(chain(path.glob("*.parquet"), path.glob("*/*.parquet")), None):
-            raise no_tar_but_parquet(str(path))
         if not tars:
-            raise UserError(f"{path}: no .tar files in this folder")
+            from frozenvl.data.detect import hint
+
+            raise UserError(f"{path}: no .tar files in this folder; {hint(path)}")
         return tars
     if glob.has_magic(str(path)):
         return sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -72,7 +73,9 @@ def scan(file: BinaryIO, name: str, keys: Keys) -> Scan:
                 cut = "unexpected end" in str(error)
                 broken = f"is truncated at byte {size}" if cut else f"is damaged at byte {tar.offset}"
     except (tarfile.TarError, ValueError, OverflowError) as error:
-        raise UserError(f"{name}: not a tar ({error}); download it again") from None
+        from frozenvl.data.detect import hint
+
+        raise UserError(f"{name}: not a tar ({error}); {hint(Path(name), 'download it again')}") from None
     rows: list[tuple[int, ...]] = []
     names: list[str] = []
     seen: dict[str, int] = {}
@@ -92,10 +95,7 @@ def scan(file: BinaryIO, name: str, keys: Keys) -> Scan:
 
 def no_tar_but_parquet(name: str) -> UserError:
     """Returns the error for a Parquet file in place of a tar."""
-    return UserError(
-        f"{name}: Parquet, but Shards reads tars; give it as path to HuggingFaceData "
-        "(frozenvl.data.sources.huggingface.HuggingFaceData)"
-    )
+    return UserError(f"{name}: Parquet, but Shards reads tars; use HuggingFaceData (--path {name})")
 
 
 def _add_member(member: tarfile.TarInfo, size: int, samples: list[Sample], notes: Notes) -> None:

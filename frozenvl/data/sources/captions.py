@@ -82,7 +82,7 @@ class Captions(Source):
         ids: set[str] = set()
         with file.reading():
             for row in cls.read(file, **options):
-                if row.id in ids:
+                if row.id and row.id in ids:
                     file.problem(f"image {row.id} stands twice")
                 ids.add(row.id)
                 yield row

@@ -37,7 +37,9 @@ class ImageFolder(Source):
         self.folder = image_folder(Path(folder))
         files = sorted(self._files())
         if not files:
-            raise UserError(f"{self.folder}: holds no image ({' '.join(sorted(ENDINGS))})")
+            from frozenvl.data.detect import hint
+
+            raise UserError(f"{self.folder}: holds no image ({hint(self.folder, ' '.join(sorted(ENDINGS)))})")
         self.files = Packed(files)
 
     @classmethod

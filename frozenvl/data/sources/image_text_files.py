@@ -51,7 +51,12 @@ class ImageTextFiles(Source):
         self.rows = Packed(self._rows(images, targets, problems))
         problems.check()
         if not targets:
-            raise UserError(f"{self.folder}: no image has a .txt or .json of the same name with its caption")
+            from frozenvl.data.detect import hint
+
+            advice = hint(self.folder)
+            raise UserError(
+                f"{self.folder}: no image has a .txt or .json of the same name with its caption; {advice}"
+            )
         self.targets_per_example = targets if len(set(targets)) > 1 else targets[0]
 
     def _rows(

@@ -37,4 +37,6 @@ class MiniGPT4Captions(Captions):
     @classmethod
     def read(cls, file: RecordFile) -> Iterator[Captioned]:
         """Yields the images of a file."""
+        if isinstance(file.content, dict) and (others := [*file.content.keys() - {"annotations"}]):
+            raise file.refused(f"it also has {min(others)!r}")
         return caption_rows(file, file.records("annotations"), "{image_id}.jpg", "caption")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from frozenvl.data.detect import hint
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import one_line
 from frozenvl.data.sources.caption_rows import image_key
@@ -37,6 +38,9 @@ class Multi30kCaptions(Captions):
 
     def __init__(self, captions: str | list[str], names: str, images: str) -> None:
         files = [captions] if isinstance(captions, str) else captions
+        for file in (names, *files):
+            if advice := hint(Path(file), ""):
+                raise UserError(f"{file}: not lines of text alone; {advice}")
         lines = {file: text_lines(Path(file)) for file in (names, *files)}
         if counts := [
             f"{file} has {len(rows):,}" for file, rows in lines.items() if len(rows) != len(lines[names])

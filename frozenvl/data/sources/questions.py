@@ -104,7 +104,7 @@ class Questions(Source):
         ids: set[str] = set()
         with file.reading():
             for row in cls.read(file, **options):
-                if row.id in ids:
+                if row.id and row.id in ids:
                     file.problem(f"question {row.id} stands twice")
                 if len(set(row.choices)) < len(row.choices):
                     file.notes["questions with a choice that stands twice"] += 1

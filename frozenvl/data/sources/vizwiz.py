@@ -55,6 +55,8 @@ class VizWizQuestions(Questions):
     def read(cls, file: RecordFile, skip_unanswerable: bool = False) -> Iterator[Question]:
         """Yields the questions of a file."""
         for row in file.records():
+            if "question_id" in row.data:
+                raise file.refused("its questions have ids: 'question_id'")
             answers = row.answers("answers", optional=True)
             best = majority(sorted(answers, key=lambda answer: answer == UNANSWERABLE))
             question = Question(

@@ -172,11 +172,16 @@ def test_files_of_different_columns_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "source"), [(".tar", "Shards"), (".csv", "TableCaptions"), (".json", "CocoCaptions")]
+    ("suffix", "content", "source"),
+    [
+        (".tar", "x", "Shards"),
+        (".csv", "image,caption\na.jpg,a dog\n", "TableCaptions"),
+        (".json", '{"images": [{"id": 1, "file_name": "a.jpg"}]}', "CocoCaptions"),
+    ],
 )
-def test_files_of_other_sources_are_named(tmp_path, suffix, source):
-    (tmp_path / f"a{suffix}").write_text("x")
-    with pytest.raises(UserError, match=f"not a Parquet or Arrow file; read it with {source}"):
+def test_files_of_other_sources_are_named(tmp_path, suffix, content, source):
+    (tmp_path / f"a{suffix}").write_text(content)
+    with pytest.raises(UserError, match=f"not a Parquet or Arrow file; this is .*: use {source} "):
         texts(tmp_path / f"a{suffix}")
 
 

@@ -11,6 +11,8 @@ from frozenvl.util.errors import UserError
 def test_a_missing_folder_is_named(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     assert image_folder(tmp_path) == tmp_path
-    for name in ("a.json", "b"):
-        with pytest.raises(UserError, match=rf"{name}: no such image folder; .*--data.root"):
-            image_folder(tmp_path / name)
+    with pytest.raises(UserError, match=r"b: no such image folder; .*--data.root"):
+        image_folder(tmp_path / "b")
+    (tmp_path / "a.json").write_text('{"images": [{"id": 1, "file_name": "a.jpg"}]}')
+    with pytest.raises(UserError, match=r"a.json: a file, not an image folder; .* use CocoCaptions"):
+        image_folder(tmp_path / "a.json")

@@ -46,7 +46,7 @@ def test_names_expand_to_lists_of_tars(folder, monkeypatch):
         ("z", r"x.tar.gz: compressed.*unpack"),
         (["s/00000.tar", "s"], "00000.tar: this shard is listed twice"),
         ("s/0000{2..7}.tar", "00004.tar: no such shard"),
-        ("parquet", "parquet: Parquet, but Shards reads tars; give it as path to HuggingFaceData"),
+        ("parquet", "parquet: no .tar files in this folder; .* use HuggingFaceData"),
         ("parquet/data/0.parquet", "0.parquet: Parquet, but"),
         ("parquet/data/*.parquet", "Parquet, but"),
         ("s3://b/c/0.parquet", "s3://b/c/0.parquet: Parquet, but"),

@@ -158,7 +158,7 @@ def test_truncation_and_damage_are_reported_with_their_byte(tmp_path):
         (gzip.compress(b"x"), "x.tar: compressed .gzip., .*; unpack it"),
         (b"<html>" * 200, "x.tar: not a tar .*; download it again"),
         (b"", r"x.tar: is empty \(0 bytes\); remove it, or download it again"),
-        (b"PAR1" * 200, "x.tar: Parquet, but Shards reads tars; give it as path to HuggingFaceData"),
+        (b"PAR1" * 200, "x.tar: Parquet, but Shards reads tars; use HuggingFaceData"),
     ],
     ids=["gzip", "html", "empty", "parquet"],
 )

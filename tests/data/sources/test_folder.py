@@ -51,7 +51,7 @@ def test_a_missing_or_empty_folder_is_refused(folder):
         ImageFolder(str(folder / "empty"))
     with pytest.raises(UserError, match="nowhere: no such image folder"):
         ImageFolder(str(folder / "nowhere"))
-    with pytest.raises(UserError, match=r"b.JPG: no such image folder"):
+    with pytest.raises(UserError, match=r"b.JPG: a file, not an image folder"):
         ImageFolder(str(folder / "b.JPG"))
 
 
