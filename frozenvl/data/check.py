@@ -107,7 +107,7 @@ def check(
         report: progress callback, called with the numbers (done, total) of examples.
         special_token: regular expression of the special tokens that texts should not spell.
     """
-    result = Report(len(source), notes=dict(source.notes))
+    result = Report(len(source), notes={} if isinstance(source, Shards) else dict(source.notes))
     if isinstance(source, Shards):
         for shard in source.shards:
             result.index.merge(shard.notes, shard.names)

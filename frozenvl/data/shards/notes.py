@@ -52,13 +52,17 @@ class Notes:
         parts = [f"{printable(name)[:LONGEST_NAME]}: {times:,}" for name, times in shown]
         return ", ".join([*parts[:MAX_SHOWN], *(["…"] if len(parts) > MAX_SHOWN else [])])
 
-    def lines(self) -> list[str]:
-        """Returns a line for each kind, such as "8 members ignored (b0.jpg: 4, b0.txt: 4)"."""
-        found = []
+    def described(self) -> dict[str, int]:
+        """Returns kind and names → number, such as "members ignored (b0.jpg: 4, b0.txt: 4)" → 8."""
+        found = {}
         for kind, times in sorted(self.counts.items()):
             names, label = self.shown_names(kind), "texts in their .json: " if kind == NO_TEXT else ""
-            found.append(f"{times:,} {kind} ({label}{names})" if names else f"{times:,} {kind}")
+            found[f"{kind} ({label}{names})" if names else kind] = times
         return found
+
+    def lines(self) -> list[str]:
+        """Returns a line for each kind, such as "8 members ignored (b0.jpg: 4, b0.txt: 4)"."""
+        return [f"{times:,} {kind}" for kind, times in self.described().items()]
 
 
 def printable(text: str) -> str:

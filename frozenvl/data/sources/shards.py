@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ import PIL.Image
 from frozenvl.data.shards.files import expand, open_index
 from frozenvl.data.shards.index import Shard, file_name
 from frozenvl.data.shards.keys import IMAGE_KEY, TEXT_KEY, parse_keys
+from frozenvl.data.shards.notes import Notes
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.shards.rows import LINED, Form
 from frozenvl.data.shards.store import ShardStore
@@ -142,6 +144,14 @@ class Shards(Source):
     @property
     def shard_sizes(self) -> Sequence[int]:
         return [self._pairs(shard) for shard in self.shards]
+
+    @cached_property
+    def notes(self) -> Counter[str]:
+        """What was odd when the tars were indexed: note → count."""
+        found = Notes()
+        for shard in self.shards:
+            found.merge(shard.notes, shard.names)
+        return Counter(found.described())
 
     def prefetch(self, shards: Sequence[int]) -> None:
         self.index.release()  # otherwise the whole index is in memory after an epoch

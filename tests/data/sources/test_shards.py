@@ -319,3 +319,9 @@ def test_a_source_is_pickled_without_its_rows(tmp_path):
     assert len(pickle.dumps(source)) < 2000
     starts = [source.pair(i) for i in range(0, 1000, 2)]
     assert all(b[0] == a[0] + 1 and b[1] == 0 for a, b in pairwise(starts))
+
+
+def test_what_was_odd_in_the_tars_is_in_the_notes_of_the_source(tmp_path, cache):
+    write_tar(tmp_path / "a.tar", [*sample(0), ("0.cls", "7"), ("1.jpg", picture(1))])
+    source = Shards(str(tmp_path / "a.tar"))
+    assert source.notes == {"members ignored (cls: 1)": 1, "samples without a text": 1}
