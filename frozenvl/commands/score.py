@@ -46,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     vqa.add_argument("--per-question", action="store_true", help="also write the accuracy of each question")
     for kind in (captions, vqa):
         kind.add_argument(
+            "--split",
+            metavar="NAME",
+            help="split of the references, for layouts with several in a file (Karpathy's, …)",
+        )
+        kind.add_argument(
             "--partial", action="store_true", help="allow results for only a part of the images"
         )
         kind.add_argument("--out", type=Path, help="file for the JSON (default: printed)")
@@ -75,7 +80,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
 
     rules = rules_of(args.tokenizer)  # before the files are read: its library may be missing
-    known = read_references(args.references)
+    known = read_references(args.references, args.split)
     results = read_captions(args.results, known.ids)
     references, captions = known.texts, results.texts
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
@@ -101,7 +106,7 @@ def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.vqa import rules_notes, vqa_scores
 
-    known = read_vqa(args.questions, args.annotations)
+    known = read_vqa(args.questions, args.annotations, args.split)
     results = read_answers(args.results, known.ids)
     options = {"partial": args.partial, "rules": args.rules}
     scored = vqa_scores(results.texts, known.answers, known.groups, known.images, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import as_id, has_fields
+from frozenvl.data.registry import source_classes
 from frozenvl.data.sources.captions import Captions
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.questions import Questions
+from frozenvl.data.sources.source import Source
 from frozenvl.data.sources.table import TableCaptions
 from frozenvl.data.sources.vqa import VQAQuestions
 from frozenvl.util.errors import UserError
@@ -57,13 +60,17 @@ class Results:
     notes: list[str] = field(default_factory=list)
 
 
-def read_references(path: Path) -> References:
+def read_references(path: Path, split: str | None = None) -> References:
     """Reads reference captions in the layout of any caption source, or from a predictions.jsonl.
+
+    Args:
+        path: file of the references.
+        split: split to read, if the layout has several in one file. All are read without one.
 
     Raises:
         UserError: if the file has another layout, or records that cannot be used.
     """
-    file = RecordFile(path, PREDICTIONS)
+    file = _opened(path, PREDICTIONS)
     if has_fields(file.content, "references"):
         texts: dict[str, list[str]] = {}
         groups: dict[str, dict[str, str]] = {}
@@ -79,7 +86,7 @@ def read_references(path: Path) -> References:
     if not issubclass(kind, Captions | TableCaptions):
         raise UserError(f"{path}: holds no captions; it has the layout of {kind.__name__}")
     notes: Counter[str] = Counter()
-    rows = [*kind.annotated(path, notes, file.content, named=False)]
+    rows = [*kind.annotated(path, notes, file.content, named=False, **_of_split(path, kind, split))]
     if bare := next((row for row in rows if not row.captions), None):
         raise UserError(
             f"{path}: image {bare.id} has no caption: a test set without references cannot be scored"
@@ -164,17 +171,22 @@ def _add(texts: dict[str, str], row: Record, key: str, field: str, what: str) ->
     texts[key] = text
 
 
-def read_vqa(questions: Path, annotations: Path | None = None) -> VQAReferences:
+def read_vqa(questions: Path, annotations: Path | None = None, split: str | None = None) -> VQAReferences:
     """Reads questions and answers: VQA v2's two files, or one file in the layout of another VQA source.
+
+    Args:
+        questions: file of the questions, with the answers unless they are in another one.
+        annotations: VQA v2's file of answers.
+        split: split to read, if the layout has several in one file. All are read without one.
 
     Raises:
         UserError: if a file has another format, records that cannot be used, or questions and annotations do not match.
     """
-    content = RecordFile(questions, VQAQuestions.layout).content
+    content = _opened(questions, VQAQuestions.layout).content
     kind = detect(content) or VQAQuestions
     if not issubclass(kind, Questions):
         raise UserError(f"{questions}: holds no questions; it has the layout of {kind.__name__}")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = _of_split(questions, kind, split)
     if kind is VQAQuestions:
         if annotations is None:
             raise UserError(
@@ -202,6 +214,26 @@ def read_vqa(questions: Path, annotations: Path | None = None) -> VQAReferences:
         ids=Ids((row.id, "") for row in rows),
         notes=_counted(notes),
     )
+
+
+def _opened(path: Path, layout: str) -> RecordFile:
+    """Opens an annotation file. Data sets in folders, tars and Parquet files are answered with how to convert them."""
+    kinds = [kind for kind in source_classes().values() if path.exists() and kind.reads(path)]
+    if kinds and kinds[0] is not TableCaptions:
+        raise UserError(
+            f"{path}: {kinds[0].layout}, not an annotation file; write one from it: "
+            f"frozenvl data convert {kinds[0].__name__} DEST --format coco"
+        )
+    return RecordFile(path, layout)
+
+
+def _of_split(path: Path, kind: type[Source], split: str | None) -> dict[str, Any]:
+    """Returns the option of a source that chooses a split."""
+    if split is None:
+        return {}
+    if "split" not in signature(kind).parameters:
+        raise UserError(f"{path}: {kind.layout} has no splits; leave --split out")
+    return {"split": split}
 
 
 def _counted(notes: Mapping[str, int]) -> list[str]:

@@ -107,15 +107,39 @@ def test_coco_references_are_read(write):
     assert read_references(write(content)).texts == {"1": ["a", "c"], "2": ["b"]}
 
 
-def test_references_in_the_layout_of_any_caption_source_are_read(write):
+def test_references_in_the_layout_of_any_caption_source_are_read(write, tmp_path):
     karpathy = {
         "images": [
-            {"imgid": 4, "filename": "a.jpg", "split": split, "sentences": [{"raw": "A dog"}, {"raw": "It"}]}
-            | {"imgid": number}
-            for number, split in enumerate(("train", "test"))
+            {"imgid": n, "filename": "a.jpg", "split": split, "sentences": [{"raw": "A dog"}, {"raw": "It"}]}
+            for n, split in enumerate(("train", "test"))
         ]
     }
-    assert read_references(write(karpathy)).texts == {"0": ["A dog", "It"], "1": ["A dog", "It"]}
+    texts = {"0": ["A dog", "It"], "1": ["A dog", "It"]}
+    assert read_references(write(karpathy)).texts == texts
+    assert read_references(write(karpathy), "test").texts == {"1": texts["1"]}
+    with pytest.raises(UserError, match="COCO captions JSON has no splits; leave --split out"):
+        read_references(write(coco("a dog")), "test")
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\na.jpg,a dog\nb.jpg,a cat\na.jpg,the dog\n")
+    known = read_references(table)
+    assert known.texts == {"a.jpg": ["a dog", "the dog"], "b.jpg": ["a cat"]}
+    assert known.ids.find("a") == "a.jpg"
+
+
+def test_data_sets_that_are_no_annotation_files_are_answered_with_how_to_convert_them(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    for read in (read_references, read_vqa):
+        with pytest.raises(UserError, match="frozenvl data convert HuggingFaceData DEST --format coco"):
+            read(tmp_path / "a.parquet")
+
+
+def test_questions_in_the_layout_of_any_source_are_read_with_their_answers(write):
+    gqa = {"07": {"imageId": "2", "question": "Is it?", "answer": "yes", "types": {"structural": "verify"}}}
+    known = read_vqa(write(gqa))
+    assert (known.answers, known.images) == ({"07": ["yes"]}, {"07": "vg/2"})
+    assert known.groups == {"07": {"structural": "verify"}} and known.ids.find("7") == "07"
+    with pytest.raises(UserError, match="has questions and answers in one file; leave --annotations out"):
+        read_vqa(write(gqa), write({}, "a.json"))
 
 
 def test_captions_that_the_data_set_leaves_out_are_no_references(write):
