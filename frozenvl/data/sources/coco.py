@@ -8,7 +8,7 @@ from typing import Any
 from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import as_id
+from frozenvl.data.records.values import as_id, one_line
 from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.data.sources.captions import Captioned, Captions
 from frozenvl.prompt import BlackImage
@@ -74,6 +74,11 @@ class CocoCaptions(Captions):
         bare, refused = (set(), set()) if withheld else _captions(file, captions, ids)
         for key, (name, kind) in images.items():
             if key in records:
+                texts = [line for line in map(one_line, records[key].captions) if line]
+                if captions[key] and captions[key] != texts:
+                    file.problem(
+                        f"image {key} ({name}) has other captions than its {RECORD!r}; remove one of them"
+                    )
                 yield records[key]
                 continue
             if not captions[key] and key in refused:

@@ -119,3 +119,23 @@ def test_grey_palette_and_transparent_images_become_rgb(folder):
         Image.new(mode, (5, 4)).save(path)
         path.replace(folder / "images" / "a.jpg")
         assert read(folder)[0].image.read().mode == "RGB"
+
+
+def test_a_caption_that_was_changed_beside_the_record_of_its_example_is_refused(folder):
+    record = {
+        "id": "7",
+        "image_id": "",
+        "references": ["A dog"],
+        "question": "What?",
+        "answer": "A dog",
+        "kind": {},
+    }
+    content = json.loads(json.dumps(GOOD))
+    content["images"][0]["frozenvl"] = record
+    content["annotations"] = [{"id": n, "image_id": i, "caption": "A dog"} for n, i in enumerate((7, 3))]
+    (folder / "captions.json").write_text(json.dumps(content))
+    assert [(e.question, e.references) for e in read(folder)] == [("What?", ("A dog",)), ("", ("A dog",))]
+    content["annotations"][0]["caption"] = "A cat"
+    (folder / "captions.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="image 7 .a.jpg. has other captions than its 'frozenvl'; remove one"):
+        read(folder)
