@@ -133,7 +133,7 @@ def _pattern(file: RecordFile, row: dict[str, Any]) -> str:
     if len(fields) > 1 and file.named:
         raise _several(file, fields, "image_name", f"{{{fields[0]}}}")
     if not fields and any("base64" in field for field in row):
-        raise file.refused("its images are inside the file, as base64; write them to files first")
+        raise UserError(f"{file.path}: its images are inside the file, as base64; write them to files first")
     if not fields and any("url" in field.lower() for field in row):
         raise addresses(file)
     if not fields:
