@@ -36,6 +36,16 @@ def test_every_configuration_is_listed_and_exists():
     assert listed == {f"configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_pages_of_the_site(page):
+    """`make docs` refuses others, and is not a part of the tests."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        target = link.partition("#")[0]
+        if target and "://" not in target:
+            path = (DOCS / page).parent / target
+            assert path.is_file() and path.resolve().is_relative_to(DOCS), link
+
+
 def test_every_command_is_listed():
     page = PAGES["reference/command_line.md"]
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == (EXPERIMENT | SMALL).keys()
