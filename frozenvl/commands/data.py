@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_what(args: argparse.Namespace) -> int:
     """Prints which sources read files and folders. Returns 1 if there is none for one of them."""
-    from frozenvl.data.detect import identify, inside, usage
+    from frozenvl.data.detect import annotation_files, identify, inside, usage
 
     if args.rest:
         raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
@@ -152,6 +152,10 @@ def run_what(args: argparse.Namespace) -> int:
         for file, kinds in found:
             for kind in kinds:
                 print(f"{file}: {kind.layout}\n    frozenvl data check {usage(kind, file)}")
+        if path.is_dir() and (more := len(annotation_files(path)) - len(files)):
+            print(
+                f"{path}: {more:,} other files that may be annotations are not recognised; ask about one by its name"
+            )
         if not any(kinds for _, kinds in found):
             status = 1
             print(f"{path}: no layout that is read; data/README.md lists those that are")

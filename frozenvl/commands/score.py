@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.add_argument(
             "--split",
             metavar="NAME",
-            help="split of the references, for layouts with several in a file (Karpathy's, …)",
+            help="split of the references, or their language, for layouts with several in a file (Karpathy's, XM3600)",
         )
         kind.add_argument(
             "--partial", action="store_true", help="allow results for only a part of the images"
@@ -110,11 +110,18 @@ def score_vqa(args: argparse.Namespace) -> dict[str, Any]:
     results = read_answers(args.results, known.ids)
     options = {"partial": args.partial, "rules": args.rules}
     scored = vqa_scores(results.texts, known.answers, known.groups, known.images, **options)
+    count = sum(not text.strip() for text in results.texts.values())
+    empty = [f"{count:,} of {len(results.texts):,} answers are empty"] if count else []
     return {
         "scores": scored.scores,
         "intervals": scored.intervals(),
         "questions": len(results.texts),
         "of": len(known.answers),
-        "notes": [*known.notes, *results.notes, *rules_notes(results.texts, known.answers, args.rules)],
+        "notes": [
+            *known.notes,
+            *results.notes,
+            *empty,
+            *rules_notes(results.texts, known.answers, args.rules),
+        ],
         "fingerprint": {"references": digest(known.answers), "normalisation": RULES[args.rules].record},
     } | ({"per_question": scored.per_question} if args.per_question else {})

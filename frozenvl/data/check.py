@@ -24,12 +24,22 @@ from frozenvl.prompt import Example
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import decode
 
-BAD = ("unreadable", "empty text")
+BAD = ("unreadable", "empty text", "wrong number of texts")
 """Kinds of finding that make an example unusable."""
 LARGE_PIXELS, LARGE_SIDE = 50_000_000, 10_000
 """Limits (pixels, and pixels of one side) above which an image is reported: it is worth downscaling on disk."""
 LONG_TEXT = 1000
 """Characters above which a text is reported: it is hardly a caption."""
+ODD_TEXTS = {
+    "placeholder as text": re.compile(r"\s*(?:none|nan|null|n/?a|nil|undefined|#n/a)\s*", re.I),
+    "text without letters": re.compile(r"[^\w\U0001f000-\U0001faff\u2600-\u27bf]*"),
+}
+"""Kind of finding → pattern that a whole text matches: what a missing caption has become, or nothing to read."""
+ODD_MARKS = {
+    "HTML in text": re.compile(r"&(?:\w{2,6}|#\d+);|</?(?:p|br|b|i|em|strong|div|span|a)\b[^<>]*>", re.I),
+    "text decoded twice": re.compile("\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]"),
+}
+"""Kind of finding → pattern that part of a text matches."""
 SPECIAL_TOKEN = (
     r"</?s>|<(?:pad|unk|bos|eos|mask|start_of_turn|end_of_turn)>|<\|\w+\|>|\[(?:/?INST|CLS|SEP|PAD|MASK)\]"
 )
@@ -161,6 +171,11 @@ def _check_example(
         line = f"{lines} lines, read as one caption (lines: captions makes each a caption)"
         odd.append(("several lines in a text", line))
     findings = [(kind, f"{example.id}: {problem}") for kind, problem in odd]
+    told = source.targets_per_example
+    count = told if isinstance(told, int) else int(told[number])
+    if count != len(example.targets):
+        line = f"{example.id}: {len(example.targets)} texts, but targets_per_example says {count}"
+        findings.append(("wrong number of texts", line))
     digest = None
     if (
         images.setdefault(example.image.key, number) == number
@@ -206,6 +221,12 @@ def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding
         findings.append(("text not UTF-8", "a text holds bytes that are not UTF-8"))
     if spelled := next(filter(None, map(special_token.search, texts)), None):
         findings.append(("special token in text", f"a text spells {spelled[0]!r}, which is read as letters"))
+    for kind, pattern in ODD_TEXTS.items():
+        if odd := next((text for text in example.targets if text.strip() and pattern.fullmatch(text)), None):
+            findings.append((kind, f"a text to train on is {odd[:40]!r}"))
+    for kind, pattern in ODD_MARKS.items():
+        if mark := next(filter(None, map(pattern.search, texts)), None):
+            findings.append((kind, f"a text holds {mark[0][:40]!r}"))
     longest = max(map(len, texts))
     if longest > LONG_TEXT:
         findings.append(("long text", f"{longest:,} characters"))

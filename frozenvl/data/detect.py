@@ -6,7 +6,6 @@ import inspect
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from frozenvl.util.errors import UserError
 
 NO_SOURCE = "no source reads this layout (data/README.md lists them); docs/tutorials/add_source.md writes one"
 """Advice for a file that no source reads."""
-MAX_FILES = 50
+MAX_FILES = 200
 """Number of files of a folder that are looked at."""
 ANNOTATIONS = {".json", ".jsonl", ".csv", ".tsv", ".txt", ".token", ".gz", ".zip", ".zst"}
 """Suffixes of files that are looked at in a folder."""
@@ -54,19 +53,24 @@ def identify(path: Path) -> list[type[Source]]:
 
 def inside(folder: Path) -> Iterator[tuple[Path, list[type[Source]]]]:
     """Yields (file, sources) for the annotation files and tables directly in a folder."""
-    files = (
-        path for path in sorted(folder.iterdir()) if path.suffix.lower() in ANNOTATIONS and path.is_file()
-    )
-    for path in islice(files, MAX_FILES):
+    for path in annotation_files(folder)[:MAX_FILES]:
         with suppress(UserError):  # a broken file: `identify` says why if it is asked about it alone
             yield path, identify(path)
+
+
+def annotation_files(folder: Path) -> list[Path]:
+    """Returns the files directly in a folder that may be annotations, by their suffixes."""
+    return [
+        path for path in sorted(folder.iterdir()) if path.suffix.lower() in ANNOTATIONS and path.is_file()
+    ]
 
 
 def usage(kind: type[Source], path: Path) -> str:
     """Returns the arguments by which a source reads a path. Those that the user has to fill in are in capitals."""
     first, *others = inspect.signature(kind).parameters.values()
     values = {o.name: o.name.upper() for o in others if o.default is inspect.Parameter.empty}
-    folders = [folder for folder in path.parent.iterdir() if folder.is_dir() and some_image(folder)]
+    folders = [folder for folder in path.parent.iterdir() if folder.is_dir()]
+    folders = [folder for folder in folders if some_image(folder)] or folders
     if "images" in values and len(folders) == 1:
         values["images"] = shlex.quote(str(folders[0]))
     arguments = {first.name: shlex.quote(str(path))} | values
@@ -90,6 +94,10 @@ def advice(path: Path, content: Any, layout: str = "") -> str:
 def hint(path: Path, otherwise: str = NO_SOURCE) -> str:
     """Returns the source that reads a file or folder, for an error line, or other advice if there is none."""
     with suppress(UserError, OSError):
+        if path.is_dir():
+            for file, kinds in inside(path):
+                if kinds:
+                    return f"it holds {file.name}: {_use(kinds[0], file)}"
         for kind in identify(path):
             return _use(kind, path)
     return otherwise

@@ -65,7 +65,7 @@ def read_references(path: Path, split: str | None = None) -> References:
 
     Args:
         path: file of the references.
-        split: split to read, if the layout has several in one file. All are read without one.
+        split: split to read, if the layout has several in one file (all are read without one), or language.
 
     Raises:
         UserError: if the file has another layout, or records that cannot be used.
@@ -229,6 +229,12 @@ def _opened(path: Path, layout: str) -> RecordFile:
 
 def _of_split(path: Path, kind: type[Source], split: str | None) -> dict[str, Any]:
     """Returns the option of a source that chooses a split."""
+    if "locale" in signature(kind).parameters:
+        if split is None:
+            raise UserError(
+                f"{path}: {kind.layout} has captions in several languages; choose one with --split"
+            )
+        return {"locale": split}
     if split is None:
         return {}
     if "split" not in signature(kind).parameters:

@@ -71,10 +71,14 @@ def as_text(data: bytes, path: Path) -> str:
     Raises:
         UserError: if the bytes are neither UTF-8 nor UTF-16 with a byte order mark.
     """
+    if data[257:262] == b"ustar":
+        raise UserError(f"{path}: a tar, not a text file; read it with the source Shards")
     encoding = next((name for mark, name in ENCODINGS.items() if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding == "utf-8" and b"\0" in data[:1024]:
+            raise UserError(f"{path}: a binary file, not a text file; check the path") from None
         kind = "UTF-16" if encoding == "utf-16" else "UTF-8"
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(

@@ -252,3 +252,8 @@ def test_vqa_scores_equal_those_of_the_official_evaluation(data, capsys):
         results = official / f"{predictions}_results.json"
         result = scored(capsys, ["score", "vqa", *map(str, options), "--results", str(results)])
         assert round(result["scores"]["overall"], 2) == accuracies["overall"]
+
+
+def test_empty_answers_are_noted(vqa, capsys):
+    write("results.json", vqa_results({"10": "", "11": " ", "12": "yes"}))
+    assert "2 of 3 answers are empty" in scored(capsys, vqa)["notes"]

@@ -179,3 +179,34 @@ def test_a_caption_that_an_image_has_twice_is_reported(tmp_path):
         (tmp_path / f"{name}.jpg").write_bytes(picture(number))
     found = check(ConceptualCaptions(str(tmp_path / "t.tsv"), str(tmp_path))).found
     assert found["repeated caption"] == ["4: its image has the same caption twice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("None", "placeholder as text"),
+        (" n/a", "placeholder as text"),
+        ("nan", "placeholder as text"),
+        ("\u200b", "text without letters"),
+        ("-", "text without letters"),
+        ("Tom &amp; Jerry", "HTML in text"),
+        ("<p>a dog</p>", "HTML in text"),
+        ("caf\u00c3\u00a9", "text decoded twice"),
+        ("it\u00e2\u20ac\u2122s", "text decoded twice"),
+        ("\U0001f600", ""),
+        ("Nantes & co < 3, caf\u00e9 \u00c2ge", ""),
+        ("\u72ac", ""),
+    ],
+)
+def test_texts_that_something_went_wrong_with_are_odd(text, kind):
+    found = check(Rows(Example("1", Square("1.png"), "1", (text,)))).found
+    assert found.keys() - {"single colour"} == ({kind} if kind else set())
+
+
+def test_a_wrong_number_of_texts_is_bad():
+    source = Rows(Example("1", Square("1.png"), "1", ("a dog",)))
+    source.targets_per_example = 2
+    report = check(source)
+    assert (
+        report.found["wrong number of texts"] == ["1: 1 texts, but targets_per_example says 2"] and report.bad
+    )

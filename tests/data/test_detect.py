@@ -118,3 +118,15 @@ def test_the_files_of_a_folder_are_listed_with_their_images(tmp_path):
     spaced = tmp_path / "my file.json"
     spaced.write_text(json.dumps({}))
     assert usage(CocoCaptions, spaced).startswith(f"CocoCaptions --annotations '{spaced}' --images ")
+
+
+def test_a_folder_with_annotations_is_answered_with_their_source(tmp_path):
+    EVERY["JsonCaptions"](tmp_path)
+    with pytest.raises(UserError, match=r"it holds annotations.json: this is .*: use JsonCaptions"):
+        CocoCaptions(str(tmp_path), str(tmp_path / "images"))
+
+
+def test_parquet_files_beside_tars_are_no_data_set(tmp_path):
+    folder_of_shards(tmp_path / "tars", [2])
+    (tmp_path / "tars" / "0.parquet").write_bytes(b"PAR1")
+    assert identify(tmp_path / "tars") == [Shards]

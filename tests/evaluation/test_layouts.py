@@ -261,3 +261,19 @@ def test_another_layout_is_one_error_line(write, read, content, message):
 )
 def test_results_in_the_formats_of_other_data_sets_are_read(write, row):
     assert read_answers(write([row])).texts == {"1": "yes"}
+
+
+def test_a_language_is_chosen_where_a_file_has_several(write):
+    rows = [{"image/key": "a", "en": {"caption": ["a dog"]}, "de": {"caption": ["ein Hund"]}}]
+    path = write(rows, "captions.jsonl")
+    assert read_references(path, "de").texts == {"a": ["ein Hund"]}
+    with pytest.raises(UserError, match="has captions in several languages; choose one with --split"):
+        read_references(path)
+
+
+def test_a_table_with_ids_is_scored_by_them(tmp_path, write):
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption,id\n1.jpg,text 1,2\n2.jpg,text 2,1\n")
+    known = read_references(table)
+    assert known.texts == {"2": ["text 1"], "1": ["text 2"]}
+    assert read_captions(write([{"image_id": 2, "caption": "text 1"}]), known.ids).texts == {"2": "text 1"}

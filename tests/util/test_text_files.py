@@ -28,6 +28,8 @@ def test_a_text_is_read_in_its_encoding(tmp_path, encoding, pack):
         (gzip.compress(b"a" * 999, mtime=0)[:20], r"a: a damaged gzip file \(.*\); download it again"),
         (b"\x28\xb5\x2f\xfd....", r"a: compressed with zstd, not a text file; unpack it \(zstd -d\)"),
         (b"PAR1....", "a: a Parquet file, not a text file; read it with the source HuggingFaceData"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a: a binary file, not a text file; check the path"),
+        (bytes(257) + b"ustar", "a: a tar, not a text file; read it with the source Shards"),
         (None, r"a: cannot be read \(No such file"),
     ],
 )

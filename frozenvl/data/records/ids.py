@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from frozenvl.data.sources.coco_ids import coco_id
+
 _FILE = re.compile(
     r"(?:COCO_(?:train|val|test)20\d\d_)?(.+?)(\.(?:jpe?g|png|webp|gif|bmp|tiff?))?", re.I | re.S
 )
@@ -29,7 +31,8 @@ class Ids:
         """Returns the known id that `key` means: the same text, or the only one that differs by a file name, a file
         suffix or leading zeros. None if there is none, or several.
 
-        A number never means the image of a file with that number: its id may be another.
+        A number never means the image of a file with that number: its id may be another. A file in a folder never
+        means one in another folder, except COCO's, whose numbers differ in all folders.
         """
         if key in self._files:
             return key
@@ -37,10 +40,18 @@ class Ids:
             for known, file in self._files.items():
                 for alias in {("id", _bare(known)[0]), *(_names(file) if file else ())}:
                     self._alike.setdefault(alias, set()).add(known)
-        matches = set[str]().union(
-            *(self._alike.get(alias, ()) for alias in (("id", _bare(key)[0]), *_names(key)))
-        )
+        matches: set[str] = set()
+        if "/" not in key or coco_id(key):
+            matches |= self._alike.get(("id", _bare(key)[0]), set())
+        for alias in _names(key):
+            matches |= {known for known in self._alike.get(alias, ()) if _same_place(key, self._files[known])}
         return next(iter(matches)) if len(matches) == 1 else None
+
+
+def _same_place(one: str, other: str) -> bool:
+    """Tells whether two paths may be of the same file: one of them ends with the other, up to a suffix."""
+    first, second = (f"/{PurePosixPath(path).with_suffix('')}" for path in (one, other))
+    return first.endswith(second) or second.endswith(first)
 
 
 def _names(file: str) -> list[tuple[str, str]]:

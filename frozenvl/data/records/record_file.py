@@ -69,13 +69,13 @@ class RecordFile(Problems):
             raise self.refused(f"{repr(key) if key else 'it'} is {described(rows)}, not an object by id")
         if not any(isinstance(data, dict) for data in rows.values()):
             raise self.refused("none of its values is an object")
-        self._find_repeated_keys()
+        self.find_repeated_keys()
         for name, data in rows.items():
             place = f"{key or 'record '}[{name!r}]"
             for record in records_of(self, [data], key or "", place, keyed=True):
                 yield name.strip(), record
 
-    def _find_repeated_keys(self) -> None:
+    def find_repeated_keys(self) -> None:
         """Notes the keys that an object of the file has twice. Parsing keeps the last of them, without a word."""
 
         def count(pairs: list[tuple[str, Any]]) -> None:
@@ -88,8 +88,11 @@ class RecordFile(Problems):
             read_json(self.path, count)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, reader: type | None = None) -> Iterator[None]:
         """Context manager around a reader of the records: reports what is wrong with them when they have been read.
+
+        Args:
+            reader: class that reads them. An error in a class of somebody else is reported as theirs.
 
         Raises:
             UserError: if a problem was noted, or the reader failed because the file has another layout.
@@ -98,6 +101,11 @@ class RecordFile(Problems):
             with _no_collector():
                 yield
         except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            if reader and not reader.__module__.startswith("frozenvl."):
+                name = f"{reader.__module__}.{reader.__qualname__}"
+                raise UserError(
+                    f"{name}.read fails on {self.path}: {type(error).__name__}: {error} (--debug shows the traceback)"
+                ) from error
             raise self.refused(f"{type(error).__name__}: {error}") from error
         self.check()
 

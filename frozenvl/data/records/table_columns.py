@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from frozenvl.data.records.csv_text import looks_like_file
 from frozenvl.data.records.table_header import (
     ADDRESSES,
+    IDS,
+    IMAGE_IDS,
     ROLES,
     Given,
     find_named,
     find_place,
     is_header,
+    plain,
     shown,
     unnamed,
 )
@@ -37,6 +40,8 @@ class Columns:
     """Several columns may hold the captions of an image: `caption_0`, `caption_1`."""
     image: int
     id: int | None
+    id_given: bool
+    """Whether the column of ids is given. One that is found counts only if each image has one id of its own."""
     number: int | None
     split: int | None
     record: int | None
@@ -82,6 +87,8 @@ def find_columns(
     if named:
         for role in ("image", "caption", "number", "split"):
             found[role] = found.get(role) or find_named(first, role)
+            if not found[role] and role == "image":
+                found[role] = [place for place, name in enumerate(map(plain, first)) if name in IMAGE_IDS][:1]
             if not found[role] and role in ("image", "caption"):
                 raise UserError(unnamed(first, role))
     captions = found.pop("caption", [])
@@ -105,13 +112,21 @@ def find_columns(
         header=named,
         captions=tuple(captions),
         image=places["image"],
-        id=places.get("id"),
+        id=places.get("id", _id_column(first, places["image"]) if named else None),
+        id_given="id" in places,
         number=places.get("number"),
         split=places.get("split"),
         record=first.index(RECORD) if named and RECORD in first else None,
         numbered=_mostly(lambda file: NUMBERED.fullmatch(file.strip()), files),
         lists=len(captions) == 1 and _are_lists([row[captions[0]].strip() for row in below]),
     )
+
+
+def _id_column(header: Sequence[str], image: int) -> int | None:
+    """Returns the column with the ids of images, by its name; None if there is none."""
+    names = [plain(name) for name in header]
+    found = (names.index(name) for name in IDS if names.count(name) == 1)
+    return next((place for place in found if place != image), None)
 
 
 def as_list(field: str) -> list[str] | None:

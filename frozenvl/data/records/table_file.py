@@ -19,6 +19,8 @@ from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
 from frozenvl.util.text_files import GZIP, OTHER_FORMATS, as_text, read_plain
 
+EXCEL = re.compile(rb"sep=([\t -!#-~])\r?\n")
+"""First line that Excel writes to tell the separator."""
 CHUNK = 2**24
 """Bytes of the table that are searched for line ends at a time."""
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -59,6 +61,8 @@ class TableFile:
             raise UserError(f"separator {separator!r}: not one character; give such as tab or ','")
         self._data = self._open()
         start = len(codecs.BOM_UTF8) if self._data[:3] == codecs.BOM_UTF8 else 0
+        if told := EXCEL.match(self._data, start):  # `match` takes a mmap, too
+            start, separator = told.end(), separator or told[1].decode()
         if not self._data[start : start + 4096].strip():
             raise UserError(f"{path}: lists no pairs")
         self._refuse_others(self._data[start : start + 4096])
@@ -106,7 +110,8 @@ class TableFile:
         line_end = ord(line_end_of(self._data, start))
         for begin in range(0, len(self._data), CHUNK):
             part = np.frombuffer(self._data[begin : begin + CHUNK], np.uint8)
-            yield np.flatnonzero(part == line_end) + begin + 1
+            ends = np.flatnonzero(part == line_end) + begin + 1
+            yield ends[np.searchsorted(ends, start, side="right") :]
 
     def _quoted_ends(self, start: int) -> Iterator[np.ndarray]:
         rows = quoted_rows(self._data, start, self.dialect.separator, line_end_of(self._data, start))

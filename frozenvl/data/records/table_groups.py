@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -61,6 +62,8 @@ class TableGroups:
             counts.append(len(row.captions) if row.record else len(row.captions) or 1)
         if not rows:
             raise UserError(f"{table.file.path}: no image is in split {split!r}; choose another")
+        if split is None and table.columns.split is not None:
+            self.notes["rows of all splits, because none was chosen"] = len(rows)
         if left_out:
             self.notes["images of other splits left out"] = len(left_out)
         if names is not None and len(names) > len(kept):
@@ -84,7 +87,13 @@ class TableGroups:
 
     def _group(self, rows: np.ndarray, images: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         _, first, group = np.unique(images, return_index=True, return_inverse=True)
-        if (other := np.flatnonzero(ids != ids[first][group])).size:
+        other = np.flatnonzero(ids != ids[first][group])
+        shared = len(np.unique(ids[first])) < len(first)
+        if not self.table.columns.id_given and (other.size or shared):
+            self.table.columns = replace(
+                self.table.columns, id=None
+            )  # the ids of captions, or of something else
+        elif other.size:
             row = self.table[int(rows[other[0]])]
             before = self.table[int(rows[first[group[other[0]]]])]
             raise UserError(

@@ -16,6 +16,10 @@ NAMES = {
     "url": "url urls image_url img_url",
 }
 """Role of a column → names by which a header is recognised. Case and spaces around a name are ignored."""
+IMAGE_IDS = ("image_id", "img_id")
+"""Names of the column of image files, without their suffix, if no other column names them."""
+IDS = ("image_id", "img_id", "id")
+"""Names of the column with the ids of images, in order of preference."""
 ROLES = ("caption", "image", "id", "number", "split")
 """Columns that can be given."""
 DOWNLOAD = "download the images first, with img2dataset, and read the tars that it makes with Shards (data/README.md)"
@@ -35,7 +39,8 @@ def is_header(fields: Sequence[str], given: Given) -> bool:
     if wanted := [name for name in map(str, columns) if not name.isdecimal()]:
         return all(plain(name) in names for name in wanted)
     known = {role for role, words in NAMES.items() if set(names) & set(words.split())}
-    return bool(("caption" in known or _counted(fields)) and known & {"image", "url"})
+    placed = known & {"image", "url"} or set(names) & set(IMAGE_IDS)
+    return bool(("caption" in known or _counted(fields)) and placed)
 
 
 def shown(fields: Sequence[str]) -> str:

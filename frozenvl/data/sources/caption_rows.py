@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from string import Formatter
 from typing import Any
 
@@ -38,6 +38,8 @@ def caption_rows(
         UserError: if the pattern has not one field, or an image is an address.
     """
     field = field_of(pattern)
+    rows = list(rows)
+    id_field = _id_field(rows, field)
     ids: dict[str, str] = {}
 
     def captioned() -> Iterator[Captioned]:
@@ -46,12 +48,25 @@ def caption_rows(
             if file.named and "://" in name:
                 raise addresses(file)
             texts = row.texts(caption) if caption else ()
-            key = image_key(name, next((key for id in IDS if (key := as_id(row.raw(id)))), ""))
+            key = image_key(name, (as_id(row.raw(id_field)) or "") if id_field else "")
             if ids.setdefault(name, key) != key:
                 row.problem(f"image {name} has two ids, {ids[name]} and {key}")
             yield Captioned(key, name, texts, row.labels("domain"))
 
     return by_image(file, captioned())
+
+
+def _id_field(rows: Sequence[Record], image: str) -> str:
+    """Returns the field with the ids of images; "" if there is none.
+
+    A field `id` may hold the ids of captions. It counts only if each image has one of its own.
+    """
+    for field in IDS:
+        if any(as_id(row.raw(field)) for row in rows):
+            return field
+    pairs = {(as_id(row.raw(image)), as_id(row.raw("id"))) for row in rows}
+    names, keys = ({pair[place] for pair in pairs} for place in (0, 1))
+    return "id" if None not in keys and len(pairs) == len(names) == len(keys) else ""
 
 
 def image_key(name: str, given: str = "") -> str:

@@ -80,14 +80,15 @@ class Captions(Source):
         """
         file = RecordFile(path, cls.layout, content, named)
         ids: set[str] = set()
-        with file.reading():
+        with file.reading(cls):
             for row in cls.read(file, **options):
                 if row.id and row.id in ids:
                     file.problem(f"image {row.id} stands twice")
                 ids.add(row.id)
                 yield row
         if not ids:
-            raise UserError(f"{path}: lists no images")
+            notes_of = ", ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
+            raise UserError(f"{path}: lists no images" + (f" ({notes_of})" if notes_of else ""))
         notes.update(file.notes)
 
     def located(self, file: str) -> str:

@@ -67,6 +67,10 @@ class CocoCaptions(Captions):
                     records[key] = _recorded(image, key, name)
         else:  # references that are scored only
             images = {as_id(row.raw("image_id")) or "": ("", {}) for row in file.records("annotations")}
+        if file.named and images and not any(name for name, _ in images.values()):
+            raise file.refused(
+                "no record of 'images' has 'file_name': references to score with, not a data set"
+            )
         captions: dict[str, list[str]] = {key: [] for key in images}
         ids = Ids((key, name) for key, (name, _) in images.items())
         if withheld:
@@ -103,7 +107,7 @@ def _recorded(image: Record, key: str, name: str) -> Captioned:
     except ValueError as error:
         image.problem(f"{RECORD!r} is {error}")
         return Captioned(key, name, ())
-    return Captioned(key, name, targets, {}, record)
+    return Captioned(key, name, targets, dict(record["kind"]), record)
 
 
 def _captions(file: RecordFile, captions: dict[str, list[str]], ids: Ids) -> tuple[set[str], set[str]]:

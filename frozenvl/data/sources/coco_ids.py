@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -24,7 +25,15 @@ def photograph_id(folder: Path, file_name: str) -> str:
 
     The file name alone is not enough: 1.jpg of one data set is not 1.jpg of another.
     """
-    return coco_id(file_name) or "/".join((*folder.absolute().parts[-2:], file_name))
+    if number := coco_id(file_name):
+        return number
+    if file_name.startswith(("/", "./", "../")) or "//" in file_name or "/." in file_name:  # few names are so
+        folder, place = folder.absolute(), Path(os.path.normpath(folder.absolute() / file_name))
+        inside = place.is_relative_to(folder)
+        folder, file_name = (
+            (folder, place.relative_to(folder).as_posix()) if inside else (place.parent, place.name)
+        )
+    return "/".join((*folder.absolute().parts[-2:], file_name))
 
 
 def content_id(image: Image) -> str:

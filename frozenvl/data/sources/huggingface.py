@@ -95,8 +95,12 @@ class HuggingFaceData(Source):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tells whether a file or folder holds Parquet or Arrow files, or images with `metadata.csv` or `.jsonl`."""
-        files = [path, *path.glob("*"), *path.glob("*/*")] if path.is_dir() else [path]
+        """Tells whether a path is a Parquet or Arrow file, or a folder of these, or an image folder with metadata."""
+        if not path.is_dir():
+            return path.suffix in (".parquet", ".arrow")
+        files = [*path.glob("*"), *path.glob("*/*")]
+        if any(file.suffix == ".tar" for file in files):  # Parquet files of img2dataset list its tars
+            return False
         names = {file.name for file in files} & {"metadata.csv", "metadata.jsonl", "dataset_info.json"}
         return bool(names) or any(file.suffix in (".parquet", ".arrow") for file in files)
 

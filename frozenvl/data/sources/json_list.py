@@ -41,7 +41,8 @@ class JsonCaptions(Captions):
 
     BLIP and LAVIS publish such lists (`coco_karpathy_train.json`, `flickr30k_test.json`, `nocaps_val.json`), AI
     Challenger does, and Hugging Face's `metadata.jsonl` is one. All rows of an image are one example. Its `id` is
-    `image_id` or `img_id`; for COCO's files without one, or with `coco_522418`, COCO's number; else the image file.
+    `image_id` or `img_id`, or `id` if each image has one of its own; for COCO's files without one, or with
+    `coco_522418`, COCO's number; else the image file.
     `domain` is a label, by which scores are broken down. A list without texts has images without captions.
 
     Args:
@@ -93,6 +94,8 @@ class JsonCaptions(Captions):
     ) -> Iterator[Captioned]:
         """Yields the images of a file."""
         if key is None:
+            if isinstance(file.content, dict) and isinstance(_as_list(file.content), list):
+                file.find_repeated_keys()
             file.content = _as_list(file.content)
             if isinstance(file.content, dict):
                 keys = ", ".join(map(repr, [*file.content][:5]))
@@ -105,6 +108,10 @@ class JsonCaptions(Captions):
         pattern = pattern or _pattern(file, first.data)
         caption = caption or _caption(file, first.data, pattern)
         rows = chain([first], rows)
+        if "split" in first.data:
+            file.notes["records, whose 'split' is not read"] = len(
+                file.content if key is None else file.content[key]
+            )
         yield from caption_rows(
             file, _captioned(file, rows, caption) if skip and caption else rows, pattern, caption
         )

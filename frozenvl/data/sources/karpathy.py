@@ -13,6 +13,9 @@ from frozenvl.util.errors import UserError
 Split = Literal["train", "restval", "train+restval", "val", "test"]
 
 
+SPLITS = ("train", "restval", "val", "test")
+
+
 class KarpathyCaptions(Captions):
     """Captions of one of Karpathy's splits: one example per image, with all its captions.
 
@@ -44,7 +47,10 @@ class KarpathyCaptions(Captions):
         splits, images = split.split("+"), 0
         for image in file.records("images"):
             own, key = image.text("split"), image.id("imgid" if image.withheld("cocoid") else "cocoid")
+            if own and own not in SPLITS:
+                image.problem(f"'split' is {own!r}, not one of {', '.join(SPLITS)}")
             if split and own not in splits:
+                file.notes["images of other splits"] += 1
                 continue
             images += 1
             captions = tuple(sentence.text("raw") for sentence in image.records("sentences"))

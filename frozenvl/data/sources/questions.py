@@ -102,7 +102,7 @@ class Questions(Source):
         """
         file = RecordFile(path, cls.layout, content, named)
         ids: set[str] = set()
-        with file.reading():
+        with file.reading(cls):
             for row in cls.read(file, **options):
                 if row.id and row.id in ids:
                     file.problem(f"question {row.id} stands twice")

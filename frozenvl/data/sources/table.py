@@ -46,7 +46,8 @@ class TableCaptions(Source):
     Reads CSV and TSV files, Flickr8k's and Flickr30k's `.token`, `results.csv` and `flickr_annotations_30k.csv`,
     Kaggle's `captions.txt`, open_clip's tables, the `metadata.csv` of Hugging Face's imagefolder, COCO-CN. Rows of the
     same image are one example, in the order in which images first appear. Its `id` is the image file as the table
-    writes it, without a caption number (`1000.jpg#0`), or the field of the column `id`.
+    writes it, without a caption number (`1000.jpg#0`), or the field of the column `image_id` or `id`, if each image has
+    one of its own there.
 
     A row with a record of an example in the column `frozenvl`, as `frozenvl data convert` writes it, is that example.
 

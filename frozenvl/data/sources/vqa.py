@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import has_fields
+from frozenvl.data.records.values import as_id, has_fields
 from frozenvl.data.sources.questions import Part, Question, Questions, image_name, majority
 
 
@@ -61,6 +61,11 @@ class VQAQuestions(Questions):
                 row.problem(f"has no annotation in {annotations}; are they of one split?")
                 continue
             unused.discard(ids.find(key) or "")
+            image = row.id("image_id")
+            if given.image and not Ids([(image, "")]).find(given.image):
+                row.problem(
+                    f"is about image {image}, but its answers in {annotations} are about image {given.image}"
+                )
             yield Question(key, name, text, given.texts, given.majority, given.kind)
         for key in sorted(unused):
             file.problem(f"question {key} of {annotations} is not in this file; are they of one split?")
@@ -71,6 +76,7 @@ class Answers(NamedTuple):
 
     texts: tuple[str, ...] = ()
     majority: str = ""
+    image: str = ""
     kind: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple, which nobody changes
 
 
@@ -84,5 +90,6 @@ def _answers(path: Path) -> dict[str, Answers]:
             best = majority(texts, row.text("multiple_choice_answer", optional=True, numbers=True))
             if key in answers:
                 row.problem(f"question {key} is answered twice")
-            answers[key] = Answers(texts, best, row.labels("answer_type", "question_type"))
+            image = as_id(row.raw("image_id")) or ""
+            answers[key] = Answers(texts, best, image, row.labels("answer_type", "question_type"))
     return answers

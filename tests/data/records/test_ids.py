@@ -38,3 +38,19 @@ def test_a_number_is_not_taken_for_the_name_of_a_file():
     ids = Ids([("0", "1.jpg"), ("1", "2.jpg"), ("2", "3.jpg")])
     assert [ids.find(key) for key in ("1", "3", "003", "3.jpg", "a/3.jpg")] == ["1", None, None, "2", "2"]
     assert ids.find("1.jpg") is None  # the file of image 0, or image 1
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("b/2.jpg", "b/2.jpg"),
+        ("2.jpg", "b/2.jpg"),
+        ("x/b/2.jpg", "b/2.jpg"),
+        ("a/2.jpg", None),
+        ("a/2", None),
+        ("val2014/COCO_val2014_000000000077.jpg", "train2014/COCO_train2014_000000000077.jpg"),
+    ],
+)
+def test_a_file_of_another_folder_is_another_file_except_cocos(key, found):
+    files = ["b/2.jpg", "train2014/COCO_train2014_000000000077.jpg"]
+    assert Ids((file, file) for file in files).find(key) == found

@@ -185,3 +185,13 @@ def test_an_id_that_stands_twice_in_an_object_is_refused(tmp_path):
     file = RecordFile(tmp_path / "x.json", "a layout")
     message = problem_of(file, lambda f: [row.text("x") for _, row in f.by_key()])
     assert message == "'7' stands 2 times in one object; correct or remove it"
+
+
+def test_a_mistake_in_a_class_of_somebody_else_is_reported_as_theirs(opened):
+    class Reader:
+        pass
+
+    with pytest.raises(UserError, match=r"Reader.read fails on .*x.json: AttributeError: .*idd.* .--debug"):
+        file = opened([{"id": 1}])
+        with file.reading(Reader):
+            [row.idd("x") for row in file.records()]

@@ -137,5 +137,22 @@ def test_a_caption_that_was_changed_beside_the_record_of_its_example_is_refused(
     assert [(e.question, e.references) for e in read(folder)] == [("What?", ("A dog",)), ("", ("A dog",))]
     content["annotations"][0]["caption"] = "A cat"
     (folder / "captions.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match="image 7 .a.jpg. has other captions than its 'frozenvl'; remove one"):
+    with pytest.raises(
+        UserError, match=r"image 7 .a.jpg. has other captions than its 'frozenvl'; remove one"
+    ):
+        read(folder)
+
+
+def test_references_without_file_names_are_no_data_set(folder):
+    content = {"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": "a"}]}
+    (folder / "captions.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"references to score with, not a data set"):
+        read(folder)
+
+
+def test_a_file_of_rejected_captions_says_so(folder):
+    rows = [{"id": 1, "image_id": 7, "caption": "spam", "is_rejected": True}]
+    content = {"images": GOOD["images"][:1], "annotations": rows}
+    (folder / "captions.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"lists no images .1 rejected captions left out, 1 images left out"):
         read(folder)

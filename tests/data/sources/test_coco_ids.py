@@ -37,3 +37,15 @@ def test_equal_names_in_different_folders_are_different_photographs():
     assert photograph_id(train, "1.jpg") == "own/train/1.jpg" != photograph_id(val, "1.jpg")
     assert photograph_id(Path("/b/own/train"), "1.jpg") == photograph_id(train, "1.jpg")
     assert photograph_id(train, "000000000285.jpg") == photograph_id(val, "000000000285.jpg") == "coco/285"
+
+
+@pytest.mark.parametrize(
+    "name", ["a/1.jpg", "./a/1.jpg", "a//1.jpg", "b/../a/1.jpg", "/data/x/images/a/1.jpg"]
+)
+def test_other_spellings_of_a_path_are_the_same_photograph(name):
+    assert photograph_id(Path("/data/x/images"), name) == "x/images/a/1.jpg"
+
+
+def test_a_photograph_outside_the_folder_is_named_by_its_own_folders():
+    for name in ("/elsewhere/y/photos/1.jpg", "../../../elsewhere/y/photos/1.jpg"):
+        assert photograph_id(Path("/data/x/images"), name) == "y/photos/1.jpg"

@@ -181,3 +181,22 @@ def test_files_of_two_image_fields_can_be_scored(tmp_path):
 
 def test_it_recognises_lists_of_images_with_captions_only():
     assert recognised(JsonCaptions) == ["BLIP train", "BLIP val", "AIC", "lines", "metadata.jsonl", "by file"]
+
+
+def test_an_id_is_that_of_the_image_if_each_image_has_its_own(tmp_path):
+    rows = [{"id": 6, "image": "1.jpg", "caption": "a"}, {"id": 1, "image": "6.jpg", "caption": "b"}]
+    assert [example.id for example in read(tmp_path, rows)] == ["6", "1"]
+    rows.append({"id": 7, "image": "1.jpg", "caption": "c"})
+    assert [example.id for example in read(tmp_path, rows)] == ["1.jpg", "6.jpg"]
+
+
+def test_a_file_that_stands_twice_in_an_object_is_refused(tmp_path):
+    (tmp_path / "list.json").write_text('{"1.jpg": "a", "2.jpg": "c", "1.jpg": "b"}')
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match=r"'1.jpg' stands 2 times in one object"):
+        JsonCaptions(str(tmp_path / "list.json"), str(tmp_path / "images"))
+
+
+def test_a_split_that_is_not_read_is_noted(tmp_path):
+    source = read(tmp_path, [{"image": f"{n}.jpg", "caption": "a", "split": "test"} for n in range(2)])
+    assert source.notes == {"records, whose 'split' is not read": 2}

@@ -72,6 +72,7 @@ def test_flickr_has_neither_filepath_nor_cocoid(tmp_path):
     ("images", "split", "message"),
     [
         (FLICKR, "dev", "unknown split 'dev'; choose one of train, restval, "),
+        ([FLICKR[0] | {"split": "dev"}], "train", "'split' is 'dev', not one of train, restval, val, test"),
         (FLICKR, "test", "no image is in split 'test'"),
         (FLICKR * 2, "train", "image 4 stands twice"),
         ([FLICKR[0] | {"sentences": []}], "train", r"images\[0\] .*: has no caption"),
@@ -95,3 +96,8 @@ def test_a_missing_file_or_folder_is_named(tmp_path, missing):
     (tmp_path / missing).rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=f"{missing}: no such "):
         KarpathyCaptions(str(tmp_path / "dataset.json"), str(tmp_path / "images"))
+
+
+def test_images_of_other_splits_are_counted(tmp_path):
+    other = FLICKR[0] | {"imgid": 5, "split": "val"}
+    assert read(tmp_path, [*FLICKR, other], split="train").notes == {"images of other splits": 1}

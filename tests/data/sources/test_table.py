@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,7 +74,10 @@ def content_of(source) -> list[tuple[str, tuple[str, ...]]]:
 def test_each_kind_of_table_is_read(tmp_path, kind):
     source = read(tmp_path, TABLES[kind])
     assert content_of(source) == WANTED
-    assert source.pairs == 4 and not source.notes
+    note = {"rows of all splits, because none was chosen": len(WANTED)}
+    assert source.pairs == 4 and source.notes == (
+        note if kind in ("flickr_annotations_30k.csv", "wide") else {}
+    )
     assert [example.image.path for example in source] == [tmp_path / "images" / name for name in NAMES]
     assert source.image_ids() == [example.image_id for example in source]
     assert source.image_ids()[0] == f"{tmp_path.name}/images/1000.jpg"
@@ -311,3 +315,39 @@ def test_quotation_marks_of_a_table_that_no_csv_writer_wrote_stay(tmp_path, text
     except UserError:
         return
     assert content_of(source) == [(name, (" ".join(text.split()),)) for name, text in rows]
+
+
+@pytest.mark.parametrize(
+    ("header", "ids", "expected"),
+    [
+        ("id", ("6", "5"), ["6", "5"]),
+        ("image_id", ("6", "5"), ["6", "5"]),
+        ("ID", ("6", "6"), ["1000.jpg", "1001.jpg"]),  # an id of something else
+        ("number", ("6", "5"), ["1000.jpg", "1001.jpg"]),
+    ],
+)
+def test_a_column_of_ids_is_found_if_each_image_has_one_of_its_own(tmp_path, header, ids, expected):
+    rows = [
+        ("image", "caption", header),
+        *zip(("1000.jpg", "1001.jpg"), ("a dog", "a cat"), ids, strict=True),
+    ]
+    table, images = write_table(tmp_path, written(rows), NAMES)
+    assert [example.id for example in TableCaptions(table, images)] == expected
+    assert [row.id for row in TableCaptions.annotated(Path(table), {})] == expected
+
+
+def test_the_ids_of_captions_are_no_ids_of_images(tmp_path):
+    rows = [("image", "caption", "id"), ("1000.jpg", "a dog", "1"), ("1000.jpg", "the dog", "2")]
+    assert content_of(read(tmp_path, written(rows))) == [("1000.jpg", ("a dog", "the dog"))]
+
+
+def test_image_ids_name_the_files_if_no_other_column_does(tmp_path):
+    assert content_of(read(tmp_path, "image_id,caption\n1000,a dog\n1001,a cat\n")) == [
+        ("1000", ("a dog",)),
+        ("1001", ("a cat",)),
+    ]
+
+
+def test_the_separator_that_excel_writes_in_the_first_line_is_used(tmp_path):
+    source = read(tmp_path, "sep=;\r\nimage;caption\r\n1000.jpg;a dog, running\r\n")
+    assert content_of(source) == [("1000.jpg", ("a dog, running",))]

@@ -107,3 +107,13 @@ def test_the_real_daquar_is_read(data):
     assert len(daquar) == daquar.pairs == 8677 and daquar[0].answer == "garbage_bin"
     assert all(example.image.path.is_file() for example in daquar)
     assert not [key for key in daquar.image_ids() if key.startswith("coco/")]
+
+
+def test_answers_about_another_image_are_refused(tmp_path):
+    given = annotations([row | {"image_id": 1 if row["question_id"] < 20 else "002"} for row in GIVEN])
+    assert len(vqa(tmp_path, given=given)) == 3
+    given[0]["image_id"] = 102
+    with pytest.raises(
+        UserError, match=r"question_id 20.: is about image 2, but its answers in .* are about image 102"
+    ):
+        vqa(tmp_path, given=given)
