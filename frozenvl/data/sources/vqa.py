@@ -62,7 +62,7 @@ class VQAQuestions(Questions):
                 continue
             unused.discard(ids.find(key) or "")
             image = row.id("image_id")
-            if given.image and not Ids([(image, "")]).find(given.image):
+            if given.image not in ("", image) and not Ids([(image, "")]).find(given.image):
                 row.problem(
                     f"is about image {image}, but its answers in {annotations} are about image {given.image}"
                 )
