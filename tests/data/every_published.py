@@ -167,14 +167,8 @@ ARO = [
     for relation, width in (("left of", 4), ("behind", 5))
 ]
 CREPE = {
-    "add_att": {"0": {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a red dog"}},
-    "swap_obj": {
-        "0": {
-            "filename": "000000000007.jpg",
-            "caption": "a dog on a cat",
-            "negative_caption": "a cat on a dog",
-        }
-    },
+    "0": {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a red dog"},
+    "1": {"filename": "000000000007.jpg", "caption": "a dog on a cat", "negative_caption": "a cat on a dog"},
 }
 WINO = {
     "id": 0,
