@@ -97,6 +97,30 @@ class StoredImage(Image):
 
 
 @dataclass(frozen=True)
+class CroppedImage(Image):
+    """A rectangle of an image. Where it reaches beyond the image, it is black."""
+
+    image: Image
+    box: tuple[int, int, int, int]
+    """Left, top, right and bottom, in pixels of the whole image."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.image.name
+
+    @property
+    def key(self) -> str:
+        return f"{self.image.key}#{self.box}"
+
+    def read(self, side: int | None = None) -> PIL.Image.Image:
+        return self.image.read().crop(self.box)
+
+    @cached_property
+    def digest(self) -> str:  # type: ignore[override]
+        return hashlib.sha256(f"{self.image.digest} {self.box}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
 class BlackImage(Image):
     """An image whose raw pixels, before normalisation, are all 0: the input of a blind model (Frozen, section 4)."""
 
@@ -151,6 +175,12 @@ def joined(parts: Iterable[str | Image]) -> Prompt:
         elif part != "":
             prompt.append(part)
     return tuple(prompt)
+
+
+def without_images(prompt: Prompt) -> Prompt:
+    """Returns the texts of a prompt, joined; () if it has none."""
+    text = "".join(part for part in prompt if isinstance(part, str))
+    return (text,) if text else ()
 
 
 def black(image: Image) -> Image:

@@ -1,7 +1,16 @@
 import PIL.Image
 import pytest
 
-from frozenvl.prompt import BlackImage, ImageFile, Sample, StoredImage, black, with_images
+from frozenvl.prompt import (
+    BlackImage,
+    CroppedImage,
+    ImageFile,
+    Sample,
+    StoredImage,
+    black,
+    with_images,
+    without_images,
+)
 from frozenvl.util.errors import UserError
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
@@ -12,6 +21,25 @@ def test_images_are_changed_and_text_is_not():
     assert sample.images == (ONE, TWO)
     assert sample.with_images(lambda image: THREE) == Sample("s", (THREE, "text", THREE), "target")
     assert with_images(("a", ONE), black) == ("a", BlackImage())
+
+
+def test_texts_are_joined_where_images_are_left_out():
+    assert without_images(("a ", ONE, "b", TWO)) == ("a b",)
+    assert without_images((ONE, TWO)) == without_images(()) == ()
+
+
+def test_a_cropped_image_is_a_part_of_the_whole(tmp_path):
+    image = PIL.Image.new("RGB", (40, 30))
+    image.putpixel((12, 7), (200, 0, 0))
+    image.save(tmp_path / "a.png")
+    whole = ImageFile(tmp_path / "a.png")
+    part = CroppedImage(whole, (10, 5, 15, 9))
+    assert (
+        part.name == "a.png" and part.read(4).size == (5, 4) and part.read().getpixel((2, 2)) == (200, 0, 0)
+    )
+    assert part == CroppedImage(whole, (10, 5, 15, 9))
+    other = CroppedImage(whole, (10, 5, 15, 10))
+    assert len({whole.digest, part.digest, other.digest}) == len({whole.key, part.key, other.key}) == 3
 
 
 def test_black():

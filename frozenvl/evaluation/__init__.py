@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from frozenvl.data.episodes import Fixed, PerQuestion
     from frozenvl.data.episodes.similar import MostSimilar
-    from frozenvl.evaluation.callback import Captions, EpisodeVQA, Evaluate, FewShotVQA, Naming
+    from frozenvl.evaluation.callback import Captions, EpisodeVQA, Evaluate, FewShotVQA, Matching, Naming
 
 __all__ = [
     "Captions",
@@ -19,6 +19,7 @@ __all__ = [
     "Evaluate",
     "FewShotVQA",
     "Fixed",
+    "Matching",
     "MostSimilar",
     "Naming",
     "PerQuestion",

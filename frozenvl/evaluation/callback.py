@@ -87,6 +87,10 @@ class FewShotVQA(_BenchmarkCallback, benchmarks.FewShotVQA):
     __doc__ = benchmarks.FewShotVQA.__doc__
 
 
+class Matching(_BenchmarkCallback, benchmarks.Matching):
+    __doc__ = benchmarks.Matching.__doc__
+
+
 class Naming(_BenchmarkCallback, benchmarks.Naming):
     __doc__ = benchmarks.Naming.__doc__
 

@@ -85,6 +85,7 @@ def row_of(request: Request, answer: Answer) -> Row:
         "scores": query.scores,
         "candidates": list(query.candidates),
         "values": [round(value, 4) for value in answer.values],
+        "text_values": [round(value, 6) for value in answer.text_values],
         "vector": "" if answer.vector is None else b64encode(answer.vector.astype("<f4").tobytes()).decode(),
         "unreadable": answer.unreadable,
     }
@@ -106,4 +107,5 @@ def answer_of(query: Query, row: Row) -> Answer:
     """Converts a row of predictions.jsonl back to an answer, to the query as it is now."""
     vector = np.frombuffer(b64decode(row["vector"]), "<f4") if "vector" in row else None
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
-    return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason)
+    texts = tuple(row.get("text_values", ()))
+    return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason, texts)

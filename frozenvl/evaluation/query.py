@@ -65,3 +65,5 @@ class Answer:
     """Embedding (dim,) in fp32."""
     unreadable: str = ""
     """Reason why the prompt could not be read; empty if it was read."""
+    text_values: tuple[float, ...] = ()
+    """Log-probability of each candidate without any image, if it was computed."""

@@ -11,7 +11,7 @@ from frozenvl.evaluation.benchmark import Benchmark, Setting
 from frozenvl.evaluation.provenance import fingerprint
 from frozenvl.evaluation.query import Query, Request, View
 from frozenvl.evaluation.session import Session
-from frozenvl.prompt import black, with_images
+from frozenvl.prompt import black, with_images, without_images
 from frozenvl.util.errors import UnreadableImage, UserError
 
 
@@ -38,8 +38,7 @@ def evaluation_of(
 ) -> Evaluation:
     """Returns the evaluation of a setting's queries in a view."""
     if view == "text-only":
-        texts = ["".join(part for part in query.prompt if isinstance(part, str)) for query in queries]
-        requests = [Request(q, (text,) if text else (), 0) for q, text in zip(queries, texts, strict=True)]
+        requests = [Request(query, without_images(query.prompt), 0) for query in queries]
     else:
         see = black if view == "test-blind" else session.see
         requests = [Request(query, with_images(query.prompt, see), query.shared) for query in queries]

@@ -33,7 +33,7 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
         elif blind and view == "test-blind":
             reason = "the run sees black images anyway"
         elif blind or view != "seeing":
-            reason = benchmark.ask.needs_images
+            reason = benchmark.ask.needs_images or (benchmark.ask.needs_prefix if view == "text-only" else "")
         if not reason:
             run(evaluation)
         elif session.rank == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import takewhile
 from typing import NamedTuple, Protocol
 
@@ -126,6 +127,7 @@ class Processor:
             raise UserError(f"{language}: its tokeniser has no start token; leave it out (bos)")
         adds_bos = first is not None and self.tokenizer("")["input_ids"][:1] == [first]
         self.start: list[int] = [first] if bos or adds_bos else []
+        self.empty: list[int] = []
         self.k = k
         self.reader = reader
         if max_target_tokens < 1:
@@ -163,6 +165,16 @@ class Processor:
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
         )
+
+    def for_texts(self) -> Processor:
+        """Returns a copy that reads an empty prompt as the BOS token, or the end token if the tokeniser has no BOS.
+
+        The first token of a text is then predicted, too, as in EleutherAI's lm-evaluation-harness.
+        """
+        made = copy(self)
+        first = self.tokenizer.bos_token_id
+        made.empty = [self.end if first is None else first]
+        return made
 
     def encode(self, text: str) -> list[int]:
         """Returns the token ids of a text, without special tokens. Letters that spell a special token are letters."""
@@ -263,6 +275,8 @@ class Processor:
                 tokens += piece
                 slots += [-1] * len(piece)
                 image_of += [image] * len(piece)
+        if not tokens:
+            tokens, slots, image_of = list(self.empty), [-1] * len(self.empty), [-1] * len(self.empty)
         if not tokens or -1 in learned:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [learned.get(position, IGNORE) for position in range(len(tokens))]

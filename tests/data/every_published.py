@@ -152,7 +152,37 @@ VIZWIZ = [
     }
     for n in (0, 1)
 ]
+ARO = [
+    {
+        "image_id": 2,
+        "image_path": "2.jpg",
+        "true_caption": f"the dog is {relation} the cat",
+        "false_caption": f"the cat is {relation} the dog",
+        "bbox_x": 1,
+        "bbox_y": 2,
+        "bbox_w": width,
+        "bbox_h": 3,
+        "relation_name": relation,
+    }
+    for relation, width in (("left of", 4), ("behind", 5))
+]
+CREPE = {
+    "0": {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a red dog"},
+    "1": {"filename": "000000000007.jpg", "caption": "a dog on a cat", "negative_caption": "a cat on a dog"},
+}
+WINO = {
+    "id": 0,
+    "image_0": "ex_0_img_0",
+    "image_1": "ex_0_img_1",
+    "caption_0": "old cats and a young dog",
+    "caption_1": "young cats and an old dog",
+    "tag": "Adjective-Age",
+    "secondary_tag": "",
+    "num_main_preds": 1,
+    "collapsed_tag": "Object",
+}
 PUBLISHED: dict[str, Maker] = {
+    "AROPairs": annotated(ARO, "2.jpg"),
     "BlipQuestions": annotated(ASKED, "a/x.jpg", "b/x.jpg"),
     "DAQUARQuestions": annotated(
         "what is on the desk in the image3 ?\nbook, lamp\nwhat in image4 ?\nbed\n",
@@ -196,6 +226,7 @@ PUBLISHED: dict[str, Maker] = {
         "2_b.jpg",
     ),
     "ScienceQAQuestions": annotated(SCIENCE, "train/1/image.png", "train/2/image.png", argument="problems"),
+    "SugarCrepePairs": annotated(CREPE, "000000000007.jpg"),
     "SlakeQuestions": annotated(SLAKE, "xmlab0/source.jpg", "xmlab1/source.jpg"),
     "TableCaptions": _table,
     "TextCaps": annotated(
@@ -213,6 +244,7 @@ PUBLISHED: dict[str, Maker] = {
         {"dataset": "Visual7W", "images": SEVEN}, "v7w_2.jpg", argument="questions"
     ),
     "VizWizQuestions": annotated(VIZWIZ, "VizWiz_val_00000000.jpg", "VizWiz_val_00000001.jpg"),
+    "WinogroundPairs": annotated(lines(WINO, WINO | {"id": 1}), "ex_0_img_0.png", "ex_0_img_1.png"),
     "XM3600": annotated(
         lines(*({"image/key": key, "en": {"caption": [f"a dog {key}", "it"]}} for key in ("00ff", "00ab"))),
         "00ff.jpg",

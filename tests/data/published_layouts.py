@@ -115,6 +115,28 @@ CONTENTS: dict[str, Any] = {
         }
     ],
     "LLaVA questions": [{"question_id": "1", "image": "1.jpg", "text": "Q", "category": "default"}],
+    "SugarCrepe": {
+        "0": {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a red dog"}
+    },
+    "SugarCrepe of categories": {
+        "add_att": {"0": {"filename": "7.jpg", "caption": "a dog", "negative_caption": "a red dog"}}
+    },
+    "ARO": [
+        {
+            "image_id": 2,
+            "image_path": "2.jpg",
+            "true_caption": "a",
+            "false_caption": "b",
+            "bbox_x": 0,
+            "bbox_y": 0,
+            "bbox_w": 9,
+            "bbox_h": 9,
+            "attributes": ["old", "new"],
+        }
+    ],
+    "Winoground": [
+        {"id": 0, "image_0": "ex_0_img_0", "image_1": "ex_0_img_1", "caption_0": "a", "caption_1": "b"}
+    ],
 }
 """Name of a layout → content of a file, as `RecordFile` has it."""
 

@@ -21,7 +21,12 @@ from frozenvl.util.errors import UnreadableImage, UserError
 WRONG = (None, float("nan"), True, [], {}, [None], {"a": 1}, 1.5, [[]])
 """Values of another type, which no field of a text, an id or a list of records can have."""
 DAMAGE = (b"\xff", b"\xe4\xb8", b"\0")
-DATA = {"LxmertQuestions": ("label",), "GQAQuestions": ("",), "ScienceQAQuestions": ("",)}
+DATA = {
+    "LxmertQuestions": ("label",),
+    "GQAQuestions": ("",),
+    "ScienceQAQuestions": ("",),
+    "SugarCrepePairs": ("",),
+}
 """Source → fields with an object whose keys are data, such as answers or ids; "" is the file itself."""
 BINARY = {".tar", ".parquet", ".frozenvl", *(f".{suffix}" for suffix in IMAGE_SUFFIXES)}
 SEPARATOR = {".csv": ",", ".tsv": "\t"}

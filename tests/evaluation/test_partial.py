@@ -49,9 +49,10 @@ def test_predictions_beside_an_unreadable_score_are_not_reused(tmp_path, score):
 def test_an_answer_and_its_vector_are_saved_exactly():
     request, _ = answered("1")
     vector = np.random.default_rng(0).standard_normal(7).astype(np.float32)
-    answer = Answer(request.query, "a", " a\n", True, (-1.5, -2.25), vector)
+    answer = Answer(request.query, "a", " a\n", True, (-1.5, -2.25), vector, text_values=(-3.5, -0.000125))
     again = answer_of(request.query, json.loads(json.dumps(row_of(request, answer))))
     assert (again.text, again.generated, again.ended, again.values) == ("a", " a\n", True, (-1.5, -2.25))
+    assert again.text_values == (-3.5, -0.000125)
     assert again.vector.tobytes() == vector.tobytes()
 
 

@@ -452,3 +452,17 @@ def test_a_template_that_spells_a_special_token_is_refused(processor, name):
     ):
         processor.check_template(template)
     processor.check_template(Template())
+
+
+@pytest.mark.parametrize("name", TOKENISERS)
+def test_an_empty_prompt_is_a_start_token_only_where_texts_have_no_prompt(make, name, red):
+    """The start token of a tokeniser without BOS is the end token."""
+    processor = make(name)
+    first = processor.tokenizer.bos_token_id
+    first = processor.end if first is None else first
+    batch = processor.for_texts()([(), ("a dog",), (red,)])
+    assert batch.tokens[0][: batch.lengths[0]].tolist() == [first] and batch.slots[0, 0] == -1
+    assert batch.lengths.tolist()[1:] == processor([("a dog",), (red,)]).lengths.tolist()
+    if not processor.start:
+        with pytest.raises(UserError, match="its prompt is empty"):
+            processor([()])

@@ -1,8 +1,8 @@
 """Request types of benchmarks: generate a text, choose a candidate, embed a prompt."""
 
 from frozenvl.evaluation.asks.ask import Ask
-from frozenvl.evaluation.asks.choose import Choose
+from frozenvl.evaluation.asks.choose import Choose, Measure
 from frozenvl.evaluation.asks.embed import Embed
 from frozenvl.evaluation.asks.generate import Generate
 
-__all__ = ["Ask", "Choose", "Embed", "Generate"]
+__all__ = ["Ask", "Choose", "Embed", "Generate", "Measure"]

@@ -23,6 +23,8 @@ class Ask(ABC):
     """Whether the common beginning of prompts is computed once, as a prompt cache."""
     needs_images: str = ""
     """Reason why answers are meaningless if the model sees no images; empty if they are not."""
+    needs_prefix: str = ""
+    """Reason why answers are meaningless without a visual prefix (view text-only); empty if they are not."""
     max_new_tokens: int = 0
     """Length limit of a generated text, in tokens."""
 

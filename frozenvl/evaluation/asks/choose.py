@@ -10,8 +10,13 @@ from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
+from frozenvl.model.language.loglikelihood import Likelihood
 from frozenvl.model.language.prompt_cache import PromptCache
-from frozenvl.prompt import black, with_images
+from frozenvl.model.processor import Processor
+from frozenvl.prompt import Prompt, black, with_images, without_images
+
+Measure = Literal["sum", "mean", "calibrated", "difference"]
+"""Names of the measures of `Choose`."""
 
 
 @dataclass(frozen=True)
@@ -19,36 +24,86 @@ class Choose(Ask):
     """Chooses the most likely of each query's candidates.
 
     Args:
-        measure: log-probability that is compared: its "sum" over tokens, its "mean", or "calibrated", which is
-            the sum minus the sum given black images.
+        measure: log-probability that is compared: its "sum" over tokens, its "mean", "calibrated" (the sum minus the
+            sum given black images) or "difference" (the sum minus `alpha` times the sum given the text of the prompt
+            without any image; an empty text is the start token).
+        alpha: weight of the log-probability without images in "difference".
+        text_only: whether answers also hold the log-probability without any image (`text_values`): the sum over
+            tokens, or the mean with the measure "mean". With "difference" they always do.
+        end_token: whether the end token after a candidate counts.
     """
 
-    measure: Literal["sum", "mean", "calibrated"] = "sum"
+    measure: Measure = "sum"
+    alpha: float = 1.0
+    text_only: bool = False
+    end_token: bool = True
 
     def answer(
         self, requests: Sequence[Request], batch: Batch, prompt_cache: PromptCache | None, session: Session
     ) -> list[Answer]:
         values = self._values(requests, session)
+        texts: list[list[float]] = [[] for _ in requests]
+        if self.text_only or self.measure == "difference":
+            texts = self._text_values(requests, session)
         if self.measure == "calibrated":
             blind = [replace(r, prompt=with_images(r.query.prompt, black)) for r in requests]
-            pairs = zip(values, self._values(blind, session), strict=True)
-            values = [[seen - unseen for seen, unseen in zip(*rows, strict=True)] for rows in pairs]
-        return [_likeliest(request.query, row) for request, row in zip(requests, values, strict=True)]
+            values = _minus(values, self._values(blind, session))
+        elif self.measure == "difference":
+            values = _minus(values, texts, self.alpha)
+        rows = zip(requests, values, texts, strict=True)
+        return [replace(_likeliest(r.query, row), text_values=tuple(text)) for r, row, text in rows]
 
     def _values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
         """Returns the log-probability of each candidate of each query: the sum over tokens, or their mean."""
         cache, prompts = session.begin(requests)
+        return self._measured(session, session.processor, requests, prompts, cache)
+
+    def _text_values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
+        """Returns the same without any image, given the text of each prompt."""
+        prompts = [without_images(request.query.prompt) for request in requests]
+        return self._measured(session, session.processor.for_texts(), requests, prompts, None)
+
+    def _measured(
+        self,
+        session: Session,
+        processor: Processor,
+        requests: Sequence[Request],
+        prompts: Sequence[Prompt],
+        cache: PromptCache | None,
+    ) -> list[list[float]]:
         candidates = [request.query.candidates for request in requests]
-        likelihoods = session.model.rank_candidates(session.processor, prompts, candidates, cache)
-        return [[x.logp / (x.tokens if self.measure == "mean" else 1) for x in row] for row in likelihoods]
+        likelihoods = session.model.rank_candidates(processor, prompts, candidates, cache)
+        return [[self._value(likelihood) for likelihood in row] for row in likelihoods]
+
+    def _value(self, likelihood: Likelihood) -> float:
+        logp, tokens, end = likelihood
+        if not self.end_token:
+            logp, tokens = logp - end, tokens - 1
+        return logp / tokens if self.measure == "mean" else logp
 
     def provenance(self) -> dict[str, Any]:
-        return {"chosen_by": f"likelihood, {self.measure}"}
+        facts: dict[str, Any] = {"chosen_by": f"likelihood, {self.measure}"}
+        facts |= {"alpha": self.alpha} if self.measure == "difference" else {}
+        facts |= {"text_only": True} if self.text_only else {}
+        return facts | ({} if self.end_token else {"end_token": False})
 
     @property
     def needs_images(self) -> str:  # type: ignore[override]
         reason = "calibrated likelihoods compare images with black ones, and the model sees no images"
         return reason if self.measure == "calibrated" else ""
+
+    @property
+    def needs_prefix(self) -> str:  # type: ignore[override]
+        reason = "differences of likelihoods compare prompts with images and without"
+        return reason if self.measure == "difference" else ""
+
+
+def _minus(
+    values: Sequence[Sequence[float]], others: Sequence[Sequence[float]], weight: float = 1.0
+) -> list[list[float]]:
+    """Returns values - weight * others, for each candidate of each query."""
+    rows = zip(values, others, strict=True)
+    return [[one - weight * other for one, other in zip(*row, strict=True)] for row in rows]
 
 
 def _likeliest(query: Query, values: Sequence[float]) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from frozenvl.evaluation.asks import Choose, Generate
+from frozenvl.evaluation.asks import Choose, Generate, Measure
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.episodes import EpisodeBenchmark, Episodes, names_of
 from frozenvl.evaluation.query import Answer
@@ -29,7 +29,9 @@ class Naming(EpisodeBenchmark):
         induction: texts before the support set (task induction), each a setting of its own; "" for none. `{names}`
             is replaced by the support set's names ("dax or blicket").
         choose: log-probability by which the most likely of the support set's names is chosen: its "sum" over tokens,
-            its "mean", or "calibrated" (sum minus the sum given black images); by default the name is generated.
+            its "mean", "calibrated" (sum minus the sum given black images), or "difference" (sum minus `alpha` times
+            the sum given the prompt's text without images); by default the name is generated.
+        alpha: weight of the log-probability without images in "difference".
         max_new_tokens: length limit of a name, in tokens.
         decoding: options of transformers' `generate`; by default decoding is greedy.
         supervised_encoder: note for reports about an encoder that was trained with labels of these classes.
@@ -48,13 +50,14 @@ class Naming(EpisodeBenchmark):
         template: Template | Literal["published", "paper"] = "published",
         repeats: Sequence[int] = (0,),
         induction: Sequence[str] = ("", "Answer with {names}.\n"),
-        choose: Literal["sum", "mean", "calibrated"] | None = None,
+        choose: Measure | None = None,
+        alpha: float = 1.0,
         max_new_tokens: int = 8,
         decoding: dict[str, Any] | None = None,
         supervised_encoder: str = "",
     ) -> None:
         worded = template if isinstance(template, Template) else NAMING_WORDINGS[template]
-        ask = Choose(choose) if choose else Generate(max_new_tokens, decoding or {})
+        ask = Choose(choose, alpha) if choose else Generate(max_new_tokens, decoding or {})
         super().__init__(ask, episodes, worded, repeats, induction, supervised_encoder)
         if choose:  # a chosen name has nothing after it, so both scores are equal; tables show one
             self.metrics = [replace(metric, shown=metric.main) for metric in METRICS]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from frozenvl.data.episodes.demonstrations import Demonstrations
 from frozenvl.data.episodes.shots import PerQuestion
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
-from frozenvl.evaluation.asks import Choose, Generate
+from frozenvl.evaluation.asks import Choose, Generate, Measure
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded, induced
 from frozenvl.evaluation.layouts import vqa_results
@@ -40,7 +40,9 @@ class FewShotVQA(Worded):
         seeds: seeds of the random choice of demonstrations, each a setting of its own.
         induction: texts before everything else (task induction), each a setting of its own; "" for none.
         choose: log-probability by which the most likely of the example's choices is chosen: its "sum" over tokens, its
-            "mean", or "calibrated" (sum minus the sum given black images); by default the answer is generated.
+            "mean", "calibrated" (sum minus the sum given black images), or "difference" (sum minus `alpha` times the
+            sum given the prompt's text without images); by default the answer is generated.
+        alpha: weight of the log-probability without images in "difference".
         max_new_tokens: length limit of an answer, in tokens.
         decoding: options of transformers' `generate`; by default decoding is greedy.
         rules: normalisation of answers before they are compared: "official" (VQA v2's), "lavis", "lmms" or "m4c".
@@ -60,13 +62,14 @@ class FewShotVQA(Worded):
         way: Demonstrations | None = None,
         seeds: Sequence[int] = (0,),
         induction: Sequence[str] = ("",),
-        choose: Literal["sum", "mean", "calibrated"] | None = None,
+        choose: Measure | None = None,
+        alpha: float = 1.0,
         max_new_tokens: int = 10,
         decoding: dict[str, Any] | None = None,
         rules: RuleName = "official",
     ) -> None:
         task = task or ("vqa" if source is None else None)
-        ask = Choose(choose) if choose else Generate(max_new_tokens, decoding or {})
+        ask = Choose(choose, alpha) if choose else Generate(max_new_tokens, decoding or {})
         super().__init__(ask, task, source, template or (VQA if source is not None else None))
         if not shots or min(shots) < 0 or not seeds or not induction:
             raise UserError("FewShotVQA: shots (from 0), seeds and induction each need at least one value")

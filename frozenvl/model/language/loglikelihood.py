@@ -19,6 +19,8 @@ class Likelihood(NamedTuple):
     """Log-probability in nats."""
     tokens: int
     """Number of tokens."""
+    end: float = 0.0
+    """Log-probability of the end token, in nats."""
 
 
 def likelihoods(
@@ -56,4 +58,9 @@ def _in_one_pass(
     owner = torch.arange(len(texts), device=device)
     owner = torch.cat([owner, owner.repeat_interleave(lengths)])
     sums = nll.new_zeros(len(texts)).index_add(0, owner, -nll).tolist()
-    return [Likelihood(logp, len(tokens)) for logp, (_, tokens) in zip(sums, texts, strict=True)]
+    last = torch.where(
+        lengths > 0, len(texts) - 1 + lengths.cumsum(0), torch.arange(len(texts), device=device)
+    )
+    ends = (-nll[last]).tolist()
+    rows_of = zip(sums, texts, ends, strict=True)
+    return [Likelihood(logp, len(tokens), end) for logp, (_, tokens), end in rows_of]
