@@ -197,7 +197,8 @@ def _check_example(
             if not (no_text and isinstance(example.image, TarImage) and example.image.flaw):
                 findings.append(("unreadable", str(error)))
     key = example.image.key
-    captions = () if example.question else tuple(hash((key, text)) for text in example.references if text)
+    texts = [] if example.question else [text for text in example.references if text]
+    captions = tuple(hash((key, text, example.choices)) for text in texts)  # a caption may have several foils
     return _Checked(example.id, example.image_id, key, digest, len(example.targets), findings, captions)
 
 

@@ -19,7 +19,7 @@ from frozenvl.wording import Template
 class Matching(Worded):
     """Chooses the true caption of each image among foils by its log-probability; scores by accuracy.
 
-    The score `text_only` is the accuracy without any image: that of log p(text) alone. A model that only knows which
+    The score `text_only` is the accuracy of log p(text) alone, without any image. A model that only knows which
     captions are fluent reaches it, so a score means nothing without it. Equal values count as wrong.
 
     If two queries have ids ITEM/0 and ITEM/1 and each other's captions, as in Winoground, there are also the scores
