@@ -34,6 +34,7 @@ CONTENTS: dict[str, Any] = {
     "TextCaps": {
         "data": [{"caption_id": 0, "image_id": "a", "caption_str": "STOP", "reference_strs": ["STOP"]}]
     },
+    "TextCaps test": {"dataset_name": "textcaps", "data": [{"image_id": "00", "set_name": "test"}]},
     "Karpathy": {
         "dataset": "coco",
         "images": [{"filename": "1.jpg", "split": "val", "sentences": [SENTENCE]}],
@@ -45,11 +46,24 @@ CONTENTS: dict[str, Any] = {
         "images": [{"id": 1}],
     },
     "MiniGPT-4": {"annotations": [{"image_id": "2", "caption": "The image shows a dog."}]},
-    "AI Challenger": [{"url": "http://x", "image_id": "0.jpg", "caption": ["一只狗"]}],
+    "AI Challenger": [{"url": "http://x", "image_id": "8f00.jpg", "caption": ["一只狗", "狗"]}],
+    "captions in lines": [{"image": "1.jpg", "caption": "a dog"}],
+    "captions by file": {"1.jpg": "a dog", "2.jpg": ["a cat", "the cat"]},
     "XM3600": [{"image/key": "0", "image/locale": "de", "de": {"caption": ["ein Hund"]}}],
     "SBU": {"image_urls": ["http://x/1.jpg"], "user_ids": ["1"], "captions": ["a dog"]},
     "Hugging Face metadata": [{"file_name": "1.jpg", "text": "a dog"}],
     "M3IT": [{"instruction": "Describe it.", "inputs": "", "image_base64_str": [""], "outputs": "a dog"}],
+    "COCO captions without images": {"annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}]},
+    "results by file": [{"image_id": "1.jpg", "caption": "a dog"}],
+    "results with lists": [{"image_id": 1, "caption": ["a dog"]}],
+    "predictions": [
+        {"id": "1", "image": "1.jpg", "image_id": "a/1.jpg", "text": "a dog", "references": ["a dog"]}
+    ],
+    "null": None,
+    "nothing": [],
+    "an empty object": {},
+    "texts": ["a dog"],
+    "a number": 3,
     "caption results": [{"image_id": 1, "caption": "a dog", "id": 101}],
     "text results": [{"image_id": 1, "id": 101, "text": "a dog"}],
     "results by id": {"1": "a dog"},

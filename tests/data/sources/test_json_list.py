@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 import pytest
-from json_contents import CONTENTS, recognised
+from published_layouts import CONTENTS, recognised
 
 from frozenvl.data.sources.json_list import JsonCaptions
 from frozenvl.evaluation.layouts import read_captions, read_references
@@ -46,9 +46,12 @@ def facts(source: JsonCaptions) -> list[tuple]:
         ),
         ([{"image": COCO_FILE, "caption": ["a dog", "the dog"]}], [("42", COCO_FILE, ("a dog", "the dog"))]),
         ([{"image": "val/00ab.jpg", "img_id": 0}], [("0", "val/00ab.jpg", ())]),
-        (CONTENTS["AIC"], [("8f00.jpg", "8f00.jpg", ("一只狗", "狗"))]),
-        (CONTENTS["by file"], [("1.jpg", "1.jpg", ("a dog",)), ("2.jpg", "2.jpg", ("a cat", "the cat"))]),
-        (CONTENTS["metadata.jsonl"], [("1.jpg", "1.jpg", ("a dog",))]),
+        (CONTENTS["AI Challenger"], [("8f00.jpg", "8f00.jpg", ("一只狗", "狗"))]),
+        (
+            CONTENTS["captions by file"],
+            [("1.jpg", "1.jpg", ("a dog",)), ("2.jpg", "2.jpg", ("a cat", "the cat"))],
+        ),
+        (CONTENTS["Hugging Face metadata"], [("1.jpg", "1.jpg", ("a dog",))]),
     ],
     ids=["BLIP train", "BLIP val", "BLIP nocaps", "AIC", "by file", "metadata"],
 )
@@ -126,11 +129,11 @@ def test_labels_of_nocaps_are_kept(tmp_path):
         ([{"url": "http://x/a.jpg", "caption": "x"}], {}, "holds addresses, not files"),
         ([{"image": "http://x/a.jpg", "caption": "x"}], {}, "holds addresses, not files"),
         (CONTENTS["M3IT"], {}, "its images are inside the file, as base64"),
-        (CONTENTS["LLaVA"], {}, "with 'conversations', texts may be no captions"),
-        (CONTENTS["LLaVA evaluation"], {}, "with 'question_id', texts may be no captions"),
-        (CONTENTS["BLIP VQA"], {}, "with 'question', texts may be no captions"),
+        (CONTENTS["LLaVA conversations"], {}, "with 'conversations', texts may be no captions"),
+        (CONTENTS["LLaVA questions"], {}, "with 'question_id', texts may be no captions"),
+        (CONTENTS["BLIP questions"], {}, "with 'question', texts may be no captions"),
         (
-            CONTENTS["COCO"],
+            CONTENTS["COCO captions"],
             {},
             "object with 'images', 'annotations'; .*this is COCO captions JSON: use CocoCaptions",
         ),
@@ -180,7 +183,14 @@ def test_files_of_two_image_fields_can_be_scored(tmp_path):
 
 
 def test_it_recognises_lists_of_images_with_captions_only():
-    assert recognised(JsonCaptions) == ["BLIP train", "BLIP val", "AIC", "lines", "metadata.jsonl", "by file"]
+    assert recognised(JsonCaptions) == {
+        "BLIP training captions",
+        "BLIP validation captions",
+        "AI Challenger",
+        "captions in lines",
+        "Hugging Face metadata",
+        "captions by file",
+    }
 
 
 def test_an_id_is_that_of_the_image_if_each_image_has_its_own(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from json_contents import CONTENTS, recognised
+from published_layouts import CONTENTS, recognised
 
 from frozenvl.data.sources.minigpt4 import MiniGPT4Captions
 from frozenvl.util.errors import UserError
@@ -36,7 +36,10 @@ def test_the_image_is_named_by_its_id(tmp_path):
         ),
         ({"annotations": []}, "lists no images"),
         (CONTENTS["VQA annotations"], "no record of 'annotations' has 'caption'"),
-        (CONTENTS["BLIP val"], "it is a list, not an object with 'annotations'.*use JsonCaptions"),
+        (
+            CONTENTS["BLIP validation captions"],
+            "it is a list, not an object with 'annotations'.*use JsonCaptions",
+        ),
     ],
     ids=["null", "nothing", "VQA", "BLIP"],
 )
@@ -46,4 +49,4 @@ def test_other_files_are_refused(tmp_path, content, message):
 
 
 def test_it_recognises_its_own_file_only():
-    assert recognised(MiniGPT4Captions) == ["MiniGPT-4"]
+    assert recognised(MiniGPT4Captions) == {"MiniGPT-4"}

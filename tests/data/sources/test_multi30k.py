@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from json_contents import recognised
+from published_layouts import recognised
 
 from frozenvl.data.sources.multi30k import Multi30kCaptions
 from frozenvl.util.errors import UserError
@@ -82,4 +82,4 @@ def test_missing_and_empty_files_are_refused(tmp_path):
 
 
 def test_it_recognises_no_json():
-    assert recognised(Multi30kCaptions) == []
+    assert recognised(Multi30kCaptions) == set()

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 import pytest
-from json_contents import CONTENTS, recognised
+from published_layouts import CONTENTS, recognised
 
 from frozenvl.data.sources.captions import Captioned
 from frozenvl.data.sources.sbu import SBUCaptions
@@ -89,7 +89,7 @@ def test_text_files_that_do_not_match_are_refused(tmp_path):
 
 
 def test_another_file_is_refused(tmp_path):
-    (tmp_path / "x.json").write_text(json.dumps(CONTENTS["COCO"]))
+    (tmp_path / "x.json").write_text(json.dumps(CONTENTS["COCO captions"]))
     with pytest.raises(UserError, match=r"not SBU's captions .*use CocoCaptions"):
         SBUCaptions(str(tmp_path / "x.json"), folder_with(tmp_path))
 
@@ -100,4 +100,4 @@ def test_captions_can_be_scored_without_images(tmp_path):
 
 
 def test_it_recognises_its_own_file_only():
-    assert recognised(SBUCaptions) == ["SBU"]
+    assert recognised(SBUCaptions) == {"SBU"}

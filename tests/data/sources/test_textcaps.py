@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from json_contents import CONTENTS, recognised
+from published_layouts import CONTENTS, recognised
 
 from frozenvl.data.sources.textcaps import TextCaps
 from frozenvl.util.errors import UserError
@@ -65,4 +65,4 @@ def test_textvqa_is_refused(tmp_path):
 
 
 def test_it_recognises_its_own_files_only():
-    assert recognised(TextCaps) == ["TextCaps", "TextCaps test"]
+    assert recognised(TextCaps) == {"TextCaps", "TextCaps test"}

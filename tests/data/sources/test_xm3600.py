@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from json_contents import CONTENTS, recognised
+from published_layouts import CONTENTS, recognised
 
 from frozenvl.data.sources.xm3600 import XM3600
 from frozenvl.util.errors import UserError
@@ -68,8 +68,8 @@ def test_bad_records_are_refused(tmp_path, row, message):
 
 def test_another_list_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"not Crossmodal-3600's captions.jsonl .*use JsonCaptions"):
-        read(tmp_path, CONTENTS["BLIP val"])
+        read(tmp_path, CONTENTS["BLIP validation captions"])
 
 
 def test_it_recognises_its_own_file_only():
-    assert recognised(XM3600) == ["XM3600"]
+    assert recognised(XM3600) == {"XM3600"}
