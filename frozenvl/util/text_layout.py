@@ -75,9 +75,10 @@ def _words(text: str) -> list[str]:
     import regex
 
     text = text.expandtabs().translate(dict.fromkeys(map(ord, SPACES), " "))
-    return [
-        word for part in textwrap.TextWrapper.wordsep_re.split(text) for word in regex.findall(WORDS, part)
-    ]
+    words: list[str] = []
+    for part in textwrap.TextWrapper.wordsep_re.split(text):
+        words += [part] * bool(part) if part.isascii() else regex.findall(WORDS, part)
+    return words
 
 
 def _cut(word: str, room: float, column: float, must: bool) -> tuple[str, str]:
