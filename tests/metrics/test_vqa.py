@@ -88,7 +88,7 @@ def test_one_point_is_the_limit_of_the_note(right, noted):
 
 @pytest.mark.data
 def test_the_note_on_real_questions(data):
-    """Of 261 questions, 91 are unanimous; the majority's answers are capitalised, or end in a period."""
+    """Annotators agree on 91 of the 261 questions. The answers are the majority's, capitalised or with a period."""
     file = data / "vqa_v2/v2_mscoco_train2014_subset_annotations.json"
     answers = {
         str(row["question_id"]): [given["answer"] for given in row["answers"]]

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import MISSING
 from frozenvl.data.shards.record import from_record
+from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile
-from frozenvl.util.errors import UserError
 
 
 class Captioned(NamedTuple):
@@ -31,7 +29,7 @@ class Captioned(NamedTuple):
     """Record of the whole example, if `frozenvl data convert` wrote one; its targets are the captions."""
 
 
-class Captions(Source):
+class Captions(Annotated):
     """Base class of caption sources. A subclass names its layout and reads a file's records.
 
     Args:
@@ -56,44 +54,6 @@ class Captions(Source):
 
         self.rows = Packed(rows())
         self.targets_per_example = targets
-
-    @classmethod
-    @abstractmethod
-    def read(cls, file: RecordFile, *args: Any, **options: Any) -> Iterable[Captioned]:
-        """Yields the images of a file. Their ids may repeat only by mistake."""
-
-    @classmethod
-    def annotated(
-        cls, path: Path, notes: dict[str, int], content: Any = MISSING, named: bool = True, **options: Any
-    ) -> Iterator[Captioned]:
-        """Yields the images of a file with their captions.
-
-        Args:
-            path: annotation file.
-            notes: gets the number of records that are left out, by reason.
-            content: content of the file, if it has been read.
-            named: whether records have to name their image files.
-            options: arguments of `read`.
-
-        Raises:
-            UserError: if the file cannot be read, see the class.
-        """
-        file = RecordFile(path, cls.layout, content, named)
-        ids: set[str] = set()
-        with file.reading(cls):
-            for row in cls.read(file, **options):
-                if row.id and row.id in ids:
-                    file.problem(f"image {row.id} stands twice")
-                ids.add(row.id)
-                yield row
-        if not ids:
-            notes_of = ", ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
-            raise UserError(f"{path}: lists no images" + (f" ({notes_of})" if notes_of else ""))
-        notes.update(file.notes)
-
-    def located(self, file: str) -> str:
-        """Returns the path of an image file below the image folder."""
-        return file
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import MISSING
+from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.source import Source
 from frozenvl.prompt import CroppedImage, Example, ImageFile
-from frozenvl.util.errors import UserError
 
 
 class Pair(NamedTuple):
@@ -33,7 +30,7 @@ class Pair(NamedTuple):
     """Part of the image that is shown: left, top, right and bottom, in pixels; None for all of it."""
 
 
-class Pairs(Source):
+class Pairs(Annotated):
     """Base class of sources for the benchmark `Matching`. A subclass names its layout and reads a file's records.
 
     An example has the true caption as reference, and as choices the true caption and the foils.
@@ -48,45 +45,17 @@ class Pairs(Source):
             problems of the file are named at once.
     """
 
+    entry, entries = "item", "captions with foils"
+
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, **options: Any) -> None:
         self.folder = image_folder(Path(images))
         self.rows = Packed(tuple(row) for row in self.annotated(Path(path), self.notes, **options))
 
     @classmethod
-    @abstractmethod
-    def read(cls, file: RecordFile, *args: Any, **options: Any) -> Iterable[Pair]:
-        """Yields the items of a file. Their ids may repeat only by mistake."""
-
-    @classmethod
-    def annotated(
-        cls, path: Path, notes: dict[str, int], content: Any = MISSING, named: bool = True, **options: Any
-    ) -> Iterator[Pair]:
-        """Yields the items of a file.
-
-        Args:
-            path: annotation file.
-            notes: gets the number of items that are worth a remark, by remark.
-            content: content of the file, if it has been read.
-            named: whether records have to name their image files.
-            options: arguments of `read`.
-
-        Raises:
-            UserError: if the file cannot be read, see the class.
-        """
-        file = RecordFile(path, cls.layout, content, named)
-        ids: set[str] = set()
-        with file.reading():
-            for row in cls.read(file, **options):
-                if row.id and row.id in ids:
-                    file.problem(f"item {row.id} stands twice")
-                if row.caption and row.caption in row.foils:
-                    file.notes["items with a foil that equals the true caption, which count as wrong"] += 1
-                ids.add(row.id)
-                yield row
-        if not ids:
-            raise UserError(f"{path}: lists no captions with foils")
-        notes.update(file.notes)
+    def note(cls, file: RecordFile, row: Pair) -> None:
+        if row.caption and row.caption in row.foils:
+            file.notes["items with a foil that equals the true caption, which count as wrong"] += 1
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
-from frozenvl.data.records.values import MISSING
+from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
 from frozenvl.data.sources.packed import Packed
-from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile
 from frozenvl.util.errors import UserError
 
@@ -39,7 +38,7 @@ class Question(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-class Questions(Source):
+class Questions(Annotated):
     """Base class of VQA sources, with one example per question. A subclass names its layout and reads its records.
 
     Args:
@@ -54,6 +53,8 @@ class Questions(Source):
         UserError: if a file or the folder is missing, the layout is another one, records cannot be used (all problems
             of the file are named at once), or the part is empty.
     """
+
+    entry, entries = "question", "questions"
 
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, part: Part, ask_share: float, **options: Any) -> None:
@@ -80,45 +81,9 @@ class Questions(Source):
         self.targets_per_example = targets if len(set(targets)) > 1 else targets[0]
 
     @classmethod
-    @abstractmethod
-    def read(cls, file: RecordFile, *args: Any, **options: Any) -> Iterable[Question]:
-        """Yields the questions of a file. Their ids may repeat only by mistake."""
-
-    @classmethod
-    def annotated(
-        cls, path: Path, notes: dict[str, int], content: Any = MISSING, named: bool = True, **options: Any
-    ) -> Iterator[Question]:
-        """Yields the questions of a file with their answers.
-
-        Args:
-            path: annotation file.
-            notes: gets the number of records that are left out, by reason.
-            content: content of the file, if it has been read.
-            named: whether records have to name their image files.
-            options: arguments of `read`.
-
-        Raises:
-            UserError: if the file cannot be read, see the class.
-        """
-        file = RecordFile(path, cls.layout, content, named)
-        ids: set[str] = set()
-        with file.reading(cls):
-            for row in cls.read(file, **options):
-                if row.id and row.id in ids:
-                    file.problem(f"question {row.id} stands twice")
-                if len(set(row.choices)) < len(row.choices):
-                    file.notes["questions with a choice that stands twice"] += 1
-                ids.add(row.id)
-                yield row
-        if not ids:
-            where = f" in split {options['split']!r}" if "split" in options else ""
-            left_out = "; ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
-            raise UserError(f"{path}: lists no questions{where}" + (f" ({left_out})" if left_out else ""))
-        notes.update(file.notes)
-
-    def located(self, file: str) -> str:
-        """Returns the path of an image file below the image folder."""
-        return file
+    def note(cls, file: RecordFile, row: Question) -> None:
+        if len(set(row.choices)) < len(row.choices):
+            file.notes["questions with a choice that stands twice"] += 1
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,4 @@
-"""Which examples captions alone make, and which need their record."""
+"""Examples that a file of captions holds whole, and examples that need their record."""
 
 from __future__ import annotations
 
