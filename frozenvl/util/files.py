@@ -107,9 +107,9 @@ def read_json(path: Path, each_object: Callable[[list[tuple[str, Any]]], Any] | 
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
             with suppress(ValueError):
                 return _json_lines(text)
-        raise UserError(f"{path}: not valid JSON ({error})") from None
+        raise UserError(f"{path}: not valid JSON ({error}); correct it, or download it again") from None
     except RecursionError:
-        raise UserError(f"{path}: not valid JSON (nested too deeply)") from None
+        raise UserError(f"{path}: not valid JSON (nested too deeply); check the file") from None
 
 
 def _json_lines(text: str) -> list[Any]:
