@@ -49,8 +49,7 @@ class CiderReward:
     in the n-grams, a caption that breaks off ("a dog on a") loses little, and many sampled captions end so
     (https://github.com/ruotianluo/self-critical.pytorch/issues/43).
 
-    The document frequency is that of the given references, whatever is scored later. References are tokenised and
-    counted once.
+    The idf comes from the given references, whatever is scored later. References are tokenised and counted once.
 
     Args:
         references: image id → reference captions of the training set, as raw text.
