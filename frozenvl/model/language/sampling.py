@@ -13,8 +13,6 @@ from frozenvl.util.errors import UserError
 
 BLOCK = 256
 """Number of neighbouring tokens whose probabilities are summed first. The sums of a 50,000-word vocabulary are 200."""
-COMPACT = 8
-"""Finished rows leave the batch once they are one in this many: each time, the cache of the others is copied."""
 
 
 class Sampled(NamedTuple):
@@ -40,7 +38,7 @@ def sample_continuations(
     ends: Collection[int],
     greedy: bool = False,
 ) -> list[list[Sampled]]:
-    """Samples n continuations of each of `B` prompts. A prompt is read once; its continuations share the KV cache.
+    """Samples n continuations of each of `B` prompts. A prompt is read once, and so is a beginning that several share.
 
     Tokens come from the softmax over the whole vocabulary at temperature 1, so the expectation of a reward over the
     samples has an unbiased policy gradient. The random numbers are given. So a continuation depends on its own prompt
@@ -69,34 +67,36 @@ def sample_continuations(
     if not tokens:
         return [[] for _ in range(prompts)]
     past = language.read(embeddings, lengths)
-    device = past.mask.device
+    cache: Any = past.cache
+    mask, logits, device = past.mask, language.head(past.hidden), past.mask.device
     numbers = uniforms.to(device, torch.float64)
     if greedy:
         numbers = torch.cat([numbers, numbers.new_full((prompts, 1, limit), torch.nan)], dim=1)
     numbers = numbers.flatten(0, 1)
-    rows = torch.arange(prompts, device=device).repeat_interleave(each)
-    logits, mask = language.head(past.hidden)[rows], past.mask[rows]
-    cache: Any = past.cache
-    if each > 1:
-        cache.reorder_cache(rows)
-    active = torch.arange(len(tokens), device=device)
-    alive = [True] * len(tokens)  # whether each row of the batch still continues
+    active = list(range(len(tokens)))
+    rows = [place // each for place in active]  # row of the cache of each active continuation
     for position in range(limit):
-        chosen = token_at(logits, numbers[active, position])
-        for row, (index, token) in enumerate(zip(active.tolist(), chosen.tolist(), strict=True)):
-            if alive[row]:
-                tokens[index].append(token)
-                ended[index] = token in ends
-                alive[row] = not ended[index]
-        if not any(alive) or position + 1 == limit:
+        chosen = token_at(logits[rows], numbers[active, position]).tolist()
+        for place, token in zip(active, chosen, strict=True):
+            tokens[place].append(token)
+            ended[place] = token in ends
+        if position + 1 == limit or all(ended):
             break
-        if alive.count(False) * COMPACT >= len(alive):
-            kept = torch.tensor(alive, device=device).nonzero()[:, 0]
-            cache.reorder_cache(kept)  # recurrent states have no `batch_select_indices`
-            mask, chosen, active = mask[kept], chosen[kept], active[kept]
-            alive = [True] * len(kept)
+        # Continuations of one row and token are the same text so far: they have one row until they part.
+        texts = [
+            text
+            for text, place in zip(zip(rows, chosen, strict=True), active, strict=True)
+            if not ended[place]
+        ]
+        active = [place for place in active if not ended[place]]
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        rows = [row_of[text] for text in texts]
+        source, inputs = torch.tensor(list(row_of), device=device).unbind(1)
+        if source.tolist() != list(range(len(mask))):
+            cache.reorder_cache(source)  # recurrent states have no `batch_select_indices`
+            mask = mask[source]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        logits = language.head(language.extend(language.embed(chosen[:, None]), mask, cache)[:, -1])
+        logits = language.head(language.extend(language.embed(inputs[:, None]), mask, cache)[:, -1])
     continuations = [Sampled(*pair) for pair in zip(tokens, ended, strict=True)]
     return [continuations[start : start + each] for start in range(0, len(continuations), each)]
 

@@ -137,3 +137,25 @@ def test_a_text_longer_than_the_context_is_refused(language):
     limit = model.max_positions - int(LENGTHS.max()) + 1
     with pytest.raises(UserError, match=r"has 129 positions, .* only 128; use a smaller k or a smaller max_"):
         sample_continuations(model, embeddings, LENGTHS, numbers(1, limit), ())
+
+
+def test_continuations_with_the_same_beginning_are_one_row(language, monkeypatch):
+    """They part where their numbers do. Each is what it would be alone."""
+    model = language("llama")
+    embeddings, _ = rows(model)
+    uniforms = numbers(1, 6).expand(-1, 3, -1).clone()
+    uniforms[:, 2, 3:] = torch.tensor([0.9, 0.1, 0.5])
+    apart = [
+        sample_continuations(model, embeddings, LENGTHS, uniforms[:, n : n + 1], (), n == 0) for n in range(3)
+    ]
+    sizes, extend = [], model.extend
+    monkeypatch.setattr(
+        model, "extend", lambda inputs, *rest: sizes.append(len(inputs)) or extend(inputs, *rest)
+    )
+    found = sample_continuations(model, embeddings, LENGTHS, uniforms, ())
+    assert found == [[one[0], other[0], last[0]] for one, other, last in zip(*apart, strict=True)]
+    assert [each[0] for each in found] == [each[1] for each in found] != [each[2] for each in found]
+    beginnings = [
+        sum(len({tuple(one.tokens[:end]) for one in each}) for each in found) for end in range(1, 6)
+    ]
+    assert sizes == [len(LENGTHS), *beginnings] and beginnings[2] == len(LENGTHS) < beginnings[3]
