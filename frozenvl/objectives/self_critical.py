@@ -27,6 +27,8 @@ Baseline = Literal["leave_one_out", "greedy"]
 
 LOGGED = ("n", "reward", "baseline", "length", "ended", "bad_endings", "distinct")
 """Sums over the sampled captions of a step, by which training logs means."""
+PLANNED_TOKENS = 13
+"""Tokens of a sampled caption in a plan: the mean of Flickr8k's captions, with the end token."""
 
 
 class Micro(NamedTuple):
@@ -117,11 +119,15 @@ class SelfCritical(Objective):
         return 0
 
     def prepare(self, step: Step) -> Prepared:
-        """Samples captions of the step's images and computes their advantages."""
+        """Samples captions of the step's images and computes their advantages.
+
+        If the step is only planned, a pass over captions of `PLANNED_TOKENS` stands for the sampling.
+        """
         sums: dict[str, float] = {}
         micro = []
         for place in range(len(step.batches)):
-            sampled, statistics = self._sampled(step, step.run(place))
+            run = step.run(place)
+            sampled, statistics = self._planned(run) if step.processor is None else self._sampled(step, run)
             micro.append(sampled)
             sums = {name: sums.get(name, 0.0) + value for name, value in statistics.items()}
         return Prepared(micro, sum(int((each.batch.labels != IGNORE).sum()) for each in micro), sums)
@@ -136,10 +142,19 @@ class SelfCritical(Objective):
             total = total + (nll * advantages.to(nll)[chunk.index[row]]).sum()
         return total
 
+    def _planned(self, run: Forward) -> tuple[Micro, dict[str, float]]:
+        """Returns captions whose tokens do not matter, after a pass over them, which has the sampling's operations."""
+        tokens = [0] * min(self.max_new_tokens, PLANNED_TOKENS)
+        batch = with_targets(run.batch, [[tokens] * self.samples] * len(run.batch))
+        for _ in run.on(batch).nll():
+            pass
+        return Micro(batch, torch.zeros(len(batch))), dict.fromkeys(LOGGED, 0.0)
+
     def _sampled(self, step: Step, run: Forward) -> tuple[Micro, dict[str, float]]:
         """Returns the sampled captions of a micro-batch, and the sums to log."""
         if self.reward is None:
             raise UserError("SelfCritical has no references; call its `bind` with the training tasks first")
+        assert step.processor is not None
         batch, model, greedy = run.batch, step.model, self.baseline == "greedy"
         if not len(batch):
             return Micro(batch, torch.zeros(0)), dict.fromkeys(LOGGED, 0.0)

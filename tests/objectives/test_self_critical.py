@@ -27,7 +27,7 @@ from frozenvl.objectives import SelfCritical
 from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.objectives.self_critical import example_of, references_of, with_targets
-from frozenvl.objectives.step import Step, pass_seed, prepare_step
+from frozenvl.objectives.step import Step, loss_of_step, pass_seed, prepare_step
 from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
 
@@ -324,6 +324,21 @@ def test_a_rank_without_rows_adds_nothing(model):
     step = {"number": 0, "seed": 0, "rank": 0, "world_size": 1}
     prepared = prepare_step({"scst": made()}, model, model.processor(), [batch], **step)["scst"]
     assert prepared.count == 0 and prepared.sums["n"] == 0
+
+
+def test_a_plan_runs_captions_of_a_usual_length(model):
+    objectives = {"scst": SelfCritical(3, max_new_tokens=20)}  # without references
+    batch = ObjectiveRows(model.processor(), objectives)(SAMPLES)
+    where = {"number": 0, "seed": 0, "rank": 0, "world_size": 1}
+    prepared = prepare_step(objectives, model, None, [batch], **where)["scst"]
+    assert prepared.count == 6 * 3 * 13 and prepared.micro[0].batch.lengths.tolist() == [2 + 12] * 18
+    loss = loss_of_step(objectives, model, batch)
+    loss.value.backward()
+    assert loss.value == 0
+    assert (
+        prepare_step({"scst": SelfCritical(3, max_new_tokens=7)}, model, None, [batch], **where)["scst"].count
+        == 126
+    )
 
 
 @pytest.mark.parametrize(
