@@ -131,8 +131,8 @@ class FrozenModule(TrainedState):
             raise UserError("model.shard: set model.precision to bf16 or fp32, which is what is shared out")
         if shard and any(objective.prepares for objective in self.objectives.values()):
             raise UserError(
-                "model.shard: ranks do different numbers of forward passes when an objective prepares a step; leave out "
-                "model.shard"
+                "model.shard: ranks do different numbers of forward passes when an objective prepares a step; leave it "
+                "out"
             )
         if shard and compile:
             raise UserError("model.compile and model.shard do not go together; choose one")
