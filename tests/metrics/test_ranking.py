@@ -67,13 +67,15 @@ def test_vectors_are_compared_by_inner_product():
     assert ranking.shape_of(transposed(queries @ items.T)) == (7, 5)
 
 
-def test_equal_vectors_tie_wherever_they_stand():
+@pytest.mark.parametrize("dim", [64, 301, 512])
+@pytest.mark.parametrize("size", [17, 103])
+def test_equal_vectors_tie_wherever_they_stand(dim, size):
     """A matrix product in fp32 rounds equal columns differently, by their place in the matrix."""
     random = np.random.default_rng(0)
-    queries = random.normal(size=(7, 301)).astype(np.float32)
-    items = np.repeat(random.normal(size=(1, 301)).astype(np.float32), 17, axis=0)
-    for own in range(17):
-        assert first_ranks((queries, items), [[own]] * 7).tolist() == [17] * 7
+    queries = random.normal(size=(7, dim)).astype(np.float32)
+    items = np.repeat(random.normal(size=(1, dim)).astype(np.float32), size, axis=0)
+    for own in (0, size // 2, size - 1):
+        assert first_ranks((queries, items), [[own]] * 7).tolist() == [size] * 7
 
 
 def test_missing_items_are_last_and_in_nobodys_way():
