@@ -127,20 +127,20 @@ def tagging_scores(
     if k < 1:
         raise UserError(f"the first {k} tags of an image are none; k starts at 1")
     scores, truth = np.where(np.isfinite(scores), scores, -np.inf), truth.astype(bool)
-    known: np.ndarray = truth.any(axis=0)
-    if not known.any():
+    known = np.flatnonzero(truth.any(axis=0)).tolist()
+    if not known:
         raise UserError("none of the tags is true of any image; give other tags, or a smaller `min_captions`")
     first = _first(scores, truth, k) if k < len(tags) else {}
     place = {unit: index for index, unit in enumerate(dict.fromkeys(photographs))}
     notes = []
-    if absent := int((~known).sum()):
+    if absent := len(tags) - len(known):
         notes.append(f"{absent} of {len(tags)} tags are true of no image; they are left out of mAP")
     result = TaggingScores(
         {},
         list(place),
         scores[:, known],
         truth[:, known],
-        [tags[place] for place in np.flatnonzero(known)],
+        [tags[index] for index in known],
         first,
         np.array([place[unit] for unit in photographs]),
         notes,
