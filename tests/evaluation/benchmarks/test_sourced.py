@@ -39,9 +39,7 @@ def test_the_source_is_that_of_the_runs_task():
     assert made.source is source and made.name == "retrieval"
     with pytest.raises(UserError, match=r"Retrieval: no task 'captions' in data.val \(there are: vqa\)"):
         Retrieval().bind({}, {"vqa": Task(source)})
-    with pytest.raises(
-        UserError, match=r"give it a task of data\.val or a source"
-    ):
+    with pytest.raises(UserError, match=r"give it a task of data\.val or a source"):
         Retrieval("captions", source)
     own = Retrieval(source=source)
     own.bind({}, {})
