@@ -45,8 +45,7 @@ class TaggingScores:
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Returns every score as (samples,). In sample i, photograph j counts `weights[i, j]` times.
 
-        A tag that is true of no image of a sample is nan there, and is left out of its mean. A true image that is drawn
-        several times raises the precision at its own place: near chance, samples lie a little above the score.
+        A tag that is true of no image of a sample is nan there, and is left out of its mean.
         """
         rows = weights[:, self.unit_of]
         columns = np.array(
@@ -77,6 +76,9 @@ def average_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray
     Images of equal scores have one place, behind the last of them, as in scikit-learn's `average_precision_score`.
     The result is nan where no true image has a weight.
 
+    A true image that counts several times stands once at its own place. Otherwise its copies would raise the precision
+    there, and all resampled scores would lie above the score itself (near chance, above its whole interval).
+
     Args:
         scores: score (images,) of each image.
         truth: whether (images,) the tag is true.
@@ -89,6 +91,8 @@ def average_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray
     of_true = weighted[:, positive]
     seen = np.cumsum(weighted, axis=1)[:, ends]
     true_seen = np.cumsum(of_true, axis=1)[:, np.searchsorted(positive, ends, side="right") - 1]
+    copies = np.maximum(of_true - 1, 0)
+    true_seen, seen = true_seen - copies, seen - copies
     precision = np.divide(true_seen, seen, out=np.zeros_like(seen), where=seen > 0)
     total = of_true.sum(axis=1)
     with np.errstate(invalid="ignore"):
