@@ -96,11 +96,11 @@ def top_candidates(similarity: Similarity, k: int) -> np.ndarray:
 def reranked(candidates: np.ndarray, scores: np.ndarray, own: Sequence[Sequence[int]]) -> np.ndarray:
     """Returns ranks (queries,) among k candidates by the scores of another scorer, with ties as in `first_ranks`.
 
-    A query without an own item among its candidates has rank k + 1, which stands for any rank beyond k.
+    A query without an own item among its scored candidates has rank k + 1, which stands for any rank beyond k.
 
     Args:
         candidates: indices (queries, k) of the items that were scored.
-        scores: their scores (queries, k).
+        scores: score (queries, k) of each; nan if it has none.
         own: indices of the correct items of each query.
 
     Raises:
@@ -112,7 +112,8 @@ def reranked(candidates: np.ndarray, scores: np.ndarray, own: Sequence[Sequence[
             "query k candidates with a score each"
         )
     mask = np.array([np.isin(row, list(items)) for row, items in zip(candidates, own, strict=True)])
-    ranks = _ranks(np.where(np.isfinite(scores), scores, -np.inf), mask)
+    scored = np.isfinite(scores)
+    ranks = _ranks(np.where(scored, scores, -np.inf), mask & scored)
     beyond = candidates.shape[1] + 1
     return np.where(ranks > 0, ranks, np.where([len(items) > 0 for items in own], beyond, 0))
 

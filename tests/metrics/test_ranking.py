@@ -95,7 +95,7 @@ def test_reranking_orders_the_candidates_only():
     candidates = np.array([[4, 1], [0, 2], [3, 5], [1, 2]])
     scores = np.array([[0.1, 0.9], [0.5, 0.5], [0.2, 0.1], [0.3, np.nan]])
     # found first; tied, so second; not among the candidates; the own item has no score
-    assert reranked(candidates, scores, [[1], [2], [0], [2]]).tolist() == [1, 2, 3, 2]
+    assert reranked(candidates, scores, [[1], [2], [0], [2]]).tolist() == [1, 2, 3, 3]
     assert reranked(candidates[:1], scores[:1], [[]]).tolist() == [0]
 
 

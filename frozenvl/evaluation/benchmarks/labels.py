@@ -41,6 +41,7 @@ class LabelBenchmark(Sourced):
         choose: Measure,
         alpha: float,
         end_token: bool,
+        supervised_probe: float | None = None,
         supervised_encoder: str = "",
     ) -> None:
         super().__init__(task, source, supervised_encoder)
@@ -51,6 +52,7 @@ class LabelBenchmark(Sourced):
         for template in self.templates:
             label_text(template, "")
         self.by: By = by
+        self.supervised = {} if supervised_probe is None else {"supervised_probe": supervised_probe}
         embed, likelihood = Embed(head), Choose(choose, alpha, end_token=end_token)
         asks: dict[By, Ask] = {
             "embedding": embed,

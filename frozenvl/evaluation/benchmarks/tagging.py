@@ -45,6 +45,8 @@ class Tagging(LabelBenchmark):
             black image) or "difference" (sum minus `alpha` times the sum without any image).
         alpha: weight of the log-probability without images in "difference".
         end_token: whether the end token after a tag counts.
+        supervised_probe: mAP of a supervised linear probe on the same features, measured elsewhere; it stands beside
+            the scores as a baseline.
         supervised_encoder: note for reports about an encoder that was trained with labels of these tags.
     """
 
@@ -66,6 +68,7 @@ class Tagging(LabelBenchmark):
         choose: Measure = "difference",
         alpha: float = 1.0,
         end_token: bool = False,
+        supervised_probe: float | None = None,
         supervised_encoder: str = "",
     ) -> None:
         super().__init__(
@@ -79,6 +82,7 @@ class Tagging(LabelBenchmark):
             choose,
             alpha,
             end_token,
+            supervised_probe,
             supervised_encoder,
         )
         self.name = own_name(task, "captions", self.protocol)
@@ -147,5 +151,5 @@ class Tagging(LabelBenchmark):
         return tagging_scores(matrix, self.truth[rows], self.labels, photographs, self.k)
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        """Returns the expected mAP of random scores."""
-        return {"random": random_map(self.truth)}
+        """Returns the expected mAP of random scores, and the supervised probe if given."""
+        return {"random": random_map(self.truth), **self.supervised}

@@ -38,6 +38,8 @@ class ZeroShot(LabelBenchmark):
             black image) or "difference" (sum minus `alpha` times the sum without any image).
         alpha: weight of the log-probability without images in "difference".
         end_token: whether the end token after a label counts.
+        supervised_probe: accuracy (in percent) of a supervised linear probe on the same features, measured elsewhere; it stands beside
+            the scores as a baseline.
         supervised_encoder: note for reports about an encoder that was trained with labels of these classes.
     """
 
@@ -56,6 +58,7 @@ class ZeroShot(LabelBenchmark):
         choose: Measure = "sum",
         alpha: float = 1.0,
         end_token: bool = False,
+        supervised_probe: float | None = None,
         supervised_encoder: str = "",
     ) -> None:
         super().__init__(
@@ -69,6 +72,7 @@ class ZeroShot(LabelBenchmark):
             choose,
             alpha,
             end_token,
+            supervised_probe,
             supervised_encoder,
         )
         self.name = own_name(task, "labels", self.protocol)
@@ -107,11 +111,12 @@ class ZeroShot(LabelBenchmark):
         return float(bool(answer.values) and answer.values[place] > max(others))
 
     def baselines(self, setting: Setting) -> dict[str, float]:
-        """Returns chance (1 / number of labels) and the share of the most frequent class."""
+        """Returns chance (1 / number of labels), the share of the most frequent class, and the probe if given."""
         counts = Counter(label_of(example) for example in self.examples)
         return {
             "chance": 100 / len(self.labels),
             "most_frequent": 100 * max(counts.values()) / len(self.examples),
+            **self.supervised,
         }
 
 

@@ -12,16 +12,19 @@ from toy import Broken, Rows, Square
 
 from frozenvl.data.order import mixed
 from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.data.stream import Task
 from frozenvl.evaluation import Retrieval
-from frozenvl.evaluation.asks import Embed
+from frozenvl.evaluation.asks import Choose, Embed, EmbedAndChoose
 from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.requests import in_order
+from frozenvl.evaluation.runner import evaluate as evaluate_setting
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.suite import session_of
 from frozenvl.metrics.ranking import first_ranks
 from frozenvl.prompt import Example
 from frozenvl.training.trained_run import load_trained
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 def shown(key: str, *captions: str, image=None) -> Example:
@@ -124,6 +127,106 @@ def test_a_limit_asks_for_whole_images_and_says_that_scores_are_too_high():
     assert result.scores["i2t_r1"] == 100
 
 
+def reranked(made: Retrieval, answers: dict[str, Answer], **values) -> dict[str, Answer]:
+    """Adds the answers to the further queries, by the id of the image; None is unreadable."""
+    further = made.further_queries(made.settings()[0], answers)
+    for query in further:
+        given = values[query.id.removesuffix("/rerank")]
+        answers[query.id] = Answer(query, values=given) if given else Answer(query, unreadable="torn")
+    return answers
+
+
+THREE = (shown("a", "one"), shown("b", "two"), shown("c", "three"))
+NEAR = {
+    "a": [1, 0, 0],
+    "b": [0, 1, 0],
+    "c": [0, 0, 1],
+    "one": [2, 3, 0],
+    "two": [3, 2, 0],
+    "three": [0, 0, 1],
+}
+
+
+def test_the_nearest_captions_of_each_image_are_ordered_again():
+    made = retrieval(*THREE, rerank=2, template=Template("{image}It shows", " {target}"))
+    assert made.ask == EmbedAndChoose(Embed(""), Choose("difference", end_token=False))
+    answers = answered(made, **NEAR)
+    further = {query.id: query for query in made.further_queries(made.settings()[0], answers)}
+    assert further.keys() == {"a/rerank", "b/rerank", "c/rerank"}
+    assert further["a/rerank"].prompt == (THREE[0].image, "It shows")
+    assert further["a/rerank"].candidates == (" two", " one")
+    assert further["b/rerank"].candidates == (" one", " two")
+    assert further["c/rerank"].candidates[0] == " three"
+    reranked(made, answers, a=(-5.0, -3.0), b=(-1.0, -4.0), c=(-1.0, -2.0))
+    result = made.score(made.settings()[0], answers)
+    assert result.before.whole[0].ranks.tolist() == [2, 2, 1]
+    assert result.after.whole[0].ranks.tolist() == [1, 2, 1]
+    assert result.scores["gain/i2t_r1"] == pytest.approx(100 / 3)
+    assert result.scores["t2i_r1"] == pytest.approx(100 / 3) and "reranked/rsum" not in result.scores
+    assert "i2t: only the first 2 candidates were re-ranked; ranks beyond are void" in result.notes
+
+
+def test_the_similarity_is_added_with_a_weight():
+    values = {"a": (-5.0, -3.0), "b": (-1.0, -4.0), "c": (-1.0, -2.0)}
+    ranks = {}
+    for weight in (0.0, 1e3):
+        made = retrieval(*THREE, rerank=2, similarity_weight=weight)
+        answers = reranked(made, answered(made, **NEAR), **values)
+        ranks[weight] = made.score(made.settings()[0], answers).after.whole[0].ranks.tolist()
+        assert made.settings()[0].provenance["similarity_weight"] == weight
+    assert ranks == {0.0: [1, 2, 1], 1e3: [2, 2, 1]}
+
+
+def test_an_unreadable_image_is_not_reranked_nor_found():
+    made = retrieval(*THREE, rerank=2)
+    answers = answered(made, **NEAR | {"a": None})
+    further = made.further_queries(made.settings()[0], answers)
+    assert {query.id for query in further} == {"b/rerank", "c/rerank"}
+    reranked(made, answers, b=(-4.0, -1.0), c=None)
+    assert made.score(made.settings()[0], answers).after.whole[0].ranks.tolist() == [3, 1, 3]
+
+
+def test_without_reranking_there_are_no_further_queries():
+    made = retrieval(*THREE)
+    assert made.further_queries(made.settings()[0], answered(made, **NEAR)) == ()
+    assert made.template is None and len(made.metrics) < len(retrieval(*THREE, rerank=2).metrics)
+
+
+def test_the_captions_are_worded_as_the_task_words_them():
+    made, wording = Retrieval(rerank=5), Template("{image}This is", " {target}")
+    made.bind({}, {"captions": Task(Rows(*THREE), wording)})
+    assert made.template == wording
+    own = Retrieval("captions", rerank=5, template=Template("{image}"))
+    own.bind({}, {"captions": Task(Rows(*THREE), wording)})
+    assert own.template == Template("{image}")
+
+
+def test_reranking_by_the_captioner_is_that_of_its_own_likelihoods(headed, tmp_path):
+    session = session_of(load_trained(headed), tmp_path, ["seeing"], 5, None)
+    source = SceneCaptions("val", size=6, resolution=64)
+    made = toy(toy=Retrieval(source=source, rerank=10, rerank_by="sum"))["toy"]
+    setting = made.settings()[0]
+    evaluate_setting(made, setting, session)
+    score = read_score(tmp_path / "toy/score.json")
+    assert {"reranked/rsum", "reranked/i2t_r1", "gain/i2t_r1"} < score.scores.keys()
+    rows = rows_of(tmp_path / "toy")
+    hits = []
+    for index in range(6):
+        row, own = rows[f"scenes/val/caption/{index}/rerank"], source[index].references
+        (likelihoods,) = session.model.rank_candidates(
+            session.plain, [(source[index].image,)], [row["candidates"]]
+        )
+        values = [logp - end for logp, _, end in likelihoods]
+        assert row["values"] == pytest.approx(values, abs=1e-3)
+        best = max(
+            [value for text, value in zip(row["candidates"], values, strict=True) if text in own],
+            default=None,
+        )
+        others = [value for text, value in zip(row["candidates"], values, strict=True) if text not in own]
+        hits.append(best is not None and best > max(others, default=-np.inf))
+    assert score.scores["reranked/i2t_r1"] == pytest.approx(100 * np.mean(hits))
+
+
 def test_chance():
     made = retrieval(*(shown(str(n), f"caption {n}") for n in range(20)))
     assert made.baselines(made.settings()[0]) == {"chance": pytest.approx(2 * (5 + 25 + 50))}
@@ -134,6 +237,7 @@ def test_chance():
     [
         ([shown("a"), shown("b")], {}, "toy: none of its examples has a caption; .* there is ZeroShot"),
         (TWO, {"folds": 3}, "toy: 2 images cannot be split into 3 folds"),
+        (TWO, {"rerank": -1}, "rerank is a number of captions"),
         (TWO, {"folds": 0}, "folds and captions_per_image start at 1"),
     ],
 )

@@ -55,6 +55,8 @@ def test_scores_by_hand():
 def test_baselines_are_chance_and_the_most_frequent_class():
     made = zero_shot("cat", "cat", "cat", "dog", labels=["cat", "dog", "emu", "fox"])
     assert made.baselines(made.settings()[0]) == {"chance": 25, "most_frequent": 75}
+    made = zero_shot("cat", "dog", supervised_probe=90.0)
+    assert made.baselines(made.settings()[0])["supervised_probe"] == 90
 
 
 def test_the_labels_are_those_given_or_those_of_the_data():
