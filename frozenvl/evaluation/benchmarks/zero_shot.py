@@ -38,8 +38,8 @@ class ZeroShot(LabelBenchmark):
             black image) or "difference" (sum minus `alpha` times the sum without any image).
         alpha: weight of the log-probability without images in "difference".
         end_token: whether the end token after a label counts.
-        supervised_probe: accuracy (in percent) of a supervised linear probe on the same features, measured elsewhere; it stands beside
-            the scores as a baseline.
+        supervised_probe: accuracy in percent of a supervised linear probe on the same features, measured elsewhere; it
+            stands beside the scores as a baseline.
         supervised_encoder: note for reports about an encoder that was trained with labels of these classes.
     """
 
