@@ -2,6 +2,8 @@
 
 from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.contrastive import Contrastive
+from frozenvl.objectives.label_matching import LabelMatching
 from frozenvl.objectives.objective import Objective
+from frozenvl.objectives.reconstruction import Reconstruction
 
-__all__ = ["Captioning", "Contrastive", "Objective"]
+__all__ = ["Captioning", "Contrastive", "LabelMatching", "Objective", "Reconstruction"]

@@ -74,6 +74,10 @@ class Objective(Part, ABC):
         """
         raise NotImplementedError
 
+    def texts(self) -> Sequence[str]:
+        """Returns the texts that a head embeds beside targets, such as labels, so that their states can be cached."""
+        return ()
+
     def rows(self, sample: Sample) -> Sequence[Sample]:
         """Returns the prompts to make from a training or validation sample; by default the sample itself."""
         return (sample,)
