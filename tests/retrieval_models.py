@@ -14,7 +14,16 @@ from frozenvl.model.mappers import Linear
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import BlackImage, Sample
 
-WORDS = ("red circle", "two blue stars", "a child", "squares here", "stairs in an entry way", "no", "a dress", "pink")
+WORDS = (
+    "red circle",
+    "two blue stars",
+    "a child",
+    "squares here",
+    "stairs in an entry way",
+    "no",
+    "a dress",
+    "pink",
+)
 
 
 def retrieval_model(language: Path, vision: Path, objectives: Any = None, **head: Any) -> FrozenVL:
@@ -23,7 +32,13 @@ def retrieval_model(language: Path, vision: Path, objectives: Any = None, **head
     made = Retrieval(**{"dim": 8} | head)
     encoder = TimmEncoder(str(vision))
     return FrozenVL(
-        FrozenLanguageModel(str(language)), encoder, Linear, 2, bos=False, objectives=objectives, heads={"r": made}
+        FrozenLanguageModel(str(language)),
+        encoder,
+        Linear,
+        2,
+        bos=False,
+        objectives=objectives,
+        heads={"r": made},
     )
 
 
