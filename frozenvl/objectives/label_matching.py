@@ -91,7 +91,6 @@ class LabelMatching(Objective):
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         if multi:
             self.bias = nn.Parameter(torch.tensor(float(bias)))
-        self._batch: Batch | None = None
 
     @cached_property
     def labels(self) -> list[str]:
@@ -144,26 +143,34 @@ class LabelMatching(Objective):
         image = self._prompts.of_image(sample.images[-1])
         return Sample(sample.id, image), Sample(sample.id, (text,))  # no model reads the text
 
+    def common_rows(self) -> Sequence[Sample]:
+        """Returns the prompts that embed the wordings of all labels."""
+        return [Sample(text, self._prompts.of_text(text)) for text in self.texts()]
+
     def count(self, batch: Batch) -> int:
         """Returns the number of images."""
-        return len(batch) // 2
+        return (len(batch) - self._worded) // 2 if len(batch) else 0
 
     def total(self, run: Forward) -> Tensor:
-        batch = run.batch
+        batch, head = run.batch, run.model.head(self.head)
+        if not self.count(batch):
+            return run.prefix.new_zeros((), dtype=torch.float32)
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(MAX_SCALE))
-        images = run.on(batch.select(torch.arange(0, len(batch), 2)))
-        numbers = [self.labels_of(text) for text in batch.texts[1::2]]
-        return self._sum(run.model.head(self.head).embed_images(images), self.label_vectors(run), numbers)
+        images = run.on(batch.select(torch.arange(self._worded, len(batch), 2)))
+        numbers = [self.labels_of(text) for text in batch.texts[self._worded + 1 :: 2]]
+        return self._sum(head.embed_images(images), self.label_vectors(run), numbers)
 
     def label_vectors(self, run: Forward) -> Tensor:
         """Returns the embeddings (labels, dim) of the labels: fp32, of length 1."""
-        if self._batch is None:
-            prompts = [self._prompts.of_text(text) for text in self.texts()]
-            self._batch = run.model.processor()(prompts)
-        worded = run.on(self._batch.to(run.batch.lengths.device))
+        worded = run.on(run.batch.select(torch.arange(self._worded)))
         vectors = run.model.head(self.head).embed_texts(worded)
         return normalize(vectors.unflatten(0, (len(self.labels), len(self.templates))).mean(1), dim=-1)
+
+    @property
+    def _worded(self) -> int:
+        """Number of rows with wordings of labels, which come first in a batch."""
+        return len(self.labels) * len(self.templates)
 
     def _sum(self, images: Tensor, labels: Tensor, numbers: Sequence[Sequence[int]]) -> Tensor:
         """Returns the sum of the loss over images.

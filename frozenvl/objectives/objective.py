@@ -82,6 +82,10 @@ class Objective(Part, ABC):
         """Returns the prompts to make from a training or validation sample; by default the sample itself."""
         return (sample,)
 
+    def common_rows(self) -> Sequence[Sample]:
+        """Returns prompts that each batch has once, in front of those of its samples, such as a list of labels."""
+        return ()
+
     @abstractmethod
     def count(self, batch: Batch) -> int:
         """Returns what a batch of this objective's rows adds to the denominator.

@@ -73,7 +73,10 @@ def test_samples_without_a_label_are_left_out(tiny_language, tiny_vision, multi,
     model = retrieval_model(tiny_language, tiny_vision, {"l": objective})
     batch = ObjectiveRows(model.processor(), {"l": objective})(SAMPLES).of("l")
     assert objective.count(batch) == len(used)
-    assert batch.ids[::2] == batch.ids[1::2] == tuple(SAMPLES[place].id for place in used)
+    assert batch.ids[:20] == tuple(objective.texts())  # 4 labels in 5 wordings
+    assert batch.ids[20::2] == batch.ids[21::2] == tuple(SAMPLES[place].id for place in used)
+    batch = ObjectiveRows(model.processor(), {"l": objective})(SAMPLES[3:])
+    assert objective.count(batch.of("l")) == 0 and objective.total(model.run(batch).of("l")) == 0
 
 
 @pytest.mark.parametrize(
