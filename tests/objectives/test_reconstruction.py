@@ -252,3 +252,8 @@ def test_a_validation_logs_the_loss(drilled, start):
     assert drilled("validate", *options, name="validated") == 0
     scores = json.loads(Path("runs/validated/evaluation/perplexity/score.json").read_text())["scores"]
     assert scores["l2"] > 0 and 0 < scores["cos"] < 2
+
+
+def test_a_run_can_be_planned(drilled, capfd):
+    assert drilled("plan", *PLAIN, *ASKED) == 0
+    assert capfd.readouterr().out.startswith("tiny: ")
