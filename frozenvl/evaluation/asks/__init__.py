@@ -3,6 +3,7 @@
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose, Measure
 from frozenvl.evaluation.asks.embed import Embed
+from frozenvl.evaluation.asks.embed_and_choose import EmbedAndChoose
 from frozenvl.evaluation.asks.generate import Generate
 
-__all__ = ["Ask", "Choose", "Embed", "Generate", "Measure"]
+__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Measure"]
