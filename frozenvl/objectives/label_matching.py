@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,18 +21,10 @@ from frozenvl.objectives.objective import Objective
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
 from frozenvl.util.text_files import text_lines
+from frozenvl.wording import LABEL_TEMPLATES, label_text
 
 if TYPE_CHECKING:
     from frozenvl.data.stream import Task
-
-TEMPLATES = (
-    "{label}",
-    "a {label}",
-    "a photo of a {label}",
-    "a picture that shows a {label}",
-    "there is a {label} in the image",
-)
-"""Default wordings of a label."""
 
 
 class LabelMatching(Objective):
@@ -51,7 +43,7 @@ class LabelMatching(Objective):
         head: name of the embedding head; by default the only one.
         labels: the labels.
         labels_file: text file with a label per line, in place of `labels`.
-        templates: wordings of a label, each with the field `{label}`.
+        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo" or "word".
         multi: whether an image has several labels.
         temperature: first value of the trained temperature; by default 0.07, or 0.1 with `multi`.
         bias: first value of the trained bias of `multi`.
@@ -66,7 +58,7 @@ class LabelMatching(Objective):
         head: str | None = None,
         labels: list[str] | None = None,
         labels_file: str | None = None,
-        templates: Sequence[str] = TEMPLATES,
+        templates: Literal["photo", "word"] | Sequence[str] = "photo",
         multi: bool = False,
         temperature: float | None = None,
         bias: float = -3.0,
@@ -80,11 +72,12 @@ class LabelMatching(Objective):
             )
         if (labels is None) == (labels_file is None):
             raise UserError("model.objectives: give LabelMatching either labels or labels_file")
-        if not templates or any(template.count("{label}") != 1 for template in templates):
-            raise UserError(
-                f"model.objectives: templates are {list(templates)}; name at least one, each with {{label}} once"
-            )
-        self.head, self.templates, self.multi = head, tuple(templates), multi
+        templates = LABEL_TEMPLATES[templates] if isinstance(templates, str) else tuple(templates)
+        if not templates:
+            raise UserError("model.objectives: templates is empty; '{label}' is the label alone")
+        for template in templates:
+            label_text(template, "")
+        self.head, self.templates, self.multi = head, templates, multi
         self.labels_file = labels_file
         if labels is not None:
             self.labels = checked(labels, "labels")
@@ -126,7 +119,7 @@ class LabelMatching(Objective):
 
     def texts(self) -> list[str]:
         """Returns the wordings of all labels, each label's side by side."""
-        return [template.replace("{label}", label) for label in self.labels for template in self.templates]
+        return ["".join(label_text(template, label)) for label in self.labels for template in self.templates]
 
     def labels_of(self, text: str) -> list[int]:
         """Returns the numbers of a target text's labels."""

@@ -16,13 +16,14 @@ from running import add, history, one_line
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.objectives import LabelMatching
-from frozenvl.objectives.label_matching import TEMPLATES, checked, words_of
+from frozenvl.objectives.label_matching import checked, words_of
 from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.prompt import Sample
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.trained_run import from_config, load_trained
 from frozenvl.util.errors import UserError
+from frozenvl.wording import LABEL_TEMPLATES
 
 LABELS = ["red", "blue", "Traffic light", "dog"]
 SAMPLES = [
@@ -73,8 +74,8 @@ def test_samples_without_a_label_are_left_out(tiny_language, tiny_vision, multi,
     model = retrieval_model(tiny_language, tiny_vision, {"l": objective})
     batch = ObjectiveRows(model.processor(), {"l": objective})(SAMPLES).of("l")
     assert objective.count(batch) == len(used)
-    assert batch.ids[:20] == tuple(objective.texts())  # 4 labels in 5 wordings
-    assert batch.ids[20::2] == batch.ids[21::2] == tuple(SAMPLES[place].id for place in used)
+    assert batch.ids[:28] == tuple(objective.texts())  # 4 labels in 7 wordings
+    assert batch.ids[28::2] == batch.ids[29::2] == tuple(SAMPLES[place].id for place in used)
     batch = ObjectiveRows(model.processor(), {"l": objective})(SAMPLES[3:])
     assert objective.count(batch.of("l")) == 0 and objective.total(model.run(batch).of("l")) == 0
 
@@ -185,8 +186,8 @@ def test_bad_lists_of_labels_are_refused(labels, message):
     [
         ({}, "either labels or labels_file"),
         ({"labels": LABELS, "labels_file": "x"}, "either labels or labels_file"),
-        ({"labels": LABELS, "templates": []}, "name at least one"),
-        ({"labels": LABELS, "templates": ["a photo"]}, "with {label} once"),
+        ({"labels": LABELS, "templates": []}, "templates is empty"),
+        ({"labels": LABELS, "templates": ["a photo"]}, "'a photo' has to contain {label} once"),
         ({"labels": LABELS, "temperature": 0.0}, "temperature is 0.0"),
     ],
 )
@@ -264,8 +265,10 @@ def test_a_run_caches_the_states_of_labels_beside_those_of_targets(drilled, star
 
     monkeypatch.setattr("frozenvl.training.inputs.cached_texts", cached)
     assert drilled("fit", *PLAIN, *ASKED, name="cached") == 0
-    assert read.keys() == {6} and read[6][-5:] == [t.replace("{label}", "no") for t in TEMPLATES]
-    assert len(read[6]) > 5 * len(WORDS)
+    assert read.keys() == {6} and read[6][-7:] == [
+        template.replace("{label}", "no") for template in LABEL_TEMPLATES["photo"]
+    ]
+    assert len(read[6]) > 7 * len(WORDS)
 
 
 def test_a_validation_logs_the_loss_of_labelled_images(drilled, start):
