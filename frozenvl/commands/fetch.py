@@ -11,7 +11,11 @@ from frozenvl.util.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "models", type=recipe_of, nargs="*", metavar="NAME", help="names of --list (default: all)"
+        "models",
+        type=recipe_of,
+        nargs="*",
+        metavar="NAME",
+        help="names of --list (default: all that are not optional)",
     )
     parser.add_argument(
         "--list", action="store_true", help="list the models, and the folders of those already fetched"
@@ -24,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         RunError: if a download or a write fails.
     """
-    for recipe in args.models or zoo.RECIPES:
+    default = [recipe for recipe in zoo.RECIPES if args.list or not recipe.optional]
+    for recipe in args.models or default:
         if args.list:
             print(line_of(recipe))
         else:
@@ -47,7 +52,8 @@ def recipe_of(name: str) -> zoo.Recipe:
 def line_of(recipe: zoo.Recipe) -> str:
     """Returns the line of `--list` for a model."""
     download, disk = megabytes(recipe.download_bytes), megabytes(recipe.disk_bytes)
-    state = f"fetched: {recipe.folder}" if recipe.fetched else "not fetched"
+    absent = "not fetched (optional)" if recipe.optional else "not fetched"
+    state = f"fetched: {recipe.folder}" if recipe.fetched else absent
     return (
         f"{recipe.name:<22} {recipe.version}  {recipe.what:<14}  {recipe.licence}  "
         f"{download + ' to download,':<19} {disk:>6} on disk  {state}"

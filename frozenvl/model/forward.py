@@ -166,8 +166,12 @@ class Forward:
             run = self.on(self.batch.of(objective))
             run.prepared = self._prepared.get(objective)
             return run
-        rows = self.batch.own_rows(objective)
-        return self if rows is None else RowsOf(self, objective, rows)
+        rows, prepared = self.batch.own_rows(objective), self._prepared.get(objective)
+        if rows is None and prepared is None:
+            return self
+        run = RowsOf(self, objective, tuple(range(len(self.batch))) if rows is None else rows)
+        run.prepared = prepared
+        return run
 
     def on(self, batch: Batch) -> Forward:
         """Returns the pass of other rows over the same images. Features and prefix vectors are computed once."""

@@ -74,9 +74,17 @@ class Objective(Part, ABC):
         """
         raise NotImplementedError
 
+    def texts(self) -> Sequence[str]:
+        """Returns the texts that a head embeds beside targets, such as labels, so that their states can be cached."""
+        return ()
+
     def rows(self, sample: Sample) -> Sequence[Sample]:
         """Returns the prompts to make from a training or validation sample; by default the sample itself."""
         return (sample,)
+
+    def common_rows(self) -> Sequence[Sample]:
+        """Returns prompts that each batch has once, in front of those of its samples, such as a list of labels."""
+        return ()
 
     @abstractmethod
     def count(self, batch: Batch) -> int:

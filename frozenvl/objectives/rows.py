@@ -30,7 +30,7 @@ class ObjectiveRows:
         self, process: Callable[[Sequence[Sample]], Batch], objectives: Mapping[str, Objective]
     ) -> None:
         self.process = process
-        self.rows = {name: objective.rows for name, objective in objectives.items()}
+        self.objectives = objectives
         self.separate = {name for name, objective in objectives.items() if objective.separate}
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
@@ -38,10 +38,11 @@ class ObjectiveRows:
         rows_of = {
             name: tuple(
                 row_number.setdefault((name if name in self.separate else "", place, row), len(row_number))
-                for place, sample in enumerate(samples)
-                for row in self.rows[name](sample)
+                for place, rows in enumerate((made.common_rows(), *map(made.rows, samples)), -1)
+                for row in rows
             )
-            for name in sorted(self.rows, key=self.separate.__contains__)  # shared rows come first
+            # Rows that objectives share come first.
+            for name, made in sorted(self.objectives.items(), key=lambda item: item[0] in self.separate)
         }
         batch = self.process([row for _, _, row in row_number])
         separate = {name: replace(selected(batch, rows_of.pop(name)), images=NONE) for name in self.separate}

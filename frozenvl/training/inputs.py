@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,12 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
     processor = model.processor(module.max_target_tokens, reader)
     for task in (*data.train.values(), *data.val.values()):
         processor.check_template(task.template)
-    if data.cache_features:
-        cache_texts(trainer, model, data, processor)
     objectives = in_use(dict(model.objectives.items()))
     for objective in objectives.values():
         objective.bind(data.train)
+    if data.cache_features:
+        more = [text for objective in objectives.values() for text in objective.texts()]
+        cache_texts(trainer, model, data, processor, more)
     return Inputs(processor, objectives)
 
 
@@ -141,8 +143,10 @@ def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) 
         )
 
 
-def cache_texts(trainer: L.Trainer, model: Any, data: Any, processor: Processor) -> None:
-    """Computes the text representations of heads that read frozen states, once for all texts of a run."""
+def cache_texts(
+    trainer: L.Trainer, model: Any, data: Any, processor: Processor, more: Sequence[str] = ()
+) -> None:
+    """Computes the text representations of heads that read frozen states, once for all texts of a run and `more`."""
     for name, head in model.heads.items():
         if head.states(model) is None:
             continue
@@ -152,7 +156,7 @@ def cache_texts(trainer: L.Trainer, model: Any, data: Any, processor: Processor)
                 model,
                 head,
                 processor,
-                (text.strip() for text in data.texts()),
+                chain((text.strip() for text in data.texts()), more),
                 rank=trainer.global_rank,
                 world_size=trainer.world_size,
                 barrier=trainer.strategy.barrier,

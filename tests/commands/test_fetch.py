@@ -16,9 +16,18 @@ def test_list_shows_which_models_are_fetched(tmp_path, monkeypatch, capsys):
     folder = zoo.models() / "EfficientNet-Lite0"
     folder.mkdir(parents=True)
     assert main(["fetch", "--list"]) == 0
-    first, second, _ = capsys.readouterr().out.splitlines()
+    first, second, _, last = capsys.readouterr().out.splitlines()
     assert first.split()[:2] == ["SmolLM2-135M-Instruct", "0.1.2"] and first.endswith("not fetched")
     assert "Apache-2.0" in second and second.endswith(f"fetched: {folder}")
+    assert last.split()[0] == "all-MiniLM-L6-v2" and last.endswith("not fetched (optional)")
+
+
+def test_an_optional_model_is_fetched_only_by_name(tmp_path, monkeypatch):
+    recipe = tiny_recipe(tmp_path, monkeypatch)
+    optional = replace(recipe, name="Other", optional=True)
+    monkeypatch.setattr(zoo, "RECIPES", (recipe, optional))
+    assert main(["fetch"]) == 0 and left_in(zoo.models()) == ["Tiny"]
+    assert main(["fetch", "other"]) == 0 and left_in(zoo.models()) == ["Other", "Tiny"]
 
 
 def test_named_models_or_all_are_fetched(tmp_path, monkeypatch, capsys):

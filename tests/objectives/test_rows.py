@@ -69,3 +69,15 @@ def test_a_separate_objective_has_a_batch_of_its_own_over_the_same_images(tiny_l
     assert torch.equal(moved.separate["apart"].tokens, apart.tokens)
     alone = ObjectiveRows(process, {"apart": Apart()})(samples)
     assert len(alone) == 0 and len(alone.images) == 2 and alone.separate["apart"].ids == apart.ids
+
+
+def test_common_rows_are_in_a_batch_once_in_front_of_those_of_samples():
+    wanted = []
+    near = Alignment()
+    near.common_rows = lambda: (Sample("a label", ("red",)), Sample("b label", ("blue",)))
+    rows = ObjectiveRows(
+        lambda samples: wanted.extend(samples) or empty_batch(), {"a": Captioning(), "b": near}
+    )
+    batch = rows([Sample("1", ("x",), " y"), Sample("2", ("x",), " z")])
+    assert [sample.id for sample in wanted] == ["1", "2", "a label", "b label", "1/text", "2/text"]
+    assert batch.rows_of == {"a": (0, 1), "b": (2, 3, 0, 4, 1, 5)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,27 @@ def test_tensors_of_another_architecture_are_refused(tmp_path):
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match=r"other\.pth"):
         zoo._efficientnet_lite("tf_efficientnet_lite0", tmp_path / "other.pth", tmp_path)
+
+
+def test_the_files_of_a_sentence_encoder_are_unpacked_and_no_others(tmp_path):
+    archive, folder = tmp_path / "model.zip", tmp_path / "made"
+    folder.mkdir()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in (*zoo.SENTENCE_FILES, "special_tokens_map.json", "../outside.json", "code.py"):
+            packed.writestr(name, name)
+    zoo._sentence_encoder(archive, folder)
+    unpacked = sorted(path.name for path in folder.iterdir())
+    assert unpacked == sorted((*zoo.SENTENCE_FILES, "special_tokens_map.json"))
+    assert (folder / "config.json").read_text() == "config.json"
+    assert not (tmp_path / "outside.json").exists()
+
+
+def test_a_sentence_encoder_without_a_tokeniser_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as packed:
+        packed.writestr("config.json", "{}")
+        packed.writestr("model.safetensors", "")
+    with pytest.raises(RunError, match=r"model.zip: has no file tokenizer.json"):
+        zoo._sentence_encoder(tmp_path / "model.zip", tmp_path)
 
 
 def fetched(name: str) -> Path:
@@ -73,3 +95,18 @@ def test_smollm2_answers(real_smollm2):
         tokens = tokenizer(prompt, return_tensors="pt")
         output = model.generate(**tokens, max_new_tokens=1, do_sample=False)[0]
         assert tokenizer.decode(output) == prompt + answer
+
+
+@pytest.mark.real
+def test_sentences_of_one_meaning_are_near_in_minilm():
+    from frozenvl.model.heads import SentenceSpace
+
+    fetched("all-MiniLM-L6-v2")
+    head = SentenceSpace("all-minilm-l6-v2")
+    assert head.dim == 384 and head.max_tokens == 256
+    one, same, other = head.encode(
+        ["a dog runs in the snow", "A puppy is playing in snow.", "the stock market fell"]
+    )
+    # a plain computation by transformers has 0.7298, 0.1034
+    assert (one @ same).item() == pytest.approx(0.7298, abs=2e-4)
+    assert (one @ other).item() == pytest.approx(0.1034, abs=2e-4)

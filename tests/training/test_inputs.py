@@ -59,7 +59,7 @@ def test_an_objective_without_its_pixels_is_named_with_the_fix():
 
 def test_rows_are_made_once_with_the_processor_and_the_objectives():
     made = Inputs(processor := object(), {"a": Captioning()})
-    assert made.rows is made.rows and made.rows.process is processor and made.rows.rows.keys() == {"a"}
+    assert made.rows is made.rows and made.rows.process is processor and made.rows.objectives.keys() == {"a"}
 
 
 class Model(SimpleNamespace):
