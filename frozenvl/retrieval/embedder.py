@@ -1,0 +1,178 @@
+"""`Embedder`: embeds images and texts with one embedding head of a model, and leaves out unreadable images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frozenvl.model.batch import Stage
+from frozenvl.model.fingerprint import NAMES
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.processor import ImageReader, Processor
+from frozenvl.prompt import Image
+from frozenvl.util.errors import UnreadableImage
+
+BATCH = 64
+"""Number of images or texts in a forward pass."""
+
+
+class Embedded(NamedTuple):
+    """An image with its embedding, or with the reason why it has none."""
+
+    image: Image
+    vector: np.ndarray | None
+    """Embedding (dim,), fp32, of length 1; None if the image is unreadable or was skipped."""
+    reason: str = ""
+    """Error line of an unreadable image."""
+
+
+class Embedder:
+    """Embeds images and texts with one embedding head of a model.
+
+    Args:
+        model: model with at least one embedding head, in eval mode.
+        processor: processor of the model; by default a new one.
+        head: name of the head; by default the only one.
+        batch_size: number of images or texts in a forward pass.
+
+    Raises:
+        UserError: if the model has no such head, or has several and none is named.
+    """
+
+    def __init__(
+        self,
+        model: FrozenVL,
+        processor: Processor | None = None,
+        head: str | None = None,
+        batch_size: int = BATCH,
+    ) -> None:
+        chosen = model.head(head)
+        self.model, self.processor, self.batch_size = model, processor or model.processor(), batch_size
+        self.head = next(name for name, part in model.heads.items() if part is chosen)
+        """Name of the head."""
+        self.dim: int = chosen.dim
+        """Number of dimensions of an embedding."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what embeddings depend on besides the input, 32 hex digits.
+
+        These are the trained weights, the fingerprints of the frozen ones, the head's name, the precision, and how
+        images are decoded. A checkpoint and its export have the same fingerprint.
+        """
+        model = self.model
+        facts = {
+            "head": self.head,
+            "identity": {key: value for key, value in model.identity().items() if key not in NAMES},
+            "bf16": model.low_precision,
+            "scaled_decoding": model.scaled_decoding,
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+        for name, value in sorted(model.trained_weights().items()):
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:32]
+
+    def texts(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> np.ndarray:
+        """Returns the embeddings (n, dim) of texts, fp32, of length 1.
+
+        Args:
+            texts: the texts.
+            progress: function that is called with the number of texts done and their total.
+        """
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), self.batch_size):
+            piece = list(texts[start : start + self.batch_size])
+            embedded = self.model.embed_texts(self.processor, piece, head=self.head)
+            vectors[start : start + len(piece)] = embedded.float().cpu().numpy()
+            progress(start + len(piece), len(texts))
+        return vectors
+
+    def image(self, image: Image) -> np.ndarray:
+        """Returns the embedding (dim,) of an image.
+
+        Raises:
+            UnreadableImage: if it cannot be read.
+        """
+        (embedded,) = self.images([image])
+        if embedded.vector is None:
+            raise UnreadableImage(embedded.reason, image)
+        return embedded.vector
+
+    def images(
+        self, images: Sequence[Image], skip: Callable[[Image], bool] = lambda image: False
+    ) -> Iterator[Embedded]:
+        """Yields each image, in order, with its embedding or the reason why it is unreadable.
+
+        The next batch is read while one is embedded.
+
+        Args:
+            images: the images.
+            skip: function that returns whether an image needs no embedding. It is called in the reading thread, and
+                may raise `UnreadableImage`.
+        """
+        batches = [
+            images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)
+        ]
+        reader = self.processor.reader
+        with ThreadPoolExecutor(1) as ahead:
+            pending = [ahead.submit(_read, batch, reader, skip) for batch in batches[:1]]
+            for number, batch in enumerate(batches, 1):
+                pixels, reasons = pending.pop().result()
+                pending += [
+                    ahead.submit(_read, after, reader, skip) for after in batches[number : number + 1]
+                ]
+                vectors = self._vectors(pixels, reasons)
+                for image in batch:
+                    yield Embedded(image, vectors.get(image), reasons.get(image, ""))
+
+    def _vectors(self, pixels: dict[Image, Tensor], reasons: dict[Image, str]) -> dict[Image, np.ndarray]:
+        """Embeds images that were read. Those whose features are not finite are moved to `reasons`."""
+        processor = copy(self.processor)
+        processor.reader = _Held(pixels, self.processor.reader.stage)
+        while readable := list(pixels):
+            try:
+                embedded = self.model.embed_images(processor, readable, head=self.head)
+                return dict(zip(readable, embedded.float().cpu().numpy(), strict=True))
+            except UnreadableImage as error:
+                if error.image not in pixels:
+                    raise
+                reasons[error.image] = str(error)
+                del pixels[error.image]
+        return {}
+
+
+class _Held:
+    """Image reader that gives images that were read before."""
+
+    def __init__(self, pixels: dict[Image, Tensor], stage: Stage) -> None:
+        self.pixels, self.stage = pixels, stage
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        return torch.stack([self.pixels[image] for image in images])
+
+
+def _read(
+    batch: Sequence[Image], reader: ImageReader, skip: Callable[[Image], bool]
+) -> tuple[dict[Image, Tensor], dict[Image, str]]:
+    """Returns the pixels or features of the images of a batch that need embeddings, and why others are unreadable."""
+    pixels: dict[Image, Tensor] = {}
+    reasons: dict[Image, str] = {}
+    for image in dict.fromkeys(batch):
+        try:
+            if not skip(image):
+                pixels[image] = reader([image])[0]
+        except UnreadableImage as error:
+            reasons[image] = str(error)
+    return pixels, reasons

@@ -1,0 +1,102 @@
+"""A model whose embeddings are colours: an image's is its mean colour, a text's is the colour that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from frozenvl.prompt import Image
+from frozenvl.util.errors import UnreadableImage, UserError
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "purple": (255, 0, 255)}
+
+
+class MeanColour:
+    stage = "features"
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        rows = [np.asarray(image.read(), np.float32).mean((0, 1)) for image in images]
+        return torch.tensor(np.array(rows))
+
+
+class Reads:
+    """Processor that only reads images."""
+
+    def __init__(self) -> None:
+        self.reader = MeanColour()
+
+
+class Head:
+    dim = 3
+
+
+class Colours:
+    """Stand-in for a model with an embedding head; it counts what it embeds."""
+
+    low_precision, scaled_decoding = False, True
+
+    def __init__(self, weight: float = 1.0, heads: Sequence[str] = ("colour",)) -> None:
+        self.heads = {name: Head() for name in heads}
+        self.weight, self.images, self.texts = weight, list[str](), list[str]()
+        self.not_finite: set[str] = set()
+
+    def processor(self) -> Reads:
+        return Reads()
+
+    def head(self, name: str | None = None) -> Head:
+        if name is None and len(self.heads) == 1:
+            return next(iter(self.heads.values()))
+        if name not in self.heads:
+            raise UserError(f"no head {name!r}")
+        return self.heads[name]
+
+    def identity(self) -> dict[str, object]:
+        return {"language": "somewhere", "k": 1}
+
+    def trained_weights(self) -> dict[str, Tensor]:
+        return {"heads.colour.weight": torch.tensor(self.weight)}
+
+    def embed_texts(self, processor: Reads, texts: Sequence[str], head: str | None = None) -> Tensor:
+        self.texts += texts
+        named = [[rgb for name, rgb in COLOURS.items() if name in text] or [(1, 1, 1)] for text in texts]
+        return normalize(torch.tensor([rgbs[0] for rgbs in named]).float(), dim=1)
+
+    def embed_images(self, processor: Reads, images: Sequence[Image], head: str | None = None) -> Tensor:
+        for image in images:
+            if image.name in self.not_finite:
+                raise UnreadableImage(f"{image.name}: its features are no finite numbers", image)
+        self.images += [image.name for image in images]
+        return normalize(processor.reader(images) + 1, dim=1)
+
+
+@pytest.fixture
+def colours() -> type[Colours]:
+    return Colours
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Folder with four pictures of one colour each, one of them in a subfolder."""
+    paint(tmp_path / "photos" / "a.png", "red")
+    paint(tmp_path / "photos" / "b.png", "green")
+    paint(tmp_path / "photos" / "c.jpg", "blue")
+    paint(tmp_path / "photos" / "sub" / "d.PNG", "purple")
+    return tmp_path / "photos"
+
+
+def paint(path: Path, colour: str, side: int = 8) -> None:
+    """Saves a picture of one colour. Its side makes files of one colour differ."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.new("RGB", (side, side), COLOURS[colour]).save(path)
+
+
+@pytest.fixture(name="paint")
+def painter():
+    return paint
