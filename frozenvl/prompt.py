@@ -139,8 +139,16 @@ class Learned(str):
     """A text inside a prompt that is trained on like the target, such as the answer of a demonstration."""
 
 
-Prompt: TypeAlias = tuple["str | Image", ...]
-"""Texts and images in the order in which the language model reads them."""
+@dataclass(frozen=True)
+class Marker:
+    """A trained input vector inside a prompt, such as FROMAGe's `[RET]`. An embedding head owns the vector."""
+
+    name: str
+    """Name of the vector."""
+
+
+Prompt: TypeAlias = tuple["str | Image | Marker", ...]
+"""Texts, images and markers in the order in which the language model reads them."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +174,9 @@ def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
     return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
 
 
-def joined(parts: Iterable[str | Image]) -> Prompt:
+def joined(parts: Iterable[str | Image | Marker]) -> Prompt:
     """Makes a prompt: joins neighbouring texts, except `Learned` ones, and drops empty texts."""
-    prompt: list[str | Image] = []
+    prompt: list[str | Image | Marker] = []
     for part in parts:
         if type(part) is str and prompt and type(prompt[-1]) is str:
             prompt[-1] += part

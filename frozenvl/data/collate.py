@@ -65,18 +65,25 @@ class TrainingSteps:
     Args:
         batches: collation function of a micro-batch.
         count: function from batches to the denominator of each objective: name → count.
+        whole: whether the first micro-batch lists the others, for objectives that prepare whole steps.
     """
 
     def __init__(
-        self, batches: TrainingBatches, count: Callable[[Sequence[Batch]], Mapping[str, int]]
+        self,
+        batches: TrainingBatches,
+        count: Callable[[Sequence[Batch]], Mapping[str, int]],
+        whole: bool = False,
     ) -> None:
-        self.batches, self.count = batches, count
+        self.batches, self.count, self.whole = batches, count, whole
 
     def __call__(self, micro_batches: Sequence[Sequence[int]]) -> list[Batch]:
         """Makes the micro-batches of a step, given the positions of each."""
         batches = [self.batches(positions) for positions in micro_batches]
         counts = self.count(batches)
-        return [replace(batch, counts=counts) for batch in batches]
+        batches = [replace(batch, counts=counts) for batch in batches]
+        if self.whole:
+            batches[0] = replace(batches[0], rest=tuple(batches[1:]))
+        return batches
 
 
 def readable(samples: Sequence[Sample], process: Process) -> Batch:

@@ -5,23 +5,18 @@ A resumed run therefore needs only its step, and any number of ranks sees the sa
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import TypeVar
 
+from frozenvl.util.seeds import seed_from
+
 T = TypeVar("T")
 
 ROUNDS = 6
 """Rounds of the Feistel network. Four already give a pseudo-random permutation (Luby and Rackoff, 1988)."""
-
-
-def seed_from(*parts: object) -> int:
-    """Hashes the parts (a purpose, a seed, indices) to a 63-bit seed, the same on every machine."""
-    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
 
 
 class Permutation:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from frozenvl.data.episodes.support import Support
-from frozenvl.data.order import Order, Permutation, seed_from
+from frozenvl.data.order import Order, Permutation
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
+from frozenvl.util.seeds import seed_from
 from frozenvl.wording import Template
 
 

@@ -153,7 +153,7 @@ def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], 
     for part in prompt:
         if isinstance(part, str):
             parts.append({"text": part})
-        else:
+        elif isinstance(part, Image):
             file = f"shown/{number}-{len(pictures) + 1}.jpg"
             pictures[file] = thumbnail(part)
             parts.append({"image": file})

@@ -32,6 +32,7 @@ class Batch:
         lengths: (B,) number of real (non-padding) positions.
         images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors, depending on `stage`.
         image_of: (B, L) image that each position sees: the last one at or before it; -1 before the first image.
+        markers: (B, L) index of the marker at each position, -1 if none; empty if the batch has no markers.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +51,15 @@ class Batch:
     target_bytes: tuple[int, ...] = ()
     """Number of UTF-8 bytes of each row's targets, without the text that was cut off."""
     image_of: Tensor = field(default_factory=_no_indices)
+    markers: Tensor = field(default_factory=_no_indices)
+    texts: tuple[str, ...] = ()
+    """Text of each row's prompt, without images, markers and target."""
+    image_keys: tuple[str, ...] = ()
+    """Identifier of each image: equal ones are one photograph."""
+    separate: Mapping[str, Batch] = field(default_factory=dict)
+    """Rows of each objective that has a batch of its own, by name. Their images are those of this batch."""
+    rest: tuple[Batch, ...] = ()
+    """Later micro-batches of the optimiser step: the first one lists them if an objective prepares whole steps."""
     rows_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Row indices of each objective, by name. All rows belong to an objective that is not listed."""
     made_of: tuple[str, ...] = ()
@@ -67,8 +77,13 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch with its tensors on a device."""
-        names = ("tokens", "slots", "labels", "lengths", "images", "image_of")
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        names = ("tokens", "slots", "labels", "lengths", "images", "image_of", "markers")
+        moved = replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        separate = {
+            name: replace(batch, images=moved.images.new_empty(0)).to(device)
+            for name, batch in self.separate.items()
+        }
+        return replace(moved, separate=separate)
 
     def real(self) -> Tensor:
         """Returns the mask (B, L), bool, of real (non-padding) positions."""
@@ -81,6 +96,8 @@ class Batch:
 
     def of(self, objective: str) -> Batch:
         """Returns the rows of an objective, in its order, with their padding and all images of the batch."""
+        if objective in self.separate:
+            return replace(self.separate[objective], images=self.images)
         rows = self.own_rows(objective)
         return self if rows is None else self.select(torch.tensor(rows, dtype=torch.long))
 
@@ -96,9 +113,13 @@ class Batch:
             labels=self.labels[rows, :width],
             lengths=self.lengths[rows],
             image_of=self.image_of[rows, :width] if self.image_of.numel() else self.image_of,
+            markers=self.markers[rows, :width] if self.markers.numel() else self.markers,
+            texts=tuple(self.texts[place] for place in places) if self.texts else (),
             target_bytes=tuple(self.target_bytes[place] for place in places) if self.target_bytes else (),
             index=rows,
             rows_of={},
+            separate={},
+            rest=(),
         )
 
     def chunks(self, positions: int, before: int = 0) -> Iterator[Batch]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from frozenvl.model.language.cross_entropy import target_nll
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.vision.finite import finite_rows
 from frozenvl.util.errors import RunError
+from frozenvl.util.seeds import seed_from
 
 if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
@@ -31,15 +33,40 @@ class Forward:
         model: model to run.
         batch: batch on the model's device.
         prompt_cache: leading part of the prompts, if the batch holds the rest of them.
+        seed: seed of dropout in each stage. A second pass with the same seed then has the same dropout, whichever
+            stages it runs and in whichever order. By default dropout follows torch's generator.
+        prepared: what objectives have prepared for this micro-batch, by name.
     """
 
-    def __init__(self, model: FrozenVL, batch: Batch, prompt_cache: PromptCache | None = None) -> None:
+    prepared: Any = None
+    """What the objective of these rows has prepared for this micro-batch (`Objective.prepare`)."""
+
+    def __init__(
+        self,
+        model: FrozenVL,
+        batch: Batch,
+        prompt_cache: PromptCache | None = None,
+        seed: int | None = None,
+        prepared: Mapping[str, Any] | None = None,
+    ) -> None:
         self.model, self.batch, self.prompt_cache = model, batch, prompt_cache
+        self.seed, self._prepared = seed, prepared or {}
         self.positions = self.padding = self.targets = 0
         """Number of real positions, of padding and of targets that this pass has run so far."""
         self._hidden: list[Tensor] = []
         # With gradients the graph keeps the states anyway. Without, they are worth keeping only for several objectives.
         self._keeps = torch.is_grad_enabled() or bool(batch.rows_of)
+
+    @contextmanager
+    def randomness(self, stage: str) -> Iterator[None]:
+        """Context manager in which torch draws from the seed of a stage, if this pass has a seed."""
+        if self.seed is None:
+            yield
+            return
+        device = self.batch.tokens.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed_from(stage, self.seed))
+            yield
 
     @cached_property
     def features(self) -> Tensor:
@@ -48,7 +75,8 @@ class Forward:
         Raises:
             ValueError: if the batch holds prefix vectors, which are computed from features.
         """
-        return self.model.features(self.batch.images, self.batch.stage)
+        with self.randomness("features"):
+            return self.model.features(self.batch.images, self.batch.stage)
 
     def check_features(self) -> None:
         """Checks the features that this pass has computed so far.
@@ -72,7 +100,11 @@ class Forward:
     @cached_property
     def prefix(self) -> Tensor:
         """Prefix vectors (N, k, dim) of the images."""
-        return self.batch.images if self.batch.stage == "prefixes" else self.model.map(self.features)
+        if self.batch.stage == "prefixes":
+            return self.batch.images
+        features = self.features
+        with self.randomness("prefix"):
+            return self.model.map(features)
 
     @cached_property
     def chunks(self) -> list[Batch]:
@@ -85,12 +117,35 @@ class Forward:
             if place < len(self._hidden):
                 yield chunk, self._hidden[place]
                 continue
-            hidden = self.model.hidden(chunk, self.prefix, self.prompt_cache)
-            self.positions += int(chunk.lengths.sum())
-            self.padding += 0 if self.model.language.packs else int((~chunk.real()).sum())
+            hidden = self._run(chunk, place)
             if self._keeps:
                 self._hidden.append(hidden)
             yield chunk, hidden
+
+    def states(self, layers: Sequence[int]) -> Iterator[tuple[Batch, Tensor]]:
+        """Yields each chunk with hidden states (positions, layers, dim) of its real positions, row by row.
+
+        Args:
+            layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
+        """
+        if tuple(layers) == (-1,):
+            yield from ((chunk, hidden[:, None]) for chunk, hidden in self.hidden())
+            return
+        for place, chunk in enumerate(self.chunks):
+            yield chunk, self._run(chunk, place, layers)
+
+    def _run(self, chunk: Batch, place: int, layers: Sequence[int] = ()) -> Tensor:
+        """Runs the language model on a chunk: last hidden states (positions, dim), or those of several layers."""
+        # Rows without an image need no prefix vectors: retrieval embeds texts alone.
+        prefix = self.prefix if _sees_image(chunk) else chunk.images.new_zeros(0, 1, self.model.language.dim)
+        with self.randomness(f"hidden {place}"):
+            hidden = self.model.hidden(chunk, prefix, self.prompt_cache, layers)
+        self._count_work(int(chunk.lengths.sum()), int((~chunk.real()).sum()))
+        return hidden
+
+    def _count_work(self, positions: int, padding: int) -> None:
+        self.positions += positions
+        self.padding += 0 if self.model.language.packs else padding
 
     def nll(self) -> Iterator[tuple[Batch, Tensor]]:
         """Yields each chunk with the negative log-likelihood (targets,), in nats, of its target tokens, row by row."""
@@ -106,9 +161,17 @@ class Forward:
         self.targets += targets
 
     def of(self, objective: str) -> Forward:
-        """Returns this pass restricted to the rows of an objective."""
+        """Returns this pass restricted to the rows of an objective, with what it has prepared."""
+        if objective in self.batch.separate:
+            run = self.on(self.batch.of(objective))
+            run.prepared = self._prepared.get(objective)
+            return run
         rows = self.batch.own_rows(objective)
         return self if rows is None else RowsOf(self, objective, rows)
+
+    def on(self, batch: Batch) -> Forward:
+        """Returns the pass of other rows over the same images. Features and prefix vectors are computed once."""
+        return OverImages(self, batch)
 
     def reach(self) -> Tensor:
         """Returns 0, with a gradient of 0 for every trained parameter that this pass may not have used.
@@ -124,13 +187,22 @@ class Forward:
         return sum((weight.sum() * 0.0 for weight in weights), self.prefix.sum() * 0.0)
 
 
-class RowsOf(Forward):
-    """Forward pass restricted to the rows of an objective. The whole pass computes every stage."""
+def _sees_image(batch: Batch) -> bool:
+    """Returns whether a position of a batch is an image or comes after one."""
+    return bool(((batch.image_of if batch.image_of.numel() else batch.slots) >= 0).any())
 
-    def __init__(self, whole: Forward, objective: str, rows: tuple[int, ...]) -> None:
-        super().__init__(whole.model, whole.batch.of(objective), whole.prompt_cache)
+
+class OverImages(Forward):
+    """Forward pass of a batch over the images of another pass, which computes features and prefix vectors.
+
+    Args:
+        whole: pass with the same images.
+        batch: rows to run.
+    """
+
+    def __init__(self, whole: Forward, batch: Batch) -> None:
+        super().__init__(whole.model, batch, whole.prompt_cache, whole.seed)
         self.whole = whole
-        self._place = {row: place for place, row in enumerate(rows)}
 
     @property
     def features(self) -> Tensor:  # type: ignore[override]
@@ -139,6 +211,20 @@ class RowsOf(Forward):
     @property
     def prefix(self) -> Tensor:  # type: ignore[override]
         return self.whole.prefix
+
+    def _count_work(self, positions: int, padding: int) -> None:
+        self.whole._count_work(positions, padding)
+
+    def _count_targets(self, targets: int) -> None:
+        self.whole._count_targets(targets)
+
+
+class RowsOf(OverImages):
+    """Forward pass restricted to the rows of an objective. The whole pass computes every stage."""
+
+    def __init__(self, whole: Forward, objective: str, rows: tuple[int, ...]) -> None:
+        super().__init__(whole, whole.batch.of(objective))
+        self._place = {row: place for place, row in enumerate(rows)}
 
     def hidden(self) -> Iterator[tuple[Batch, Tensor]]:
         for chunk, hidden in self.whole.hidden():
@@ -152,6 +238,3 @@ class RowsOf(Forward):
                 chunk.select(index), index=torch.tensor(rows, dtype=torch.long, device=index.device)
             )
             yield part, hidden[chosen.repeat_interleave(chunk.lengths)]
-
-    def _count_targets(self, targets: int) -> None:
-        self.whole._count_targets(targets)

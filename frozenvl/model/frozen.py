@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.embedding import Embeds
 from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
 from frozenvl.model.fusion import Concat, Fusion
+from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.decoding import check_options, greedy, sample
@@ -35,7 +37,7 @@ class Continuation(NamedTuple):
     """True if it ended with the end token or a stop text, False if it reached the length limit."""
 
 
-class FrozenVL(nn.Module, OnHub):
+class FrozenVL(nn.Module, Embeds, OnHub):
     """A vision-language model: vision encoder → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
@@ -49,6 +51,7 @@ class FrozenVL(nn.Module, OnHub):
             samples.
         fusion: combination of image vectors and text; by default `Concat` places the vectors among the text.
         objectives: training objectives by name; their weights are trained and saved with the model's.
+        heads: embedding heads by name, for retrieval and naming; none by default.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class FrozenVL(nn.Module, OnHub):
         bos: bool = False,
         fusion: Fusion | None = None,
         objectives: Mapping[str, Any] | None = None,
+        heads: Mapping[str, EmbeddingHead] | None = None,
     ) -> None:
         super().__init__()
         if k < 1:
@@ -75,6 +79,14 @@ class FrozenVL(nn.Module, OnHub):
             tuning.attach(language)
         self.fusion = fusion or Concat()
         self.fusion.attach(language)
+        self.heads: Any = nn.ModuleDict(dict(heads or {}))
+        for each in (heads or {}).values():
+            each.attach(self)
+        names = [name for each in (heads or {}).values() for name in each.markers()]
+        if twins := {name for name in names if names.count(name) > 1}:
+            raise UserError(f"model.heads: two heads have the marker {min(twins)!r}; rename one")
+        self.markers = tuple(names)
+        """Names of the markers, in the order of their vectors."""
         self.objectives = nn.ModuleDict(dict(objectives or {}))
         for objective in (objectives or {}).values():
             objective.attach(self)
@@ -86,6 +98,7 @@ class FrozenVL(nn.Module, OnHub):
     def parts(self) -> dict[str, Part]:
         """Parts of the model by name. Checkpoints, exports, learning rates and DDP iterate over them."""
         parts = {name: getattr(self, name) for name in ("language", "vision", "mapper", "tuning", "fusion")}
+        parts |= {f"heads.{name}": head for name, head in self.heads.items()}
         parts |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -98,7 +111,7 @@ class FrozenVL(nn.Module, OnHub):
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
-        return Processor(self.language.name, places, reader, max_target_tokens, self.bos)
+        return Processor(self.language.name, places, reader, max_target_tokens, self.bos, self.markers)
 
     def trained_weights(self) -> dict[str, Tensor]:
         """Returns the tensors that a checkpoint holds, by name: trained weights and their buffers."""
@@ -112,7 +125,9 @@ class FrozenVL(nn.Module, OnHub):
         """Returns the settings that a checkpoint must match: `k`, `bos` and the identity of each part."""
         settings = {"k": self.k, "bos": self.bos}
         return settings | {
-            key: value for part in self.parts.values() for key, value in part.identity().items()
+            f"{name}.{key}" if "." in name else key: value
+            for name, part in self.parts.items()
+            for key, value in part.identity().items()
         }
 
     @property
@@ -187,21 +202,48 @@ class FrozenVL(nn.Module, OnHub):
 
     def embeddings(self, batch: Batch, prefix: Tensor) -> Tensor:
         """Returns the input embeddings (B, L, dim) of a batch, with the prefix vectors (N, k, dim) of its images."""
-        return self.fusion.embeddings(self.language.embed(batch.tokens), batch, prefix)
+        text = self.language.embed(batch.tokens)
+        if batch.markers.numel() and (marked := batch.markers >= 0).any():
+            vectors = torch.cat(
+                [vector for head in self.heads.values() for vector in head.markers().values()]
+            )
+            text = text.index_put(
+                marked.nonzero(as_tuple=True), vectors[batch.markers[marked]].to(text.dtype)
+            )
+        return self.fusion.embeddings(text, batch, prefix)
 
-    def hidden(self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Tensor:
-        """Returns the last hidden states (positions, dim) of all real (non-padding) positions, row by row."""
+    def hidden(
+        self,
+        batch: Batch,
+        prefix: Tensor,
+        prompt_cache: PromptCache | None = None,
+        layers: Sequence[int] = (),
+    ) -> Tensor:
+        """Returns the last hidden states (positions, dim) of all real (non-padding) positions, row by row.
+
+        Args:
+            batch: prompts.
+            prefix: (N, k, dim) prefix vectors of the batch's images.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them.
+            layers: layers to return, (positions, layers, dim); see `FrozenLanguageModel.hidden`.
+        """
         past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
-        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past)
+        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past, layers)
 
-    def run(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Forward:
+    def run(self, batch: Batch, prompt_cache: PromptCache | None = None, **options: Any) -> Forward:
         """Returns a lazy forward pass of a batch. Objectives and scores read the stages that they need.
+
+        Args:
+            batch: prompts on the model's device.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them.
+            options: `seed` and `prepared` of `Forward`.
 
         Raises:
             UserError: if a prompt with its target is longer than the language model's context.
         """
-        self._check(batch, prompt_cache)
-        return Forward(self, batch, prompt_cache)
+        for rows in (batch, *batch.separate.values()):
+            self._check(rows, prompt_cache)
+        return Forward(self, batch, prompt_cache, **options)
 
     def _check(self, batch: Batch, prompt_cache: PromptCache | None = None, more: int = 0) -> None:
         """Checks that a batch, with `more` new tokens, may follow the prompt cache and fits the context."""
@@ -248,18 +290,6 @@ class FrozenVL(nn.Module, OnHub):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
             scores.index_add_(0, chunk.index[row], -nll)
         return scores
-
-    @torch.no_grad()
-    def embed(self, batch: Batch) -> Tensor:
-        """Returns the last hidden state (B, dim) at the last position of each prompt, in fp32.
-
-        E5-V embeds images and texts in this way.
-        """
-        run = self.run(batch)
-        vectors = torch.zeros(len(batch), self.language.dim, device=batch.lengths.device)
-        for chunk, hidden in run.hidden():
-            vectors[chunk.index] = hidden[chunk.lengths.cumsum(0) - 1].float()
-        return vectors
 
     @torch.no_grad()
     def rank_candidates(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -21,6 +21,8 @@ class Part(nn.Module):
 
     arguments: dict[str, Any]
     """Constructor arguments by name, in the order of its signature."""
+    undecayed: ClassVar[tuple[str, ...]] = ()
+    """Names of weights that are trained without weight decay, such as a temperature."""
 
     def __new__(cls, *values: Any, **named: Any) -> Any:
         part = super().__new__(cls)

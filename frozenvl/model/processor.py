@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.pretrained.names import loading, resolve
-from frozenvl.prompt import Image, Learned, Prompt, Sample
+from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import BACKGROUND, MARGIN
 from frozenvl.wording import Template
@@ -90,6 +90,7 @@ class _Row(NamedTuple):
     slots: list[int]
     labels: list[int]
     image_of: list[int]
+    markers: list[int]
     target_bytes: int
 
 
@@ -103,13 +104,20 @@ class Processor:
         max_target_tokens: maximal length of a target, in tokens. A longer target is cut and gets no end token. The
             limit also holds for each learned answer of a demonstration.
         bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself.
+        markers: names of the model's markers, in the order of their vectors.
 
     Raises:
         UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
     """
 
     def __init__(
-        self, language: str, k: int, reader: ImageReader, max_target_tokens: int = 64, bos: bool = False
+        self,
+        language: str,
+        k: int,
+        reader: ImageReader,
+        max_target_tokens: int = 64,
+        bos: bool = False,
+        markers: Sequence[str] = (),
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
@@ -133,6 +141,7 @@ class Processor:
         if max_target_tokens < 1:
             raise UserError(f"max_target_tokens is {max_target_tokens}; a target needs at least one token")
         self.max_target_tokens = max_target_tokens
+        self.markers = tuple(markers)
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
         """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
@@ -145,14 +154,14 @@ class Processor:
         row_of: dict[Image, int] = {}
         rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
         width = max((len(row.tokens) for row in rows), default=0)
-        blank = (0, -1, IGNORE, -1)
+        blank = (0, -1, IGNORE, -1, -1)
         padded = torch.tensor(
             [
-                [column + [pad] * (width - len(column)) for column, pad in zip(row[:4], blank, strict=True)]
+                [column + [pad] * (width - len(column)) for column, pad in zip(row[:5], blank, strict=True)]
                 for row in rows
             ],
             dtype=torch.long,
-        ).reshape(len(rows), 4, width)
+        ).reshape(len(rows), 5, width)
         return Batch(
             ids=tuple(sample.id for sample in samples),
             tokens=padded[:, 0],
@@ -164,6 +173,9 @@ class Processor:
             openings=() if start else tuple(text_of(sample.prompt[:1]) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
+            texts=tuple(text_of(sample.prompt) for sample in samples),
+            image_keys=tuple(image.key for image in row_of),
+            markers=padded[:, 4] if self.markers else torch.empty(0, dtype=torch.long),
         )
 
     def for_texts(self) -> Processor:
@@ -258,9 +270,16 @@ class Processor:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
         image = -1
         learned: dict[int, int] = {}
+        marked: dict[int, int] = {}
         text, scored = "", 0
         for part in runs(sample.prompt):
-            if isinstance(part, Image):
+            if isinstance(part, Marker):
+                marked[len(tokens)] = self._marker(part)
+                tokens.append(0)
+                slots.append(-1)
+                image_of.append(image)
+                text = ""
+            elif isinstance(part, Image):
                 image = row_of.setdefault(part, len(row_of))
                 tokens += [0] * self.k
                 slots += range(image * self.k, (image + 1) * self.k)
@@ -288,7 +307,17 @@ class Processor:
             tokens += target[:-1]
             slots += [-1] * (len(target) - 1)
             image_of += [image] * (len(target) - 1)
-        return _Row(tokens, slots, labels, image_of, scored)
+        markers = [marked.get(position, -1) for position in range(len(tokens))] if self.markers else []
+        return _Row(tokens, slots, labels, image_of, markers, scored)
+
+    def _marker(self, marker: Marker) -> int:
+        if marker.name not in self.markers:
+            known = ", ".join(self.markers) or "none"
+            raise UserError(
+                f"a prompt has the marker {marker.name!r}, the model has {known}; add a head that trains it "
+                "(model.heads)"
+            )
+        return self.markers.index(marker.name)
 
     def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[int, list[int], int]]:
         """Yields (index of the first token, token ids, number of bytes) of each `Learned` text.
@@ -309,8 +338,8 @@ class Processor:
             before += text
 
 
-def runs(prompt: Prompt) -> Iterator[Image | list[str]]:
-    """Yields the images of a prompt, and lists of the consecutive texts between them."""
+def runs(prompt: Prompt) -> Iterator[Image | Marker | list[str]]:
+    """Yields the images and markers of a prompt, and lists of the consecutive texts between them."""
     texts: list[str] = []
     for part in prompt:
         if isinstance(part, str):

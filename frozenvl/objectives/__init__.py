@@ -1,6 +1,7 @@
 """Training objectives, one file each."""
 
 from frozenvl.objectives.captioning import Captioning
+from frozenvl.objectives.contrastive import Contrastive
 from frozenvl.objectives.objective import Objective
 
-__all__ = ["Captioning", "Objective"]
+__all__ = ["Captioning", "Contrastive", "Objective"]

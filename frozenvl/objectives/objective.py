@@ -6,7 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,10 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.part import Part
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
+
+if TYPE_CHECKING:
+    from frozenvl.data.stream import Task
+    from frozenvl.objectives.step import Prepared, Step
 
 RESERVED = ("loss", "lr")
 """Names that objectives must not have, because training logs `train/loss` and `train/lr` itself."""
@@ -35,12 +39,40 @@ class Objective(Part, ABC):
     needs: ClassVar[Literal["pixels", "features"]] = "features"
     """Earliest form of the images that the objective reads. `pixels` switches the feature cache off."""
 
+    separate: ClassVar[bool] = False
+    """True if its rows are a batch of their own, which never shares a pass of the language model with other rows."""
+    prepares: ClassVar[bool] = False
+    """True if it has to see a whole optimiser step before the backward passes (`prepare`)."""
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
 
     def attach(self, model: FrozenVL) -> None:
-        """Creates weights that depend on the model's dimensions. It is called once and must not store the model."""
+        """Creates weights that depend on the model's dimensions. It is called once and must not store the model.
+
+        Raises:
+            UserError: if the objective does not suit the model.
+        """
+
+    def bind(self, tasks: Mapping[str, Task]) -> None:
+        """Takes what the objective needs of the run's training tasks, by name, such as references. It is called once.
+
+        Raises:
+            UserError: if the tasks do not have it.
+        """
+
+    def prepare(self, step: Step) -> Prepared:
+        """Prepares an optimiser step before its backward passes. It is called without gradients, if `prepares`.
+
+        A loss that compares the rows of a whole step embeds them here, and a loss on the model's own samples draws
+        them. All ranks call it, so it may gather.
+
+        Raises:
+            UserError: if the step has too few rows.
+            NotImplementedError: if the objective does not prepare steps.
+        """
+        raise NotImplementedError
 
     def rows(self, sample: Sample) -> Sequence[Sample]:
         """Returns the prompts to make from a training or validation sample; by default the sample itself."""
@@ -107,6 +139,11 @@ def count_rows(objectives: Mapping[str, Any], batches: Iterable[Batch]) -> dict[
     }
 
 
+def in_use(objectives: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the objectives whose weight is above 0. The others are not computed."""
+    return {name: objective for name, objective in objectives.items() if objective.weight}
+
+
 def check_objectives(objectives: Mapping[str, Objective]) -> None:
     """Checks names and weights of objectives.
 
@@ -124,3 +161,5 @@ def check_objectives(objectives: Mapping[str, Objective]) -> None:
             raise UserError(
                 f"model.objectives.{name}.weight is {objective.weight}; give a finite number from 0"
             )
+    if not in_use(objectives):
+        raise UserError("all of model.objectives have weight 0; give one a weight above 0")

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import torch
+
 from frozenvl.model.batch import Batch
 from frozenvl.objectives.objective import Objective
 from frozenvl.prompt import Sample
 
+NONE = torch.empty(0)
+"""Images of a batch of rows whose images another batch holds."""
+NO_INDEX = torch.empty(0, dtype=torch.long)
+
 
 class ObjectiveRows:
     """Turns samples into a batch. A row that several objectives need from a sample is included once.
+
+    Objectives that are `separate` get a batch of their own rows inside it (`Batch.separate`), with the same images.
 
     Args:
         process: function from prompts to a batch, such as a `Processor`.
@@ -23,18 +31,30 @@ class ObjectiveRows:
     ) -> None:
         self.process = process
         self.rows = {name: objective.rows for name, objective in objectives.items()}
+        self.separate = {name for name, objective in objectives.items() if objective.separate}
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        row_number: dict[tuple[int, Sample], int] = {}
+        row_number: dict[tuple[str, int, Sample], int] = {}
         rows_of = {
             name: tuple(
-                row_number.setdefault((place, row), len(row_number))
+                row_number.setdefault((name if name in self.separate else "", place, row), len(row_number))
                 for place, sample in enumerate(samples)
-                for row in rows(sample)
+                for row in self.rows[name](sample)
             )
-            for name, rows in self.rows.items()
+            for name in sorted(self.rows, key=self.separate.__contains__)  # shared rows come first
         }
-        batch = self.process([row for _, row in row_number])
-        if len(rows_of) == 1 and tuple(range(len(row_number))) in rows_of.values():
+        batch = self.process([row for _, _, row in row_number])
+        separate = {name: replace(selected(batch, rows_of.pop(name)), images=NONE) for name in self.separate}
+        shared = sum(not name for name, _, _ in row_number)
+        if separate:
+            batch = selected(batch, range(shared))
+        if len(rows_of) == 1 and tuple(range(shared)) in rows_of.values():
             rows_of = {}  # the only objective has all rows, in the batch's order
-        return replace(batch, rows_of=rows_of, made_of=tuple(sample.id for sample in samples))
+        ids = tuple(sample.id for sample in samples)
+        return replace(batch, rows_of=rows_of, separate=separate, made_of=ids)
+
+
+def selected(batch: Batch, rows: Sequence[int]) -> Batch:
+    """Returns rows of a batch, padded to the longest of them, with all images of the batch."""
+    index = torch.tensor(rows, dtype=torch.long)
+    return replace(batch.select(index, int(batch.lengths[index].max()) if len(rows) else 0), index=NO_INDEX)

@@ -17,13 +17,14 @@ from torch.utils.data import DataLoader
 from frozenvl.data.augmentation import AugmentedImage
 from frozenvl.data.collate import TrainingBatches, TrainingSteps, readable
 from frozenvl.data.decontamination import without_overlap
-from frozenvl.data.order import evaluation_batches, seed_from
+from frozenvl.data.order import evaluation_batches
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.training.inputs import Inputs
 from frozenvl.training.steps import Start, StepBatches
 from frozenvl.util.errors import UserError
+from frozenvl.util.seeds import seed_from
 
 
 class FrozenData(L.LightningDataModule):
@@ -108,6 +109,12 @@ class FrozenData(L.LightningDataModule):
         for task in self.val.values():
             yield from self._seen(task)
 
+    def texts(self) -> Iterator[str]:
+        """Yields the target texts of the training tasks, then those of the validation tasks."""
+        for task in (*self.train.values(), *self.val.values()):
+            for index in range(len(task.source)):
+                yield from task.source[index].targets
+
     def _seen(self, task: Task) -> Iterator[Image]:
         for index in range(len(task.source)):
             yield self.see(task.source[index].image)
@@ -156,7 +163,9 @@ class FrozenData(L.LightningDataModule):
             UserError: if the data or the Trainer's limits allow no training (`stream`, `StepBatches`).
         """
         batches = TrainingBatches(self.stream, self.inputs.rows)
-        collate = TrainingSteps(batches, partial(count_rows, self.inputs.objectives))
+        objectives = self.inputs.objectives
+        whole = any(objective.prepares for objective in objectives.values())
+        collate = TrainingSteps(batches, partial(count_rows, objectives), whole)
         accumulated = self.trainer.accumulate_grad_batches
         # A worker collates whole steps; with accumulation it prefetches one in place of two, to save memory.
         prefetch = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}

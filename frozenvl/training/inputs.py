@@ -11,11 +11,13 @@ from typing import Any
 import lightning as L
 import torch
 
+from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Pixels, Processor
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.objectives import Objective
+from frozenvl.objectives.objective import in_use
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.util.errors import UserError
@@ -95,7 +97,12 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
     processor = model.processor(module.max_target_tokens, reader)
     for task in (*data.train.values(), *data.val.values()):
         processor.check_template(task.template)
-    return Inputs(processor, dict(model.objectives.items()))
+    if data.cache_features:
+        cache_texts(trainer, model, data, processor)
+    objectives = in_use(dict(model.objectives.items()))
+    for objective in objectives.values():
+        objective.bind(data.train)
+    return Inputs(processor, objectives)
 
 
 def check_needs(objectives: Mapping[str, Objective], remedy: str) -> None:
@@ -132,3 +139,22 @@ def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) 
             trainer.strategy.barrier,
             progress,
         )
+
+
+def cache_texts(trainer: L.Trainer, model: Any, data: Any, processor: Processor) -> None:
+    """Computes the text representations of heads that read frozen states, once for all texts of a run."""
+    for name, head in model.heads.items():
+        if head.states(model) is None:
+            continue
+        model.language.to(trainer.strategy.root_device)
+        with progress_line(f"texts of {name}", trainer.is_global_zero) as progress:
+            head.text_states = cached_texts(
+                model,
+                head,
+                processor,
+                (text.strip() for text in data.texts()),
+                rank=trainer.global_rank,
+                world_size=trainer.world_size,
+                barrier=trainer.strategy.barrier,
+                progress=progress,
+            )

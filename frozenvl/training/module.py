@@ -20,6 +20,7 @@ from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Fusion
+from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.fsdp import ShardedLayers
@@ -30,7 +31,8 @@ from frozenvl.model.processor import Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
-from frozenvl.objectives.objective import check_objectives, micro_loss, total_of
+from frozenvl.objectives.objective import check_objectives, in_use, micro_loss, total_of
+from frozenvl.objectives.step import Prepared, pass_seed, prepare_step
 from frozenvl.training.callbacks.averaging import AverageTrained
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.checkpoint import read_checkpoint
@@ -87,6 +89,7 @@ class FrozenModule(L.LightningModule):
         init_from: checkpoint whose trained weights a new run starts from.
         fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
         objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
+        heads: embedding heads by name, each by class path (default: none).
     """
 
     def __init__(
@@ -112,12 +115,13 @@ class FrozenModule(L.LightningModule):
         init_from: Path | None = None,
         fusion: Fusion | None = None,
         objectives: dict[str, Objective] | None = None,
+        heads: dict[str, EmbeddingHead] | None = None,
     ) -> None:
         super().__init__()
         objectives = {"captions": Captioning()} if objectives is None else objectives
         check_objectives(objectives)
         frozen = FrozenLanguageModel(language, language_pretrained, quantization)
-        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos, fusion, objectives)
+        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos, fusion, objectives, heads)
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps = warmup_steps
         self.schedule: Schedule = schedule
@@ -140,7 +144,8 @@ class FrozenModule(L.LightningModule):
         self.inputs: Inputs | None = None
         """Turns samples into batches. The callback `PrepareInputs` sets it at the start of each stage."""
         self._counts: dict[str, float] = {}
-        self._totals = dict.fromkeys([*objectives, *WORK], 0.0)
+        self._prepared: dict[str, Prepared] = {}
+        self._totals = dict.fromkeys([*self.objectives, *WORK], 0.0)
         self._ids: list[str] = []
         self._now = (-1, -1)
         """Optimiser step and index of the last micro-batch."""
@@ -170,8 +175,8 @@ class FrozenModule(L.LightningModule):
 
     @property
     def objectives(self) -> dict[str, Any]:
-        """Training objectives by name."""
-        return dict(self.model.objectives.items())
+        """Training objectives with a weight above 0, by name."""
+        return in_use(dict(self.model.objectives.items()))
 
     def configure_model(self) -> None:
         """Shards the language model before it moves to the device, so that no device holds all of its layers."""
@@ -209,10 +214,16 @@ class FrozenModule(L.LightningModule):
         """
         accumulate = self.trainer.accumulate_grad_batches
         self._check_step(accumulate, index)
-        seed_step(self.seed, self.global_step, index % accumulate, self.global_rank)
-        if index % accumulate == 0:
-            self._counts = self._all_sum(batch.counts)
-        run = self.model.run(batch)
+        micro = index % accumulate
+        if micro == 0:
+            self._prepared = self._prepare(batch)
+            counts = {name: prepared.count for name, prepared in self._prepared.items()}
+            self._counts = self._all_sum({**batch.counts, **counts})
+        seed_step(self.seed, self.global_step, micro, self.global_rank)
+        # Dropout has to be that of the preparation, stage by stage.
+        seed = pass_seed(self.seed, self.global_step, micro, self.global_rank) if self._prepared else None
+        prepared = {name: each.micro[micro] for name, each in self._prepared.items()}
+        run = self.model.run(batch, seed=seed, prepared=prepared)
         loss = micro_loss(self.objectives, run, self._counts)
         run.check_features()  # here, because the loss is waited for anyway
         self._ids += batch.samples
@@ -227,6 +238,21 @@ class FrozenModule(L.LightningModule):
             self._totals[name] += value
         # Lightning divides by the accumulation and DDP by the ranks; the loss needs sums, so multiply both back.
         return loss.value * (accumulate * self.trainer.world_size)
+
+    def _prepare(self, first: Batch) -> dict[str, Prepared]:
+        """Lets the objectives prepare the optimiser step that begins with a micro-batch."""
+        if not any(objective.prepares for objective in self.objectives.values()):
+            return {}
+        return prepare_step(
+            self.objectives,
+            self.model,
+            self.processor,
+            (first, *first.rest),
+            number=self.global_step,
+            seed=self.seed,
+            rank=self.global_rank,
+            world_size=self.trainer.world_size,
+        )
 
     def _check_step(self, accumulate: int, index: int) -> None:
         """Checks that the loader has made the step's micro-batches as they are counted, and that each comes once."""
@@ -276,6 +302,10 @@ class FrozenModule(L.LightningModule):
         self.log("train/loss", self._weighted(losses), prog_bar=True)
         for name, loss in losses.items():
             self.log(f"train/{name}", loss)
+        for name, prepared in self._prepared.items():
+            sums = self._all_sum(prepared.sums)
+            for key in sums.keys() - {"n"}:
+                self.log(f"train/{name}_{key}", sums[key] / max(sums["n"], 1))
         self.log("train/lr", optimizer.param_groups[0]["lr"])
 
     def _weighted(self, losses: Mapping[str, float]) -> float:

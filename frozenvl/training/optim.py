@@ -31,6 +31,8 @@ SCHEDULES: dict[Schedule, Callable[[float], float]] = {
 def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float]) -> list[dict[str, Any]]:
     """Returns an optimiser parameter group for each part that has trained weights.
 
+    Weights that a part excludes from weight decay (`Part.undecayed`) are in a group of their own.
+
     Args:
         parts: parts of a model by name. LoRA's weights belong to the language model.
         rates: learning rates by part; other parts use the optimiser's.
@@ -38,13 +40,24 @@ def parameter_groups(parts: Mapping[str, nn.Module], rates: Mapping[str, float])
     Raises:
         UserError: if `rates` names a part without trained weights.
     """
-    groups = {}
+    groups: list[dict[str, Any]] = []
+    trained_parts = []
     for name, part in parts.items():
-        if trained := [weight for weight in part.parameters() if weight.requires_grad]:
-            groups[name] = {"params": trained, "name": name} | ({"lr": rates[name]} if name in rates else {})
-    if unknown := rates.keys() - groups.keys():
-        raise UserError(f"model.rates names {min(unknown)}, but what is trained is {', '.join(groups)}")
-    return list(groups.values())
+        trained = {key: weight for key, weight in part.named_parameters() if weight.requires_grad}
+        if not trained:
+            continue
+        trained_parts.append(name)
+        rate = {"lr": rates[name]} if name in rates else {}
+        fixed = [trained.pop(key) for key in getattr(part, "undecayed", ()) if key in trained]
+        if trained:
+            groups.append({"params": list(trained.values()), "name": name} | rate)
+        if fixed:
+            groups.append({"params": fixed, "name": f"{name} (no weight decay)", "weight_decay": 0.0} | rate)
+    if unknown := rates.keys() - set(trained_parts):
+        raise UserError(
+            f"model.rates names {min(unknown)}, but what is trained is {', '.join(trained_parts)}"
+        )
+    return groups
 
 
 def made_optimizer(

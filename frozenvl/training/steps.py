@@ -13,8 +13,9 @@ from typing import Any
 import lightning as L
 import torch
 
-from frozenvl.data.order import rank_slice, seed_from
+from frozenvl.data.order import rank_slice
 from frozenvl.util.errors import UserError
+from frozenvl.util.seeds import seed_from
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, mixed, rank_slice, seed_from
+from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, mixed, rank_slice
+from frozenvl.util.seeds import seed_from
 
 SEED = 4906551112405970991
 TEN = [4, 8, 7, 9, 3, 6, 0, 5, 2, 1]

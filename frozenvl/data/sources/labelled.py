@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from frozenvl.data.order import seed_from
 from frozenvl.data.sources.folder import ENDINGS, ImageFolder, some_image
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Episode, Example, Image
 from frozenvl.util.errors import UserError
+from frozenvl.util.seeds import seed_from
 from frozenvl.wording import NEW_WORDS
 
 

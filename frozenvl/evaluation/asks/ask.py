@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from frozenvl.data.collate import readable
@@ -11,7 +11,8 @@ from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
 from frozenvl.model.language.prompt_cache import PromptCache
-from frozenvl.prompt import Sample
+from frozenvl.model.processor import Processor
+from frozenvl.prompt import Prompt, Sample
 
 
 class Ask(ABC):
@@ -33,8 +34,9 @@ class Ask(ABC):
         cache, prompts = (
             session.begin(requests) if self.shares_prompts else (None, [r.prompt for r in requests])
         )
-        samples = [Sample(r.query.id, prompt) for r, prompt in zip(requests, prompts, strict=True)]
-        batch = readable(samples, lambda rows: session.processor(rows, start=cache is None))
+        processor, worded = self.wording(session)
+        samples = [Sample(r.query.id, worded(prompt)) for r, prompt in zip(requests, prompts, strict=True)]
+        batch = readable(samples, lambda rows: processor(rows, start=cache is None))
         by_id = {request.query.id: request for request in requests}
         answerable, reasons = [by_id[key] for key in batch.ids], dict(batch.unreadable)
         answers = self.answer(answerable, batch, cache, session) if answerable else []
@@ -43,6 +45,10 @@ class Ask(ABC):
             answer_of.get(request.query.id) or Answer(request.query, unreadable=reasons[request.query.id])
             for request in requests
         ]
+
+    def wording(self, session: Session) -> tuple[Processor, Callable[[Prompt], Prompt]]:
+        """Returns the processor that reads prompts, and the function that words a query's prompt for the model."""
+        return session.processor, lambda prompt: prompt
 
     @abstractmethod
     def answer(

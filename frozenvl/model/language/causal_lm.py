@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -143,27 +144,31 @@ class FrozenLanguageModel(Part):
         """Embeds token ids (…,) as input embeddings (…, dim)."""
         return self.model.get_input_embeddings()(tokens)
 
-    def hidden(self, embeddings: Tensor, lengths: Tensor, past: KVCache | None = None) -> Tensor:
-        """Returns the last hidden states of all real (non-padding) positions.
+    def hidden(
+        self, embeddings: Tensor, lengths: Tensor, past: KVCache | None = None, layers: Sequence[int] = ()
+    ) -> Tensor:
+        """Returns the last hidden states, or those of several layers, of all real (non-padding) positions.
 
         Args:
             embeddings: (B, L, dim) input embeddings, padded on the right, so that no real position attends to padding.
             lengths: (B,) number of real positions.
             past: KV cache that the sequences continue; it is changed, so it cannot be used again.
+            layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
 
         Returns:
-            (sum of lengths, dim), row by row.
+            (sum of lengths, dim), row by row; with `layers`, (sum of lengths, layers, dim).
         """
         real = real_positions(embeddings, lengths)
         if past is not None:
             mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
-            return self.extend(embeddings, mask, past.cache)[real]
+            return self.extend(embeddings, mask, past.cache, layers)[real]
         if (cache := self.soft_prompt_cache(len(lengths))) is not None:
             mask = lengths.new_ones(len(lengths), self.soft_prompt_length + embeddings.shape[1])
-            return self.extend(embeddings, mask, cache)[real]
+            return self.extend(embeddings, mask, cache, layers)[real]
         whole, longer = self.with_soft_prompt(embeddings, lengths)
         columns = real_positions(whole, longer).nonzero(as_tuple=True)[1]
-        return self._hidden_without_cache(whole, longer)[columns >= whole.shape[1] - embeddings.shape[1]]
+        hidden = self._hidden_without_cache(whole, longer, layers)
+        return hidden[columns >= whole.shape[1] - embeddings.shape[1]]
 
     @property
     def soft_prompt_length(self) -> int:
@@ -182,14 +187,15 @@ class FrozenLanguageModel(Part):
         first = vectors.to(embeddings.dtype).expand(len(embeddings), -1, -1)
         return torch.cat([first, embeddings], dim=1), lengths + len(vectors)
 
-    def _hidden_without_cache(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """Returns the last hidden states of whole sequences, packed if the architecture can."""
+    def _hidden_without_cache(self, embeddings: Tensor, lengths: Tensor, layers: Sequence[int]) -> Tensor:
+        """Returns the hidden states of whole sequences, packed if the architecture can."""
         real = real_positions(embeddings, lengths)
         if not self.packs:
-            return self._body(inputs_embeds=embeddings)[real]
+            return self._body(layers=layers, inputs_embeds=embeddings)[real]
         layout = Layout.of(lengths)
+        inputs: Any = {"inputs_embeds": embeddings[real][None], "position_ids": layout.positions[None]}
         with packed(self.model.config, layout):
-            return self._body(inputs_embeds=embeddings[real][None], position_ids=layout.positions[None])[0]
+            return self._body(layers=layers, **inputs)[0]
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -222,36 +228,50 @@ class FrozenLanguageModel(Part):
         """Returns a context manager in which compiled layers run uncompiled."""
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
-    def _body(self, cache: Cache | None = None, **inputs: Any) -> Tensor:
-        trains = torch.is_grad_enabled() and cache is None
+    def _body(self, cache: Cache | None = None, layers: Sequence[int] = (), **inputs: Any) -> Tensor:
+        """Returns last hidden states (…, dim), or with `layers` those of several layers (…, layers, dim)."""
+        compiled = torch.is_grad_enabled() and cache is None and not layers
         if cache is not None:
             inputs[self.cache_name] = cache
-        with nullcontext() if trains else self.eagerly(), self.autocast():
-            return self.model.base_model(**inputs, use_cache=cache is not None).last_hidden_state
+        inputs |= {"output_hidden_states": True} if layers else {}
+        with nullcontext() if compiled else self.eagerly(), self.autocast():
+            out = self.model.base_model(**inputs, use_cache=cache is not None)
+        if not layers:
+            return out.last_hidden_state
+        return torch.stack([out.hidden_states[layer] for layer in layers], dim=-2)
 
-    def extend(self, embeddings: Tensor, mask: Tensor, cache: Cache) -> Tensor:
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return self.model.config.num_hidden_layers
+
+    def extend(self, embeddings: Tensor, mask: Tensor, cache: Cache, layers: Sequence[int] = ()) -> Tensor:
         """Continues sequences from a cache, and adds the new positions to it.
 
         Args:
             embeddings: (B, L, dim) input embeddings of the last L of T positions.
             mask: (B, T) 1 for real positions, 0 for padding.
             cache: cache of the first T - L positions.
+            layers: as for `hidden`.
 
         Returns:
-            (B, L, dim) last hidden states
+            (B, L, dim) last hidden states; with `layers`, (B, L, layers, dim).
         """
         new = embeddings.shape[1]
         cached = mask.shape[1] - new
         if self.goes_on_singly and cached and new > 1:
             steps = range(new)
             return torch.cat(
-                [self.extend(embeddings[:, t : t + 1], mask[:, : cached + t + 1], cache) for t in steps],
+                [
+                    self.extend(embeddings[:, t : t + 1], mask[:, : cached + t + 1], cache, layers)
+                    for t in steps
+                ],
                 dim=1,
             )
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
         extra = {"position_ids": positions} if self.has_positions else {}
         attention_mask = None if self.is_recurrent and cached else mask
-        return self._body(cache, inputs_embeds=embeddings, attention_mask=attention_mask, **extra)
+        return self._body(cache, layers, inputs_embeds=embeddings, attention_mask=attention_mask, **extra)
 
     @torch.no_grad()
     def read(self, embeddings: Tensor, lengths: Tensor, lead: KVCache | None = None) -> KVCache:

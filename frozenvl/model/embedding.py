@@ -1,0 +1,130 @@
+"""`Embeds`: embeddings of prompts, texts and images by a `FrozenVL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from frozenvl.model.batch import Batch
+from frozenvl.model.forward import Forward
+from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.processor import Processor
+from frozenvl.prompt import Image, Prompt
+from frozenvl.util.errors import UserError
+
+
+class Embeds:
+    """Mixin of `FrozenVL` with the methods that embed prompts, texts and images."""
+
+    def head(self: Any, name: str | None = None) -> EmbeddingHead:
+        """Returns the embedding head of a name, or the only one.
+
+        Raises:
+            UserError: if there is none of the name, none at all, or a name is needed.
+        """
+        known = ", ".join(self.heads)
+        if not self.heads:
+            raise UserError(
+                "the model has no embedding head; train one (model.heads), as configs/retrieval.yaml does"
+            )
+        if name is None and len(self.heads) > 1:
+            raise UserError(f"the model has several embedding heads; name one of {known}")
+        if name is not None and name not in self.heads:
+            raise UserError(f"the model has no embedding head {name!r}; it has {known}")
+        head: Any = self.heads[next(iter(self.heads)) if name is None else name]
+        return head
+
+    @torch.no_grad()
+    def embed(self: Any, batch: Batch) -> Tensor:
+        """Returns the last hidden state (B, dim) at the last position of each prompt, in fp32.
+
+        E5-V embeds images and texts in this way.
+        """
+        run = self.run(batch)
+        vectors = torch.zeros(len(batch), self.language.dim, device=batch.lengths.device)
+        for chunk, hidden in run.hidden():
+            vectors[chunk.index] = hidden[chunk.lengths.cumsum(0) - 1].float()
+        return vectors
+
+    @torch.no_grad()
+    def embed_texts(
+        self: Any,
+        processor: Processor,
+        texts: Sequence[str],
+        head: str | None = None,
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Tensor:
+        """Returns the embeddings (n, dim) of texts by an embedding head: fp32, of length 1, on the CPU.
+
+        Args:
+            processor: this model's processor.
+            texts: texts to embed.
+            head: name of the embedding head; by default the only one.
+            batch_size: number of texts per pass.
+            progress: function called with the number of texts done and their total.
+        """
+        made = self.head(head)
+        return self._embedded(
+            texts,
+            made,
+            made.prompts.of_text,
+            made.embed_texts,
+            processor,
+            batch_size,
+            progress,
+        )
+
+    @torch.no_grad()
+    def embed_images(
+        self: Any,
+        processor: Processor,
+        images: Sequence[Image],
+        head: str | None = None,
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Tensor:
+        """Returns the embeddings (n, dim) of images by an embedding head: fp32, of length 1, on the CPU.
+
+        Args:
+            processor: this model's processor, without a prefix cache.
+            images: images to embed.
+            head: name of the embedding head; by default the only one.
+            batch_size: number of images per pass.
+            progress: function called with the number of images done and their total.
+
+        Raises:
+            UnreadableImage: if an image cannot be read; its `image` names it.
+        """
+        made = self.head(head)
+        return self._embedded(
+            images,
+            made,
+            made.prompts.of_image,
+            made.embed_images,
+            processor,
+            batch_size,
+            progress,
+        )
+
+    def _embedded(
+        self: Any,
+        items: Sequence[Any],
+        head: EmbeddingHead,
+        word: Callable[[Any], Prompt],
+        embed: Callable[[Forward], Tensor],
+        processor: Processor,
+        batch_size: int,
+        progress: Callable[[int, int], None],
+    ) -> Tensor:
+        parts = [torch.zeros(0, head.dim)]
+        for start in range(0, len(items), batch_size):
+            prompts = [word(item) for item in items[start : start + batch_size]]
+            run = self.run(processor(prompts).to(self.device))
+            parts.append(embed(run).cpu())
+            run.check_features()
+            progress(start + len(prompts), len(items))
+        return torch.cat(parts)

@@ -1,0 +1,47 @@
+"""Pooling: one vector per row from hidden states of one or several layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from frozenvl.model.forward import Forward
+
+Pool = Literal["marker", "mean", "last"]
+"""Positions of a row that are read: the marker, the mean of all but the first, or the last one."""
+
+
+def pooled_states(run: Forward, layers: Sequence[int], pool: Pool) -> Tensor:
+    """Returns hidden states (rows, layers, dim), in fp32, pooled over the positions of each row.
+
+    The mean leaves the first position out, unless it is the only one: language models use it as an attention sink, and
+    its states are hundreds of times larger than others.
+
+    Args:
+        run: pass whose rows are read.
+        layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
+        pool: positions that are read. A row has one marker.
+    """
+    batch = run.batch
+    pooled = torch.zeros(len(batch), len(layers), run.model.language.dim, device=batch.lengths.device)
+    for chunk, states in run.states(layers):
+        lengths = chunk.lengths
+        if pool == "mean":
+            row = torch.arange(len(chunk), device=lengths.device).repeat_interleave(lengths)
+            first = torch.arange(len(row), device=row.device) == (lengths.cumsum(0) - lengths)[row]
+            weight = (~first | (lengths == 1)[row]).float() / (lengths - 1).clamp(min=1)[row]
+            values = pooled.new_zeros(len(chunk), *pooled.shape[1:])
+            values = values.index_add(0, row, states.float() * weight[:, None, None])
+        else:
+            read = lengths.cumsum(0) - 1 if pool == "last" else chunk.markers[chunk.real()] >= 0
+            values = states[read].float()
+        pooled = pooled.index_copy(0, _places(chunk.index, len(chunk)), values)
+    return pooled
+
+
+def _places(index: Tensor, rows: int) -> Tensor:
+    """Returns the rows of the batch that a chunk's rows are; `index` is empty for a batch that was not cut."""
+    return index if len(index) else torch.arange(rows, device=index.device)
