@@ -48,8 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         type=positive,
-        default=100.0,
-        help="factor of cosines before the softmax (default: 100, as CLIP)",
+        help="factor of cosines before the softmax (default: the trained 1 / temperature; without one CLIP's 100)",
     )
     parser.add_argument("--head", help="name of the embedding head, if the model has several")
 
@@ -105,12 +104,12 @@ def by_embedding(
 ) -> Iterator[tuple[Image, np.ndarray | None, str]]:
     """Yields each image with the scaled cosine of each label (labels,), or with the reason why it is unreadable."""
     from frozenvl.retrieval.embedder import Embedder
-    from frozenvl.retrieval.label_choice import label_vectors
+    from frozenvl.retrieval.label_choice import label_vectors, trained_scale
 
     embedder = Embedder(loaded.model, loaded.processor, args.head)
-    vectors = label_vectors(embedder, labels, templates)
+    vectors, scale = label_vectors(embedder, labels, templates), args.scale or trained_scale(embedder)
     for image, vector, reason in embedder.images(images):
-        yield image, None if vector is None else args.scale * (vectors @ vector), reason
+        yield image, None if vector is None else scale * (vectors @ vector), reason
 
 
 def by_likelihood(

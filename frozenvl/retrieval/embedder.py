@@ -18,6 +18,7 @@ from frozenvl.model.batch import Stage
 from frozenvl.model.fingerprint import NAMES
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import ImageReader, Processor
+from frozenvl.model.vision.finite import finite_rows, not_finite
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 
@@ -91,13 +92,8 @@ class Embedder:
             texts: the texts.
             progress: function that is called with the number of texts done and their total.
         """
-        vectors = np.zeros((len(texts), self.dim), np.float32)
-        for start in range(0, len(texts), self.batch_size):
-            piece = list(texts[start : start + self.batch_size])
-            embedded = self.model.embed_texts(self.processor, piece, head=self.head)
-            vectors[start : start + len(piece)] = embedded.float().cpu().numpy()
-            progress(start + len(piece), len(texts))
-        return vectors
+        embedded = self.model.embed_texts(self.processor, texts, self.head, self.batch_size, progress)
+        return embedded.float().numpy()
 
     def image(self, image: Image) -> np.ndarray:
         """Returns the embedding (dim,) of an image.
@@ -129,50 +125,61 @@ class Embedder:
         with ThreadPoolExecutor(1) as ahead:
             pending = [ahead.submit(_read, batch, reader, skip) for batch in batches[:1]]
             for number, batch in enumerate(batches, 1):
-                pixels, reasons = pending.pop().result()
+                read, reasons = pending.pop().result()
                 pending += [
                     ahead.submit(_read, after, reader, skip) for after in batches[number : number + 1]
                 ]
-                vectors = self._vectors(pixels, reasons)
+                vectors = self._vectors(read, reasons)
                 for image in batch:
                     yield Embedded(image, vectors.get(image), reasons.get(image, ""))
 
-    def _vectors(self, pixels: dict[Image, Tensor], reasons: dict[Image, str]) -> dict[Image, np.ndarray]:
-        """Embeds images that were read. Those whose features are not finite are moved to `reasons`."""
+    @torch.no_grad()
+    def _vectors(self, read: dict[Image, Tensor], reasons: dict[Image, str]) -> dict[Image, np.ndarray]:
+        """Embeds images that were read. Those whose features or embeddings are not finite get a reason."""
+        if not read:
+            return {}
+        rows, stage = torch.stack(list(read.values())).to(self.model.device), self.processor.reader.stage
+        if stage == "pixels":
+            rows, stage = self.model.encode(rows), "features"
+        finite = finite_rows(rows).tolist()
+        features = {image: row for image, row, usable in zip(read, rows, finite, strict=True) if usable}
         processor = copy(self.processor)
-        processor.reader = _Held(pixels, self.processor.reader.stage)
-        while readable := list(pixels):
-            try:
-                embedded = self.model.embed_images(processor, readable, head=self.head)
-                return dict(zip(readable, embedded.float().cpu().numpy(), strict=True))
-            except UnreadableImage as error:
-                if error.image not in pixels:
-                    raise
-                reasons[error.image] = str(error)
-                del pixels[error.image]
-        return {}
+        processor.reader = _Held(features, stage)
+        embedded = (
+            self.model.embed_images(processor, list(features), self.head, self.batch_size).float().numpy()
+        )
+        vectors = {
+            image: vector
+            for image, vector in zip(features, embedded, strict=True)
+            if np.isfinite(vector).all()
+        }
+        reasons |= {
+            image: str(not_finite(image, self.model.vision.name)) for image in read if image not in vectors
+        }
+        return vectors
 
 
 class _Held:
-    """Image reader that gives images that were read before."""
+    """Image reader that gives what was read and encoded before."""
 
-    def __init__(self, pixels: dict[Image, Tensor], stage: Stage) -> None:
-        self.pixels, self.stage = pixels, stage
+    def __init__(self, rows: dict[Image, Tensor], stage: Stage) -> None:
+        self.rows, self.stage = rows, stage
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        return torch.stack([self.pixels[image] for image in images])
+        rows = [self.rows[image] for image in images]
+        return torch.stack(rows) if rows else torch.zeros(0)
 
 
 def _read(
     batch: Sequence[Image], reader: ImageReader, skip: Callable[[Image], bool]
 ) -> tuple[dict[Image, Tensor], dict[Image, str]]:
     """Returns the pixels or features of the images of a batch that need embeddings, and why others are unreadable."""
-    pixels: dict[Image, Tensor] = {}
+    rows: dict[Image, Tensor] = {}
     reasons: dict[Image, str] = {}
     for image in dict.fromkeys(batch):
         try:
             if not skip(image):
-                pixels[image] = reader([image])[0]
+                rows[image] = reader([image])[0]
         except UnreadableImage as error:
             reasons[image] = str(error)
-    return pixels, reasons
+    return rows, reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from frozenvl.util.errors import UserError
 TEMPLATE = "a photo of a {label}."
 """Default wording of a label (CLIP's)."""
 SCALE = 100.0
-"""Factor of cosines before the softmax (CLIP's)."""
+"""Factor of cosines before the softmax (CLIP's), for heads that were trained without a temperature."""
 
 
 def worded(template: str, label: str) -> str:
@@ -25,6 +26,15 @@ def worded(template: str, label: str) -> str:
     if "{label}" not in template or "{" in template.replace("{label}", ""):
         raise UserError(f"--template {template!r}: needs the field {{label}}, and no other field")
     return text
+
+
+def trained_scale(embedder: Embedder) -> float:
+    """Returns the factor of cosines (1 / temperature) that a contrastive objective trained, or CLIP's 100."""
+    for objective in embedder.model.objectives.values():
+        scale: Any = getattr(objective, "log_scale", None)
+        if scale is not None and getattr(objective, "head", None) in (None, embedder.head):
+            return float(scale.detach().exp())
+    return SCALE
 
 
 def label_vectors(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Processor
 from frozenvl.prompt import Example, Image, without_images
 from frozenvl.util.errors import UnreadableImage
@@ -49,6 +51,8 @@ def likelihood_differences(
         alpha: weight of the text's own log-probability.
     """
     template = template or Template()
+    reading = copy(processor)
+    reading.reader = PrefixCache(model, processor.reader)  # an unreadable image costs no other a second pass
     candidates = [template.target.format(target=text) for text in texts]
     prompts = [template.prompt(Example(image.name, image, image.name)) for image in images]
     alone: np.ndarray | None = None
@@ -61,7 +65,7 @@ def likelihood_differences(
             alone = _log_likelihoods(model, processor.for_texts(), [blind], candidates)[0]
         while batch:
             try:
-                rows = _log_likelihoods(model, processor, list(batch.values()), candidates)
+                rows = _log_likelihoods(model, reading, list(batch.values()), candidates)
                 scores = {place: row - alpha * alone for place, row in zip(batch, rows, strict=True)}
                 break
             except UnreadableImage as error:

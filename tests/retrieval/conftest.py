@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from frozenvl.prompt import Image
-from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.util.errors import UserError
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "purple": (255, 0, 255)}
 
@@ -21,9 +22,12 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "purpl
 class MeanColour:
     stage = "features"
 
+    def __init__(self) -> None:
+        self.not_finite: set[str] = set()
+
     def __call__(self, images: Sequence[Image]) -> Tensor:
         rows = [np.asarray(image.read(), np.float32).mean((0, 1)) for image in images]
-        return torch.tensor(np.array(rows))
+        return torch.tensor(np.array(rows)) * (float("nan") if images[0].name in self.not_finite else 1)
 
 
 class Reads:
@@ -45,7 +49,8 @@ class Colours:
     def __init__(self, weight: float = 1.0, heads: Sequence[str] = ("colour",)) -> None:
         self.heads = {name: Head() for name in heads}
         self.weight, self.images, self.texts = weight, list[str](), list[str]()
-        self.not_finite: set[str] = set()
+        self.device, self.vision = torch.device("cpu"), SimpleNamespace(name="mean colour")
+        self.objectives: dict[str, object] = {}
 
     def processor(self) -> Reads:
         return Reads()
@@ -63,17 +68,14 @@ class Colours:
     def trained_weights(self) -> dict[str, Tensor]:
         return {"heads.colour.weight": torch.tensor(self.weight)}
 
-    def embed_texts(self, processor: Reads, texts: Sequence[str], head: str | None = None) -> Tensor:
+    def embed_texts(self, processor, texts: Sequence[str], head=None, batch_size=64, progress=None) -> Tensor:
         self.texts += texts
         named = [[rgb for name, rgb in COLOURS.items() if name in text] or [(1, 1, 1)] for text in texts]
         return normalize(torch.tensor([rgbs[0] for rgbs in named]).float(), dim=1)
 
-    def embed_images(self, processor: Reads, images: Sequence[Image], head: str | None = None) -> Tensor:
-        for image in images:
-            if image.name in self.not_finite:
-                raise UnreadableImage(f"{image.name}: its features are no finite numbers", image)
+    def embed_images(self, processor, images: Sequence[Image], head=None, batch_size=64) -> Tensor:
         self.images += [image.name for image in images]
-        return normalize(processor.reader(images) + 1, dim=1)
+        return normalize(processor.reader(images).reshape(-1, 3) + 1, dim=1)
 
 
 @pytest.fixture
