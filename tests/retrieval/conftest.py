@@ -13,6 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.heads import Retrieval
+from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.mappers import Linear
+from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UserError
 
@@ -102,3 +107,12 @@ def paint(path: Path, colour: str, side: int = 8) -> None:
 @pytest.fixture(name="paint")
 def painter():
     return paint
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_language, tiny_vision) -> FrozenVL:
+    """Tiny random model with an embedding head. Tests do not change it."""
+    torch.manual_seed(0)
+    language, vision = FrozenLanguageModel(str(tiny_language)), TimmEncoder(str(tiny_vision))
+    model = FrozenVL(language, vision, Linear, k=2, heads={"retrieval": Retrieval(dim=8)})
+    return model.eval()
