@@ -171,3 +171,12 @@ def test_file_names_that_are_no_utf8_are_kept(folder, colours):
     age(folder)
     for _ in range(2):
         assert Path(odd) in ImageIndex(colours(), folder).paths
+
+
+def test_images_of_a_lost_part_are_embedded_again(folder, colours):
+    age(folder)
+    place = ImageIndex(colours(), folder).place
+    (segment,) = place.glob("*.safetensors")
+    segment.unlink()
+    model = colours()
+    assert len(ImageIndex(model, folder)) == 4 and len(model.images) == 4
