@@ -113,9 +113,10 @@ class Retrieval(EmbeddingHead):
 
 @torch.no_grad()
 def _first_vector(model: FrozenVL) -> Tensor:
-    """Returns the marker's first vector (1, dim): the end token's, scaled to the mean length of the embeddings."""
-    language = model.language
-    some = language.some_embeddings().float()
-    ends = sorted(language.end_tokens)
-    vector = language.embed(torch.tensor(ends[:1], device=some.device)).float() if ends else some[:1]
-    return vector * (some.norm(dim=-1).mean() / vector.norm().clamp(min=1e-6))
+    """Returns the marker's first vector (1, dim): the mean embedding, scaled to the mean length of embeddings.
+
+    The end token's embedding would do as well, but some models fill it with zeros, as padding.
+    """
+    some = model.language.some_embeddings().float()
+    vector = some.mean(0, keepdim=True)
+    return vector * (some.norm(dim=-1).mean() / vector.norm())
