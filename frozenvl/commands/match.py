@@ -2,7 +2,7 @@
 
 Prints a line for each text, with tabs between: the cosine of the embeddings (- if the model has no embedding head), the
 likelihood difference log p(text | image) - log p(text) in nats, and the text. The difference needs no training for
-matching: it is above 0 if the image makes the text more likely. Larger is better for both.
+matching. Larger is better for both; differences of one image's texts can be compared with each other.
 """
 
 from __future__ import annotations

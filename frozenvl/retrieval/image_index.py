@@ -17,6 +17,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import Processor
 from frozenvl.pretrained.zoo import home
 from frozenvl.prompt import Image, ImageFile
+from frozenvl.retrieval.approximate import Approximate, library
 from frozenvl.retrieval.embedder import Embedder
 from frozenvl.retrieval.image_files import image_files
 from frozenvl.retrieval.nearest import nearest
@@ -57,9 +58,10 @@ class ImageIndex:
         head: name of the embedding head; by default the only one.
         processor: processor of the model; by default a new one.
         progress: function that is called with the number of new files done and their total.
+        approximate: whether to search approximately, with faiss. It pays for many queries to a million images and more.
 
     Raises:
-        UserError: if the folder holds no readable image, or the model has no such head.
+        UserError: if the folder holds no readable image, the model has no such head, or faiss is asked for and missing.
     """
 
     def __init__(
@@ -69,7 +71,10 @@ class ImageIndex:
         head: str | None = None,
         processor: Processor | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        approximate: bool = False,
     ) -> None:
+        if approximate:
+            library()  # an error before anything is embedded
         self.embedder = Embedder(model, processor, head)
         self.folder = Path(folder)
         self.unreadable: dict[Path, str] = {}
@@ -93,6 +98,10 @@ class ImageIndex:
         self.vectors = store.vectors(kept)
         """Embeddings (n, dim) of `paths`, fp32, of length 1."""
         store.compact(kept)
+        self._approximate: Approximate | None = None
+        if approximate:
+            order = hashlib.sha256("".join(kept).encode()).hexdigest()[:32]
+            self._approximate = Approximate(self.vectors, self.place / f"{order}.faiss")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -111,8 +120,14 @@ class ImageIndex:
             vector = self.embedder.texts([query])[0]
         else:
             vector = self.embedder.image(query) if isinstance(query, Image) else query
-        (rows,), (scores,) = nearest(vector[None], self.vectors, top)
-        return [Hit(float(score), self.paths[row]) for row, score in zip(rows, scores, strict=True)]
+        queries = np.asarray(vector, np.float32)[None]
+        if self._approximate is not None:
+            (rows,), (scores,) = self._approximate.search(queries, top)
+        else:
+            (rows,), (scores,) = nearest(queries, self.vectors, top)
+        return [
+            Hit(float(score), self.paths[row]) for row, score in zip(rows, scores, strict=True) if row >= 0
+        ]
 
     def _digests(
         self,
