@@ -37,15 +37,13 @@ class Approximate:
     def __init__(self, vectors: np.ndarray, file: Path | None = None, probes: int = 32) -> None:
         faiss = library()
         self.dim = vectors.shape[1]
-        self.made = True
-        """False if the lists were read from the file."""
         self._index: Any = _read(faiss, file) if file else None
-        if self._index is None:
+        self.made = self._index is None
+        """False if the lists were read from the file."""
+        if self.made:
             self._index = _made(faiss, vectors)
             if file:
                 _write(faiss, self._index, file)
-        else:
-            self.made = False
         self._index.nprobe = probes
 
     def search(self, queries: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:

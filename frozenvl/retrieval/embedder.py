@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from frozenvl.util.errors import UnreadableImage
 
 BATCH = 64
 """Number of images or texts in a forward pass."""
+READERS = min(8, os.cpu_count() or 1)
+"""Number of threads that read images."""
 
 
 class Embedded(NamedTuple):
@@ -111,27 +114,37 @@ class Embedder:
     ) -> Iterator[Embedded]:
         """Yields each image, in order, with its embedding or the reason why it is unreadable.
 
-        The next batch is read while one is embedded.
+        Several threads read the next batch while one is embedded.
 
         Args:
             images: the images.
-            skip: function that returns whether an image needs no embedding. It is called in the reading thread, and
+            skip: function that returns whether an image needs no embedding. It is called in reading threads, and
                 may raise `UnreadableImage`.
         """
         batches = [
             images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)
         ]
-        reader = self.processor.reader
-        with ThreadPoolExecutor(1) as ahead:
-            pending = [ahead.submit(_read, batch, reader, skip) for batch in batches[:1]]
+        read = partial(_read, self.processor.reader, skip)
+        ahead = ThreadPoolExecutor(READERS)
+        try:
+            pending = [[ahead.submit(read, image) for image in batch] for batch in batches[:1]]
             for number, batch in enumerate(batches, 1):
-                read, reasons = pending.pop().result()
+                results = [future.result() for future in pending.pop()]
                 pending += [
-                    ahead.submit(_read, after, reader, skip) for after in batches[number : number + 1]
+                    [ahead.submit(read, image) for image in after] for after in batches[number : number + 1]
                 ]
-                vectors = self._vectors(read, reasons)
-                for image in batch:
-                    yield Embedded(image, vectors.get(image), reasons.get(image, ""))
+                yield from self._embedded(batch, results)
+        finally:
+            ahead.shutdown(cancel_futures=True)
+
+    def _embedded(self, batch: Sequence[Image], results: Sequence[Tensor | str | None]) -> Iterator[Embedded]:
+        """Yields the images of a batch with their embeddings, given what `_read` returned for each."""
+        pairs = list(zip(batch, results, strict=True))
+        reasons = {image: result for image, result in pairs if isinstance(result, str)}
+        read = {image: result for image, result in pairs if isinstance(result, Tensor)}
+        vectors = self._vectors(read, reasons)
+        for image in batch:
+            yield Embedded(image, vectors.get(image), reasons.get(image, ""))
 
     @torch.no_grad()
     def _vectors(self, read: dict[Image, Tensor], reasons: dict[Image, str]) -> dict[Image, np.ndarray]:
@@ -170,16 +183,9 @@ class _Held:
         return torch.stack(rows) if rows else torch.zeros(0)
 
 
-def _read(
-    batch: Sequence[Image], reader: ImageReader, skip: Callable[[Image], bool]
-) -> tuple[dict[Image, Tensor], dict[Image, str]]:
-    """Returns the pixels or features of the images of a batch that need embeddings, and why others are unreadable."""
-    rows: dict[Image, Tensor] = {}
-    reasons: dict[Image, str] = {}
-    for image in dict.fromkeys(batch):
-        try:
-            if not skip(image):
-                rows[image] = reader([image])[0]
-        except UnreadableImage as error:
-            reasons[image] = str(error)
-    return rows, reasons
+def _read(reader: ImageReader, skip: Callable[[Image], bool], image: Image) -> Tensor | str | None:
+    """Returns the pixels or features of an image, the reason why it is unreadable, or None if it needs no embedding."""
+    try:
+        return None if skip(image) else reader([image])[0]
+    except UnreadableImage as error:
+        return str(error)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 
-import PIL.Image
-
+from frozenvl.data.shards.keys import IMAGE_SUFFIXES
 from frozenvl.util.errors import UserError
-from frozenvl.util.imaging import FORMATS
 
-
-@cache
-def suffixes() -> frozenset[str]:
-    """Returns the suffixes of image files that can be decoded, in lower case: `.jpg`, `.png`, …"""
-    return frozenset(end for end, name in PIL.Image.registered_extensions().items() if name in FORMATS)
+SUFFIXES = frozenset(f".{suffix}" for suffix in IMAGE_SUFFIXES)
+"""Suffixes of image files, in lower case."""
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -26,7 +20,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     to folders are followed once each.
 
     Raises:
-        UserError: if a path does not exist, or a folder holds no images.
+        UserError: if a path does not exist, or a folder holds no images or cannot be listed.
     """
     files: list[Path] = []
     for path in paths:
@@ -46,7 +40,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_cannot_list, followlinks=True):
         stat = Path(place).stat()
         if (stat.st_dev, stat.st_ino) in seen:  # a link to a folder above would never end
             folders.clear()
@@ -54,5 +48,9 @@ def _below(folder: Path) -> Iterator[Path]:
         seen.add((stat.st_dev, stat.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes():
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 yield Path(place, name)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions")

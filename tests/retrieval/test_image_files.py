@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
-from frozenvl.retrieval.image_files import image_files, suffixes
+from frozenvl.retrieval.image_files import image_files
 from frozenvl.util.errors import UserError
 
 
@@ -27,8 +30,19 @@ def test_links_to_folders_are_followed_once(folder, tmp_path, paint):
     assert [path.name for path in image_files([folder])] == ["a.png", "b.png", "c.jpg", "e.png", "d.PNG"]
 
 
-def test_formats_that_start_programs_are_no_images():
-    assert {".jpg", ".jpeg", ".png", ".webp", ".gif"} <= suffixes() and ".eps" not in suffixes()
+def test_a_folder_that_cannot_be_listed_is_one_error_line(folder, monkeypatch):
+    plain = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(
+        UserError, match=r"sub: cannot be listed \(Permission denied\); check its permissions"
+    ):
+        image_files([folder])
 
 
 def test_what_is_not_there_is_one_error_line(tmp_path):
