@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -37,6 +38,13 @@ def test_parquet_has_a_row_of_numbers_for_each_item(tmp_path):
     rows = parquet.read_table(tmp_path / "x.parquet").to_pylist()
     assert [row["texts"] for row in rows] == ["a", "b", "c"]
     assert np.array_equal(np.array([row["vectors"] for row in rows], np.float32), VECTORS)
+
+
+def test_a_file_name_that_is_no_utf8_is_kept_in_npz_and_has_placeholders_in_parquet(tmp_path):
+    items = ["a", os.fsdecode(b"b\xff.png"), "c"]
+    for name, expected in (("x.npz", items), ("x.parquet", ["a", "b\ufffd.png", "c"])):
+        write_embeddings(tmp_path / name, EmbeddingFile("images", items, VECTORS, "model"))
+        assert read_embeddings(tmp_path / name).items == expected
 
 
 def test_parquet_without_its_library_is_one_error_line(tmp_path, monkeypatch):
