@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def write_embeddings(path: Path, content: EmbeddingFile) -> None:
     pa, pq = _pyarrow(path)
     rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
     # Parquet holds UTF-8 only; a file name that is none gets placeholders.
-    items = [os.fsencode(item).decode("utf-8", "replace") for item in content.items]
+    items = [item.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for item in content.items]
     table = pa.table({column: pa.array(items, pa.string()), "vectors": rows})
     with whole_file(path) as file:
         pq.write_table(table.replace_schema_metadata({"frozenvl.model": content.model}), file)

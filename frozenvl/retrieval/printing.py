@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -23,4 +22,4 @@ def note_unreadable(reasons: Sequence[str]) -> None:
 def row(*cells: object) -> None:
     """Prints a line of cells with tabs between them. File names that are no UTF-8 are printed with placeholders."""
     text = "\t".join(str(cell) for cell in cells)
-    print(os.fsencode(text).decode("utf-8", "replace"))
+    print(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
