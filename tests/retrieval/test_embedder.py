@@ -63,3 +63,18 @@ def test_a_head_must_be_named_if_there_are_several(colours):
     with pytest.raises(UserError, match="no head"):
         Embedder(colours(heads=("a", "b")))
     assert Embedder(colours(heads=("a", "b")), head="b").head == "b"
+
+
+def test_an_embedding_that_is_not_finite_is_left_out_alone(folder, colours, monkeypatch):
+    model = colours()
+    plain = model.embed_images
+
+    def overflowing(processor, images, *options):
+        vectors = plain(processor, images, *options)
+        vectors[1] = float("inf")
+        return vectors
+
+    monkeypatch.setattr(model, "embed_images", overflowing)
+    embedded = list(Embedder(model).images([ImageFile(path) for path in image_files([folder])]))
+    assert [one.reason != "" for one in embedded] == [False, True, False, False]
+    assert "b.png" in embedded[1].reason
