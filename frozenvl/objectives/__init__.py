@@ -3,5 +3,6 @@
 from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.contrastive import Contrastive
 from frozenvl.objectives.objective import Objective
+from frozenvl.objectives.self_critical import SelfCritical
 
-__all__ = ["Captioning", "Contrastive", "Objective"]
+__all__ = ["Captioning", "Contrastive", "Objective", "SelfCritical"]
