@@ -69,7 +69,7 @@ def faiss_ivf(vectors: np.ndarray) -> Search:
     index.cp.niter, index.cp.max_points_per_centroid = 10, 64
     index.train(vectors[: 64 * lists])
     index.add(vectors)
-    index.nprobe = 32
+    index.nprobe = 128
     return lambda queries: index.search(queries, TOP)[1]
 
 

@@ -34,7 +34,7 @@ class Approximate:
         UserError: if faiss is not installed.
     """
 
-    def __init__(self, vectors: np.ndarray, file: Path | None = None, probes: int = 32) -> None:
+    def __init__(self, vectors: np.ndarray, file: Path | None = None, probes: int = 128) -> None:
         faiss = library()
         self.dim = vectors.shape[1]
         self._index: Any = _read(faiss, file) if file else None
