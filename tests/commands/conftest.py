@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from frozenvl.data.sources.scenes import SceneCaptions
@@ -15,3 +17,29 @@ def pictures(tmp_path, monkeypatch) -> list[str]:
     for index in range(5):
         source[index].image.read().save(f"{index}.png")
     return [f"{index}.png" for index in range(5)]
+
+
+@pytest.fixture(scope="session")
+def retrieval_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
+    """Folder of a finished run with an embedding head and a contrastive objective. Tests only read it."""
+    from running import Runs
+
+    head = '{"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}'
+    objectives = '{"captioning": {"class_path": "frozenvl.objectives.Captioning"}, "contrastive": '
+    objectives += '{"class_path": "frozenvl.objectives.Contrastive"}}'
+    options = ("--model.heads", f'{{"retrieval": {head}}}', "--model.objectives", objectives)
+    short = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--trainer.limit_val_batches", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("retrieval_run"))
+        assert Runs(tiny_language, tiny_vision)("fit", *options, *short) == 0
+        return Path("runs/tiny").absolute()
+
+
+@pytest.fixture(scope="session")
+def retrieval_export(retrieval_run, tmp_path_factory) -> Path:
+    """Folder of the exported run with an embedding head."""
+    from frozenvl.cli import main
+
+    folder = tmp_path_factory.mktemp("exports") / "retrieval"
+    assert main(["export", str(retrieval_run), str(folder)]) == 0
+    return folder

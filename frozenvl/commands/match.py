@@ -1,0 +1,49 @@
+"""Judges how well texts fit an image.
+
+Prints a line for each text, with tabs between: the cosine of the embeddings (- if the model has no embedding head), the
+likelihood difference log p(text | image) - log p(text) in nats, and the text. The difference needs no training for
+matching. Larger is better for both; differences of one image's texts can be compared with each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from frozenvl.util.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "checkpoint", type=Path, help="a checkpoint, the folder of a run, or an exported folder"
+    )
+    parser.add_argument("image", type=Path, help="image file")
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help="texts to judge")
+    parser.add_argument("--head", help="name of the embedding head, if the model has several")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints a header and a line for each text."""
+    from frozenvl.prompt import ImageFile
+    from frozenvl.retrieval.embedder import Embedder
+    from frozenvl.retrieval.likelihood_match import likelihood_differences
+    from frozenvl.retrieval.load import load_model
+    from frozenvl.retrieval.printing import row
+
+    texts = [text.strip() for text in args.texts]
+    if "" in texts:
+        raise UserError(f"text {texts.index('') + 1} is empty; leave it out")
+    image = ImageFile(args.image)
+    image.read()  # a bad image is an error before the model is loaded
+    model, processor, captioning = load_model(args.checkpoint)
+    cosines = ["-"] * len(texts)
+    if args.head or len(model.heads):
+        embedder = Embedder(model, processor, args.head)
+        cosines = [f"{cosine:.4f}" for cosine in embedder.texts(texts) @ embedder.image(image)]
+    (matched,) = likelihood_differences(model, processor, [image], texts, captioning)
+    if matched.scores is None:
+        raise UserError(matched.reason)
+    row("cosine", "difference", "text")
+    for cosine, difference, text in zip(cosines, matched.scores, texts, strict=True):
+        row(cosine, f"{difference:.3f}", text)
+    return 0

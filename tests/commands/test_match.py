@@ -1,0 +1,60 @@
+"""`frozenvl match`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from running import one_line
+
+from frozenvl.cli import main
+from frozenvl.prompt import ImageFile, Sample
+from frozenvl.retrieval.load import load_model
+
+TEXTS = ["a large red circle", "a blue star", "yes"]
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def differences(run: Path) -> list[float]:
+    """Returns log p(text | image) - log p(text) of each text, from two scores of the model."""
+    model, processor, _ = load_model(run)
+    seen = model.score(processor([Sample(t, (ImageFile(Path("0.png")),), t) for t in TEXTS]))
+    alone = model.score(processor.for_texts()([Sample(t, (), t) for t in TEXTS]))
+    return (seen - alone).tolist()
+
+
+def test_a_line_for_each_text_with_cosine_and_likelihood_difference(retrieval_run, pictures, capsys):
+    assert main(["match", str(retrieval_run), "0.png", *TEXTS]) == 0
+    header, *found = rows(capsys.readouterr().out)
+    assert header == ["cosine", "difference", "text"] and [row[2] for row in found] == TEXTS
+    assert [float(row[1]) for row in found] == pytest.approx(differences(retrieval_run), abs=2e-3)
+    model, processor, _ = load_model(retrieval_run)
+    cosines = (
+        model.embed_texts(processor, TEXTS) @ model.embed_images(processor, [ImageFile(Path("0.png"))]).T
+    )
+    assert [float(row[0]) for row in found] == pytest.approx(cosines[:, 0].tolist(), abs=2e-4)
+
+
+def test_a_model_without_a_head_has_the_likelihood_difference(tiny_run, pictures, capsys):
+    assert main(["match", str(tiny_run), "0.png", *TEXTS]) == 0
+    _, *found = rows(capsys.readouterr().out)
+    assert [row[0] for row in found] == ["-"] * 3
+    assert [float(row[1]) for row in found] == pytest.approx(differences(tiny_run), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["nowhere.png", "a dog"], "nowhere.png: no such image"),
+        (["0.png", "a dog", " "], "text 2 is empty; leave it out"),
+        (["0.png"], "the following arguments are required: TEXT"),
+        (["0.png", "a dog", "--head", "x"], "has no embedding head; train one"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_one_error_line(tiny_run, pictures, options, said, capsys):
+    assert main(["match", str(tiny_run), *options]) == 2
+    assert said in one_line(capsys.readouterr().err)
