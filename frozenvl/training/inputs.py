@@ -150,7 +150,8 @@ def cache_texts(
     for name, head in model.heads.items():
         if head.states(model) is None:
             continue
-        model.language.to(trainer.strategy.root_device)
+        for part in (model.language, head):  # Lightning moves the model after this
+            part.to(trainer.strategy.root_device)
         with progress_line(f"texts of {name}", trainer.is_global_zero) as progress:
             head.text_states = cached_texts(
                 model,

@@ -66,11 +66,12 @@ def cached_texts(
     if states is None:
         return None
     language = model.language
+    device = next(language.parameters()).device
     precision = "bf16" if model.low_precision else "fp32"
     identity = f"{language.fingerprint} {precision} start={processor.start} {states.key}"
     cache = FeatureCache(identity, states.shape, torch.float32, home() / "texts")
     read: Callable[[Sequence[Any]], Any] = lambda items: processor([(item.text,) for item in items])
-    encode = torch.no_grad()(lambda batch: head.states_of(model.run(batch.to(model.device))))
+    encode = torch.no_grad()(lambda batch: head.states_of(model.run(batch.to(device))))
     # The cache is told by the text as a batch holds it, wording included.
     wanted: Any = (Text(head.prompts.text.replace("{text}", text)) for text in texts)
     cache.fill(wanted, read, encode, **ranks)  # type: ignore[arg-type]
