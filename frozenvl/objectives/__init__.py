@@ -2,6 +2,7 @@
 
 from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.contrastive import Contrastive
+from frozenvl.objectives.matching import Matching
 from frozenvl.objectives.objective import Objective
 
-__all__ = ["Captioning", "Contrastive", "Objective"]
+__all__ = ["Captioning", "Contrastive", "Matching", "Objective"]
