@@ -152,3 +152,52 @@ def test_features_that_are_no_numbers_name_the_samples_that_show_them(build, pro
     ):
         with pytest.raises(RunError, match="no finite numbers"):
             use()
+
+
+def test_states_of_layers_are_those_of_transformers(build, processor_of):
+    model = build()
+    batch = processor_of(model)([SAMPLES[0]])
+    with torch.no_grad():
+        run = model.run(batch)
+        inputs = model.embeddings(batch, run.prefix)
+        out = model.language.model.model(inputs_embeds=inputs, output_hidden_states=True)
+        ((_, found),) = run.states((0, 1, -1))
+    for place, layer in enumerate((0, 1, -1)):
+        assert torch.allclose(found[:, place], out.hidden_states[layer][0], atol=1e-5)
+    ((_, last),) = run.states((-1,))
+    assert torch.equal(last[:, 0], found[:, 2]) or torch.allclose(last[:, 0], found[:, 2], atol=1e-6)
+
+
+def test_two_passes_with_one_seed_have_the_same_dropout_in_any_order(build, processor_of):
+    model = build()
+    model.mapper.net = torch.nn.Sequential(model.mapper.net, torch.nn.Dropout(0.5)).train()
+    batch = processor_of(model)(SAMPLES)
+    first, again, other = model.run(batch, seed=1), model.run(batch, seed=1), model.run(batch, seed=2)
+    torch.rand(3)
+    prefix = first.prefix
+    again.features  # noqa: B018 - another stage first
+    torch.rand(5)
+    assert torch.equal(again.prefix, prefix) and not torch.equal(other.prefix, prefix)
+    before = torch.get_rng_state()
+    model.run(batch, seed=3).prefix  # noqa: B018
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_other_rows_over_the_same_images_share_their_stages(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    encoded, mapped = (counted(monkeypatch, model, name) for name in ("features", "map"))
+    run = model.run(batch)
+    part = run.on(batch.select(torch.tensor([1, 0])))
+    assert part.prefix is run.prefix and len(encoded) == len(mapped) == 1
+    nll = [chunk_nll.sum() for chunk_nll in (nll for _, nll in part.nll())]
+    assert run.targets == int((batch.labels[:2] != IGNORE).sum()) and run.positions and nll
+
+
+def test_rows_without_an_image_do_not_run_the_mapper(build, processor_of, monkeypatch):
+    model = build()
+    batch = processor_of(model)(SAMPLES)
+    mapped = counted(monkeypatch, model, "map")
+    texts = processor_of(model)([("two stars",)])
+    list(model.run(batch).on(replace(texts, images=batch.images)).hidden())
+    assert not mapped

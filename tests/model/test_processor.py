@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.prompt import Example, ImageFile, Learned, Sample
+from frozenvl.prompt import BlackImage, Example, ImageFile, Learned, Marker, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.wording import VQA, Template
 
@@ -466,3 +466,20 @@ def test_an_empty_prompt_is_a_start_token_only_where_texts_have_no_prompt(make, 
     if not processor.start:
         with pytest.raises(UserError, match="its prompt is empty"):
             processor([()])
+
+
+def test_markers_take_one_position_and_end_the_text(tiny_language):
+    made = Processor(str(tiny_language), 2, Pixels(64), markers=("[A]", "[B]"))
+    batch = made([("two stars", Marker("[B]"), " red"), (BlackImage(64), Marker("[A]"))])
+    first, second = len(made.encode("two stars")), len(made.encode(" red"))
+    assert batch.markers[0].tolist() == [-1] * first + [1] + [-1] * second
+    assert batch.markers[1].tolist()[:3] == [-1, -1, 0] and batch.lengths.tolist() == [first + 1 + second, 3]
+    assert batch.tokens[0, first + 1 :].tolist() == made.encode(" red") and batch.slots[0].max() == -1
+    assert batch.texts == ("two stars red", "") and batch.image_keys == ("black",)
+
+
+def test_a_batch_of_a_model_without_markers_has_none(tiny_language):
+    made = Processor(str(tiny_language), 2, Pixels(64))
+    assert not made([("two stars",)]).markers.numel()
+    with pytest.raises(UserError, match=r"the marker '\[A\]', the model has none"):
+        made([("two stars", Marker("[A]"))])

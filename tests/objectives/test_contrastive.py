@@ -53,7 +53,9 @@ def test_infonce_is_the_mean_of_two_cross_entropies():
         for row in range(6):
             similar = [(one[row] @ other[column] / 0.07).exp() for column in range(6)]
             expected += -(similar[row] / sum(similar)).log() / 2
-    assert Contrastive().double()._sum(texts, images, keys(6)).item() == pytest.approx(float(expected), rel=1e-6)
+    assert Contrastive().double()._sum(texts, images, keys(6)).item() == pytest.approx(
+        float(expected), rel=1e-6
+    )
 
 
 def test_sigmoid_loss_decides_each_combination():
@@ -76,7 +78,11 @@ def test_pairs_of_one_image_or_one_text_are_no_negatives(loss):
     scale, expected = objective.log_scale.exp(), 0.0
     logits = scale * images[:4] @ texts[:4].T
     for row in range(4):
-        allowed = [c for c in range(4) if c == row or not (masked[c][0] == masked[row][0] or masked[c][1] == masked[row][1])]
+        allowed = [
+            c
+            for c in range(4)
+            if c == row or not (masked[c][0] == masked[row][0] or masked[c][1] == masked[row][1])
+        ]
         if loss == "infonce":
             for matrix in (logits, logits.T):
                 expected += (matrix[row, allowed].logsumexp(0) - matrix[row, row]) / 2
@@ -91,10 +97,14 @@ def test_alike_pairs():
     assert alike([("a", "x"), ("b", "x"), ("b", "y")]).int().tolist() == [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
 
 
-@pytest.mark.parametrize("pool", ["marker", "mean"])
-def test_a_prepared_step_has_the_gradient_of_the_whole_even_with_dropout(tiny_language, tiny_vision, pool):
+@pytest.mark.parametrize(
+    ("pool", "images"), [("marker", "features"), ("mean", "features"), ("marker", "prompt")]
+)
+def test_a_prepared_step_has_the_gradient_of_the_whole_even_with_dropout(
+    tiny_language, tiny_vision, pool, images
+):
     objectives = {"captions": Captioning(), "c": Contrastive(temperature=0.5)}
-    model = retrieval_model(tiny_language, tiny_vision, objectives, pool=pool, dropout=0.4, images="features")
+    model = retrieval_model(tiny_language, tiny_vision, objectives, pool=pool, dropout=0.4, images=images)
     model.train()
     processor = model.processor()
     rows = ObjectiveRows(processor, objectives)
@@ -103,13 +113,17 @@ def test_a_prepared_step_has_the_gradient_of_the_whole_even_with_dropout(tiny_la
     assert counts["c"] == 11
 
     seeds = [pass_seed(0, 3, micro, 0) for micro in range(3)]
-    embedded = [objectives["c"]._embed(model.run(b, seed=s).of("c")) for b, s in zip(batches, seeds, strict=True)]
-    texts, images = (torch.cat(side) for side in zip(*embedded, strict=True))
-    whole = objectives["c"]._sum(texts, images, [(f"image {i}", f"text {i}") for i in range(11)])
+    embedded = [
+        objectives["c"]._embed(model.run(b, seed=s).of("c")) for b, s in zip(batches, seeds, strict=True)
+    ]
+    sides = (torch.cat(side) for side in zip(*embedded, strict=True))
+    whole = objectives["c"]._sum(*sides, [(f"image {i}", f"text {i}") for i in range(11)])
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     expected = torch.autograd.grad(whole / 11, trained.values(), allow_unused=True)
 
-    prepared = prepare_step(objectives, model, processor, batches, number=3, seed=0, rank=0, world_size=1)["c"]
+    prepared = prepare_step(objectives, model, processor, batches, number=3, seed=0, rank=0, world_size=1)[
+        "c"
+    ]
     found, total = {name: torch.zeros_like(weight) for name, weight in trained.items()}, 0.0
     for batch, seed, micro in zip(batches, seeds, prepared.micro, strict=True):
         run = model.run(batch, seed=seed, prepared={"c": micro})
@@ -157,7 +171,11 @@ def test_one_gradient_however_a_step_is_divided(drilled, start, whole, ranks, ac
     losses, expected = whole
     gradients = torch.load("gradients.pt")
     assert gradients.keys() == expected.keys()
-    assert {"model.heads.r.vector", "model.objectives.nce.log_scale", "model.objectives.sig.bias"} <= gradients.keys()
+    assert {
+        "model.heads.r.vector",
+        "model.objectives.nce.log_scale",
+        "model.objectives.sig.bias",
+    } <= gradients.keys()
     for name, gradient in expected.items():
         assert (gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
     (row,) = history("tiny")
@@ -166,7 +184,16 @@ def test_one_gradient_however_a_step_is_divided(drilled, start, whole, ranks, ac
 
 
 def test_validation_logs_the_loss_of_its_batches_and_the_temperature(drilled, start):
-    options = ("--ckpt_path", start, *PLAIN, *ASKED, "--trainer.limit_val_batches", "1.0", "--overwrite", "true")
+    options = (
+        "--ckpt_path",
+        start,
+        *PLAIN,
+        *ASKED,
+        "--trainer.limit_val_batches",
+        "1.0",
+        "--overwrite",
+        "true",
+    )
     assert drilled("validate", *options, name="validated") == 0
     path = Path("runs/validated/evaluation/perplexity/score.json")
     scores = json.loads(path.read_text())["scores"]
@@ -176,16 +203,22 @@ def test_validation_logs_the_loss_of_its_batches_and_the_temperature(drilled, st
 def test_resume_keeps_temperature_and_marker(drilled):
     steps = ("--data.batch_size", 6, "--trainer.limit_val_batches", 0)
     assert drilled("fit", *ASKED, *steps, "--trainer.max_steps", 4, name="whole") == 0
-    assert drilled("fit", *ASKED, *steps, "--trainer.max_steps", 2, "--model.schedule", "constant", name="part") == 0
+    assert (
+        drilled("fit", *ASKED, *steps, "--trainer.max_steps", 2, "--model.schedule", "constant", name="part")
+        == 0
+    )
     whole = torch.load("runs/whole/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     part = torch.load("runs/part/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     for name in ("model.heads.r.vector", "model.objectives.nce.log_scale", "model.objectives.sig.bias"):
         assert name in part and not torch.equal(whole[name], part[name])
     resumed = ("--trainer.max_steps", 4, "--resume", "true")
     assert drilled("fit", *ASKED, *steps, *resumed, "--model.schedule", "constant", name="part") == 0
-    assert drilled(
-        "fit", *ASKED, *steps, "--trainer.max_steps", 4, "--model.schedule", "constant", name="straight"
-    ) == 0
+    assert (
+        drilled(
+            "fit", *ASKED, *steps, "--trainer.max_steps", 4, "--model.schedule", "constant", name="straight"
+        )
+        == 0
+    )
     one, other = (
         torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for name in ("part", "straight")

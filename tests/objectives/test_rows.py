@@ -6,9 +6,10 @@ import torch
 from own_objective import Alignment
 
 from frozenvl.model.batch import Batch
+from frozenvl.model.processor import Pixels, Processor
 from frozenvl.objectives import Captioning
 from frozenvl.objectives.rows import ObjectiveRows
-from frozenvl.prompt import Sample
+from frozenvl.prompt import BlackImage, Sample
 
 
 def empty_batch() -> Batch:
@@ -44,3 +45,27 @@ def test_a_single_objective_has_row_indices_if_it_reorders_rows():
     assert ObjectiveRows(lambda samples: empty_batch(), {"b": reordered, "a": Captioning()})(
         [Sample("1", (), "y")]
     ).rows_of == {"b": (0, 1), "a": (1,)}
+
+
+class Apart(Captioning):
+    """Captioning with a batch of its own."""
+
+    separate = True
+
+    def rows(self, sample: Sample) -> tuple[Sample, ...]:
+        return sample, Sample(f"{sample.id}/short", (sample.prompt[0],))
+
+
+def test_a_separate_objective_has_a_batch_of_its_own_over_the_same_images(tiny_language):
+    process = Processor(str(tiny_language), 2, Pixels(64))
+    samples = [Sample(str(i), (BlackImage(64, name=f"i{i}"),), " two stars" * (i + 1)) for i in range(2)]
+    both = ObjectiveRows(process, {"apart": Apart(), "captions": Captioning()})(samples)
+    assert both.ids == ("0", "1") and both.rows_of == {} and both.samples == ("0", "1")
+    apart = both.separate["apart"]
+    assert apart.ids == ("0", "0/short", "1", "1/short") and not apart.images.numel()
+    assert apart.tokens.shape[1] == apart.lengths.max() and both.tokens.shape[1] == both.lengths.max()
+    assert torch.equal(both.of("apart").images, both.images) and len(both.images) == 2
+    moved = both.to("cpu")
+    assert torch.equal(moved.separate["apart"].tokens, apart.tokens)
+    alone = ObjectiveRows(process, {"apart": Apart()})(samples)
+    assert len(alone) == 0 and len(alone.images) == 2 and alone.separate["apart"].ids == apart.ids

@@ -13,14 +13,10 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def first_vector(model: FrozenVL) -> Tensor:
-    """Returns a marker's first vector (1, dim): the end token's, scaled to the mean length of the embeddings.
+    """Returns a marker's first vector (1, dim): the mean embedding, scaled to the mean length of embeddings.
 
-    If the end token has none (a random model's is 0 if it is also the padding token), another token's is taken.
+    The end token's embedding would do as well, but some models fill it with zeros, as padding.
     """
-    language = model.language
-    some = language.some_embeddings().float()
-    ends = torch.tensor(sorted(language.end_tokens)[:1], dtype=torch.long, device=some.device)
-    candidates = torch.cat([language.embed(ends).float(), some])
-    lengths = candidates.norm(dim=-1)
-    first = int((lengths > 0).int().argmax())
-    return candidates[first : first + 1] * (some.norm(dim=-1).mean() / lengths[first].clamp(min=1e-6))
+    some = model.language.some_embeddings().float()
+    vector = some.mean(0, keepdim=True)
+    return vector * (some.norm(dim=-1).mean() / vector.norm())
