@@ -82,8 +82,7 @@ def check_prompts(name: str, benchmark: Benchmark, queries: Sequence[Query], ses
     check_length(name, benchmark.ask, queries, session)
     template = benchmark.template
     try:
-        if isinstance(benchmark.ask, Generate):
-            benchmark.ask.check(session)
+        benchmark.ask.check(session)
         if template is None:
             return
         session.plain.check_template(template)
