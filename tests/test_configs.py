@@ -81,6 +81,11 @@ def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tin
         assert model["k"] == 144
     if model["mapper"] == "frozenvl.model.mappers.Transformer" or "heads" in str(model["mapper"]):
         swapped += ["--model.mapper.init_args.heads", 4, "--model.mapper.init_args.layers", 2]
+    if heads := model.get("heads"):
+        for head in heads.values():  # the tiny model has two layers
+            if "layers" in head.get("init_args", {}):
+                head["init_args"]["layers"] = [1, 2]
+        swapped += ["--model.heads", json.dumps(heads)]
     short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
     quiet = [
         "--trainer.enable_progress_bar",
