@@ -38,8 +38,25 @@ class Wrong(NamedTuple):
     """The text."""
 
 
+def judged(keys: Sequence[PairKey], most: int | None, generator: torch.Generator) -> list[int]:
+    """Draws the pairs that are judged, without replacement; returns their indices. They do not depend on the order.
+
+    Args:
+        keys: keys of the pairs.
+        most: largest number of pairs; None for all.
+        generator: source of randomness.
+    """
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    if most is None or most >= len(keys):
+        return order
+    return [order[place] for place in torch.randperm(len(keys), generator=generator)[:most].tolist()]
+
+
 def drawn(
-    keys: Sequence[PairKey], embeddings: Embeddings | None, generator: torch.Generator
+    keys: Sequence[PairKey],
+    embeddings: Embeddings | None,
+    generator: torch.Generator,
+    given: Sequence[int] | None = None,
 ) -> list[tuple[int, int]]:
     """Draws wrong pairs: a text for the image of each pair, and an image for its text; returns (image, text) indices.
 
@@ -49,28 +66,29 @@ def drawn(
         keys: keys of the pairs.
         embeddings: embeddings of the pairs, on the CPU; None draws uniformly.
         generator: source of randomness.
+        given: indices of the pairs that wrong ones are drawn for, among all; by default all, in the order of keys.
     """
-    if not keys:
-        return []
     # In the order of their keys, since the order of a step's pairs depends on how it is divided.
-    order = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
-    scores = torch.zeros(len(keys), len(keys), dtype=torch.float64)
-    if embeddings is not None:
-        texts, images = (side[order].double() for side in embeddings[:2])
-        scores = images @ texts.T / embeddings.temperature
-    masked = alike([keys[place][:2] for place in order.tolist()])
-    # The largest of logits with Gumbel noise is a draw from their softmax.
-    uniform = torch.rand(2, *scores.shape, generator=generator, dtype=torch.float64)
-    noise = -(-uniform.clamp(min=1e-300).log()).log()
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    given = order if given is None else given
+    if not given:
+        return []
+    place = {index: row for row, index in enumerate(order)}
+    rows = torch.tensor([place[index] for index in given])
+    masked = alike([keys[index][:2] for index in order])[rows]
     pairs: list[tuple[int, int]] = []
-    for side, of_image in enumerate((True, False)):
-        logits = scores if of_image else scores.T
-        chosen = (logits + noise[side]).masked_fill(masked, float("-inf")).argmax(1)
-        places = order.tolist()
-        for row, found in enumerate(map(int, chosen)):
-            if not masked[row].all():
-                given, other = places[row], places[found]
-                pairs.append((given, other) if of_image else (other, given))
+    for of_image in (True, False):
+        # The largest of logits with Gumbel noise is a draw from their softmax.
+        uniform = torch.rand(masked.shape, generator=generator, dtype=torch.float64)
+        logits = -(-uniform.clamp(min=1e-300).log()).log()
+        if embeddings is not None:
+            texts, images = (side[order].double() for side in embeddings[:2])
+            queries, items = (images, texts) if of_image else (texts, images)
+            logits = logits + queries[rows] @ items.T / embeddings.temperature
+        found = logits.masked_fill(masked, float("-inf")).argmax(1)
+        for index, other, none in zip(given, map(int, found), masked.all(1).tolist(), strict=True):
+            if not none:
+                pairs.append((index, order[other]) if of_image else (order[other], index))
     return pairs
 
 
@@ -92,25 +110,25 @@ def pair_tails(pairs: Batch) -> list[Tail]:
     ]
 
 
-def with_wrong_pairs(pairs: Batch, wrong: Sequence[Wrong]) -> Batch:
-    """Returns the rows of pairs, then those of wrong pairs, with all images of the batch."""
-    starts, markers = _starts(pairs), _markers(pairs)
+def judged_rows(pairs: Batch, true: Sequence[int], wrong: Sequence[Wrong]) -> Batch:
+    """Returns the rows at `true` of pairs, then those of wrong pairs, with all images of the batch."""
+    starts, markers, lengths = _starts(pairs), _markers(pairs), pairs.lengths.tolist()
     columns = torch.stack([pairs.tokens, pairs.slots, pairs.image_of, markers], dim=-1)
-    rows = [row[:length] for row, length in zip(columns, pairs.lengths.tolist(), strict=True)]
+    rows = [columns[pair, : lengths[pair]] for pair in true]
     for pair, tail in wrong:
         own = columns[pair]
         image = int(own[starts[pair], 2])
         behind = own.new_tensor([(token, -1, image, marker) for token, marker in tail])
         rows.append(torch.cat([own[: starts[pair]], behind]))
-    padded = pad_sequence(rows, batch_first=True, padding_value=-1)
-    places = [*range(len(pairs)), *(pair for pair, _ in wrong)]
+    padded = pad_sequence(rows, batch_first=True, padding_value=-1) if rows else columns[:0]
+    places = [*true, *(pair for pair, _ in wrong)]
     return replace(
         pairs,
         ids=tuple(pairs.ids[place] for place in places),
         tokens=padded[..., 0].clamp(min=0),
         slots=padded[..., 1],
         labels=torch.full_like(padded[..., 0], IGNORE),
-        lengths=torch.tensor([len(row) for row in rows], device=padded.device),
+        lengths=torch.tensor([len(row) for row in rows], dtype=torch.long, device=padded.device),
         image_of=padded[..., 2],
         markers=padded[..., 3] if pairs.markers.numel() else pairs.markers,
         index=torch.empty(0, dtype=torch.long),

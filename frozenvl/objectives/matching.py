@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,9 +18,10 @@ from frozenvl.objectives.hard_negatives import (
     Embeddings,
     Wrong,
     drawn,
+    judged,
+    judged_rows,
     pair_keys,
     pair_tails,
-    with_wrong_pairs,
 )
 from frozenvl.objectives.objective import Objective
 from frozenvl.objectives.step import Prepared, Step, refuse_moving_statistics
@@ -30,6 +31,14 @@ from frozenvl.util.seeds import seed_from
 
 if TYPE_CHECKING:
     from frozenvl.model.heads import Matching as MatchingHead
+
+
+class Micro(NamedTuple):
+    """Pairs that a micro-batch judges."""
+
+    true: Sequence[int]
+    """Indices of its true pairs."""
+    wrong: Sequence[Wrong]
 
 
 class Matching(Objective):
@@ -52,6 +61,8 @@ class Matching(Objective):
         negatives_from: name of the embedding head whose similarities choose negatives; by default the only one. If the
             model has none, negatives are drawn uniformly.
         temperature: temperature of the draws; `.inf` draws uniformly, and then nothing is embedded.
+        pairs: largest number of pairs of a step that are judged, drawn at random. Negatives still come from all pairs,
+            which costs little: a large batch for the contrastive objective makes them hard. By default all are judged.
         weight: factor of this objective in the loss.
     """
 
@@ -63,12 +74,16 @@ class Matching(Objective):
         head: str | None = None,
         negatives_from: str | None = None,
         temperature: float = 0.07,
+        pairs: int | None = None,
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
         if not temperature > 0:
             raise UserError(f"model.objectives: temperature is {temperature}; give a number above 0, or .inf")
+        if pairs is not None and pairs < 1:
+            raise UserError(f"model.objectives: pairs is {pairs}; give 1 or more, or leave it out")
         self.head, self.negatives_from, self.temperature = head, negatives_from, temperature
+        self.pairs = pairs
         self._told: dict[str, float] = {}
         """Pairs that `total` told right, and all, of the last batch without a preparation."""
 
@@ -112,31 +127,37 @@ class Matching(Objective):
         if embedded[0] is not None:
             texts, images = torch.cat([part for each in ranks for part in each[2]], dim=1)
             every = Embeddings(texts, images, self.temperature)
-        wrong = drawn(keys, every, step.generator("negatives"))
+        true = judged(keys, self.pairs, step.generator("judged"))
+        wrong = drawn(keys, every, step.generator("negatives"), true)
         first = sum(len(part) for each in ranks[: step.rank] for part in each[0])
-        micro: list[list[Wrong]] = []
+        micro: list[Micro] = []
         for batch in pairs:
-            places = range(first, first + len(batch))
-            micro.append([Wrong(image - first, tails[text]) for image, text in wrong if image in places])
+            own_places = range(first, first + len(batch))
+            micro.append(
+                Micro(
+                    [place - first for place in true if place in own_places],
+                    [Wrong(image - first, tails[text]) for image, text in wrong if image in own_places],
+                )
+            )
             first += len(batch)
-        return Prepared(micro, sum(map(len, pairs)) + sum(map(len, micro)))
+        return Prepared(micro, sum(len(part) for each in micro for part in each))
 
     def total(self, run: Forward) -> Tensor:
         pairs = self._pairs(run.batch)
-        wrong: Sequence[Wrong] | None = run.prepared
-        if wrong is None:
-            wrong = self._within(run, pairs)
-        rows = run.on(with_wrong_pairs(pairs, wrong))
+        micro: Micro = run.prepared or Micro(range(len(pairs)), self._within(run, pairs))
+        rows = run.on(judged_rows(pairs, *micro))
+        if not len(rows.batch):
+            return run.prefix.new_zeros((), dtype=torch.float32)
         head: MatchingHead = run.model.matcher(self.head)
         logits = head.logits(rows)
-        true = torch.arange(len(logits), device=logits.device) < len(pairs)
+        true = torch.arange(len(logits), device=logits.device) < len(micro.true)
         if run.prepared is None:
             right = (logits > 0) == true
             self._told = {
                 "true_right": float(right[true].sum()),
-                "true": len(pairs),
+                "true": len(micro.true),
                 "wrong_right": float(right[~true].sum()),
-                "wrong": len(wrong),
+                "wrong": len(micro.wrong),
             }
         return binary_cross_entropy_with_logits(logits, true.float(), reduction="sum")
 

@@ -14,9 +14,10 @@ from frozenvl.objectives.hard_negatives import (
     Embeddings,
     Wrong,
     drawn,
+    judged,
+    judged_rows,
     pair_keys,
     pair_tails,
-    with_wrong_pairs,
 )
 from frozenvl.prompt import BlackImage
 
@@ -96,12 +97,28 @@ def test_rows_of_wrong_pairs_are_those_of_their_prompts(tiny_language, tiny_visi
     texts = ["red circle", "two blue stars in an entry way", "no"]
     own = processor([head.prompt(image, text) for image, text in zip(images, texts, strict=True)])
     tails = pair_tails(own)
-    found = with_wrong_pairs(own, [Wrong(2, tails[1]), Wrong(0, tails[2])])
+    wrong = [Wrong(2, tails[1]), Wrong(0, tails[2])]
+    found = judged_rows(own, [0, 1, 2], wrong)
     every = [(0, 0), (1, 1), (2, 2), (2, 1), (0, 2)]
     expected = processor([head.prompt(images[i], texts[j]) for i, j in every])
     for name in ("tokens", "slots", "labels", "lengths", "image_of", "markers", "images"):
         assert torch.equal(getattr(found, name), getattr(expected, name)), name
     assert found.image_keys == own.image_keys and len(found) == 5 and found.ids == ("0", "1", "2", "2", "0")
+    some = judged_rows(own, [1], wrong)
+    assert torch.equal(some.slots, found.slots[[1, 3, 4]]) and torch.equal(
+        some.tokens, found.tokens[[1, 3, 4]]
+    )
+    assert some.ids == ("1", "2", "0") and len(judged_rows(own, [], [])) == 0
+
+
+def test_the_judged_pairs_are_some_of_all_and_do_not_depend_on_the_order():
+    named = keys(9)
+    assert judged(named, None, generator()) == judged(named, 9, generator()) == list(range(9))
+    found = judged(named, 4, generator(1))
+    assert len(set(found)) == 4 and found != judged(named, 4, generator(2))
+    assert [8 - place for place in judged(named[::-1], 4, generator(1))] == found
+    drawn_for = drawn(named, embeddings(9, 0.3), generator(3), found)
+    assert [image for image, _ in drawn_for[:4]] == found == [text for _, text in drawn_for[4:]]
 
 
 def test_keys_are_image_text_and_id(tiny_language, tiny_vision):

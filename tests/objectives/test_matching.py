@@ -38,7 +38,7 @@ OBJECTIVES = {
     "near": {"class_path": "frozenvl.objectives.Matching", "init_args": {"head": "m", "weight": 0.5}},
     "any": {
         "class_path": "frozenvl.objectives.Matching",
-        "init_args": {"head": "deep", "temperature": ".inf"},
+        "init_args": {"head": "deep", "temperature": ".inf", "pairs": 5},
     },
 }
 ASKED = ("--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES))
@@ -73,7 +73,7 @@ def test_the_loss_is_the_cross_entropy_of_true_and_wrong_pairs(tiny_language, ti
     samples, head, processor = pairs(0, 7), model.matcher(), model.processor()
     true = [(sample.prompt[0], sample.target.strip()) for sample in samples]
     tails = [pair_tails(processor([head.prompt(*pair)]))[0] for pair in true]
-    wrong = [(true[pair][0], true[tails.index(tail)][1]) for pair, tail in prepared.micro[0]]
+    wrong = [(true[pair][0], true[tails.index(tail)][1]) for pair, tail in prepared.micro[0].wrong]
     expected = 0.0
     for sign, judged in ((-1, true), (1, wrong)):
         for pair in judged:
@@ -86,8 +86,8 @@ def test_the_loss_is_the_cross_entropy_of_true_and_wrong_pairs(tiny_language, ti
 def test_each_image_gets_a_wrong_text_and_each_text_a_wrong_image(tiny_language, tiny_vision):
     model, objectives, batch = made(tiny_language, tiny_vision)
     _, prepared = prepared_total(model, objectives, batch)
-    of_image = [pair for pair, _ in prepared.micro[0][:7]]
-    texts = [tuple(tail) for _, tail in prepared.micro[0][7:]]
+    of_image = [pair for pair, _ in prepared.micro[0].wrong[:7]]
+    texts = [tuple(tail) for _, tail in prepared.micro[0].wrong[7:]]
     assert of_image == list(range(7)) and len(set(texts)) == 7
 
 
@@ -147,6 +147,15 @@ def test_a_validation_draws_within_its_batch_always_the_same(tiny_language, tiny
     assert objective.sums(batch.of("match").select(torch.arange(0)))["true"] == 0
 
 
+def test_some_pairs_are_judged_and_their_negatives_come_from_all(tiny_language, tiny_vision):
+    model, objectives, batch = made(tiny_language, tiny_vision, pairs=2)
+    total, prepared = prepared_total(model, objectives, batch)
+    true, wrong = prepared.micro[0]
+    assert len(set(true)) == 2 and len(wrong) == 4 and prepared.count == 6 and total > 0
+    assert [pair for pair, _ in wrong[:2]] == true
+    assert objectives["match"].count(batch.of("match")) == 21  # a validation judges all
+
+
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
     """Checkpoint of a run with two matching objectives beside captions."""
@@ -164,7 +173,7 @@ def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
     where = {"number": 0, "seed": trained.module.seed, "rank": 0, "world_size": 1}
     prepared = prepare_step(objectives, trained.module.model, trained.processor, [batch], **where)
     counts = count_rows(objectives, [batch]) | {name: each.count for name, each in prepared.items()}
-    assert 48 < counts["near"] == counts["any"] <= 72
+    assert 48 < counts["near"] <= 72 and 10 < counts["any"] <= 15
     run = trained.module.model.run(batch, prepared={name: each.micro[0] for name, each in prepared.items()})
     loss = micro_loss(objectives, run, counts)
     loss.value.backward()
@@ -207,6 +216,11 @@ def test_validation_logs_loss_and_accuracy(drilled, start):
 def test_without_a_head_the_line_says_where_one_is_made(drilled, capfd):
     assert drilled("fit", *PLAIN, "--model.objectives", json.dumps(OBJECTIVES), name="none") == 2
     assert "no matching head; train one (model.heads)" in one_line(capfd.readouterr().err)
+
+
+def test_a_number_of_pairs_below_one_is_refused():
+    with pytest.raises(UserError, match="pairs is 0; give 1 or more"):
+        Matching(pairs=0)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
