@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from frozenvl.evaluation.asks.ask import Ask
-from frozenvl.evaluation.asks.choose import Choose, best
+from frozenvl.evaluation.asks.choose import Choose, Measure, best
 from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
@@ -21,8 +21,7 @@ from frozenvl.util.errors import UserError
 class Match(Ask):
     """Chooses the candidate that fits a query's last image best; values are log-odds of fitting.
 
-    Answers also hold the log-probability of each candidate without any image (`text_values`), the sum over tokens.
-    (`Choose` compares log-probabilities with the image.)
+    (`Choose` compares log-probabilities of the candidates.)
 
     Args:
         by: "head" asks a matching head of the model; "yes" compares the answers to a question about each pair, without
@@ -30,7 +29,9 @@ class Match(Ask):
         head: name of the matching head; by default the only one.
         question: question about a pair, with the field `{text}`. The image is before it.
         answers: the answer that the text fits and the one that it does not, each with its leading space.
-        end_token: whether the end token counts in the log-probability without any image.
+        text_only: whether answers also hold the log-probability of each candidate without any image (`text_values`),
+            the sum over tokens.
+        end_token: whether the end token counts in that.
     """
 
     shares_prompts = False
@@ -40,6 +41,7 @@ class Match(Ask):
     head: str | None = None
     question: str = QUESTION
     answers: tuple[str, str] = (" yes", " no")
+    text_only: bool = False
     end_token: bool = True
 
     def __post_init__(self) -> None:
@@ -59,7 +61,9 @@ class Match(Ask):
         else:
             judged = session.model.match_by_answer(session.processor, pairs, self.question, self.answers)
         odds = iter(judged.tolist())
-        texts = Choose(end_token=self.end_token).text_values(requests, session)
+        texts: list[list[float]] = [[] for _ in requests]
+        if self.text_only:
+            texts = Choose(end_token=self.end_token).text_values(requests, session)
         answers = [best(r.query, [next(odds) for _ in r.query.candidates]) for r in requests]
         return [replace(one, text_values=tuple(text)) for one, text in zip(answers, texts, strict=True)]
 
@@ -73,7 +77,29 @@ class Match(Ask):
                 "question": self.question,
                 "answers": [*self.answers],
             }
-        return facts | {"text_only": True} | ({} if self.end_token else {"end_token": False})
+        facts |= {"text_only": True} if self.text_only else {}
+        return facts | ({} if self.end_token else {"end_token": False})
+
+
+def choosing(
+    by: Measure | Literal["head", "yes"],
+    alpha: float = 1.0,
+    head: str | None = None,
+    question: str = QUESTION,
+    **options: Any,
+) -> Choose | Match:
+    """Returns the request type that chooses a candidate in a given way.
+
+    Args:
+        by: measure of `Choose`, or way of `Match`.
+        alpha: argument of `Choose`.
+        head: argument of `Match`.
+        question: argument of `Match`.
+        options: arguments of both: `text_only`, `end_token`.
+    """
+    if by == "head" or by == "yes":
+        return Match(by, head, question, **options)
+    return Choose(by, alpha, **options)
 
 
 def pairs_of(request: Request) -> list[Pair]:

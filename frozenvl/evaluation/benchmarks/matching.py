@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from frozenvl.data.sources.source import Source
-from frozenvl.evaluation.asks import Ask, Choose, Match, Measure
+from frozenvl.evaluation.asks import Measure
+from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.query import Answer, Query
@@ -56,11 +57,7 @@ class Matching(Worded):
         question: str = QUESTION,
     ) -> None:
         task = task or ("matching" if source is None else None)
-        ask: Ask
-        if choose == "head" or choose == "yes":
-            ask = Match(choose, head, question, end_token=end_token)
-        else:
-            ask = Choose(choose, alpha, text_only=True, end_token=end_token)
+        ask = choosing(choose, alpha, head, question, text_only=True, end_token=end_token)
         super().__init__(ask, task, source, template)
         self._chance: float | None = None
 

@@ -7,6 +7,7 @@ from retrieval_models import retrieval_model
 from toy import Broken, Square
 
 from frozenvl.evaluation.asks import Choose, Match
+from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.query import Query, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.heads import Matching
@@ -34,7 +35,7 @@ def asked(ask, session, queries=QUERIES, see=None):
 def test_values_are_those_of_the_model_and_the_highest_is_chosen(session, by):
     judge = session.model.match if by == "head" else session.model.match_by_answer
     texts = asked(Choose(text_only=True), session)
-    for query, answer, text in zip(QUERIES, asked(Match(by), session), texts, strict=True):
+    for query, answer, text in zip(QUERIES, asked(Match(by, text_only=True), session), texts, strict=True):
         pairs = [(query.prompt[0], candidate.strip()) for candidate in query.candidates]
         expected = judge(session.plain, pairs).tolist()
         assert answer.values == pytest.approx(expected, abs=1e-4)
@@ -44,7 +45,7 @@ def test_values_are_those_of_the_model_and_the_highest_is_chosen(session, by):
 
 
 def test_images_are_judged_as_the_view_shows_them(session):
-    seen, blind = asked(Match(), session), asked(Match(), session, see=black)
+    seen, blind = (asked(Match(text_only=True), session, see=see) for see in (None, black))
     for query, one, other in zip(QUERIES, seen, blind, strict=True):
         pairs = [(black(query.prompt[0]), candidate.strip()) for candidate in query.candidates]
         assert other.values == pytest.approx(session.model.match(session.plain, pairs).tolist(), abs=1e-4)
@@ -71,8 +72,8 @@ def test_a_missing_head_is_found_before_the_first_query(tiny_language, tiny_visi
 
 
 def test_options_are_part_of_the_provenance_and_checked():
-    assert Match().provenance() == {"chosen_by": "the model's matching head", "text_only": True}
-    assert Match(head="m", end_token=False).provenance() == {
+    assert Match().provenance() == {"chosen_by": "the model's matching head"}
+    assert Match(head="m", text_only=True, end_token=False).provenance() == {
         "chosen_by": "matching head m",
         "text_only": True,
         "end_token": False,
@@ -81,3 +82,13 @@ def test_options_are_part_of_the_provenance_and_checked():
     assert "compares an image" in Match.needs_prefix
     with pytest.raises(UserError, match="question is 'Is it'"):
         Match("yes", question="Is it")
+
+
+def test_a_way_is_a_measure_of_choose_or_one_of_match():
+    assert choosing("difference", 0.5, "m", end_token=False) == Choose("difference", 0.5, end_token=False)
+    assert choosing("head", 0.5, "m", text_only=True) == Match("head", "m", text_only=True)
+    assert choosing("yes", question="{text}?") == Match("yes", question="{text}?")
+
+
+def test_without_text_only_nothing_is_computed_without_images(session):
+    assert [answer.text_values for answer in asked(Match(), session)] == [(), ()]
