@@ -20,6 +20,8 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 NAMED = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 GRIDS = {"limber": 2, "magma": 2}
 """Configuration → side of the feature grid, in place of 12; it determines `k`."""
+LAYERS = dict.fromkeys(("matching", "retrieval"), ("--model.heads.retrieval.init_args.layers", "[0, 1, 2]"))
+"""Configuration → options that name layers of the tiny language model."""
 
 
 @pytest.fixture(scope="session")
@@ -75,17 +77,13 @@ def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tin
     else:
         assert own["name"] == "nf_resnet50"
         swapped += ["--model.vision.init_args.name", "test_nfnet", "--model.vision.init_args.size", 64]
+    swapped += LAYERS.get(name, ())
     if name in GRIDS:
         swapped += ["--model.vision.init_args.grid", GRIDS[name], "--model.k", GRIDS[name] ** 2]
     if own.get("grid") == 12:
         assert model["k"] == 144
     if model["mapper"] == "frozenvl.model.mappers.Transformer" or "heads" in str(model["mapper"]):
         swapped += ["--model.mapper.init_args.heads", 4, "--model.mapper.init_args.layers", 2]
-    if heads := model.get("heads"):
-        for head in heads.values():  # the tiny model has two layers
-            if "layers" in head.get("init_args", {}):
-                head["init_args"]["layers"] = [1, 2]
-        swapped += ["--model.heads", json.dumps(heads)]
     short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
     quiet = [
         "--trainer.enable_progress_bar",

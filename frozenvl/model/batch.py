@@ -75,6 +75,11 @@ class Batch:
         """Ids of the samples that the rows were made from."""
         return self.made_of or self.ids
 
+    @property
+    def parts(self) -> tuple[Batch, ...]:
+        """This batch without the batches inside it, and each of these: all rows that objectives have."""
+        return (self, *self.separate.values())
+
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch with its tensors on a device."""
         names = ("tokens", "slots", "labels", "lengths", "images", "image_of", "markers")

@@ -12,6 +12,7 @@ from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import Processor
+from frozenvl.objectives.objective import Loss, count_rows, micro_loss
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import UserError
 from frozenvl.util.seeds import seed_from
@@ -34,7 +35,8 @@ class Step:
     """An optimiser step as one rank sees it."""
 
     model: FrozenVL
-    processor: Processor
+    processor: Processor | None
+    """Processor that made the batches; None if a step is only planned."""
     name: str
     """Name of the objective that prepares."""
     batches: Sequence[Batch]
@@ -69,7 +71,7 @@ def pass_seed(seed: int, number: int, micro: int, rank: int) -> int:
 def prepare_step(
     objectives: Mapping[str, Any],
     model: FrozenVL,
-    processor: Processor,
+    processor: Processor | None,
     batches: Sequence[Batch],
     **where: int,
 ) -> dict[str, Prepared]:
@@ -105,3 +107,13 @@ def refuse_moving_statistics(model: FrozenVL, what: str) -> None:
             f"model.objectives: {what} embeds each batch twice, which would count it twice in the "
             "encoder's moving statistics; set moving_statistics to false"
         )
+
+
+def loss_of_step(objectives: Mapping[str, Any], model: FrozenVL, batch: Batch) -> Loss:
+    """Returns the loss of an optimiser step of one micro-batch, with what the objectives prepare for it."""
+    where = {"number": 0, "seed": 0, "rank": 0, "world_size": 1}
+    prepared = prepare_step(objectives, model, None, [batch], **where)
+    counts = count_rows(objectives, [batch]) | {name: each.count for name, each in prepared.items()}
+    seed = pass_seed(0, 0, 0, 0) if prepared else None
+    run = model.run(batch, seed=seed, prepared={name: each.micro[0] for name, each in prepared.items()})
+    return micro_loss(objectives, run, counts)

@@ -96,6 +96,9 @@ class Planned:
             module: FrozenModule = made(self.kind, self.settings | settings, "model")
         if self.precision == "bf16":
             module.model.hold_frozen_in_bf16()
+        for head in module.model.heads.values() if self.data["cache_features"] else ():
+            if (states := head.states(module.model)) is not None:  # a fit computes them before its first step
+                head.text_states = CachedShapes(states.shape)
         return module
 
     @contextmanager
@@ -130,6 +133,12 @@ class Planned:
     def batches(self, size: int) -> Sequence[Batch]:
         """Returns micro-batches of `size` pairs with the lengths of the fit's data, and images on the meta device."""
         if (stream := self.stream) is None:
+            for name, objective in self.outlined.objectives.items():
+                if objective.separate:
+                    raise UserError(
+                        f"model.objectives.{name} words prompts of its own; a plan needs the data and the tokeniser: "
+                        f"{self.assumed[-1] if self.assumed else 'leave out --tokens'}"
+                    )
             return [self._uniform(size)]
         process = ObjectiveRows(self.processor(self.unread), self.outlined.objectives)
         starts = range(0, SEEN * size, size)
@@ -178,6 +187,16 @@ class Planned:
         labels[:, image_start + k - 1 :] = 0
         lengths, names = torch.full((size,), length), tuple(map(str, range(size)))
         return Batch(names, ids, slots, labels, lengths, self.unread(names), self.stage)
+
+
+@dataclass
+class CachedShapes:
+    """Text representations of a shape, whose values do not matter."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        return torch.zeros(len(texts), *self.shape)
 
 
 @dataclass

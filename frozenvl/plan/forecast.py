@@ -164,9 +164,9 @@ class Forecast:
                 f"--data.batch_size {parts}"
             )
         batches = planned.batches(-(-planned.batch_size // parts))
-        pairs = sum(map(len, batches))
+        pairs = sum(len(batch.samples) for batch in batches)
         self.positions = sum(map(positions, batches)) / pairs
-        self.targets = sum(int((batch.labels != IGNORE).sum()) for batch in batches) / pairs
+        self.targets = sum(map(targets, batches)) / pairs
         step = self.step(batches)
         strategies = ("DDP", "FSDP") if devices > 1 else ("DDP",)
         return [self.row(strategy, devices, step) for strategy in strategies]
@@ -218,10 +218,15 @@ class Forecast:
         for _ in range(TURNS):
             pieces.turn()
         self.measured = pieces.some
-        seconds = pieces.seconds + reading(self.planned, len(batch))
+        seconds = pieces.seconds + reading(self.planned, len(batch.samples))
         return step._replace(working=int(HEAP * largest.working), seconds=seconds)
 
 
 def positions(batch: Batch) -> int:
-    """Returns the number of real (non-padding) positions."""
-    return int(batch.lengths.sum())
+    """Returns the number of real (non-padding) positions of a micro-batch, of all objectives' rows."""
+    return sum(int(part.lengths.sum()) for part in batch.parts)
+
+
+def targets(batch: Batch) -> int:
+    """Returns the number of target tokens of a micro-batch, of all objectives' rows."""
+    return sum(int((part.labels != IGNORE).sum()) for part in batch.parts)

@@ -11,7 +11,7 @@ from statistics import median
 import torch
 
 from frozenvl.model.batch import IGNORE, Batch
-from frozenvl.objectives.objective import count_rows, micro_loss
+from frozenvl.objectives.step import loss_of_step
 from frozenvl.plan.fit_spec import Planned
 from frozenvl.training.module import FrozenModule
 
@@ -45,8 +45,7 @@ class Pieces:
         module.train()
         while True:
             start = self.clock()
-            counts = count_rows(module.objectives, [self.batch])
-            micro_loss(module.objectives, module.model.run(self.batch), counts).value.backward()
+            loss_of_step(module.objectives, module.model, self.batch).value.backward()
             optimizer.step()
             optimizer.zero_grad()
             yield self.clock() - start
@@ -67,8 +66,9 @@ class Pieces:
 def enough(module: FrozenModule, batch: Batch) -> int:
     """Returns how many layers to measure, so that layers take clearly longer than the head (capped by the caller)."""
     body, head = module.model.language.weights
-    head_operations = head * int((batch.labels != IGNORE).sum())
-    layer_operations = body / len(module.model.language.layers) * int(batch.lengths.sum())
+    head_operations = head * sum(int((part.labels != IGNORE).sum()) for part in batch.parts)
+    positions = sum(int(part.lengths.sum()) for part in batch.parts)
+    layer_operations = body / len(module.model.language.layers) * positions
     return 1 + max(1, math.ceil(2 * head_operations / layer_operations))
 
 

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import flop_registry
 
 from frozenvl.model.batch import Batch
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.objectives.objective import count_rows, micro_loss
+from frozenvl.objectives.step import loss_of_step
 from frozenvl.util.errors import UserError
 
 NEEDS_CONTENT = DataDependentOutputException, DynamicOutputShapeException
@@ -143,8 +143,7 @@ class Outline:
             drop = lambda weight: setattr(weight, "grad", None)
             hooks = [weight.register_post_accumulate_grad_hook(drop) for weight in self.trained]
             try:
-                run = self.model.run(replace(batch, images=images))
-                micro_loss(objectives, run, count_rows(objectives, [batch])).value.backward()
+                loss_of_step(objectives, self.model, replace(batch, images=images)).value.backward()
             except NEEDS_CONTENT as error:
                 raise UserError(
                     f"model.objectives ({', '.join(objectives)}) cannot be planned: one reads the content of tensors "

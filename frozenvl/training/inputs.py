@@ -11,7 +11,6 @@ from typing import Any
 import lightning as L
 import torch
 
-from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Pixels, Processor
@@ -145,7 +144,7 @@ def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) 
 def cache_texts(trainer: L.Trainer, model: Any, data: Any, processor: Processor) -> None:
     """Computes the text representations of heads that read frozen states, once for all texts of a run."""
     for name, head in model.heads.items():
-        if not isinstance(head, EmbeddingHead) or head.states(model) is None:
+        if head.states(model) is None:
             continue
         model.language.to(trainer.strategy.root_device)
         with progress_line(f"texts of {name}", trainer.is_global_zero) as progress:

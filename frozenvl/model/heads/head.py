@@ -75,6 +75,10 @@ class Head(Part, ABC):
         """Returns the trained input vectors (1, dim) of the head's markers, by name."""
         return {}
 
+    def states(self, model: FrozenVL) -> States | None:
+        """Returns the text representation that can be cached; None if a trained weight changes it (the default)."""
+        return None
+
 
 class EmbeddingHead(Head):
     """Base class of embedding heads. A subclass sets `dim` and implements `attach`, `texts` and `images`.
@@ -107,10 +111,6 @@ class EmbeddingHead(Head):
         """Returns the embedding (rows, dim) of the last image of each row: fp32, of length 1."""
         with run.randomness("images"):
             return normalize(self.images(run).float(), dim=-1)
-
-    def states(self, model: FrozenVL) -> States | None:
-        """Returns the text representation that can be cached; None if a trained weight changes it (the default)."""
-        return None
 
     def states_of(self, run: Forward) -> Tensor:
         """Returns the representation (rows, *shape) of each row's text, in fp32.
