@@ -107,3 +107,38 @@ NAMING_WORDINGS = {
     "paper": Template(query="{image}Q: What is this? A: {question}", target=" {target}", stop=("\n", "Q:")),
 }
 """Templates of Frozen's naming tasks: as in the published files, and as in the paper."""
+
+
+LABEL_TEMPLATES = {
+    "photo": (
+        "a photo of the {label}.",
+        "the {label} in a photo.",
+        "a close-up of the {label}.",
+        "a photo of the small {label}.",
+        "a photo of the large {label}.",
+        "a picture that shows the {label}.",
+        "there is the {label} in this picture.",
+    ),
+    "word": ("{label}",),
+}
+"""Templates by which a label becomes a text for embedding or likelihood: seven sentences, or the label alone."""
+
+
+def label_text(template: str, label: str) -> tuple[str, str]:
+    """Words a label: returns the text before it, without the space at its end, and the rest.
+
+    Raises:
+        UserError: if the template does not have the field `{label}` once, or has another field.
+    """
+    try:
+        parsed = [
+            (text, key, spec, conversion) for text, key, spec, conversion in Formatter().parse(template)
+        ]
+    except ValueError as error:
+        raise UserError(f"templates: {error} in {template!r}") from None
+    fields = [(key, spec, conversion) for _, key, spec, conversion in parsed if key is not None]
+    if fields != [("label", "", None)]:
+        raise UserError(f"templates: {template!r} has to contain {{label}} once, and no other field")
+    before, after = parsed[0][0], "".join(text for text, *_ in parsed[1:])
+    stem = before.rstrip()
+    return stem, before[len(stem) :] + label + after

@@ -4,7 +4,7 @@ import pytest
 
 from frozenvl.prompt import BlackImage, Example, Learned, Sample
 from frozenvl.util.errors import UserError
-from frozenvl.wording import VQA, Template
+from frozenvl.wording import LABEL_TEMPLATES, VQA, Template, label_text
 
 ONE, TWO, THREE = (BlackImage(size, str(size)) for size in (1, 2, 3))
 
@@ -107,3 +107,20 @@ def test_bad_templates(fields, message):
     with pytest.raises(UserError, match=message) as caught:
         Template(**fields)
     assert "\n" not in str(caught.value)
+
+
+def test_labels_are_worded_so_that_what_stands_before_is_a_prompt():
+    assert label_text("a photo of the {label}.", "dog") == ("a photo of the", " dog.")
+    assert label_text("{label}", "red fox") == ("", "red fox")
+    assert label_text("“{label}” {{x}}", "dog") == ("“", "dog” {x}")
+    for templates in LABEL_TEMPLATES.values():
+        assert all("".join(label_text(template, "dog")).count("dog") == 1 for template in templates)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["a photo", "{label} {label}", "{labels}", "{}", "{label!r}", "{label:>9}", "{label", "{{label}}"],
+)
+def test_bad_label_templates(template):
+    with pytest.raises(UserError, match=r"^templates: .*"):
+        label_text(template, "dog")

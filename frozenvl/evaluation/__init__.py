@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from frozenvl.data.episodes import Fixed, PerQuestion
     from frozenvl.data.episodes.similar import MostSimilar
-    from frozenvl.evaluation.callback import Captions, EpisodeVQA, Evaluate, FewShotVQA, Matching, Naming
+    from frozenvl.evaluation.callback import (
+        Captions,
+        EpisodeVQA,
+        Evaluate,
+        FewShotVQA,
+        Matching,
+        Naming,
+        Retrieval,
+        Tagging,
+        ZeroShot,
+    )
 
 __all__ = [
     "Captions",
@@ -23,6 +33,9 @@ __all__ = [
     "MostSimilar",
     "Naming",
     "PerQuestion",
+    "Retrieval",
+    "Tagging",
+    "ZeroShot",
 ]
 
 _MODULES = {

@@ -67,6 +67,13 @@ class Benchmark(ABC):
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         """Returns the scores of answers, given by query id. There may be fewer answers than queries."""
 
+    def further_queries(self, setting: Setting, answers: Mapping[str, Answer]) -> Sequence[Query]:
+        """Returns queries that depend on the answers to `queries`, such as candidates to re-rank; none by default.
+
+        They are asked after all others, and scored together with them. The same answers have to give the same queries.
+        """
+        return ()
+
     def settings(self) -> list[Setting]:
         """Returns the settings. Each is evaluated and scored separately."""
         return [Setting()]

@@ -95,6 +95,18 @@ class Naming(_BenchmarkCallback, benchmarks.Naming):
     __doc__ = benchmarks.Naming.__doc__
 
 
+class Retrieval(_BenchmarkCallback, benchmarks.Retrieval):
+    __doc__ = benchmarks.Retrieval.__doc__
+
+
+class Tagging(_BenchmarkCallback, benchmarks.Tagging):
+    __doc__ = benchmarks.Tagging.__doc__
+
+
+class ZeroShot(_BenchmarkCallback, benchmarks.ZeroShot):
+    __doc__ = benchmarks.ZeroShot.__doc__
+
+
 class EpisodeVQA(_BenchmarkCallback, benchmarks.EpisodeVQA):
     __doc__ = benchmarks.EpisodeVQA.__doc__
 

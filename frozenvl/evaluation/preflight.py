@@ -82,6 +82,7 @@ def check_prompts(name: str, benchmark: Benchmark, queries: Sequence[Query], ses
     check_length(name, benchmark.ask, queries, session)
     template = benchmark.template
     try:
+        benchmark.ask.wording(session)  # it may need an embedding head
         benchmark.ask.check(session)
         if template is None:
             return

@@ -37,11 +37,7 @@ def evaluation_of(
     benchmark: Benchmark, setting: Setting, view: View, session: Session, queries: Sequence[Query]
 ) -> Evaluation:
     """Returns the evaluation of a setting's queries in a view."""
-    if view == "text-only":
-        requests = [Request(query, without_images(query.prompt), 0) for query in queries]
-    else:
-        see = black if view == "test-blind" else session.see
-        requests = [Request(query, with_images(query.prompt, see), query.shared) for query in queries]
+    requests = requests_of(queries, view, session)
     provenance = {
         **session.provenance,
         **({"template": asdict(benchmark.template)} if benchmark.template else {}),
@@ -52,6 +48,14 @@ def evaluation_of(
     }
     name, digest = name_of(benchmark, setting, view), fingerprint(provenance, queries)
     return Evaluation(benchmark, setting, view, session, name, requests, provenance, digest)
+
+
+def requests_of(queries: Sequence[Query], view: View, session: Session) -> list[Request]:
+    """Returns queries as a view shows them to the model."""
+    if view == "text-only":
+        return [Request(query, without_images(query.prompt), 0) for query in queries]
+    see = black if view == "test-blind" else session.see
+    return [Request(query, with_images(query.prompt, see), query.shared) for query in queries]
 
 
 def name_of(benchmark: Benchmark, setting: Setting, view: View = "seeing") -> str:

@@ -27,11 +27,12 @@ SIDE = 160
 """Longest side of a thumbnail in a written prompt, in pixels."""
 
 
-def write_results(evaluation: Evaluation, answered: Answered) -> None:
+def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) -> None:
     """Scores the answers and logs the scores on all ranks; writes files on rank 0.
 
     Args:
-        answered: requests with their answers, sorted by query id.
+        answered: requests with their answers, sorted by query id; further ones come last.
+        further: number of further queries that were asked.
     """
     benchmark, setting, session = evaluation.benchmark, evaluation.setting, evaluation.session
     name = evaluation.name
@@ -44,7 +45,7 @@ def write_results(evaluation: Evaluation, answered: Answered) -> None:
     rights = {key: benchmark.right(answer) for key, answer in answers.items()}
     baselines = benchmark.baselines(setting)
     official = benchmark.official({key: answer.text for key, answer in answers.items()})
-    folder, size = session.folder / name, len(benchmark.queries(setting))
+    folder, size = session.folder / name, len(benchmark.queries(setting)) + further
     rows = [row_of(request, answer) for request, answer in answered]
     write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))
     if official:

@@ -6,11 +6,14 @@ number of ranks. A rank without queries still takes part in the gather.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frozenvl.data.order import evaluation_batches
 from frozenvl.evaluation.benchmark import Benchmark, Setting
 from frozenvl.evaluation.partial import PartialPredictions
 from frozenvl.evaluation.preflight import check_prompts
-from frozenvl.evaluation.requests import Evaluation, evaluation_of, in_order, name_of
+from frozenvl.evaluation.query import Answer, Request
+from frozenvl.evaluation.requests import Evaluation, evaluation_of, in_order, name_of, requests_of
 from frozenvl.evaluation.results import write_results
 from frozenvl.evaluation.session import Session
 from frozenvl.util.progress import progress_line
@@ -41,9 +44,25 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
 
 
 def run(evaluation: Evaluation) -> None:
-    """Answers the remaining requests batch by batch, then logs the scores and writes the results."""
-    session, requests = evaluation.session, evaluation.requests
+    """Answers the remaining requests batch by batch, then logs the scores and writes the results.
+
+    If the benchmark has further queries, which depend on these answers, they are answered next.
+    """
+    session, benchmark = evaluation.session, evaluation.benchmark
     partial = PartialPredictions(session, evaluation.name, evaluation.fingerprint)
+    answered = answer_all(evaluation, evaluation.requests, partial)
+    answers = {request.query.id: answer for request, answer in answered}
+    further = requests_of(benchmark.further_queries(evaluation.setting, answers), evaluation.view, session)
+    if further:
+        answered = [*answered, *answer_all(evaluation, further, partial)]
+    write_results(evaluation, answered, len(further))
+
+
+def answer_all(
+    evaluation: Evaluation, requests: Sequence[Request], partial: PartialPredictions
+) -> list[tuple[Request, Answer]]:
+    """Answers the requests that have no answer yet; returns all requests with their answers, sorted by query id."""
+    session = evaluation.session
     if reused := sum(request.query.id in partial.known for request in requests) if session.rank == 0 else 0:
         print(f"{evaluation.name}: {reused} of {len(requests)} answers are reused from an earlier run")
     batches = evaluation_batches(requests, session.batch_size)[session.rank :: session.world_size]
@@ -53,4 +72,4 @@ def run(evaluation: Evaluation) -> None:
                 answers = evaluation.benchmark.ask(batch, session)
                 partial.add(list(zip(batch, answers, strict=True)))
             progress(done, len(batches))
-    write_results(evaluation, partial.gathered(sorted(requests, key=lambda request: request.query.id)))
+    return [*partial.gathered(sorted(requests, key=lambda request: request.query.id))]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from suites import copy_of, evaluate_in
 
 
@@ -15,6 +16,23 @@ def tiny_trained(tiny_run):
     from frozenvl.training.trained_run import load_trained
 
     return load_trained(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def headed(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
+    """Folder of a finished run with the embedding head `r`, trained by contrast and evaluated by `Retrieval`."""
+    from running import Runs
+
+    parts = {
+        "heads": {"r": {"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}},
+        "objectives": {"contrastive": {"class_path": "frozenvl.objectives.Contrastive"}},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("headed"))
+        Path("parts.yaml").write_text(yaml.safe_dump({"model": parts}))
+        none = ("--config", "parts.yaml", "--trainer.callbacks=frozenvl.evaluation.Retrieval")
+        assert Runs(tiny_language, tiny_vision)("fit", *none, name="headed") == 0
+        return Path("runs/headed").absolute()
 
 
 @pytest.fixture

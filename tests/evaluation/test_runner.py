@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from running import one_line
-from suites import LOOP, QUESTIONS, SUITE, described, generated_texts, result_files, scenes, toy
+from suites import LOOP, QUESTIONS, SUITE, copy_of, described, generated_texts, result_files, scenes, toy
 
 from frozenvl.evaluation import Captions, FewShotVQA, runner
 from frozenvl.evaluation.asks import Ask
@@ -47,6 +48,28 @@ def test_results_are_the_same_bytes_on_any_number_of_ranks(run):
         "captions", "vqa-0shot", "vqa-2shot", "vqa-0shot-text-only", "vqa-2shot-text-only",
         "naming-2way", "naming-2way-text-only",
     }  # fmt: skip
+
+
+def test_further_queries_are_answered_after_all_others_on_any_number_of_ranks(headed, tmp_path, capsys):
+    """The candidates that are re-ranked depend on the answers of all ranks."""
+    run, suite = copy_of(headed, tmp_path / "run"), tmp_path / "suite.yaml"
+    found = described("Retrieval", source=scenes("SceneCaptions", size=7), rerank=3)
+    suite.write_text(yaml.safe_dump({"benchmarks": {"found": found}}))
+    results, files = [], ("score.json", "predictions.jsonl")
+    for ranks in (1, 2, 3):
+        run_on(ranks, run, suite)
+        results.append(result_files(run, files))
+        if ranks < 3:
+            shutil.rmtree(run / "evaluation")
+    assert results[0] == results[1] == results[2]
+    score = json.loads(results[0]["found/score.json"])
+    assert score["samples"] == score["of"] == 7 * (1 + 5) + 7 and not score["partial"]
+    capsys.readouterr()
+    run_on(1, run, suite)
+    assert (
+        "42 of 42 answers are reused" in (printed := capsys.readouterr().out) and "7 of 7 answers" in printed
+    )
+    assert result_files(run, files) == results[0]
 
 
 def test_the_batch_size_changes_no_text(evaluate, run):

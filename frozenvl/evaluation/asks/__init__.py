@@ -3,7 +3,8 @@
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose, Measure
 from frozenvl.evaluation.asks.embed import Embed
+from frozenvl.evaluation.asks.embed_and_choose import EmbedAndChoose
 from frozenvl.evaluation.asks.generate import Generate
 from frozenvl.evaluation.asks.match import Match
 
-__all__ = ["Ask", "Choose", "Embed", "Generate", "Match", "Measure"]
+__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Match", "Measure"]

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Ask, Generate
-from frozenvl.evaluation.benchmark import Benchmark
+from frozenvl.evaluation.benchmarks.sourced import Sourced
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
 
-class Worded(Benchmark):
+class Worded(Sourced):
     """Benchmark whose prompts are made by a template.
 
     Args:
@@ -38,12 +38,7 @@ class Worded(Benchmark):
         template: Template | None,
         supervised_encoder: str = "",
     ) -> None:
-        if task is not None and source is not None:
-            raise UserError(
-                f"{type(self).__name__}: give it a task of data.val or a source of its own, not both"
-            )
-        self.name = task or self.protocol
-        self.task, self.source, self.supervised_encoder = task, source, supervised_encoder
+        super().__init__(task, source, supervised_encoder)
         self._own_template = template
         self._take(ask, template or Template())
 
@@ -57,13 +52,8 @@ class Worded(Benchmark):
         Raises:
             UserError: if there is no such task, or the template lacks one of `words`.
         """
+        super().bind(train, val)
         if self.task is not None:
-            if self.task not in val:
-                names = ", ".join(val) or "none"
-                raise UserError(
-                    f"{type(self).__name__}: no task {self.task!r} in data.val (there are: {names})"
-                )
-            self.source = val[self.task].source
             self._take(self.ask, self._own_template or val[self.task].template)
         for word in self.words:
             if f"{{{word}}}" not in self.template.query:

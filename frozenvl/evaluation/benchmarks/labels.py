@@ -1,0 +1,215 @@
+"""Base class of benchmarks that score every label of a list for every image, by embeddings or by likelihood."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from frozenvl.data.sources.source import Source
+from frozenvl.data.stream import Task
+from frozenvl.evaluation.asks import Ask, Choose, Embed, EmbedAndChoose, Measure
+from frozenvl.evaluation.benchmark import Setting
+from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, placed, vectors_of
+from frozenvl.evaluation.query import Answer, Query
+from frozenvl.prompt import Example, joined
+from frozenvl.util.errors import UserError
+from frozenvl.util.text_files import text_lines
+from frozenvl.wording import LABEL_TEMPLATES, label_text
+
+By = Literal["embedding", "likelihood", "both"]
+"""How labels are scored: by cosine similarity, by log-probability, or by the sum of both log-softmaxes."""
+SCALE = 100.0
+"""Factor of cosine similarities before the softmax, as in CLIP's zero-shot classification."""
+
+
+class LabelBenchmark(Sourced):
+    """Scores every label for every image. Arguments are described in the subclasses."""
+
+    def __init__(
+        self,
+        task: str | None,
+        source: Source | None,
+        labels: Sequence[str] | None,
+        labels_file: str | None,
+        templates: Sequence[str] | str,
+        by: By,
+        head: str | None,
+        choose: Measure,
+        alpha: float,
+        end_token: bool,
+        supervised_probe: float | None = None,
+        supervised_encoder: str = "",
+    ) -> None:
+        super().__init__(task, source, supervised_encoder)
+        self.given = read_labels(labels, labels_file)
+        self.templates = LABEL_TEMPLATES[templates] if isinstance(templates, str) else tuple(templates)
+        if not self.templates:
+            raise UserError("templates: none is given; '{label}' is the label alone")
+        for template in self.templates:
+            label_text(template, "")
+        self.by: By = by
+        self.supervised = {} if supervised_probe is None else {"supervised_probe": supervised_probe}
+        embed, likelihood = Embed(head), Choose(choose, alpha, end_token=end_token)
+        asks: dict[By, Ask] = {
+            "embedding": embed,
+            "likelihood": likelihood,
+            "both": EmbedAndChoose(embed, likelihood),
+        }
+        self.ask = asks[by]
+        self._labels: tuple[str, ...] = ()
+        self._examples: list[Example] = []
+
+    def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
+        super().bind(train, val)
+        self._labels, self._examples = (), []
+
+    @abstractmethod
+    def find_labels(self) -> tuple[str, ...]:
+        """Returns the labels, given or found in the data. Raises `UserError` if they do not fit the examples."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the columns of `matrix`."""
+        self._labels = self._labels or self.find_labels()
+        return self._labels
+
+    @property
+    def examples(self) -> list[Example]:
+        """The examples of the source."""
+        self._examples = self._examples or [self.source[index] for index in range(len(self.source))]
+        return self._examples
+
+    def settings(self) -> list[Setting]:
+        return [Setting(provenance={"by": self.by, "templates": list(self.templates), **self.rules()})]
+
+    def rules(self) -> dict[str, Any]:
+        """Returns further values that scores depend on, recorded with them."""
+        return {}
+
+    def queries(self, setting: Setting) -> Sequence[Query]:
+        """Returns the images, the texts of the labels (embedding), and the images with candidates (likelihood).
+
+        A limited evaluation asks for the labels by the first template, then for images, then for further templates.
+        """
+        if not self.examples:
+            return []
+        texts, images = [], []
+        for number, template in enumerate(self.templates if self.by != "likelihood" else ()):
+            worded = ["".join(label_text(template, label)) for label in self.labels]
+            texts += [
+                Query(f"label{index}/{number}", (text,), "", references=(text,))
+                for index, text in enumerate(worded)
+            ]
+        for example in self.examples:
+            images += self._of_image(example)
+        start = len(self.labels) if texts else 0
+        return placed([*images[:1], *texts[:start], *images[1:], *texts[start:]])
+
+    def _of_image(self, example: Example) -> list[Query]:
+        """Returns the queries about an image: its embedding, and the likelihoods by each template."""
+        shared: dict[str, Any] = {
+            "image_id": example.image_id,
+            "references": self.references(example),
+            "image": example.image,
+        }
+        queries = []
+        if self.by != "likelihood":
+            queries.append(Query(f"{example.id}/image", (example.image,), **shared))
+        for number, template in enumerate(self.templates if self.by != "embedding" else ()):
+            worded = [label_text(template, label) for label in self.labels]
+            prompt = joined([example.image, worded[0][0]])
+            candidates = tuple(candidate for _, candidate in worded)
+            queries.append(Query(f"{example.id}/likelihood{number}", prompt, candidates=candidates, **shared))
+        return queries
+
+    def prepare(self, progress: bool) -> None:
+        """Raises `UserError` if the labels do not fit the examples."""
+        with named_errors(self.name):
+            if self.examples:
+                self.check_examples()
+
+    @abstractmethod
+    def check_examples(self) -> None:
+        """Raises `UserError` if the labels do not fit the examples."""
+
+    @abstractmethod
+    def references(self, example: Example) -> tuple[str, ...]:
+        """Returns the texts that a label is checked against, recorded with the predictions."""
+
+    def matrix(self, answers: Mapping[str, Answer]) -> tuple[list[Example], np.ndarray]:
+        """Returns the examples that were asked, and the score (examples, labels) of each label; nan if unknown."""
+        asked = [
+            example
+            for example in self.examples
+            if any(query.id in answers for query in self._of_image(example))
+        ]
+        parts = []
+        if self.by != "likelihood":
+            parts.append(self._similarities(asked, answers))
+        if self.by != "embedding":
+            parts.append(self._likelihoods(asked, answers))
+        if len(parts) == 1:
+            return asked, parts[0]
+        return asked, _log_softmax(SCALE * parts[0]) + _log_softmax(parts[1])
+
+    def _similarities(self, asked: Sequence[Example], answers: Mapping[str, Answer]) -> np.ndarray:
+        """Returns cosine similarities. A label's vector is the mean of its templates' vectors, as in CLIP."""
+        by_template = [
+            vectors_of([answers.get(f"label{index}/{number}") for index in range(len(self.labels))])
+            for number in range(len(self.templates))
+        ]
+        size = max(rows.shape[1] for rows in by_template)
+        known = [rows for rows in by_template if rows.shape[1] == size]
+        total = np.nansum(known, axis=0)
+        with np.errstate(invalid="ignore"):
+            labels = total / np.linalg.norm(total, axis=1, keepdims=True)
+            return vectors_of([answers.get(f"{example.id}/image") for example in asked]) @ labels.T
+
+    def _likelihoods(self, asked: Sequence[Example], answers: Mapping[str, Answer]) -> np.ndarray:
+        """Returns the mean of the templates' log-probabilities, in the measure of `choose`."""
+        scores = np.full((len(asked), len(self.labels)), np.nan)
+        for row, example in zip(scores, asked, strict=True):
+            known = [
+                answer.values
+                for number in range(len(self.templates))
+                if (answer := answers.get(f"{example.id}/likelihood{number}")) and answer.values
+            ]
+            if known:
+                row[:] = np.mean(known, axis=0)
+        return scores
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def read_labels(labels: Sequence[str] | None, labels_file: str | None) -> tuple[str, ...]:
+    """Returns the labels of a list or of a text file with one label a line; () if neither is given.
+
+    Raises:
+        UserError: if both are given, there are fewer than two labels, or one is empty or stands twice.
+    """
+    if labels is None and labels_file is None:
+        return ()
+    if labels is not None and labels_file is not None:
+        raise UserError("labels and labels_file are both given; give one")
+    where = labels_file or "labels"
+    given = [label.strip() for label in (text_lines(Path(labels_file)) if labels_file else labels or ())]
+    unit = "line" if labels_file else "label"
+    if not any(given):
+        raise UserError(f"{where}: holds no labels; write one a line" if labels_file else "labels: is empty")
+    if "" in given:
+        raise UserError(f"{where}: {unit} {given.index('') + 1} is empty; remove it")
+    if len(given) < 2:
+        raise UserError(f"{where}: holds one label, {given[0]!r}; give at least two to choose among")
+    for place, label in enumerate(given):
+        if (first := given.index(label)) < place:
+            raise UserError(
+                f"{where}: {label!r} stands twice ({unit}s {first + 1} and {place + 1}); remove one"
+            )
+    return tuple(given)
