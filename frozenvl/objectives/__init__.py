@@ -4,5 +4,6 @@ from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.contrastive import Contrastive
 from frozenvl.objectives.matching import Matching
 from frozenvl.objectives.objective import Objective
+from frozenvl.objectives.self_critical import SelfCritical
 
-__all__ = ["Captioning", "Contrastive", "Matching", "Objective"]
+__all__ = ["Captioning", "Contrastive", "Matching", "Objective", "SelfCritical"]

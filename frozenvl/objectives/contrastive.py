@@ -29,7 +29,7 @@ class Micro(NamedTuple):
     """What the preparation of a step leaves for one micro-batch."""
 
     total: float
-    """Its share of the sum of the loss over the whole step."""
+    """Share of the micro-batch in the sum of the loss over the whole step."""
     texts: Tensor
     """Gradient (rows, dim) of that sum with respect to its text embeddings."""
     images: Tensor
@@ -44,7 +44,7 @@ class Contrastive(Objective):
     Every pair of the step is compared with all others, on all ranks and in all accumulated micro-batches. The step is
     embedded once without gradients; then each micro-batch is embedded again, with the gradient of the loss with respect
     to its embeddings (gradient caching, Gao et al. 2021). So the loss and its gradient do not depend on how a step is
-    divided, and memory is that of a micro-batch.
+    divided, and a step takes the memory of one micro-batch.
 
     Texts of the same image, and equal texts of several images, are not negatives of each other. A validation compares
     the pairs of each of its batches (`data.eval_batch_size`).
@@ -134,9 +134,7 @@ class Contrastive(Objective):
         linear = (texts * prepared.texts).sum() + (images * prepared.images).sum()
         for name, gradient in prepared.own.items():
             linear = linear + self.get_parameter(name) * gradient
-        return (
-            linear - linear.detach() + prepared.total
-        )  # its value is the share, its gradient that of the loss
+        return linear - linear.detach() + prepared.total  # its value is the share; its gradient is the loss's
 
     def sums(self, batch: Batch) -> dict[str, float]:
         return {"batches": 1.0, "temperature": 1 / self._scale().item()}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 
-from frozenvl import __version__
 from frozenvl.model.batch import Batch
-from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Fusion
@@ -33,9 +29,7 @@ from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
 from frozenvl.objectives.objective import check_objectives, in_use, micro_loss, total_of
 from frozenvl.objectives.step import Prepared, pass_seed, prepare_step
-from frozenvl.training.callbacks.averaging import AverageTrained
 from frozenvl.training.callbacks.throughput import Work
-from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.inputs import Inputs
 from frozenvl.training.optim import (
     OTHER_OPTIMIZER,
@@ -46,7 +40,8 @@ from frozenvl.training.optim import (
     set_rates,
     switch,
 )
-from frozenvl.training.steps import resume, seed_step
+from frozenvl.training.steps import seed_step
+from frozenvl.training.trained_state import TrainedState
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError, UserError
 
@@ -56,7 +51,7 @@ WORK = ("targets", "positions", "padding", "unreadable")
 """Counters of an optimiser step, kept beside the totals of the objectives."""
 
 
-class FrozenModule(L.LightningModule):
+class FrozenModule(TrainedState):
     """LightningModule of a frozen language model with a trainable visual prefix.
 
     Args:
@@ -134,13 +129,15 @@ class FrozenModule(L.LightningModule):
             checkpoint_layers(self.model.language)
         if shard and precision == "auto":
             raise UserError("model.shard: set model.precision to bf16 or fp32, which is what is shared out")
+        if shard and any(objective.prepares for objective in self.objectives.values()):
+            raise UserError(
+                "model.shard: ranks do different numbers of forward passes when an objective prepares a step; leave it "
+                "out"
+            )
         if shard and compile:
             raise UserError("model.compile and model.shard do not go together; choose one")
         self.shard, self.sharded = shard, None  # type: bool, ShardedLayers | None
         self.seed = seed
-        self.strict_loading = False  # a checkpoint holds the trained parts only
-        self.trained_steps = 0
-        """Number of optimiser steps of the loaded checkpoint; 0 if none was loaded."""
         self.inputs: Inputs | None = None
         """Turns samples into batches. The callback `PrepareInputs` sets it at the start of each stage."""
         self._counts: dict[str, float] = {}
@@ -220,7 +217,7 @@ class FrozenModule(L.LightningModule):
             counts = {name: prepared.count for name, prepared in self._prepared.items()}
             self._counts = self._all_sum({**batch.counts, **counts})
         seed_step(self.seed, self.global_step, micro, self.global_rank)
-        # Dropout has to be that of the preparation, stage by stage.
+        # Dropout has to equal the preparation's, stage by stage.
         seed = pass_seed(self.seed, self.global_step, micro, self.global_rank) if self._prepared else None
         prepared = {name: each.micro[micro] for name, each in self._prepared.items()}
         run = self.model.run(batch, seed=seed, prepared=prepared)
@@ -385,97 +382,6 @@ class FrozenModule(L.LightningModule):
         return rows + [
             {"task": name, "id": key, "text": "", "unreadable": reason} for key, reason in batch.unreadable
         ]
-
-    # Checkpoints
-
-    def state_dict(  # type: ignore[override]
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """Returns the trained weights, and the buffers of trained parts, which training may change."""
-        before = set(destination or ())
-        state = super().state_dict(destination=destination, prefix=prefix, keep_vars=keep_vars)
-        kept = {f"{prefix}model.{name}" for name in self.model.trained_weights()}
-        for key in state.keys() - kept - before:
-            del state[key]
-        return state
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Loads trained weights. Frozen ones are neither missed nor replaced.
-
-        Raises:
-            RuntimeError: if `strict` and trained weights are missing, or weights unknown.
-        """
-        own = self.state_dict().keys()
-        found = super().load_state_dict(self._without_frozen(state_dict), strict=False, assign=assign)
-        found.missing_keys[:] = [key for key in found.missing_keys if key in own]
-        if strict and (found.missing_keys or found.unexpected_keys):
-            raise RuntimeError(
-                f"missing weights {found.missing_keys}, unknown weights {found.unexpected_keys}"
-            )
-        return found
-
-    def _without_frozen(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what a checkpoint holds beside frozen weights, which averaging callbacks once put into it."""
-        frozen = self._names() - self.state_dict().keys()
-        return {key: value for key, value in state_dict.items() if key not in frozen}
-
-    def _names(self) -> set[str]:
-        """Returns the names of all weights and buffers, frozen ones included."""
-        return set(super().state_dict())
-
-    def trained_fingerprint(self) -> str:
-        """Returns a SHA-256 fingerprint of the trained weights (16 hex digits)."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode() + value.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        trainer: Any = self.trainer
-        checkpoint["frozenvl"] = {
-            "version": __version__,
-            "identity": self.model.identity(),
-            "precision": self.precision,
-            "data": trainer.datamodule.step_batches.record(),
-        }
-        # The weights of `state_dict` are those of the model, so they switch, too; the next step switches back.
-        if switch(trainer.optimizers, "eval") and "optimizer_states" in checkpoint:
-            states = [trainer.strategy.optimizer_state(optimizer) for optimizer in trainer.optimizers]
-            checkpoint["optimizer_states"] = states
-        checkpoint["run"] = str(Path(self.trainer.default_root_dir).absolute())
-        if "optimizer_states" not in checkpoint:  # weights alone, of which Lightning tells no callback
-            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, AverageTrained):
-                    callback.replace_weights(checkpoint)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._check_fit(checkpoint, "the checkpoint")
-        recorded: Precision = checkpoint["frozenvl"]["precision"]
-        if self.trainer.training and self.precision != recorded:
-            raise UserError(
-                f"the checkpoint was trained in {recorded}, and a resumed run goes on in it; {PRECISION}"
-            )
-        self.trained_steps = checkpoint["global_step"]
-        checkpoint["state_dict"] = self._without_frozen(checkpoint["state_dict"])
-        if self.trainer.training:
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            data.start = resume(checkpoint, data.step_batches)
-
-    def load_trained(self, path: Path) -> None:
-        """Loads the trained weights of a checkpoint, without optimiser state or counters.
-
-        Raises:
-            UserError: if the checkpoint is unreadable or belongs to another model.
-        """
-        checkpoint = read_checkpoint(path)
-        self._check_fit(checkpoint, str(path))
-        self.load_state_dict(checkpoint["state_dict"], strict=False)
-
-    def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
-        identity, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
-        refuse_misfit(identity, weights, self.model.identity(), self.state_dict(), what, self._names())
 
 
 def work_of(run: Forward, batch: Batch) -> tuple[int, int, int, int]:

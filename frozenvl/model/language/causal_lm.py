@@ -252,7 +252,7 @@ class FrozenLanguageModel(Part):
             embeddings: (B, L, dim) input embeddings of the last L of T positions.
             mask: (B, T) 1 for real positions, 0 for padding.
             cache: cache of the first T - L positions.
-            layers: as for `hidden`.
+            layers: layers to return; see `hidden`.
 
         Returns:
             (B, L, dim) last hidden states; with `layers`, (B, L, layers, dim).
