@@ -12,6 +12,7 @@ import pytest
 import torch
 from retrieval_models import pairs, retrieval_model
 from running import add, history, one_line
+from toy import Square
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.model.heads import Matching as MatchingHead
@@ -115,6 +116,24 @@ def test_a_step_without_negatives_has_its_true_rows_alone(tiny_language, tiny_vi
     model, objectives, batch = made(tiny_language, tiny_vision, samples=same)
     total, prepared = prepared_total(model, objectives, batch)
     assert prepared.count == 3 == objectives["match"].count(batch.of("match")) and total > 0
+
+
+def test_the_head_learns_which_text_fits_which_image(tiny_language, tiny_vision):
+    """A frozen random language model is enough to tell four colours after 20 steps."""
+    colours = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
+    samples = [Sample(name, (Square(name, colour),), f" {name}") for name, colour in colours.items()]
+    model, objectives, batch = made(tiny_language, tiny_vision, samples=samples)
+    model.train()
+    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    for step in range(20):
+        total, prepared = prepared_total(model, objectives, batch, number=step)
+        optimizer.zero_grad()
+        (total / prepared.count).backward()
+        optimizer.step()
+    pairs_of_all = [(sample.prompt[0], name) for sample in samples for name in colours]
+    odds = model.eval().match(model.processor(), pairs_of_all).view(4, 4)
+    assert torch.equal(odds.argmax(0), torch.arange(4)) and torch.equal(odds.argmax(1), torch.arange(4))
+    assert ((odds > 0) == torch.eye(4, dtype=torch.bool)).all()
 
 
 def test_samples_without_a_text_or_an_image_have_no_rows(tiny_language, tiny_vision):
