@@ -51,7 +51,7 @@ class TrainedState(L.LightningModule):
         """Loads trained weights. Frozen ones are neither missed nor replaced.
 
         Raises:
-            RuntimeError: if `strict` and trained weights are missing, or weights unknown.
+            RuntimeError: if every weight has to match, and trained weights are missing, or weights are unknown.
         """
         own = self.state_dict().keys()
         found = super().load_state_dict(self._without_frozen(state_dict), strict=False, assign=assign)

@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import HfApi
 from losses import loss_of
 from painted import Painted
+from retrieval_models import retrieval_model
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -254,3 +255,24 @@ def test_no_lightning_is_imported(trained, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_an_export_holds_heads_and_markers(tiny_language, tiny_vision, tmp_path):
+    model = retrieval_model(tiny_language, tiny_vision, layers=[1, -1], text="it shows {text}").eval()
+    with torch.no_grad():
+        model.heads["r"].vector.mul_(2)
+    model.save_pretrained(tmp_path)
+    loaded = FrozenVL.from_pretrained(tmp_path)
+    assert loaded.markers == ("[RET]",) and loaded.identity() == model.identity()
+    texts = ["two blue stars", "a child"]
+    assert torch.equal(
+        loaded.embed_texts(loaded.processor(), texts), model.embed_texts(model.processor(), texts)
+    )
+    images = [Painted("red")]
+    assert torch.equal(
+        loaded.embed_images(loaded.processor(), images), model.embed_images(model.processor(), images)
+    )
+    card = (tmp_path / "README.md").read_text()
+    assert "Embedding head `r`: frozenvl.model.heads.retrieval.Retrieval(dim=8, layers=[1, -1]" in card
+    assert "model.embed_texts(processor, texts)" in card
+    assert "heads.r.vector" in load_file(tmp_path / "model.safetensors")

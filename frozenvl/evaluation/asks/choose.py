@@ -71,9 +71,18 @@ class Choose(Ask):
         prompts: Sequence[Prompt],
         cache: PromptCache | None,
     ) -> list[list[float]]:
-        candidates = [request.query.candidates for request in requests]
-        likelihoods = session.model.rank_candidates(processor, prompts, candidates, cache)
-        return [[self._value(likelihood) for likelihood in row] for row in likelihoods]
+        # Without images, or with black ones, many requests have the same prompt: each candidate is computed once.
+        known: dict[Prompt, dict[str, float]] = {}
+        for request, prompt in zip(requests, prompts, strict=True):
+            known.setdefault(prompt, {}).update(dict.fromkeys(request.query.candidates, 0.0))
+        likelihoods = session.model.rank_candidates(
+            processor, list(known), [list(values) for values in known.values()], cache
+        )
+        for values, row in zip(known.values(), likelihoods, strict=True):
+            values.update(zip(values, map(self._value, row), strict=True))
+        return [
+            [known[p][text] for text in r.query.candidates] for r, p in zip(requests, prompts, strict=True)
+        ]
 
     def _value(self, likelihood: Likelihood) -> float:
         logp, tokens, end = likelihood

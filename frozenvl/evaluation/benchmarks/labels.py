@@ -46,6 +46,11 @@ class LabelBenchmark(Sourced):
     ) -> None:
         super().__init__(task, source, supervised_encoder)
         self.given = read_labels(labels, labels_file)
+        if isinstance(templates, str) and templates not in LABEL_TEMPLATES:
+            names = " and ".join(LABEL_TEMPLATES)
+            raise UserError(
+                f"templates: no list {templates!r}; there are {names}, or give a list of sentences"
+            )
         self.templates = LABEL_TEMPLATES[templates] if isinstance(templates, str) else tuple(templates)
         if not self.templates:
             raise UserError("templates: none is given; '{label}' is the label alone")

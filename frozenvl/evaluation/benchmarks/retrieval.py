@@ -175,10 +175,18 @@ class Retrieval(Sourced):
         of_text: dict[str, Answer] = {}
         for _, query in owned:
             of_text.setdefault(query.references[0], answers[query.id])
-        vectors = (
-            vectors_of([answers[item.image.id] for item in items]),
-            vectors_of([of_text[query.references[0]] for _, query in owned]),
+        if not owned:
+            raise UserError(
+                f"{self.name}: no image was asked together with its captions; evaluate more batches (--limit, "
+                "trainer.limit_val_batches)"
+            )
+        rows = vectors_of(
+            [
+                *(answers[item.image.id] for item in items),
+                *(of_text[query.references[0]] for _, query in owned),
+            ]
         )
+        vectors = rows[: len(items)], rows[len(items) :]
         return Gallery(items, [query for _, query in owned], [place for place, _ in owned], vectors)
 
     def further_queries(self, setting: Setting, answers: Mapping[str, Answer]) -> Sequence[Query]:

@@ -16,6 +16,7 @@ from frozenvl.evaluation.asks.choose import best
 from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.requests import evaluation_of, in_order
 from frozenvl.evaluation.suite import session_of
+from frozenvl.model.frozen import FrozenVL
 from frozenvl.prompt import BlackImage, Sample
 
 
@@ -176,3 +177,34 @@ def test_options_that_change_values_are_part_of_the_provenance():
         "text_only": True,
         "end_token": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("measure", "prompts"), [("difference", [3, 1]), ("calibrated", [3, 1]), ("sum", [3])]
+)
+def test_requests_with_the_same_prompt_share_their_candidates(
+    tiny_trained, tmp_path, monkeypatch, measure, prompts
+):
+    """Without images, or with black ones, the prompts of a batch are equal."""
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 8, None)
+    texts = [(" red", " blue"), (" blue", " two stars"), (" red", " red", " blue")]
+    queries = [
+        Query(str(n), (Square(f"{n}.png"), "It is"), str(n), candidates=row) for n, row in enumerate(texts)
+    ]
+    requests = [Request(query, query.prompt, 0) for query in queries]
+    alone = [Choose(measure)([request], session)[0] for request in requests]
+    ranked, rank = [], FrozenVL.rank_candidates
+
+    def counting(self, processor, prompts, candidates, cache=None):
+        ranked.append(list(map(list, candidates)))
+        return rank(self, processor, prompts, candidates, cache)
+
+    monkeypatch.setattr(FrozenVL, "rank_candidates", counting)
+    together = Choose(measure)(requests, session)
+    assert [len(rows) for rows in ranked] == prompts
+    assert ranked[0][2] == [" red", " blue"] and ranked[-1][0][:2] == [" red", " blue"]
+    assert measure == "sum" or ranked[1] == [[" red", " blue", " two stars"]]
+    for one, other in zip(alone, together, strict=True):
+        assert other.values == pytest.approx(one.values, abs=1e-4)
+        assert other.text_values == pytest.approx(one.text_values, abs=1e-4)
+    assert together[2].values[0] == together[2].values[1]

@@ -107,6 +107,20 @@ def test_an_unreadable_image_is_not_found_and_the_rest_is_scored():
     assert "1 images cannot be read: they and their captions are not found" in result.notes
 
 
+def test_if_no_image_can_be_read_nothing_is_found():
+    made = retrieval(*TWO)
+    vectors = {"a_dog": [1, 0, 0], "two_dogs": [1, 0, 0], "a_cat": [0, 1, 0]}
+    result = made.score(made.settings()[0], answered(made, a=None, b=None, **vectors))
+    assert result.scores["i2t_r1"] == result.scores["t2i_r1"] == 0
+
+
+def test_a_limit_that_asks_for_no_caption_is_answered_with_what_to_do():
+    made = retrieval(*TWO, rerank=2)
+    answers = answered(made, a=[1, 0], b=[0, 1], a_dog=[1, 0], two_dogs=[1, 0], a_cat=[0, 1])
+    with pytest.raises(UserError, match="toy: no image was asked together with its captions; evaluate more"):
+        made.further_queries(made.settings()[0], {"a/image": answers["a/image"]})
+
+
 def test_folds_are_consecutive_groups_of_the_source():
     made = retrieval(*(shown(str(n), f"caption {n}") for n in range(4)), folds=2)
     rows = {str(n): [np.cos(n), np.sin(n)] for n in range(4)}

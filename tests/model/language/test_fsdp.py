@@ -34,3 +34,11 @@ def test_sharding_trained_weights_is_refused(frozenvl, capfd):
     assert "all of them are trained" in one_line(capfd.readouterr().err)
     assert frozenvl("fit", "--model.shard", "true", "--model.precision", "auto") == 2
     assert "set model.precision" in one_line(capfd.readouterr().err)
+
+
+def test_sharded_layers_do_not_go_with_an_objective_that_prepares_steps(frozenvl, capfd):
+    heads = '{"r": {"class_path": "frozenvl.model.heads.Retrieval"}}'
+    objectives = '{"c": {"class_path": "frozenvl.objectives.Contrastive"}}'
+    asked = ("--model.heads", heads, "--model.objectives", objectives)
+    assert frozenvl("fit", "--model.shard", "true", *asked) == 2
+    assert "prepares a step; leave it out" in one_line(capfd.readouterr().err)
