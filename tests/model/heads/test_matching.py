@@ -58,6 +58,15 @@ def test_an_export_keeps_the_head(tiny_language, tiny_vision, tmp_path):
     again = FrozenVL.from_pretrained(tmp_path)
     pairs = [(IMAGE, "red circle"), (IMAGE, "no")]
     assert torch.equal(again.match(again.processor(), pairs), model.match(model.processor(), pairs))
+    card = (tmp_path / "README.md").read_text()
+    assert "Head `m`: frozenvl.model.heads.matching.Matching(hidden=3)" in card
+    assert "model.match(processor, " in card and "model.embed_texts" in card
+
+
+def test_the_card_of_a_model_that_only_matches_embeds_nothing(tiny_language, tiny_vision, tmp_path):
+    retrieval_model(tiny_language, tiny_vision, heads={"m": Matching()}).save_pretrained(tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert "model.match(processor, " in card and "model.embed_texts" not in card
 
 
 @pytest.mark.parametrize(
