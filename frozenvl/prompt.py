@@ -141,7 +141,7 @@ class Learned(str):
 
 @dataclass(frozen=True)
 class Marker:
-    """A trained input vector inside a prompt, such as FROMAGe's `[RET]`. An embedding head owns the vector."""
+    """A trained input vector inside a prompt, such as FROMAGe's `[RET]`. A head owns the vector."""
 
     name: str
     """Name of the vector."""

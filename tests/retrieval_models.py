@@ -26,20 +26,15 @@ WORDS = (
 )
 
 
-def retrieval_model(language: Path, vision: Path, objectives: Any = None, **head: Any) -> FrozenVL:
-    """Returns a model with the head `r`; equal arguments give equal weights."""
+def retrieval_model(
+    language: Path, vision: Path, objectives: Any = None, extra: Any = None, heads: Any = None, **head: Any
+) -> FrozenVL:
+    """Returns a model with the head `r` and extra heads, or with given heads; equal arguments give equal weights."""
     torch.manual_seed(2)
-    made = Retrieval(**{"dim": 8} | head)
+    made = {"r": Retrieval(**{"dim": 8} | head)} | (extra or {}) if heads is None else heads
     encoder = TimmEncoder(str(vision))
-    return FrozenVL(
-        FrozenLanguageModel(str(language)),
-        encoder,
-        Linear,
-        2,
-        bos=False,
-        objectives=objectives,
-        heads={"r": made},
-    )
+    language_model = FrozenLanguageModel(str(language))
+    return FrozenVL(language_model, encoder, Linear, 2, bos=False, objectives=objectives, heads=made)
 
 
 def pairs(start: int, size: int) -> list[Sample]:

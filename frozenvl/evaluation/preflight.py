@@ -83,8 +83,7 @@ def check_prompts(name: str, benchmark: Benchmark, queries: Sequence[Query], ses
     template = benchmark.template
     try:
         benchmark.ask.wording(session)  # it may need an embedding head
-        if isinstance(benchmark.ask, Generate):
-            benchmark.ask.check(session)
+        benchmark.ask.check(session)
         if template is None:
             return
         session.plain.check_template(template)

@@ -11,9 +11,9 @@ from torch import Tensor
 from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
 from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.heads.head import named
 from frozenvl.model.processor import Processor
 from frozenvl.prompt import Image, Prompt
-from frozenvl.util.errors import UserError
 
 
 class Embeds:
@@ -25,17 +25,7 @@ class Embeds:
         Raises:
             UserError: if there is none of the name, none at all, or a name is needed.
         """
-        known = ", ".join(self.heads)
-        if not self.heads:
-            raise UserError(
-                "the model has no embedding head; train one (model.heads), as configs/retrieval.yaml does"
-            )
-        if name is None and len(self.heads) > 1:
-            raise UserError(f"the model has several embedding heads; name one of {known}")
-        if name is not None and name not in self.heads:
-            raise UserError(f"the model has no embedding head {name!r}; it has {known}")
-        head: Any = self.heads[next(iter(self.heads)) if name is None else name]
-        return head
+        return named(self.heads, EmbeddingHead, "embedding head", name, "as configs/retrieval.yaml does")
 
     @torch.no_grad()
     def embed(self: Any, batch: Batch) -> Tensor:

@@ -12,7 +12,7 @@ from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.embedding import Embeds
 from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
 from frozenvl.model.fusion import Concat, Fusion
-from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.heads import Head
 from frozenvl.model.hub import OnHub
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.decoding import check_options, greedy, sample
@@ -20,6 +20,7 @@ from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.mappers import Mapper
+from frozenvl.model.matching import Matches
 from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Processor, text_of
 from frozenvl.model.tuning import Tuning
@@ -37,7 +38,7 @@ class Continuation(NamedTuple):
     """True if it ended with the end token or a stop text, False if it reached the length limit."""
 
 
-class FrozenVL(nn.Module, Embeds, OnHub):
+class FrozenVL(nn.Module, Embeds, Matches, OnHub):
     """A vision-language model: vision encoder → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
@@ -51,7 +52,7 @@ class FrozenVL(nn.Module, Embeds, OnHub):
             samples.
         fusion: combination of image vectors and text; by default `Concat` places the vectors among the text.
         objectives: training objectives by name; their weights are trained and saved with the model's.
-        heads: embedding heads by name, for retrieval and naming; none by default.
+        heads: heads by name, for retrieval, naming and matching; none by default.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class FrozenVL(nn.Module, Embeds, OnHub):
         bos: bool = False,
         fusion: Fusion | None = None,
         objectives: Mapping[str, Any] | None = None,
-        heads: Mapping[str, EmbeddingHead] | None = None,
+        heads: Mapping[str, Head] | None = None,
     ) -> None:
         super().__init__()
         if k < 1:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
 from frozenvl.model.fusion import Concat, Fusion
-from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.heads import EmbeddingHead, Head, Matching
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import Mapper
 from frozenvl.model.part import Part, description, kind_at
@@ -155,7 +155,13 @@ class OnHub(
         """
         trained = sum(value.numel() for value in self.trained_weights().values())
         return ModelHubMixin.generate_model_card(
-            self, config=self.config(), trained=trained, arguments=_as_keywords, **facts
+            self,
+            config=self.config(),
+            trained=trained,
+            arguments=_as_keywords,
+            embeds=any(isinstance(head, EmbeddingHead) for head in self.heads.values()),
+            matches=any(isinstance(head, Matching) for head in self.heads.values()),
+            **facts,
         )
 
 
@@ -167,7 +173,7 @@ def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described:
     """
     makers = {name: _maker(part, KINDS[name]) for name, part in described.items() if part and name in KINDS}
     objectives = {name: _maker(part, Part) for name, part in described.get("objectives", {}).items()}
-    heads = {name: _maker(part, EmbeddingHead) for name, part in described.get("heads", {}).items()}
+    heads = {name: _maker(part, Head) for name, part in described.get("heads", {}).items()}
     return {
         "mapper": _maker(mapper, Mapper),
         "language": FrozenLanguageModel(**language),  # slow, so after everything that may fail

@@ -3,8 +3,17 @@
 from frozenvl.objectives.captioning import Captioning
 from frozenvl.objectives.contrastive import Contrastive
 from frozenvl.objectives.label_matching import LabelMatching
+from frozenvl.objectives.matching import Matching
 from frozenvl.objectives.objective import Objective
 from frozenvl.objectives.reconstruction import Reconstruction
 from frozenvl.objectives.self_critical import SelfCritical
 
-__all__ = ["Captioning", "Contrastive", "LabelMatching", "Objective", "Reconstruction", "SelfCritical"]
+__all__ = [
+    "Captioning",
+    "Contrastive",
+    "LabelMatching",
+    "Matching",
+    "Objective",
+    "Reconstruction",
+    "SelfCritical",
+]

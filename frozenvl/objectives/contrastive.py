@@ -14,7 +14,7 @@ from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.objectives.objective import Objective
-from frozenvl.objectives.step import Prepared, Step
+from frozenvl.objectives.step import Prepared, Step, refuse_moving_statistics
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
 
@@ -83,11 +83,7 @@ class Contrastive(Objective):
 
     def attach(self, model: FrozenVL) -> None:
         head = model.head(self.head)
-        if getattr(model.vision, "moving_statistics", False) and model.vision.trainable:
-            raise UserError(
-                "model.objectives: a contrastive loss embeds each batch twice, which would count it twice in the "
-                "encoder's moving statistics; set moving_statistics to false"
-            )
+        refuse_moving_statistics(model, "a contrastive loss")
         self._prompts = head.prompts
 
     def rows(self, sample: Sample) -> Sequence[Sample]:

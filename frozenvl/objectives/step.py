@@ -14,6 +14,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import Processor
 from frozenvl.objectives.objective import Loss, count_rows, micro_loss
 from frozenvl.util.distributed import gather
+from frozenvl.util.errors import UserError
 from frozenvl.util.seeds import seed_from
 
 
@@ -92,6 +93,20 @@ def prepare_step(
             if objective.prepares and objective.weight:
                 prepared[name] = objective.prepare(Step(model, processor, name, batches, **where))
     return prepared
+
+
+def refuse_moving_statistics(model: FrozenVL, what: str) -> None:
+    """Raises `UserError` if an objective that embeds batches in advance would change the encoder's statistics twice.
+
+    Args:
+        model: model that is trained.
+        what: name of the objective, for the message.
+    """
+    if getattr(model.vision, "moving_statistics", False) and model.vision.trainable:
+        raise UserError(
+            f"model.objectives: {what} embeds each batch twice, which would count it twice in the "
+            "encoder's moving statistics; set moving_statistics to false"
+        )
 
 
 def loss_of_step(objectives: Mapping[str, Any], model: FrozenVL, batch: Batch) -> Loss:

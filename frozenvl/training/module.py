@@ -16,7 +16,7 @@ from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Fusion
-from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.heads import Head
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.fsdp import ShardedLayers
@@ -84,7 +84,7 @@ class FrozenModule(TrainedState):
         init_from: checkpoint whose trained weights a new run starts from.
         fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
         objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
-        heads: embedding heads by name, each by class path (default: none).
+        heads: heads for retrieval and matching by name, each by class path (default: none).
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class FrozenModule(TrainedState):
         init_from: Path | None = None,
         fusion: Fusion | None = None,
         objectives: dict[str, Objective] | None = None,
-        heads: dict[str, EmbeddingHead] | None = None,
+        heads: dict[str, Head] | None = None,
     ) -> None:
         super().__init__()
         objectives = {"captions": Captioning()} if objectives is None else objectives

@@ -273,6 +273,6 @@ def test_an_export_holds_heads_and_markers(tiny_language, tiny_vision, tmp_path)
         loaded.embed_images(loaded.processor(), images), model.embed_images(model.processor(), images)
     )
     card = (tmp_path / "README.md").read_text()
-    assert "Embedding head `r`: frozenvl.model.heads.retrieval.Retrieval(dim=8, layers=[1, -1]" in card
+    assert "Head `r`: frozenvl.model.heads.retrieval.Retrieval(dim=8, layers=[1, -1]" in card
     assert "model.embed_texts(processor, texts)" in card
     assert "heads.r.vector" in load_file(tmp_path / "model.safetensors")

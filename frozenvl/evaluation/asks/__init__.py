@@ -1,9 +1,10 @@
-"""Request types of benchmarks: generate a text, choose a candidate, embed a prompt."""
+"""Request types of benchmarks: generate a text, choose a candidate, judge pairs, embed a prompt."""
 
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose, Measure
 from frozenvl.evaluation.asks.embed import Embed
 from frozenvl.evaluation.asks.embed_and_choose import EmbedAndChoose
 from frozenvl.evaluation.asks.generate import Generate
+from frozenvl.evaluation.asks.match import Match
 
-__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Measure"]
+__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Match", "Measure"]

@@ -50,6 +50,13 @@ class Ask(ABC):
         """Returns the processor that reads prompts, and the function that words a query's prompt for the model."""
         return session.processor, lambda prompt: prompt
 
+    def check(self, session: Session) -> None:  # noqa: B027 - most have nothing to check
+        """Checks before the first query that the model can be asked.
+
+        Raises:
+            UserError: if it cannot.
+        """
+
     @abstractmethod
     def answer(
         self, requests: Sequence[Request], batch: Batch, prompt_cache: PromptCache | None, session: Session

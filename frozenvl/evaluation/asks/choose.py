@@ -44,22 +44,22 @@ class Choose(Ask):
         values = self._values(requests, session)
         texts: list[list[float]] = [[] for _ in requests]
         if self.text_only or self.measure == "difference":
-            texts = self._text_values(requests, session)
+            texts = self.text_values(requests, session)
         if self.measure == "calibrated":
             blind = [replace(r, prompt=with_images(r.query.prompt, black)) for r in requests]
             values = _minus(values, self._values(blind, session))
         elif self.measure == "difference":
             values = _minus(values, texts, self.alpha)
         rows = zip(requests, values, texts, strict=True)
-        return [replace(_likeliest(r.query, row), text_values=tuple(text)) for r, row, text in rows]
+        return [replace(best(r.query, row), text_values=tuple(text)) for r, row, text in rows]
 
     def _values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
         """Returns the log-probability of each candidate of each query: the sum over tokens, or their mean."""
         cache, prompts = session.begin(requests)
         return self._measured(session, session.processor, requests, prompts, cache)
 
-    def _text_values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
-        """Returns the same without any image, given the text of each prompt."""
+    def text_values(self, requests: Sequence[Request], session: Session) -> list[list[float]]:
+        """Returns the log-probability of each candidate without any image, given the text of each prompt."""
         prompts = [without_images(request.query.prompt) for request in requests]
         return self._measured(session, session.processor.for_texts(), requests, prompts, None)
 
@@ -115,7 +115,7 @@ def _minus(
     return [[one - weight * other for one, other in zip(*row, strict=True)] for row in rows]
 
 
-def _likeliest(query: Query, values: Sequence[float]) -> Answer:
-    """Returns the most likely candidate as an answer that has ended; of equally likely ones, the first."""
+def best(query: Query, values: Sequence[float]) -> Answer:
+    """Returns the candidate of the highest value as an answer that has ended; of equal ones, the first."""
     chosen = query.candidates[max(range(len(values)), key=values.__getitem__)]
     return Answer(query, chosen.strip(), chosen, True, tuple(values))

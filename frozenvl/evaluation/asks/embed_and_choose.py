@@ -11,6 +11,7 @@ import torch
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose
 from frozenvl.evaluation.asks.embed import Embed
+from frozenvl.evaluation.asks.match import Match
 from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
@@ -21,16 +22,19 @@ from frozenvl.prompt import Prompt
 
 @dataclass(frozen=True)
 class EmbedAndChoose(Ask):
-    """Answers a query with candidates by their likelihoods, and any other query by its embedding."""
+    """Answers a query with candidates by their likelihoods or their matching, and any other query by its embedding."""
 
     gives_text = False
     shares_prompts = False
 
     embed: Embed
-    choose: Choose
+    choose: Choose | Match
 
     def wording(self, session: Session) -> tuple[Processor, Callable[[Prompt], Prompt]]:
         return self.embed.wording(session)
+
+    def check(self, session: Session) -> None:
+        self.choose.check(session)
 
     def answer(
         self, requests: Sequence[Request], batch: Batch, prompt_cache: PromptCache | None, session: Session

@@ -1,23 +1,26 @@
-"""Matching: chooses the true caption of an image among foils by likelihood, without any training (VisualGPTScore)."""
+"""Matching: chooses the true caption of an image among foils, by likelihood (VisualGPTScore) or by a matching head."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from frozenvl.data.sources.source import Source
-from frozenvl.evaluation.asks import Choose, Measure
+from frozenvl.evaluation.asks import Measure
+from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics.matching import METRICS, Item, matching_scores
+from frozenvl.model.matching import QUESTION
 from frozenvl.util.errors import UserError
 from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
 
 
 class Matching(Worded):
-    """Chooses the true caption of each image among foils by its log-probability; scores by accuracy.
+    """Chooses the true caption of each image among foils; scores by accuracy. Likelihoods need no training for it.
 
     The score `text_only` is the accuracy of log p(text) alone, without any image. A model that only knows which
     captions are fluent reaches it, so a score means nothing without it. Equal values count as wrong.
@@ -30,9 +33,12 @@ class Matching(Worded):
         source: images with choices, the true caption first, such as `SugarCrepePairs`.
         template: wording of the prompts; by default the task's, or the image alone.
         choose: log-probability of a caption given the image: its "sum" over tokens, its "mean", "calibrated" (sum
-            minus the sum given black images) or "difference" (sum minus `alpha` times the sum without any image).
+            minus the sum given black images) or "difference" (sum minus `alpha` times the sum without any image). Or
+            "head", the logit of a trained matching head; or "yes", log p(yes) - log p(no) after a question.
         alpha: weight of the log-probability without images in "difference".
-        end_token: whether the end token after a caption counts.
+        end_token: whether the end token after a caption counts in log-probabilities.
+        head: name of the matching head for "head"; by default the model's only one.
+        question: question about a caption for "yes", with the field `{text}`. The image is before it.
     """
 
     protocol = "matching"
@@ -44,12 +50,15 @@ class Matching(Worded):
         task: str | None = None,
         source: Source | None = None,
         template: Template | None = None,
-        choose: Measure = "difference",
+        choose: Measure | Literal["head", "yes"] = "difference",
         alpha: float = 1.0,
         end_token: bool = False,
+        head: str | None = None,
+        question: str = QUESTION,
     ) -> None:
         task = task or ("matching" if source is None else None)
-        super().__init__(Choose(choose, alpha, text_only=True, end_token=end_token), task, source, template)
+        ask = choosing(choose, alpha, head, question, text_only=True, end_token=end_token)
+        super().__init__(ask, task, source, template)
         self._chance: float | None = None
 
     def queries(self, setting: Setting) -> Sequence[Query]:

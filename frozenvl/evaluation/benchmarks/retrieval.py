@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from frozenvl.data.order import Permutation
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
-from frozenvl.evaluation.asks import Choose, Embed, EmbedAndChoose, Measure
+from frozenvl.evaluation.asks import Embed, EmbedAndChoose, Measure
+from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, own_name, placed, vectors_of
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics.ranking import top_candidates
 from frozenvl.metrics.reranking import RerankedScores, reranked_metrics
 from frozenvl.metrics.retrieval import METRICS, Reranking, chance, retrieval_scores
+from frozenvl.model.matching import QUESTION
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -54,9 +57,9 @@ class Retrieval(Sourced):
 
     An image that cannot be read is not searched. It and its captions count as not found.
 
-    With `rerank`, the first captions of each image are ordered again by the captioner's likelihood, without any further
-    training. The scores `reranked/…` and `gain/…` stand beside the others. Captions are not re-ranked as queries: each
-    would need a pass over every candidate image.
+    With `rerank`, the first captions of each image are ordered again: by the captioner's likelihood, without any
+    further training, or by a matching head. The scores `reranked/…` and `gain/…` stand beside the others. Captions are
+    not re-ranked as queries: each would need a pass over every candidate image.
 
     Args:
         task: name in `data.val` of the task to evaluate, by default "captions". Give either a task or a source.
@@ -68,10 +71,13 @@ class Retrieval(Sourced):
         captions_per_image: number of captions of an image that are kept, the first ones; by default all.
         rerank: number of captions of each image that are ordered again; 0 for none, 10 or more for `reranked/rsum`.
         rerank_by: log-probability of a caption: its "sum" over tokens, its "mean", "calibrated" (sum minus the sum
-            given a black image) or "difference" (sum minus `alpha` times the sum without any image).
+            given a black image) or "difference" (sum minus `alpha` times the sum without any image). Or "head", the
+            logit of a trained matching head; or "yes", log p(yes) - log p(no) after a question.
         alpha: weight of the log-probability without images in "difference".
-        similarity_weight: weight of the cosine similarity that is added to the log-probability.
+        similarity_weight: weight of the cosine similarity that is added to the log-probability or logit.
         template: wording of the captions that are re-ranked; by default the task's, or the caption behind the image.
+        matching_head: name of the matching head for "head"; by default the model's only one.
+        question: question about a caption for "yes", with the field `{text}`. The image is before it.
     """
 
     protocol = "retrieval"
@@ -84,10 +90,12 @@ class Retrieval(Sourced):
         folds: int = 1,
         captions_per_image: int | None = None,
         rerank: int = 0,
-        rerank_by: Measure = "difference",
+        rerank_by: Measure | Literal["head", "yes"] = "difference",
         alpha: float = 1.0,
         similarity_weight: float = 0.0,
         template: Template | None = None,
+        matching_head: str | None = None,
+        question: str = QUESTION,
     ) -> None:
         super().__init__(task or ("captions" if source is None else None), source)
         self.name = own_name(task, "captions", self.protocol)
@@ -95,8 +103,8 @@ class Retrieval(Sourced):
             raise UserError("Retrieval: folds and captions_per_image start at 1")
         if rerank < 0:
             raise UserError("Retrieval: rerank is a number of captions, from 0")
-        choose = Choose(rerank_by, alpha, end_token=False)
-        self.ask = EmbedAndChoose(Embed(head), choose) if rerank else Embed(head)
+        again = choosing(rerank_by, alpha, matching_head, question, end_token=False)
+        self.ask = EmbedAndChoose(Embed(head), again) if rerank else Embed(head)
         self.metrics = reranked_metrics() if rerank else METRICS
         self.rerank, self.similarity_weight = rerank, similarity_weight
         self._own_template = template

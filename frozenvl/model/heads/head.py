@@ -1,11 +1,11 @@
-"""`EmbeddingHead`, the interface of heads that embed texts and images in one space."""
+"""`Head`, the interface of all heads, and `EmbeddingHead`, of those that embed texts and images in one space."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from frozenvl.model.forward import Forward
 from frozenvl.model.part import Part
 from frozenvl.prompt import Image, Marker, Prompt
+from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
@@ -59,19 +60,8 @@ class Prompts:
         return (Marker(self.marker),) if marked else ()
 
 
-class EmbeddingHead(Part, ABC):
-    """Base class of embedding heads. A subclass sets `dim` and implements `attach`, `texts` and `images`.
-
-    Similarity of a text and an image is the cosine of their embeddings.
-    """
-
-    dim: int
-    """Dimension of the embeddings."""
-    reads_features: bool = True
-    """True if images are embedded from the encoder's features, False if through the language model."""
-    prompts: Prompts = Prompts()
-    text_states: TextStates | None = None
-    """Text representations computed before the run, for heads that have `states`."""
+class Head(Part, ABC):
+    """Base class of heads: trained weights that read the model's states, beside the one that predicts tokens."""
 
     @abstractmethod
     def attach(self, model: FrozenVL) -> None:
@@ -84,6 +74,25 @@ class EmbeddingHead(Part, ABC):
     def markers(self) -> dict[str, Tensor]:
         """Returns the trained input vectors (1, dim) of the head's markers, by name."""
         return {}
+
+    def states(self, model: FrozenVL) -> States | None:
+        """Returns the text representation that can be cached; None if a trained weight changes it (the default)."""
+        return None
+
+
+class EmbeddingHead(Head):
+    """Base class of embedding heads. A subclass sets `dim` and implements `attach`, `texts` and `images`.
+
+    Similarity of a text and an image is the cosine of their embeddings.
+    """
+
+    dim: int
+    """Dimension of the embeddings."""
+    reads_features: bool = True
+    """True if images are embedded from the encoder's features, False if through the language model."""
+    prompts: Prompts = Prompts()
+    text_states: TextStates | None = None
+    """Text representations computed before the run, for heads that have `states`."""
 
     @abstractmethod
     def texts(self, run: Forward) -> Tensor:
@@ -103,10 +112,6 @@ class EmbeddingHead(Part, ABC):
         with run.randomness("images"):
             return normalize(self.images(run).float(), dim=-1)
 
-    def states(self, model: FrozenVL) -> States | None:
-        """Returns the text representation that can be cached; None if a trained weight changes it (the default)."""
-        return None
-
     def states_of(self, run: Forward) -> Tensor:
         """Returns the representation (rows, *shape) of each row's text, in fp32.
 
@@ -114,3 +119,26 @@ class EmbeddingHead(Part, ABC):
             NotImplementedError: if the head has no `states`.
         """
         raise NotImplementedError
+
+
+def named(heads: Mapping[str, Head], kind: type, what: str, name: str | None, example: str) -> Any:
+    """Returns the head of a kind and a name, or the only one of the kind.
+
+    Args:
+        heads: heads of the model by name.
+        kind: kind of the head.
+        what: name of the kind, for messages.
+        name: name of the head; None for the only one.
+        example: hint at a configuration that trains such a head, for messages.
+
+    Raises:
+        UserError: if there is none of the name, none of the kind, or a name is needed.
+    """
+    found = {key: head for key, head in heads.items() if isinstance(head, kind)}
+    if not found:
+        raise UserError(f"the model has no {what}; train one (model.heads), {example}")
+    if name is None and len(found) > 1:
+        raise UserError(f"the model has several {what}s; name one of {', '.join(found)}")
+    if name is not None and name not in found:
+        raise UserError(f"the model has no {what} {name!r}; it has {', '.join(found)}")
+    return found[next(iter(found)) if name is None else name]

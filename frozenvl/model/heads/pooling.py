@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from frozenvl.model.forward import Forward
+from frozenvl.util.errors import UserError
+
+if TYPE_CHECKING:
+    from frozenvl.model.language.causal_lm import FrozenLanguageModel
 
 Pool = Literal["marker", "mean", "last"]
 """Positions of a row that are read: the marker, the mean of all but the first, or the last one."""
+
+
+def check_layers(layers: Sequence[int], language: FrozenLanguageModel) -> None:
+    """Checks the layers that a head reads. Raises `UserError` if the model lacks one of them."""
+    for layer in layers:
+        if not -1 <= layer <= language.depth:
+            raise UserError(
+                f"model.heads: layer {layer}, but {language.name} has {language.depth}; name 0 (the embeddings) to "
+                f"{language.depth}, or -1 (the last hidden states)"
+            )
 
 
 def pooled_states(run: Forward, layers: Sequence[int], pool: Pool) -> Tensor:

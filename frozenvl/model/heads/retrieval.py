@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from frozenvl.model.forward import Forward
 from frozenvl.model.heads.head import EmbeddingHead, Prompts, States
-from frozenvl.model.heads.pooling import Pool, pooled_states
+from frozenvl.model.heads.marker import first_vector
+from frozenvl.model.heads.pooling import Pool, check_layers, pooled_states
 from frozenvl.model.heads.projection import Projection
 from frozenvl.util.errors import UserError
 
@@ -67,19 +67,14 @@ class Retrieval(EmbeddingHead):
         )
 
     def attach(self, model: FrozenVL) -> None:
-        language, depth = model.language, model.language.depth
-        for layer in self.layers:
-            if not -1 <= layer <= depth:
-                raise UserError(
-                    f"model.heads: layer {layer}, but {language.name} has {depth}; name 0 (the embeddings) to {depth}, "
-                    "or -1 (the last hidden states)"
-                )
+        language = model.language
+        check_layers(self.layers, language)
         project = lambda parts, width: Projection(parts, width, self.dim, self.norm, self.dropout)
         self.project_text = project(len(self.layers), language.dim)
         image = (1, model.vision.channels) if self.reads_features else (len(self.layers), language.dim)
         self.project_image = project(*image)
         if self.pool == "marker":
-            self.vector = nn.Parameter(_first_vector(model))
+            self.vector = nn.Parameter(first_vector(model))
 
     def identity(self) -> dict[str, Any]:
         """Returns the settings that the weights' shapes do not tell."""
@@ -109,14 +104,3 @@ class Retrieval(EmbeddingHead):
 
     def states_of(self, run: Forward) -> Tensor:
         return pooled_states(run, self.layers, self.pool)
-
-
-@torch.no_grad()
-def _first_vector(model: FrozenVL) -> Tensor:
-    """Returns the marker's first vector (1, dim): the mean embedding, scaled to the mean length of embeddings.
-
-    The end token's embedding would do as well, but some models fill it with zeros, as padding.
-    """
-    some = model.language.some_embeddings().float()
-    vector = some.mean(0, keepdim=True)
-    return vector * (some.norm(dim=-1).mean() / vector.norm())

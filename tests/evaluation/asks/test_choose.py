@@ -12,7 +12,7 @@ from toy import TWO, Rows, Square
 
 from frozenvl.evaluation import FewShotVQA, Fixed, Naming
 from frozenvl.evaluation.asks import Choose
-from frozenvl.evaluation.asks.choose import _likeliest
+from frozenvl.evaluation.asks.choose import best
 from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.requests import evaluation_of, in_order
 from frozenvl.evaluation.suite import session_of
@@ -58,7 +58,7 @@ def test_the_most_likely_candidate_is_chosen(tiny_trained, tmp_path, measure, vi
 
 def test_of_equally_likely_candidates_the_first_is_chosen():
     query = Query("q", (), "x", candidates=(" blue", " red", " green"))
-    answer = _likeliest(query, [-2.0, -1.5, -1.5])
+    answer = best(query, [-2.0, -1.5, -1.5])
     assert (answer.text, answer.generated, answer.ended) == ("red", " red", True)
     assert answer.values == (-2.0, -1.5, -1.5)
 

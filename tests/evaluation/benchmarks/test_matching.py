@@ -7,6 +7,7 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from retrieval_models import retrieval_model
 from running import one_line
 from suites import described, rows_of, scenes, toy
 from toy import Rows, Square
@@ -15,8 +16,11 @@ from frozenvl.evaluation import Matching
 from frozenvl.evaluation.asks import Choose
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.requests import evaluation_of, in_order
+from frozenvl.evaluation.runner import evaluate as run_benchmark
 from frozenvl.evaluation.score_file import read_score
+from frozenvl.evaluation.session import Session
 from frozenvl.evaluation.suite import session_of
+from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -208,3 +212,30 @@ def test_arguments_reach_the_request():
     assert Matching(source=Rows(), alpha=0.5).ask == Choose(
         "difference", 0.5, text_only=True, end_token=False
     )
+
+
+@pytest.mark.parametrize("choose", ["head", "yes"])
+def test_a_head_or_an_answer_chooses(tiny_language, tiny_vision, tmp_path, capsys, choose):
+    model = retrieval_model(tiny_language, tiny_vision, extra={"m": MatchingHead()}).eval()
+    session = Session(
+        model, model.processor(), tmp_path, {"blind": False}, 0, 4, views=["seeing", "text-only"]
+    )
+    texts = [("a red circle", "blue stars"), ("two dogs", "no"), ("a cat", "a child in a dress", "stairs")]
+    template = Template("{image}It shows", " {target}")
+    rows = [pair(key, *row) for key, row in zip("abc", texts, strict=True)]
+    made = matching(*rows, choose=choose, template=template)
+    (setting,) = made.settings()
+    run_benchmark(made, setting, session)
+    assert "toy-text-only: left out, since a matching compares an image" in capsys.readouterr().out
+    score, rows = read_score(tmp_path / "toy/score.json"), rows_of(tmp_path / "toy")
+    rights = [row["values"][-1] > max(row["values"][:-1]) for row in rows.values()]
+    assert score.scores["overall"] == pytest.approx(100 * sum(rights) / 3) and "text_only" in score.scores
+    judge = model.match if choose == "head" else model.match_by_answer
+    pairs = [(made.source[0].image, text) for text in ("blue stars", "a red circle")]
+    assert rows["a"]["values"] == pytest.approx(judge(session.plain, pairs).tolist(), abs=1e-3)
+
+
+def test_a_missing_head_is_one_line_that_names_the_benchmark(evaluate, run, tmp_path, capsys):
+    suite = {"pairs": described("Matching", source=write_pairs(tmp_path / "data"), choose="head")}
+    assert evaluate(suite) == 2
+    assert one_line(capsys.readouterr().err).startswith("pairs: the model has no matching head; train one")

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from retrieval_models import retrieval_model
 from running import one_line
 from suites import described, rows_of, scenes, toy
 from toy import Broken, Rows, Square
@@ -19,8 +20,10 @@ from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.requests import in_order
 from frozenvl.evaluation.runner import evaluate as evaluate_setting
 from frozenvl.evaluation.score_file import read_score
+from frozenvl.evaluation.session import Session
 from frozenvl.evaluation.suite import session_of
 from frozenvl.metrics.ranking import first_ranks
+from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.prompt import Example
 from frozenvl.training.trained_run import load_trained
 from frozenvl.util.errors import UserError
@@ -239,6 +242,38 @@ def test_reranking_by_the_captioner_is_that_of_its_own_likelihoods(headed, tmp_p
         others = [value for text, value in zip(row["candidates"], values, strict=True) if text not in own]
         hits.append(best is not None and best > max(others, default=-np.inf))
     assert score.scores["reranked/i2t_r1"] == pytest.approx(100 * np.mean(hits))
+
+
+@pytest.mark.parametrize("by", ["head", "yes"])
+def test_a_head_or_an_answer_reranks_with_the_similarity(tiny_language, tiny_vision, tmp_path, by):
+    model = retrieval_model(tiny_language, tiny_vision, extra={"m": MatchingHead()}).eval()
+    session = Session(model, model.processor(), tmp_path, {"blind": False}, 0, 4)
+    source = SceneCaptions("val", size=5, resolution=64)
+    made = toy(toy=Retrieval(source=source, rerank=4, rerank_by=by, similarity_weight=2.0))["toy"]
+    evaluate_setting(made, made.settings()[0], session)
+    judge = model.match if by == "head" else model.match_by_answer
+    rows, hits = rows_of(tmp_path / "toy"), []
+    for index in range(5):
+        row, image = rows[f"scenes/val/caption/{index}/rerank"], source[index].image
+        odds = judge(session.plain, [(image, text) for text in row["candidates"]]).numpy()
+        assert row["values"] == pytest.approx(odds, abs=1e-3) and "text_values" not in row
+        cosines = (
+            model.embed_texts(session.plain, row["candidates"])
+            @ model.embed_images(session.plain, [image])[0]
+        )
+        own = np.array([text in source[index].references for text in row["candidates"]])
+        values = odds + 2 * cosines.numpy()
+        hits.append(values[own].max(initial=-np.inf) > values[~own].max(initial=-np.inf))
+    scores = read_score(tmp_path / "toy/score.json").scores
+    assert scores["reranked/i2t_r1"] == pytest.approx(100 * np.mean(hits))
+
+
+def test_a_missing_matching_head_is_found_before_anything_is_asked(headed, evaluate, run, capsys):
+    options = {"rerank": 4, "rerank_by": "head"}
+    suite = {"found": described("Retrieval", source=scenes("SceneCaptions", size=4), **options)}
+    capsys.readouterr()
+    assert evaluate(suite, checkpoint=headed) == 2
+    assert one_line(capsys.readouterr().err).startswith("found: the model has no matching head; train one")
 
 
 def test_chance():
