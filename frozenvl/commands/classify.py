@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,11 +121,26 @@ def by_likelihood(
     args: argparse.Namespace,
 ) -> Iterator[tuple[Image, np.ndarray | None, str]]:
     """Yields each image with the likelihood difference of each label (labels,), in nats: its mean over templates."""
+    from frozenvl.model.prefix_cache import PrefixCache
     from frozenvl.retrieval.label_choice import worded
-    from frozenvl.retrieval.likelihood_match import likelihood_differences
+    from frozenvl.util.errors import UnreadableImage
 
     texts = [worded(template, label) for label in labels for template in templates]
     model, processor, captioning = loaded
-    for image, scores, reason in likelihood_differences(model, processor, images, texts, captioning):
-        mean = None if scores is None else scores.reshape(len(labels), len(templates)).mean(1)
-        yield image, mean, reason
+    reading = copy(processor)
+    reading.reader = PrefixCache(model, processor.reader)  # an unreadable image costs no other a second pass
+    reasons: dict[Image, str] = {}
+    while True:
+        readable = [image for image in dict.fromkeys(images) if image not in reasons]
+        pairs = [(image, text) for image in readable for text in texts]
+        try:
+            scores = model.match_by_likelihood(reading, pairs, captioning, end_token=True)
+            break
+        except UnreadableImage as error:
+            if error.image is None:
+                raise
+            reasons[error.image] = str(error)
+    means = scores.view(len(readable), len(labels), len(templates)).mean(2).double().numpy()
+    found = dict(zip(readable, means, strict=True))
+    for image in images:
+        yield image, found.get(image), reasons.get(image, "")

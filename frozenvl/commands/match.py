@@ -1,8 +1,9 @@
 """Judges how well texts fit an image.
 
 Prints a line for each text, with tabs between: the cosine of the embeddings (- if the model has no embedding head), the
-likelihood difference log p(text | image) - log p(text) in nats, and the text. The difference needs no training for
-matching. Larger is better for both; differences of one image's texts can be compared with each other.
+log-odds of the matching head (- if it has none), the likelihood difference log p(text | image) - log p(text) in nats,
+and the text. The difference needs no training for matching. Larger is better for all; differences of one image's texts
+can be compared with each other.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints a header and a line for each text."""
+    from frozenvl.model.heads import EmbeddingHead, Matching
     from frozenvl.prompt import ImageFile
     from frozenvl.retrieval.embedder import Embedder
-    from frozenvl.retrieval.likelihood_match import likelihood_differences
     from frozenvl.retrieval.load import load_model
     from frozenvl.retrieval.printing import row
 
@@ -36,14 +37,16 @@ def run(args: argparse.Namespace) -> int:
     image = ImageFile(args.image)
     image.read()  # a bad image is an error before the model is loaded
     model, processor, captioning = load_model(args.checkpoint)
-    cosines = ["-"] * len(texts)
-    if args.head or len(model.heads):
+    pairs = [(image, text) for text in texts]
+    has = lambda kind: any(isinstance(head, kind) for head in model.heads.values())
+    cosines = odds = ["-"] * len(texts)
+    if args.head or has(EmbeddingHead):
         embedder = Embedder(model, processor, args.head)
         cosines = [f"{cosine:.4f}" for cosine in embedder.texts(texts) @ embedder.image(image)]
-    (matched,) = likelihood_differences(model, processor, [image], texts, captioning)
-    if matched.scores is None:
-        raise UserError(matched.reason)
-    row("cosine", "difference", "text")
-    for cosine, difference, text in zip(cosines, matched.scores, texts, strict=True):
-        row(cosine, f"{difference:.3f}", text)
+    if has(Matching):
+        odds = [f"{value:.3f}" for value in model.match(processor, pairs).tolist()]
+    differences = model.match_by_likelihood(processor, pairs, captioning, end_token=True).tolist()
+    row("cosine", "match", "difference", "text")
+    for cosine, odd, difference, text in zip(cosines, odds, differences, texts, strict=True):
+        row(cosine, odd, f"{difference:.3f}", text)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ def differences(run: Path) -> list[float]:
 def test_a_line_for_each_text_with_cosine_and_likelihood_difference(retrieval_run, pictures, capsys):
     assert main(["match", str(retrieval_run), "0.png", *TEXTS]) == 0
     header, *found = rows(capsys.readouterr().out)
-    assert header == ["cosine", "difference", "text"] and [row[2] for row in found] == TEXTS
-    assert [float(row[1]) for row in found] == pytest.approx(differences(retrieval_run), abs=2e-3)
+    assert header == ["cosine", "match", "difference", "text"] and [row[3] for row in found] == TEXTS
+    assert [row[1] for row in found] == ["-"] * 3
+    assert [float(row[2]) for row in found] == pytest.approx(differences(retrieval_run), abs=2e-3)
     model, processor, _ = load_model(retrieval_run)
     cosines = (
         model.embed_texts(processor, TEXTS) @ model.embed_images(processor, [ImageFile(Path("0.png"))]).T
@@ -42,7 +44,21 @@ def test_a_model_without_a_head_has_the_likelihood_difference(tiny_run, pictures
     assert main(["match", str(tiny_run), "0.png", *TEXTS]) == 0
     _, *found = rows(capsys.readouterr().out)
     assert [row[0] for row in found] == ["-"] * 3
-    assert [float(row[1]) for row in found] == pytest.approx(differences(tiny_run), abs=2e-3)
+    assert [float(row[2]) for row in found] == pytest.approx(differences(tiny_run), abs=2e-3)
+
+
+def test_a_matching_head_has_a_column_and_is_no_embedding_head(frozenvl, pictures, capsys):
+    head = {"m": {"class_path": "frozenvl.model.heads.Matching"}}
+    objectives = {"m": {"class_path": "frozenvl.objectives.Matching", "init_args": {"temperature": 0.1}}}
+    asked = ("--model.heads", json.dumps(head), "--model.objectives", json.dumps(objectives))
+    assert frozenvl("fit", *asked, "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0, name="m") == 0
+    capsys.readouterr()
+    assert main(["match", "runs/m", "0.png", *TEXTS]) == 0
+    _, *found = rows(capsys.readouterr().out)
+    model, processor, _ = load_model(Path("runs/m"))
+    expected = model.match(processor, [(ImageFile(Path("0.png")), text) for text in TEXTS])
+    assert [row[0] for row in found] == ["-"] * 3
+    assert [float(row[1]) for row in found] == pytest.approx(expected.tolist(), abs=2e-3)
 
 
 @pytest.mark.parametrize(
