@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -11,18 +11,23 @@ from typing import Any
 
 import lightning as L
 import torch
+from torch import Tensor
 
+from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Pixels, Processor
 from frozenvl.model.vision import VisionEncoder
-from frozenvl.model.vision.feature_cache import FeatureCache
+from frozenvl.model.vision.feature_cache import CachedFeatures, FeatureCache, pieces, readable_part
 from frozenvl.objectives import Objective
 from frozenvl.objectives.objective import in_use
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.util.errors import UserError
 from frozenvl.util.progress import progress_line
+
+MEASURED_TOGETHER = 512
+"""Number of images or texts whose statistics are measured at a time."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,9 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
     if data.cache_features:
         more = [text for objective in objectives.values() for text in objective.texts()]
         cache_texts(trainer, model, data, processor, more)
+    for head in model.heads.values():
+        if trainer.state.fn == "fit" and isinstance(head, EmbeddingHead):
+            head.measure(training_features(data, reader), training_states(data, head))
     return Inputs(processor, objectives)
 
 
@@ -163,3 +171,30 @@ def cache_texts(
                 barrier=trainer.strategy.barrier,
                 progress=progress,
             )
+
+
+def training_features(data: Any, reader: ImageReader) -> Iterator[Tensor]:
+    """Yields batches of the cached features (n, tokens, channels) of the training images; none without a cache."""
+    if not isinstance(reader, CachedFeatures):
+        return
+    seen = lambda task: (data.see(task.source[index].image) for index in range(len(task.source)))
+    images = dict.fromkeys(image for task in data.train.values() for image in seen(task))
+    for batch in pieces([("", image) for image in images if image in reader.digest_of], MEASURED_TOGETHER):
+        yield readable_part(batch, reader)[1]
+
+
+def training_states(data: Any, head: EmbeddingHead) -> Iterator[Tensor]:
+    """Yields batches of the cached representations (n, vectors, dim) of the training texts; none without a cache."""
+    if head.text_states is None:
+        return
+    sources = [task.source for task in data.train.values()]
+    texts = dict.fromkeys(
+        head.prompts.text.replace("{text}", text.strip())
+        for source in sources
+        for index in range(len(source))
+        for text in source[index].targets
+    )
+    for batch in pieces(list(texts), MEASURED_TOGETHER):
+        states = head.text_states(batch)
+        assert states is not None  # all texts of a run are in the cache
+        yield states

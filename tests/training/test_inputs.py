@@ -81,7 +81,7 @@ def run():
     def prepare(
         stage: str = "pixels", precision: str = "fp32", objective=None, **data
     ) -> tuple[Model, Inputs]:
-        model = Model(vision=encoder(stage), objectives={"a": objective or Captioning()})
+        model = Model(vision=encoder(stage), objectives={"a": objective or Captioning()}, heads={})
         module = SimpleNamespace(model=model, precision=precision, max_target_tokens=9)
         trainer = SimpleNamespace(strategy=None)
         settings = {

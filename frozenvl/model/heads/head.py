@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -111,6 +111,17 @@ class EmbeddingHead(Head):
         """Returns the embedding (rows, dim) of the last image of each row: fp32, of length 1."""
         with run.randomness("images"):
             return normalize(self.images(run).float(), dim=-1)
+
+    def measure(self, features: Iterable[Tensor], states: Iterable[Tensor]) -> None:
+        """Measures statistics of the training data before the first step of a fit; by default none.
+
+        Args:
+            features: batches of the features (n, tokens, channels) of training images; none if they are not cached.
+            states: batches of the representations (n, *shape) of training texts; none if they are not cached.
+
+        Raises:
+            UserError: if the head needs what is not cached.
+        """
 
     def states_of(self, run: Forward) -> Tensor:
         """Returns the representation (rows, *shape) of each row's text, in fp32.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
@@ -34,6 +35,9 @@ class Retrieval(EmbeddingHead):
         marker: name of the marker.
         norm: whether each pooled vector is normalised (LayerNorm without weights) before its projection.
         dropout: dropout rate of what is projected.
+        standardize: whether each dimension of image features and text states is shifted and scaled to mean 0 and
+            standard deviation 1 over the training data, before its projection. Needs both in the cache: a frozen
+            encoder and pool "mean" or "last".
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Retrieval(EmbeddingHead):
         marker: str = "[RET]",
         norm: bool = False,
         dropout: float = 0.0,
+        standardize: bool = False,
     ) -> None:
         super().__init__()
         if dim < 1:
@@ -59,9 +64,14 @@ class Retrieval(EmbeddingHead):
                 "model.heads: with pool mean an image cannot be read by a prompt; use pool marker or last, or images "
                 "features"
             )
+        if standardize and (pool == "marker" or images == "prompt"):
+            raise UserError(
+                "model.heads: standardize needs states that no trained weight changes; use pool mean or last with "
+                "images features, or leave it out"
+            )
         self.dim, self.pool, self.layers = dim, pool, tuple(layers)
         self.reads_features = images == "features"
-        self.norm, self.dropout = norm, dropout
+        self.norm, self.dropout, self.standardize = norm, dropout, standardize
         self.prompts = Prompts(
             text, marker if pool == "marker" else "", pool == "marker" and images == "prompt"
         )
@@ -69,7 +79,9 @@ class Retrieval(EmbeddingHead):
     def attach(self, model: FrozenVL) -> None:
         language = model.language
         check_layers(self.layers, language)
-        project = lambda parts, width: Projection(parts, width, self.dim, self.norm, self.dropout)
+        project = lambda parts, width: Projection(
+            parts, width, self.dim, self.norm, self.dropout, self.standardize
+        )
         self.project_text = project(len(self.layers), language.dim)
         image = (1, model.vision.channels) if self.reads_features else (len(self.layers), language.dim)
         self.project_image = project(*image)
@@ -101,6 +113,25 @@ class Retrieval(EmbeddingHead):
             return None
         key = f"{self.pool} {self.layers} {self.prompts.text!r}"
         return States(key, (len(self.layers), model.language.dim))
+
+    def measure(self, features: Iterable[Tensor], states: Iterable[Tensor]) -> None:
+        if not self.standardize:
+            return
+        for what, projection, batches in (
+            (
+                "image features",
+                self.project_image,
+                (batch.float().mean(1, keepdim=True) for batch in features),
+            ),
+            ("text states", self.project_text, iter(states)),
+        ):
+            first = next(batches, None)
+            if first is None:
+                raise UserError(
+                    f"model.heads: standardize needs cached {what}; freeze the encoder, drop model.tuning and set "
+                    "data.cache_features to true, or leave standardize out"
+                )
+            projection.measure(chain([first], batches))
 
     def states_of(self, run: Forward) -> Tensor:
         return pooled_states(run, self.layers, self.pool)

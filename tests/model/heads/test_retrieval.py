@@ -18,6 +18,7 @@ from frozenvl.util.errors import UserError
         ({"layers": ()}, "layers is empty"),
         ({"text": "a photo"}, "has to contain {text} once"),
         ({"pool": "mean", "images": "prompt"}, "use pool marker or last"),
+        ({"standardize": True}, "standardize needs states that no trained weight changes"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments, message):

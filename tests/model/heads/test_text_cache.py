@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from retrieval_models import WORDS, retrieval_model
+from running import one_line
 
 from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.tuning import PromptTuning
@@ -63,3 +64,34 @@ def test_a_run_reads_them_and_trains_alike(drilled, feature_home, ranks):
         weights.append(torch.load(path, weights_only=True)["state_dict"])
     for name, weight in weights[0].items():
         assert torch.allclose(weight, weights[1][name], atol=2e-4), name
+
+
+def test_statistics_of_the_training_data_are_measured_at_the_start_and_kept(drilled, feature_home, capfd):
+    settings = {"dim": 8, "pool": "mean", "layers": [1, 2], "standardize": True}
+    head = {"class_path": "frozenvl.model.heads.Retrieval", "init_args": settings}
+    asked = (
+        "--model.heads", json.dumps({"r": head}),
+        "--model.objectives", json.dumps({"c": {"class_path": "frozenvl.objectives.Contrastive"}}),
+        "--trainer.limit_val_batches", 0,
+    )  # fmt: skip
+    kept = []
+    for name, ranks in (("one", 1), ("two", 2)):
+        assert drilled("fit", *asked, "--trainer.max_steps", 1, name=name, ranks=ranks) == 0
+        kept.append(torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True)["state_dict"])
+    names = [name for name in kept[0] if "standardize" in name]
+    assert len(names) == 4 and all(torch.equal(kept[0][name], kept[1][name]) for name in names)
+    assert all((kept[0][name] != (1 if "deviation" in name else 0)).any() for name in names)
+
+    other = (
+        "--data.train.captions.source.init_args.size",
+        3,
+        "--init_from",
+        "runs/one/checkpoints/last.ckpt",
+    )
+    assert drilled("fit", *asked, *other, "--trainer.max_steps", 1, name="started") == 0
+    started = torch.load("runs/started/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(kept[0][name], started[name]) for name in names)
+
+    capfd.readouterr()
+    assert drilled("fit", *asked, "--data.cache_features", "false", name="uncached") == 2
+    assert "standardize needs cached image features" in one_line(capfd.readouterr().err)
