@@ -96,6 +96,13 @@ class Benchmark(ABC):
         """Returns scores that need no model, such as chance, on the scale of the main score."""
         return {}
 
+    def scored_by(self, setting: Setting) -> dict[str, Any]:
+        """Returns values that scores depend on and predictions do not; {} by default.
+
+        They are recorded with the scores, so that the predictions can be scored again.
+        """
+        return {}
+
     def right(self, answer: Answer) -> float | None:
         """Returns how correct one answer is, from 0 to 1; None if this is undefined."""
         return None

@@ -77,7 +77,7 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
         step=session.step,
         fingerprint=evaluation.fingerprint,
         supervised_encoder=benchmark.supervised_encoder,
-        provenance=evaluation.provenance | {"references": digest(references)},
+        provenance=evaluation.provenance | benchmark.scored_by(setting) | {"references": digest(references)},
         notes=list(getattr(result, "notes", ())),
     )
     # Written last: its presence means that the evaluation is complete.

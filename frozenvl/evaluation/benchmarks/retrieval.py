@@ -144,11 +144,15 @@ class Retrieval(Sourced):
             raise UserError(
                 f"{len(examples)} images cannot be split into {self.folds} folds; use fewer folds"
             )
-        self._items = [self._item(example, captions[key]) for key, example in examples.items()]
+        self._items = [
+            self._item(place, example, captions[key]) for place, (key, example) in enumerate(examples.items())
+        ]
         return self._items
 
-    def _item(self, example: Example, texts: Sequence[str]) -> Item:
-        image = Query(f"{example.id}/image", (example.image,), example.image_id)
+    def _item(self, place: int, example: Example, texts: Sequence[str]) -> Item:
+        # The place is recorded with the predictions, whose order is another, so that they can be scored again.
+        kind = {"place": str(place)}
+        image = Query(f"{example.id}/image", (example.image,), example.image_id, kind=kind)
         captions = [
             Query(f"{example.id}/caption{number}", (text,), example.image_id, references=(text,))
             for number, text in enumerate(texts[: self.captions_per_image])

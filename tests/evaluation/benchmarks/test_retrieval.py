@@ -25,6 +25,7 @@ from frozenvl.evaluation.suite import session_of
 from frozenvl.metrics.ranking import first_ranks
 from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.training.trained_run import load_trained
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -313,6 +314,8 @@ def test_a_run_is_evaluated_in_training(headed):
     logged = [line["retrieval/rsum"] for line in lines if "retrieval/rsum" in line]
     assert score.scores["rsum"] == pytest.approx(logged[-1]) and len(logged) == 2
     assert score.samples == score.of == 5 * (1 + 5) and score.step == 6
+    again = compare(*[headed / "evaluation/retrieval/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores) and again.metrics == score.metrics
 
 
 @pytest.mark.parametrize("head", ["", "r", None])

@@ -12,6 +12,7 @@ from frozenvl.evaluation import Tagging
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
 
 
@@ -111,3 +112,5 @@ def test_a_run_is_evaluated(headed, evaluate, by):
     assert 0 < score.baselines["random"] < 1 and 0 < score.scores["mAP"] <= 1
     assert score.samples == 6 + (8 if by == "embedding" else 0)
     assert any(name.startswith("tag/") for name in score.scores)
+    again = compare(*[headed / "evaluation/tags/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores, abs=1e-3) and again.metrics == score.metrics

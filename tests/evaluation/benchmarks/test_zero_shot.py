@@ -19,6 +19,7 @@ from frozenvl.evaluation.benchmarks.zero_shot import label_of
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
 
 
@@ -133,6 +134,9 @@ def test_a_run_with_a_head_is_evaluated(headed, evaluate, tmp_path, by):
     assert score.main == "acc1" and score.shown == ["acc1", "mean_per_class_recall"]
     assert score.baselines == {"chance": 25, "most_frequent": pytest.approx(100 / 3)}
     assert {"class/tench", "class/red fox", "class/electric ray"} < score.scores.keys()
+    assert score.provenance["labels"] == ["tench", "red fox", "electric ray", "emu"]
+    again = compare(*[headed / "evaluation/classes/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores) and again.metrics == score.metrics
     assert score.provenance["by"] == by and len(score.provenance["templates"]) == 7
     rows = rows_of(headed / "evaluation/classes")
     images, texts = (
