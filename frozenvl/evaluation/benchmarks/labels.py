@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from frozenvl.evaluation.asks import Ask, Choose, Embed, EmbedAndChoose, Measure
 from frozenvl.evaluation.benchmark import Setting
 from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, placed
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.evaluation.tiles import MAX_TILES, label_tiles
 from frozenvl.metrics.label_scores import By, label_scores
 from frozenvl.prompt import Example, joined
 from frozenvl.util.errors import UserError
+from frozenvl.util.gallery import Tile
 from frozenvl.util.text_files import text_lines
 from frozenvl.wording import LABEL_TEMPLATES, label_text
 
@@ -163,6 +166,18 @@ class LabelBenchmark(Sourced):
                 ]
                 for example in asked
             ],
+        )
+
+    def true_labels(self, example: Example) -> Collection[str]:
+        """Returns the labels that are right for an image, for the gallery."""
+        return self.references(example)
+
+    def tiles(self, setting: Setting, answers: Mapping[str, Answer]) -> Iterator[Tile]:
+        """Yields images with their first labels."""
+        asked, scores = self.matrix(answers)
+        truth = [self.true_labels(example) for example in asked]
+        return islice(
+            label_tiles([example.image for example in asked], truth, self.labels, scores), MAX_TILES
         )
 
     def scored_by(self, setting: Setting) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -140,6 +140,10 @@ class Tagging(LabelBenchmark):
     def rules(self) -> dict[str, Any]:
         tags = {} if self.given else {"tags": f"{self.most_frequent} most frequent content words"}
         return {"min_captions": self.min_captions, **tags}
+
+    def true_labels(self, example: Example) -> Collection[str]:
+        counts = number_with(example.references, self.labels)
+        return [tag for tag, count in zip(self.labels, counts, strict=True) if count >= self.min_captions]
 
     def scored_by(self, setting: Setting) -> dict[str, Any]:
         return super().scored_by(setting) | {"k": self.k}
