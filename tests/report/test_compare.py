@@ -176,6 +176,18 @@ def test_retrievals_are_compared_by_their_own_embeddings():
     assert result.metrics == retrieval.METRICS
 
 
+def test_a_reranked_retrieval_is_compared_with_a_plain_one_by_their_common_scores():
+    one, other = pictured("a", (1, 0)), pictured("b", (0, 1), provenance={"rerank": 1})
+    rows = [json.loads(line) for line in other.read_text().splitlines()]
+    for number in range(2):
+        rows[2 * number]["kind"] = {"place": str(number)}
+        found = {"candidates": [f" caption {number}"], "values": [0.5]}
+        rows.append({"id": f"{number}/rerank", "image_id": str(number), "text": "", "references": []} | found)
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert compare(one, other).differences.keys() == compare(one, one).differences.keys()
+    assert {"reranked/i2t_r1", "gain/i2t_r1"} < compare(other, other).differences.keys()
+
+
 def test_what_is_missing_to_compare_embeddings_is_named():
     one, other = pictured("a", (1, 0)), pictured("b", (0, 1), provenance={"folds": 2})
     with pytest.raises(UserError, match=r"^b/predictions\.jsonl: its folds .* evaluate the run again"):
