@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar, Protocol
 
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Ask
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.evaluation.tiles import MAX_TILES, answer_tiles
 from frozenvl.metrics.metric import Metric
+from frozenvl.util.gallery import Tile
 from frozenvl.wording import Template
 
 
@@ -96,9 +99,26 @@ class Benchmark(ABC):
         """Returns scores that need no model, such as chance, on the scale of the main score."""
         return {}
 
+    def scored_by(self, setting: Setting) -> dict[str, Any]:
+        """Returns values that scores depend on and predictions do not; {} by default.
+
+        They are recorded with the scores, so that the predictions can be scored again.
+        """
+        return {}
+
     def right(self, answer: Answer) -> float | None:
         """Returns how correct one answer is, from 0 to 1; None if this is undefined."""
         return None
+
+    def tiles(self, setting: Setting, answers: Mapping[str, Answer]) -> Iterator[Tile]:
+        """Yields the tiles of the gallery, by default each answer's text with its query's image; none for embeddings.
+
+        Args:
+            setting: the setting that was evaluated.
+            answers: answers by query id, sorted by it.
+        """
+        tiles = answer_tiles(answers.values(), self.right) if self.ask.gives_text else iter(())
+        return islice(tiles, MAX_TILES)
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         """Converts texts, given by query id, to the format of the task's evaluation server; [] if it has none."""

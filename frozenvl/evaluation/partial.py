@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.session import Session
+from frozenvl.metrics.vectors import decoded, encoded
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import as_line, cannot_write, read_lines, write_atomically
@@ -86,7 +84,7 @@ def row_of(request: Request, answer: Answer) -> Row:
         "candidates": list(query.candidates),
         "values": [round(value, 4) for value in answer.values],
         "text_values": [round(value, 6) for value in answer.text_values],
-        "vector": "" if answer.vector is None else b64encode(answer.vector.astype("<f4").tobytes()).decode(),
+        "vector": "" if answer.vector is None else encoded(answer.vector),
         "unreadable": answer.unreadable,
     }
     return {
@@ -105,7 +103,7 @@ def row_of(request: Request, answer: Answer) -> Row:
 
 def answer_of(query: Query, row: Row) -> Answer:
     """Converts a row of predictions.jsonl back to an answer, to the query as it is now."""
-    vector = np.frombuffer(b64decode(row["vector"]), "<f4") if "vector" in row else None
+    vector = decoded(row["vector"]) if "vector" in row else None
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
     texts = tuple(row.get("text_values", ()))
     return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason, texts)

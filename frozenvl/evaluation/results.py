@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from frozenvl.data.order import Permutation
@@ -17,10 +18,8 @@ from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Image, Prompt
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.files import as_line, write_atomically
-from frozenvl.util.gallery import Tile, as_png, draw_gallery, log_png
+from frozenvl.util.gallery import as_png, draw_gallery, log_png
 
-MAX_TILES = 12
-"""Largest number of images in a gallery."""
 MAX_SHOWN = 6
 """Largest number of right answers, and of wrong answers, that are written with their full prompts."""
 SIDE = 160
@@ -50,8 +49,8 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
     write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))
     if official:
         write_atomically(folder / "results.json", json.dumps(official, ensure_ascii=False) + "\n")
+    draw_answers(evaluation, answers)
     if benchmark.ask.gives_text:
-        draw_answers(evaluation, answered, rights)
         show_answers(evaluation, answered, rights)
     if unreadable := sum(bool(answer.unreadable) for answer in answers.values()):
         print(
@@ -77,7 +76,7 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
         step=session.step,
         fingerprint=evaluation.fingerprint,
         supervised_encoder=benchmark.supervised_encoder,
-        provenance=evaluation.provenance | {"references": digest(references)},
+        provenance=evaluation.provenance | benchmark.scored_by(setting) | {"references": digest(references)},
         notes=list(getattr(result, "notes", ())),
     )
     # Written last: its presence means that the evaluation is complete.
@@ -86,31 +85,20 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
         path.unlink()
 
 
-def draw_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:
-    """Draws a gallery of answers, as a PNG file and in TensorBoard.
+def draw_answers(evaluation: Evaluation, answers: Mapping[str, Answer]) -> None:
+    """Draws the benchmark's gallery of answers, given by query id, as a PNG file and in TensorBoard.
 
-    Args:
-        rights: query id → how right its answer is, from 0 to 1; None if undefined.
+    A benchmark whose answers are no texts may draw none.
     """
-    session, tiles = evaluation.session, []
+    session, benchmark = evaluation.session, evaluation.benchmark
     black = evaluation.view == "test-blind" or session.provenance["blind"]
     notes = ["(the model saw black)"] if black else []
     if evaluation.view == "text-only":
         notes = ["(the model saw no image)"]
-    for request, answer in in_mixed_order(answered, "gallery"):
-        query = request.query
-        if query.image is None:
-            continue
-        try:
-            picture = query.image.read()
-        except UnreadableImage:  # possible in views that do not show the image to the model
-            continue
-        text = " ".join(answer.text.split())  # no font can draw line ends
-        right = rights[request.query.id]
-        mark = "" if right is None else "✓ " if right >= 0.5 else "✗ "
-        tiles.append(Tile(picture, [f"{mark}→ {text}", *notes], query.question, query.references))
-        if len(tiles) == MAX_TILES:
-            break
+    drawn = benchmark.tiles(evaluation.setting, answers)
+    tiles = [replace(tile, texts=[*tile.texts, *notes]) for tile in drawn]
+    if not tiles and not benchmark.ask.gives_text:
+        return
     png = as_png(draw_gallery(tiles))
     write_atomically(session.folder / evaluation.name / "gallery.png", png)
     for logger in session.loggers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from frozenvl.metrics.accuracy import AccuracyScores, accuracy_scores
@@ -65,3 +66,30 @@ def _of_items(
         image[first] = bool(here and there and here[one] > there[one] and there[other] > here[other])
     group = {key: text[key] and image[key] for key in text}
     return {"text": text, "image": image, "group": group} if items else {}
+
+
+def chosen_is_last(candidates: Sequence[str], chosen: str) -> bool:
+    """Returns whether the true caption, the last candidate, was chosen. A foil of the same text counts as wrong."""
+    return candidates.index(chosen) == len(candidates) - 1
+
+
+def highest_is_last(values: Sequence[float]) -> bool:
+    """Returns whether the last candidate alone has the highest value. Without values it has not."""
+    return bool(values) and values[-1] > max(values[:-1])
+
+
+def items_of(candidates: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Returns the pairs of queries ITEM/0 and ITEM/1 with the same two captions, each the foil of the other.
+
+    Args:
+        candidates: query id → captions, the true one last.
+    """
+    halves: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for key, captions in sorted(candidates.items()):
+        item, slash, number = key.rpartition("/")
+        if slash and number in ("0", "1") and len(captions) == 2:
+            halves[item].append((key, captions[-1]))
+    pairs = ((pair[0], pair[1]) for pair in halves.values() if len(pair) == 2)
+    return [
+        (a, b) for a, b in pairs if list(candidates[a[0]]) == list(candidates[b[0]])[::-1] and a[1] != b[1]
+    ]

@@ -19,7 +19,7 @@ SHOWN = 60
 """Maximum length of a value in a line, in characters."""
 NAMES = {"references": "the references", "ends": "where answers end", "pairs": "the pairs"}
 """Keys of a provenance in plain words, if the key itself is not clear."""
-PLURAL = ("references", "demonstrations", "pairs")
+PLURAL = ("references", "demonstrations", "pairs", "labels", "templates")
 """Keys that take a plural verb."""
 HASH = re.compile(r"[ ,]*\b[0-9a-f]{16,}\b")
 """Pattern of a content hash, which means nothing to a reader."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from frozenvl.evaluation.score_file import Score, read_score
-from frozenvl.metrics import captions, naming, vqa
-from frozenvl.metrics.accuracy import AccuracyScores
 from frozenvl.metrics.bootstrap import Difference, paired_bootstrap
-from frozenvl.metrics.caption_groups import GroupedCaptionScores, grouped_caption_scores
 from frozenvl.metrics.metric import Metric
-from frozenvl.metrics.tokenizers import recorded_tokenizer
-from frozenvl.metrics.vqa_rules import recorded_rules
+from frozenvl.metrics.rescored import Rows
+from frozenvl.metrics.rescoring import protocol_of, rescore, rescoring_of
 from frozenvl.report.comparability import differ, facts, plain
 from frozenvl.report.load import same_setting
 from frozenvl.util.errors import UserError
@@ -22,13 +20,6 @@ from frozenvl.util.files import read_json
 
 OWN = ("model", "trained_weights", "blind", "precision")
 """Keys of a provenance in which two models may differ. A difference in another key is a warning."""
-METRICS: dict[str, Sequence[Metric]] = {
-    "captions": captions.METRICS,
-    "vqa": vqa.METRICS,
-    "fast_vqa": vqa.METRICS,
-    "naming": naming.METRICS,
-}
-"""Protocol → metrics of its predictions."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +32,11 @@ class Comparison:
     a: dict[str, float]
     """Scores of A."""
     changed: list[str]
-    """Ids of all queries, sorted by |B - A|, largest first."""
+    """Ids of all queries, or of all examples if queries are scored jointly, sorted by |B - A|, largest first."""
     per_query: dict[str, tuple[float, float]]
-    """Query id → main score of A and of B on it."""
-    records: tuple[dict[str, Any], dict[str, Any]]
-    """Predictions of A and of B: query id → row of predictions.jsonl."""
+    """Id of a query or an example → score of A and of B on it."""
+    records: tuple[Rows, Rows]
+    """Predictions of A and of B: id of a query or an example → `text` and `references`, and perhaps `question`."""
     warnings: list[str]
     """Lines on differences between the evaluations other than the model."""
 
@@ -105,60 +96,54 @@ def score_of(predictions: Path) -> Score | None:
 def compare(a: Path, b: Path) -> Comparison:
     """Scores two predictions.jsonl of the same queries and bootstraps their differences over images.
 
-    Both are scored with the tokenizer and the VQA rules of A, or of B if A has no score.json. A warning says if they
+    Both are scored with the tokenizer and the rules of A, or of B if A has no score.json. A warning says if they
     differ.
 
     Raises:
-        UserError: if they have different queries, or a protocol without a scorer.
+        UserError: if they have different queries, a protocol without a scorer, or lack what the scorer needs.
     """
     first, second = read_predictions(a), read_predictions(b)
-    if first.keys() != second.keys():
-        only = sorted(first.keys() ^ second.keys())
+    scores = {path: score_of(path) for path in (a, b)}
+    known = next((score for score in scores.values() if score), None)
+    with _named(a):
+        how = rescoring_of(known.protocol if known else protocol_of(first))
+    sides = []
+    for path, rows in ((a, first), (b, second)):
+        with _named(path):
+            sides.append(rescore(how, rows, _facts(scores[path] or known, known, how.shared)))
+    one, other = sides
+    if one.asked != other.asked:
+        only = sorted(set(one.asked) ^ set(other.asked))
         raise UserError(
             f"{a} and {b}: {len(only)} queries stand in one only (first: {only[0]}); compare like with like"
         )
-    scores = {path: score_of(path) for path in (a, b)}
-    by_rows = "vqa" if any(row.get("question") for row in first.values()) else "captions"
-    protocol = next((score.protocol for score in scores.values() if score), by_rows)
-    if protocol not in METRICS:
-        raise UserError(
-            f"{a}: predictions of {protocol!r} are not compared; only those of {', '.join(METRICS)} are"
-        )
-    known = next((score for score in scores.values() if score), None)
-    provenance = known.provenance if known else {}
-    one, other = (_scored(protocol, rows, provenance) for rows in (first, second))
-    metrics = METRICS[protocol]
-    chosen = all(row.get("candidates") for rows in (first, second) for row in rows.values())
-    # No text can follow an answer that was chosen among candidates, so lenient metrics equal the main one.
-    redundant = {metric.name for metric in metrics if chosen and not metric.main}
-    changes = paired_bootstrap(one, other)
+    redundant = set(one.redundant) & set(other.redundant)
+    changes = paired_bootstrap(one.result, other.result)
     differences = {key: change for key, change in changes.items() if key not in redundant}
-    per_query = {key: (one.per_query[key], other.per_query[key]) for key in first}
+    per_query = {key: (value, other.per_query[key]) for key, value in one.per_query.items()}
     changed = sorted(per_query, key=lambda key: (-abs(per_query[key][1] - per_query[key][0]), key))
+    metrics = known.metrics if known else how.metrics
     warnings = list(_warnings(scores))
-    return Comparison(differences, metrics, one.scores, changed, per_query, (first, second), warnings)
+    return Comparison(
+        differences, metrics, one.result.scores, changed, per_query, (one.shown, other.shown), warnings
+    )
 
 
-def _scored(
-    protocol: str, rows: dict[str, dict[str, Any]], provenance: Mapping[str, Any]
-) -> GroupedCaptionScores | AccuracyScores:
-    """Scores predictions as their benchmark does, with the tokenizer and the VQA rules that a provenance records."""
-    texts = {key: row["text"] for key, row in rows.items()}
-    references = {key: row["references"] for key, row in rows.items()}
-    kinds = {key: row.get("kind", {}) for key, row in rows.items()}
-    if protocol == "captions":
-        tokenizer = recorded_tokenizer(provenance.get("metrics_tokenizer", ""))
-        return grouped_caption_scores(texts, references, kinds, tokenizer=tokenizer)
-    images = {key: row.get("image_id", key) for key, row in rows.items()}
-    if protocol == "naming":
-        ended = {key: row["ended"] for key, row in rows.items() if "ended" in row}
-        names = {key: listed[0] for key, listed in references.items()}
-        return naming.naming_scores(texts, ended, names, images)
-    rules = recorded_rules(provenance.get("normalisation", ""))
-    if any(row.get("scores") for row in rows.values()):
-        soft = {key: row.get("scores") or {"": 0.0} for key, row in rows.items()}
-        return vqa.soft_scores(texts, soft, kinds, images, rules=rules)
-    return vqa.vqa_scores(texts, references, kinds, images, rules=rules)
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Puts the name of a file before the message of a `UserError`."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+
+
+def _facts(own: Score | None, known: Score | None, shared: Sequence[str]) -> dict[str, Any]:
+    """Returns the provenance of a score, with the shared values of the first known one."""
+    if own is None or known is None:
+        return {}
+    common = {key: known.provenance[key] for key in shared if key in known.provenance}
+    return {**own.provenance, **common, "partial": own.partial}
 
 
 def _warnings(scores: Mapping[Path, Score | None]) -> Iterator[str]:

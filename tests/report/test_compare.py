@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scores import score_of
 from trees import BETTER, REFERENCES, WORSE, write_captions
 
 from frozenvl.evaluation.score_file import write_score
+from frozenvl.metrics import retrieval
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.tokenizers import TOKENIZERS, record_of
+from frozenvl.metrics.vectors import encoded
 from frozenvl.metrics.vqa_rules import RULES
 from frozenvl.report.compare import compare
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +150,49 @@ def test_soft_scores_are_compared_if_there_are_any():
     b = answered("b", [known | {"text": "dog"}], protocol="vqa")
     result = compare(a, b)
     assert (result.a["overall"], result.differences["overall"].difference) == pytest.approx((30.0, 70.0))
+
+
+def pictured(folder: str, found: tuple[int, int], **score: object) -> Path:
+    """Writes the predictions of a retrieval among two images with a caption each: the image found for each caption."""
+    path = Path(folder) / "predictions.jsonl"
+    path.parent.mkdir(parents=True)
+    rows = []
+    for number in range(2):
+        row = {"image_id": str(number), "text": "", "references": []}
+        caption = {"references": [f"caption {number}"], "vector": encoded(np.eye(2)[found[number]])}
+        rows += [row | {"id": f"{number}/image", "vector": encoded(np.eye(2)[number])}]
+        rows += [row | {"id": f"{number}/caption0"} | caption]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known = {"protocol": "retrieval", "metrics": retrieval.METRICS} | score
+    write_score(path.with_name("score.json"), score_of("retrieval", {"rsum": 1.0}, **known))
+    return path
+
+
+def test_retrievals_are_compared_by_their_own_embeddings():
+    result = compare(pictured("a", (1, 0)), pictured("b", (0, 1)))
+    assert (result.a["t2i_r1"], result.differences["t2i_r1"].difference) == (0, 100)
+    assert result.per_query == {"0": (400, 600), "1": (400, 600)}
+    assert [rows["0"]["text"] for rows in result.records] == ["caption 1", "caption 0"]
+    assert result.metrics == retrieval.METRICS
+
+
+def test_a_reranked_retrieval_is_compared_with_a_plain_one_by_their_common_scores():
+    one, other = pictured("a", (1, 0)), pictured("b", (0, 1), provenance={"rerank": 1})
+    rows = [json.loads(line) for line in other.read_text().splitlines()]
+    for number in range(2):
+        rows[2 * number]["kind"] = {"place": str(number)}
+        found = {"candidates": [f" caption {number}"], "values": [0.5]}
+        rows.append({"id": f"{number}/rerank", "image_id": str(number), "text": "", "references": []} | found)
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert compare(one, other).differences.keys() == compare(one, one).differences.keys()
+    assert {"reranked/i2t_r1", "gain/i2t_r1"} < compare(other, other).differences.keys()
+
+
+def test_what_is_missing_to_compare_embeddings_is_named():
+    one, other = pictured("a", (1, 0)), pictured("b", (0, 1), provenance={"folds": 2})
+    with pytest.raises(UserError, match=r"^b/predictions\.jsonl: its folds .* evaluate the run again"):
+        compare(one, other)
+    for path in (one, other):
+        path.with_name("score.json").unlink()
+    with pytest.raises(UserError, match=r"^a/predictions\.jsonl: no score\.json stands beside it"):
+        compare(one, other)

@@ -19,7 +19,7 @@ class Ask(ABC):
     """Request type: what the model does with each query of a benchmark."""
 
     gives_text: ClassVar[bool] = True
-    """Whether answers are texts. Texts need references, and are drawn in the gallery."""
+    """Whether answers are texts. Texts need references, and are drawn in the gallery and the report."""
     shares_prompts: ClassVar[bool] = True
     """Whether the common beginning of prompts is computed once, as a prompt cache."""
     needs_images: str = ""

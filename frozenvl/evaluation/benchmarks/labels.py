@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +14,15 @@ from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Ask, Choose, Embed, EmbedAndChoose, Measure
 from frozenvl.evaluation.benchmark import Setting
-from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, placed, vectors_of
+from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, placed
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.evaluation.tiles import MAX_TILES, label_tiles
+from frozenvl.metrics.label_scores import By, label_scores
 from frozenvl.prompt import Example, joined
 from frozenvl.util.errors import UserError
+from frozenvl.util.gallery import Tile
 from frozenvl.util.text_files import text_lines
 from frozenvl.wording import LABEL_TEMPLATES, label_text
-
-By = Literal["embedding", "likelihood", "both"]
-"""How labels are scored: by cosine similarity, by log-probability, or by the sum of both log-softmaxes."""
-SCALE = 100.0
-"""Factor of cosine similarities before the softmax, as in CLIP's zero-shot classification."""
 
 
 class LabelBenchmark(Sourced):
@@ -152,45 +151,37 @@ class LabelBenchmark(Sourced):
             for example in self.examples
             if any(query.id in answers for query in self._of_image(example))
         ]
-        parts = []
-        if self.by != "likelihood":
-            parts.append(self._similarities(asked, answers))
-        if self.by != "embedding":
-            parts.append(self._likelihoods(asked, answers))
-        if len(parts) == 1:
-            return asked, parts[0]
-        return asked, _log_softmax(SCALE * parts[0]) + _log_softmax(parts[1])
+        vector = lambda key: answers[key].vector if key in answers else None
+        templates = range(len(self.templates))
+        return asked, label_scores(
+            self.by,
+            len(self.labels),
+            [vector(f"{example.id}/image") for example in asked],
+            [[vector(f"label{index}/{number}") for index in range(len(self.labels))] for number in templates],
+            [
+                [
+                    answers[key].values
+                    for key in (f"{example.id}/likelihood{number}" for number in templates)
+                    if key in answers
+                ]
+                for example in asked
+            ],
+        )
 
-    def _similarities(self, asked: Sequence[Example], answers: Mapping[str, Answer]) -> np.ndarray:
-        """Returns cosine similarities. A label's vector is the mean of its templates' vectors, as in CLIP."""
-        by_template = [
-            vectors_of([answers.get(f"label{index}/{number}") for index in range(len(self.labels))])
-            for number in range(len(self.templates))
-        ]
-        size = max(rows.shape[1] for rows in by_template)
-        known = [rows for rows in by_template if rows.shape[1] == size]
-        total = np.nansum(known, axis=0)
-        with np.errstate(invalid="ignore"):
-            labels = total / np.linalg.norm(total, axis=1, keepdims=True)
-            return vectors_of([answers.get(f"{example.id}/image") for example in asked]) @ labels.T
+    def true_labels(self, example: Example) -> Collection[str]:
+        """Returns the labels that are right for an image, for the gallery."""
+        return self.references(example)
 
-    def _likelihoods(self, asked: Sequence[Example], answers: Mapping[str, Answer]) -> np.ndarray:
-        """Returns the mean of the templates' log-probabilities, in the measure of `choose`."""
-        scores = np.full((len(asked), len(self.labels)), np.nan)
-        for row, example in zip(scores, asked, strict=True):
-            known = [
-                answer.values
-                for number in range(len(self.templates))
-                if (answer := answers.get(f"{example.id}/likelihood{number}")) and answer.values
-            ]
-            if known:
-                row[:] = np.mean(known, axis=0)
-        return scores
+    def tiles(self, setting: Setting, answers: Mapping[str, Answer]) -> Iterator[Tile]:
+        """Yields images with their first labels."""
+        asked, scores = self.matrix(answers)
+        truth = [self.true_labels(example) for example in asked]
+        return islice(
+            label_tiles([example.image for example in asked], truth, self.labels, scores), MAX_TILES
+        )
 
-
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    def scored_by(self, setting: Setting) -> dict[str, Any]:
+        return {"labels": list(self.labels)}
 
 
 def read_labels(labels: Sequence[str] | None, labels_file: str | None) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -12,7 +11,7 @@ from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.query import Answer, Query
-from frozenvl.metrics.matching import METRICS, Item, matching_scores
+from frozenvl.metrics.matching import METRICS, chosen_is_last, highest_is_last, items_of, matching_scores
 from frozenvl.model.matching import QUESTION
 from frozenvl.util.errors import UserError
 from frozenvl.util.lazy import LazySequence
@@ -89,24 +88,22 @@ class Matching(Worded):
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         queries = {key: answer.query for key, answer in answers.items()}
+        candidates = {key: query.candidates for key, query in queries.items()}
         return matching_scores(
             right={key: bool(self.right(answer)) for key, answer in answers.items()},
-            text_only={key: _highest_is_last(answer.text_values) for key, answer in answers.items()},
+            text_only={key: highest_is_last(answer.text_values) for key, answer in answers.items()},
             groups={key: query.kind for key, query in queries.items()},
             images={key: query.image_id for key, query in queries.items()},
-            items=items_of(queries),
+            items=items_of(candidates),
             values={
-                key: dict(zip(queries[key].candidates, answer.values, strict=True))
+                key: dict(zip(candidates[key], answer.values, strict=True))
                 for key, answer in answers.items()
                 if answer.values
             },
         )
 
     def right(self, answer: Answer) -> float | None:
-        if answer.unreadable:
-            return 0.0
-        candidates = answer.query.candidates  # a foil may equal the true caption
-        return float(candidates.index(answer.generated) == len(candidates) - 1)
+        return float(not answer.unreadable and chosen_is_last(answer.query.candidates, answer.generated))
 
     def baselines(self, setting: Setting) -> dict[str, float]:
         """Returns chance: the mean of 1 / number of candidates."""
@@ -114,22 +111,3 @@ class Matching(Worded):
             counts = [len(self.source[index].choices) for index in range(len(self.source))]
             self._chance = 100 * sum(1 / count for count in counts) / len(counts)
         return {"chance": self._chance}
-
-
-def _highest_is_last(values: Sequence[float]) -> bool:
-    return bool(values) and values[-1] > max(values[:-1])
-
-
-def items_of(queries: Mapping[str, Query]) -> list[Item]:
-    """Returns the pairs of queries ITEM/0 and ITEM/1 with the same two captions, each the foil of the other."""
-    halves: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for key, query in sorted(queries.items()):
-        item, slash, number = key.rpartition("/")
-        if slash and number in ("0", "1") and len(query.candidates) == 2:
-            halves[item].append((key, query.candidates[-1]))
-    pairs = ((pair[0], pair[1]) for pair in halves.values() if len(pair) == 2)
-    return [
-        (a, b)
-        for a, b in pairs
-        if queries[a[0]].candidates == queries[b[0]].candidates[::-1] and a[1] != b[1]
-    ]

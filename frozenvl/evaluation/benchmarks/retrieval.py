@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,12 +16,14 @@ from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, own_name, placed, vectors_of
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.evaluation.tiles import retrieval_tiles
 from frozenvl.metrics.ranking import top_candidates
 from frozenvl.metrics.reranking import RerankedScores, reranked_metrics
 from frozenvl.metrics.retrieval import METRICS, Reranking, chance, retrieval_scores
 from frozenvl.model.matching import QUESTION
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
+from frozenvl.util.gallery import Tile
 from frozenvl.wording import Template
 
 
@@ -144,11 +146,15 @@ class Retrieval(Sourced):
             raise UserError(
                 f"{len(examples)} images cannot be split into {self.folds} folds; use fewer folds"
             )
-        self._items = [self._item(example, captions[key]) for key, example in examples.items()]
+        self._items = [
+            self._item(place, example, captions[key]) for place, (key, example) in enumerate(examples.items())
+        ]
         return self._items
 
-    def _item(self, example: Example, texts: Sequence[str]) -> Item:
-        image = Query(f"{example.id}/image", (example.image,), example.image_id)
+    def _item(self, place: int, example: Example, texts: Sequence[str]) -> Item:
+        # The place is recorded with the predictions, whose order is another, so that they can be scored again.
+        kind = {"place": str(place)}
+        image = Query(f"{example.id}/image", (example.image,), example.image_id, kind=kind)
         captions = [
             Query(f"{example.id}/caption{number}", (text,), example.image_id, references=(text,))
             for number, text in enumerate(texts[: self.captions_per_image])
@@ -226,6 +232,13 @@ class Retrieval(Sourced):
         again = self._reranking(gallery, answers)
         after = retrieval_scores(gallery.vectors, owners, photographs, rerank={"i2t": again})
         return RerankedScores(result, after)
+
+    def tiles(self, setting: Setting, answers: Mapping[str, Answer]) -> Iterator[Tile]:
+        """Yields the first images of some captions, and the first captions of some images, by their embeddings."""
+        gallery = self._gallery(answers)
+        images = [item.example.image for item in gallery.items]
+        texts = [query.references[0] for query in gallery.captions]
+        return retrieval_tiles(images, texts, gallery.owners, gallery.vectors)
 
     def _reranking(self, gallery: Gallery, answers: Mapping[str, Answer]) -> Reranking:
         """Returns the new scores of each image's candidates; nan for an image that was not read."""

@@ -12,6 +12,7 @@ from frozenvl.data.order import mixed
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.benchmark import Benchmark
 from frozenvl.evaluation.query import Answer, Query
+from frozenvl.metrics.vectors import unit_vectors
 from frozenvl.util.errors import UserError
 
 
@@ -73,10 +74,4 @@ def placed(queries: Sequence[Query]) -> list[Query]:
 
 def vectors_of(answers: Sequence[Answer | None]) -> np.ndarray:
     """Returns the vectors (answers, dim) in fp64, of length 1; a row of nan for an answer without one."""
-    size = next((len(answer.vector) for answer in answers if answer and answer.vector is not None), 1)
-    rows = np.full((len(answers), size), np.nan)
-    for row, answer in zip(rows, answers, strict=True):
-        if answer is not None and answer.vector is not None:
-            row[:] = answer.vector
-    with np.errstate(invalid="ignore"):
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit_vectors([answer.vector if answer else None for answer in answers])

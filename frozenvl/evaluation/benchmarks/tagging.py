@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +11,11 @@ from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Measure
 from frozenvl.evaluation.benchmark import Scores, Setting
-from frozenvl.evaluation.benchmarks.labels import By, LabelBenchmark
+from frozenvl.evaluation.benchmarks.labels import LabelBenchmark
 from frozenvl.evaluation.benchmarks.sourced import own_name
 from frozenvl.evaluation.query import Answer
 from frozenvl.metrics.content_words import most_frequent_words, number_with
+from frozenvl.metrics.label_scores import By
 from frozenvl.metrics.tagging import random_map, tagging_metrics, tagging_scores
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
@@ -139,6 +140,13 @@ class Tagging(LabelBenchmark):
     def rules(self) -> dict[str, Any]:
         tags = {} if self.given else {"tags": f"{self.most_frequent} most frequent content words"}
         return {"min_captions": self.min_captions, **tags}
+
+    def true_labels(self, example: Example) -> Collection[str]:
+        counts = number_with(example.references, self.labels)
+        return [tag for tag, count in zip(self.labels, counts, strict=True) if count >= self.min_captions]
+
+    def scored_by(self, setting: Setting) -> dict[str, Any]:
+        return super().scored_by(setting) | {"k": self.k}
 
     def references(self, example: Example) -> tuple[str, ...]:
         return example.references

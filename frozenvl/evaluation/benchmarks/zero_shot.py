@@ -9,9 +9,10 @@ from typing import Literal
 from frozenvl.data.sources.source import Source
 from frozenvl.evaluation.asks import Measure
 from frozenvl.evaluation.benchmark import Scores, Setting
-from frozenvl.evaluation.benchmarks.labels import By, LabelBenchmark
+from frozenvl.evaluation.benchmarks.labels import LabelBenchmark
 from frozenvl.evaluation.benchmarks.sourced import own_name
 from frozenvl.evaluation.query import Answer
+from frozenvl.metrics.label_scores import By
 from frozenvl.metrics.zero_shot import METRICS, classification_scores
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError

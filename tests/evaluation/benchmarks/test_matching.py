@@ -22,6 +22,7 @@ from frozenvl.evaluation.session import Session
 from frozenvl.evaluation.suite import session_of
 from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
@@ -184,6 +185,8 @@ def test_a_suite_runs_it_and_its_answers_are_reused(evaluate, run, tmp_path, cap
     blind = [row["text_values"][-1] > row["text_values"][0] for row in rows.values()]
     assert score.scores["overall"] == pytest.approx(100 * sum(rights) / 8)
     assert score.scores["text_only"] == pytest.approx(100 * sum(blind) / 8)
+    again = compare(*[run / "evaluation/pairs/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores) and again.differences.keys() == score.scores.keys()
     capsys.readouterr()
     assert evaluate(suite) == 0
     assert "8 of 8 answers are reused" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import PIL.Image
 import pytest
 from retrieval_models import retrieval_model
 from running import one_line
@@ -25,6 +26,7 @@ from frozenvl.evaluation.suite import session_of
 from frozenvl.metrics.ranking import first_ranks
 from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.training.trained_run import load_trained
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -276,6 +278,14 @@ def test_a_missing_matching_head_is_found_before_anything_is_asked(headed, evalu
     assert one_line(capsys.readouterr().err).startswith("found: the model has no matching head; train one")
 
 
+def test_the_gallery_has_images_found_by_captions_and_captions_found_by_images():
+    made = retrieval(*TWO, shown("c", "a cow", image=Broken()))
+    vectors = {"a_dog": [1, 0], "two_dogs": [1, 0.1], "a_cat": [0, 1], "a_cow": [1, 1]}
+    tiles = [*made.tiles(made.settings()[0], answered(made, a=[1, 0], b=[0, 1], c=None, **vectors))]
+    assert ("a cat", ["1. ✓ 1.00"]) in [(tile.question, tile.texts) for tile in tiles]
+    assert ["1. ✓ 1.00 a dog", "2. ✓ 1.00 two dogs", "3. ✗ 0.71 a cow"] in [tile.texts for tile in tiles]
+
+
 def test_chance():
     made = retrieval(*(shown(str(n), f"caption {n}") for n in range(20)))
     assert made.baselines(made.settings()[0]) == {"chance": pytest.approx(2 * (5 + 25 + 50))}
@@ -313,6 +323,8 @@ def test_a_run_is_evaluated_in_training(headed):
     logged = [line["retrieval/rsum"] for line in lines if "retrieval/rsum" in line]
     assert score.scores["rsum"] == pytest.approx(logged[-1]) and len(logged) == 2
     assert score.samples == score.of == 5 * (1 + 5) and score.step == 6
+    again = compare(*[headed / "evaluation/retrieval/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores) and again.metrics == score.metrics
 
 
 @pytest.mark.parametrize("head", ["", "r", None])
@@ -322,6 +334,8 @@ def test_a_run_with_a_head_is_evaluated_and_its_answers_are_reused(headed, evalu
     folder = headed / "evaluation/found"
     score = read_score(folder / "score.json")
     assert score.main == "rsum" and score.unreadable == 0 and not score.partial
+    with PIL.Image.open(folder / "gallery.png") as sheet:
+        assert sheet.height > 4 * 224, "three captions and two rows of images"
     assert score.setting == {"folds": 2} and 0 < score.baselines["chance"] < 600
     low, high = score.intervals["rsum"]
     assert low <= score.scores["rsum"] <= high

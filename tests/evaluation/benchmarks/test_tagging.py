@@ -12,6 +12,7 @@ from frozenvl.evaluation import Tagging
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
 
 
@@ -69,6 +70,9 @@ def test_scores_by_hand():
     assert result.scores["recall_at_1"] == pytest.approx(50)
     assert result.notes == ["1 of 3 tags are true of no image; they are left out of mAP"]
     assert {metric.name for metric in made.metrics} == {"mAP", "precision_at_1", "recall_at_1"}
+    tiles = {tuple(tile.texts): [*tile.references] for tile in made.tiles(setting, answers)}
+    assert tiles[("✓ dog  1.00", "✗ cat  0.10", "✗ emu  -1.00")] == ["dog"] and len(tiles) == 3
+    assert tiles[("✗ cat  1.00", "✗ dog  0.00", "✗ emu  0.00")] == []
     del answers["1/image"]
     assert made.score(setting, answers).scores["tag/cat"] == pytest.approx(1 / 2)
     # with n images of which one is true, the mean over random orders is (1 + 1/2 + … + 1/n) / n
@@ -111,3 +115,5 @@ def test_a_run_is_evaluated(headed, evaluate, by):
     assert 0 < score.baselines["random"] < 1 and 0 < score.scores["mAP"] <= 1
     assert score.samples == 6 + (8 if by == "embedding" else 0)
     assert any(name.startswith("tag/") for name in score.scores)
+    again = compare(*[headed / "evaluation/tags/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores, abs=1e-3) and again.metrics == score.metrics

@@ -19,6 +19,7 @@ from frozenvl.evaluation.benchmarks.zero_shot import label_of
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.prompt import Example
+from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
 
 
@@ -50,6 +51,15 @@ def test_scores_by_hand():
         "acc1": 25, "mean_per_class_recall": pytest.approx(50 / 3),
         "class/cat": 50, "class/dog": 0, "class/fox": 0,
     }  # fmt: skip
+
+
+def test_the_gallery_has_images_with_their_first_labels():
+    made = zero_shot("cat", "dog", templates="word")
+    setting = made.settings()[0]
+    vectors = {"0/image": [1, 0], "1/image": [3, 4], "label0/0": [1, 0], "label1/0": [0, 1]}
+    answers = {q.id: Answer(q, vector=np.array(vectors[q.id], "f4")) for q in made.queries(setting)}
+    tiles = {tuple(tile.texts): tile.references for tile in made.tiles(setting, answers)}
+    assert tiles == {("✓ cat  1.00", "✗ dog  0.00"): ["cat"], ("✓ dog  0.80", "✗ cat  0.60"): ["dog"]}
 
 
 def test_baselines_are_chance_and_the_most_frequent_class():
@@ -133,6 +143,10 @@ def test_a_run_with_a_head_is_evaluated(headed, evaluate, tmp_path, by):
     assert score.main == "acc1" and score.shown == ["acc1", "mean_per_class_recall"]
     assert score.baselines == {"chance": 25, "most_frequent": pytest.approx(100 / 3)}
     assert {"class/tench", "class/red fox", "class/electric ray"} < score.scores.keys()
+    assert score.provenance["labels"] == ["tench", "red fox", "electric ray", "emu"]
+    assert (headed / "evaluation/classes/gallery.png").is_file()
+    again = compare(*[headed / "evaluation/classes/predictions.jsonl"] * 2)
+    assert again.a == pytest.approx(score.scores) and again.metrics == score.metrics
     assert score.provenance["by"] == by and len(score.provenance["templates"]) == 7
     rows = rows_of(headed / "evaluation/classes")
     images, texts = (
