@@ -58,6 +58,8 @@ class Embeds:
             progress: function called with the number of texts done and their total.
         """
         made = self.head(head)
+        if isinstance(texts, str):
+            raise TypeError("texts is one text; give a list of texts")
         return self._embedded(
             texts,
             made,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
@@ -106,7 +106,8 @@ class OnHub(
             for name, value in self.trained_weights().items()
         }
         (save_directory / CONFIG).write_text(config + "\n", encoding="utf-8")
-        save_file(weights, save_directory / WEIGHTS)
+        # `save_file` makes files that only their owner can read, whatever the umask (safetensors 0.8).
+        (save_directory / WEIGHTS).write_bytes(save(weights))
 
     @classmethod
     def _from_pretrained(  # type: ignore[override]

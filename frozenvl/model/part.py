@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from frozenvl.util.errors import UserError
+
+PARTS = ("frozenvl.model.", "frozenvl.objectives.")
+"""Beginnings of the modules that an export may import: the package's own parts."""
 
 
 class Part(nn.Module):
@@ -71,12 +76,15 @@ def path_of(kind: type) -> str:
 
 
 def kind_at(path: str, base: type) -> Any:
-    """Returns the class at a class path. Its module must be imported already: an export never imports anything.
+    """Returns the class at a class path. Modules of other packages must be imported already, and are never imported.
 
     Raises:
         UserError: if there is no such class, or it is not a concrete subclass of `base`.
     """
     module, _, name = path.rpartition(".")
+    if module.startswith(PARTS):
+        with suppress(ImportError):
+            import_module(module)
     kind = getattr(sys.modules.get(module), name, None)
     if not isinstance(kind, type) or not issubclass(kind, base) or inspect.isabstract(kind):
         raise UserError(

@@ -91,7 +91,13 @@ def prepare_step(
     with torch.no_grad():
         for name, objective in objectives.items():
             if objective.prepares and objective.weight:
-                prepared[name] = objective.prepare(Step(model, processor, name, batches, **where))
+                made = objective.prepare(Step(model, processor, name, batches, **where))
+                if not isinstance(made, Prepared) or len(made.micro) != len(batches):
+                    raise UserError(
+                        f"model.objectives.{name}: prepare has to return a Prepared with a value for each of the "
+                        f"{len(batches)} micro-batches; {type(objective).__name__} returned {type(made).__name__}"
+                    )
+                prepared[name] = made
     return prepared
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -93,6 +94,8 @@ class Planned:
                 "vision": unloaded(self.settings["vision"]),
                 "init_from": None,
             }
+            if layers is not None and self.settings.get("heads"):
+                settings["heads"] = with_layers(self.settings["heads"], layers)
             module: FrozenModule = made(self.kind, self.settings | settings, "model")
         if self.precision == "bf16":
             module.model.hold_frozen_in_bf16()
@@ -187,6 +190,18 @@ class Planned:
         labels[:, image_start + k - 1 :] = 0
         lengths, names = torch.full((size,), length), tuple(map(str, range(size)))
         return Batch(names, ids, slots, labels, lengths, self.unread(names), self.stage)
+
+
+def with_layers(heads: dict[str, Any], layers: int) -> dict[str, Any]:
+    """Returns heads whose settings name no layer beyond the first `layers` of a language model."""
+    shortened = {}
+    for name, head in heads.items():
+        described = head.as_dict() if isinstance(head, Namespace) else dict(head)
+        init_args = dict(described.get("init_args") or {})
+        if "layers" in init_args:
+            init_args["layers"] = [min(layer, layers) for layer in init_args["layers"]]
+        shortened[name] = described | {"init_args": init_args}
+    return shortened
 
 
 @dataclass

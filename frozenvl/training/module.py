@@ -357,11 +357,14 @@ class FrozenModule(TrainedState):
                 for key, value in summed.items()
                 if key.startswith(f"{name}/")
             }
-            losses[name] = sums["total"] / max(sums["count"], 1)
+            if not sums["count"]:  # an objective without a loss on validation data, such as SelfCritical
+                continue
+            losses[name] = sums["total"] / sums["count"]
             self.log(f"val/{name}", losses[name])
             for key, value in objective.summary(losses[name], sums).items():
                 self.log(f"val/{key}", value)
-        self.log("val/loss", self._weighted(losses), prog_bar=True)
+        if losses:
+            self.log("val/loss", self._weighted(losses), prog_bar=True)
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step

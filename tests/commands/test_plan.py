@@ -115,3 +115,16 @@ def test_help_imports_no_large_package():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_head_that_reads_deep_layers_is_planned_and_timed_with_fewer(plan):
+    head = {
+        "class_path": "frozenvl.model.heads.Retrieval",
+        "init_args": {"pool": "mean", "layers": [0, 1, 2]},
+    }
+    objective = {"class_path": "frozenvl.objectives.Contrastive"}
+    asked = ("--model.heads", json.dumps({"r": head}), "--model.objectives", json.dumps({"c": objective}))
+    status, out, err = plan(*asked)
+    assert status == 0 and "Traceback" not in err
+    status, _, err = plan(*asked, "--tokens", 9)
+    assert status == 2 and "model.objectives.c words prompts of its own" in one_line(err)

@@ -110,6 +110,41 @@ def test_few_shot(desk, tiny_run, capsys):
     assert "<svg" in Path("few_shot/report.html").read_text()
 
 
+def test_retrieval(desk, tiny_language, tiny_vision, capsys):
+    config = yaml.safe_load((ROOT / "configs/retrieval.yaml").read_text())
+    config["model"] |= {"language": str(tiny_language), "precision": "fp32", "warmup_steps": 0, "bos": False}
+    config["model"]["vision"]["init_args"]["name"] = str(tiny_vision)
+    config["model"]["heads"]["retrieval"]["init_args"] |= {"layers": [0, 1, 2], "dim": 8}
+    config["data"]["batch_size"] = 8
+    config["trainer"] |= {"accelerator": "cpu", "max_steps": 2, "val_check_interval": 2}
+    config["trainer"]["callbacks"][-1]["init_args"]["every_n_train_steps"] = 2
+    Path("configs/retrieval.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    shutil.copytree(ROOT / "configs/evaluation", "configs/evaluation")
+    for folder in ("annotations", "images"):
+        Path("DATA/flickr8k", folder).mkdir(parents=True)
+    for part, numbers in (("train", range(1, 11)), ("val", range(11, 16))):
+        scenes = {number: SceneCaptions("val", 20, resolution=64)[number] for number in numbers}
+        images = [{"id": number, "file_name": f"{number}.png"} for number in numbers]
+        rows = [(number, text) for number in numbers for text in scenes[number].targets[:2]]
+        captions = [{"id": row, "image_id": image, "caption": text} for row, (image, text) in enumerate(rows)]
+        file = Path(f"DATA/flickr8k/annotations/captions_{part}.json")
+        file.write_text(json.dumps({"images": images, "annotations": captions}))
+        for number in numbers:
+            scenes[number].image.read().save(f"DATA/flickr8k/images/{number}.png")
+    shutil.copy("photos/0001.jpg", "photo.jpg")
+    Path("captions.txt").write_text("a red circle\ntwo blue stars\n")
+    run_page("retrieval")
+    printed = capsys.readouterr().out
+    assert "rsum" in printed and printed.count("photos/00") >= 12 and "cosine\tmatch\tdifference" in printed
+    assert Path("found.png").is_file() and Path("photos.npz").is_file() and Path("photos/.frozenvl").is_dir()
+    assert main(["export", "runs/retrieval", "exported"]) == 0
+    blocks = BLOCK.findall((TUTORIALS / "retrieval.md").read_text(encoding="utf-8"))
+    (code,) = (text for language, _, text in blocks if language == "python")
+    capsys.readouterr()
+    exec(compile(code, "retrieval.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 3
+
+
 def test_add_encoder(desk):
     run_page("add_encoder")
     vision = yaml.safe_load(Path("runs/small-cnn/config.yaml").read_text())["model"]["vision"]

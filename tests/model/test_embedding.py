@@ -52,3 +52,8 @@ def test_a_model_without_a_head_says_where_one_is_made(tiny_language, tiny_visio
     del model.heads["r"]
     with pytest.raises(UserError, match="no embedding head; train one"):
         model.embed_texts(model.processor(), ["a"])
+
+
+def test_one_text_in_place_of_a_list_is_an_error(model):
+    with pytest.raises(TypeError, match="give a list of texts"):
+        model.embed_texts(model.processor(), "two stars")

@@ -22,6 +22,7 @@ from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.model.vision import TimmEncoder
+from frozenvl.objectives import Contrastive
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
 
@@ -276,3 +277,24 @@ def test_an_export_holds_heads_and_markers(tiny_language, tiny_vision, tmp_path)
     assert "Head `r`: frozenvl.model.heads.retrieval.Retrieval(dim=8, layers=[1, -1]" in card
     assert "model.embed_texts(processor, texts)" in card
     assert "heads.r.vector" in load_file(tmp_path / "model.safetensors")
+
+
+def test_an_export_with_objectives_and_heads_loads_in_a_fresh_process(tiny_language, tiny_vision, tmp_path):
+    model = retrieval_model(tiny_language, tiny_vision, {"c": Contrastive(temperature=0.5)}).eval()
+    model.save_pretrained(tmp_path)
+    program = (
+        "import sys\nfrom frozenvl.model.frozen import FrozenVL\n"
+        "model = FrozenVL.from_pretrained(sys.argv[1])\n"
+        "print(model.embed_texts(model.processor(), ['two stars']).tolist()[0])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
+    )
+    expected = model.embed_texts(model.processor(), ["two stars"])[0].tolist()
+    assert json.loads(run.stdout.splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_others_may_read_the_weights_of_an_export(tiny_language, tiny_vision, tmp_path):
+    retrieval_model(tiny_language, tiny_vision).save_pretrained(tmp_path)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]

@@ -9,6 +9,7 @@ from retrieval_models import pairs, retrieval_model
 from frozenvl.objectives import Captioning
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.objectives.step import Prepared, Step, pass_seed, prepare_step
+from frozenvl.util.errors import UserError
 
 
 class Looks(Captioning):
@@ -54,3 +55,13 @@ def test_draws_and_dropout_depend_on_the_step_alone(tiny_language, tiny_vision):
 def test_an_objective_that_prepares_nothing_says_so():
     with pytest.raises(NotImplementedError):
         Captioning().prepare(None)
+
+
+def test_an_objective_that_prepares_no_value_for_a_micro_batch_is_named(tiny_language, tiny_vision):
+    objectives = {"a": Looks()}
+    model = retrieval_model(tiny_language, tiny_vision, objectives)
+    batches = [ObjectiveRows(model.processor(), objectives)(pairs(0, 2))]
+    for made, what in ((None, "NoneType"), (Prepared([], 1.0), "Prepared")):
+        objectives["a"].prepare = lambda step, made=made: made
+        with pytest.raises(UserError, match=f"objectives.a: prepare has to return .* Looks returned {what}"):
+            prepared(model, objectives, batches)

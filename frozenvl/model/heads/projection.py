@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from frozenvl.util.errors import UserError
+
 
 class Standardize(nn.Module):
     """Shifts and scales each dimension to mean 0 and standard deviation 1 over the training data.
@@ -71,6 +73,8 @@ class Projection(nn.Module):
         standardize: bool = False,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise UserError(f"model.heads: dropout is {dropout}; give a share from 0 to below 1")
         self.norm = nn.LayerNorm(width, elementwise_affine=False) if norm else nn.Identity()
         self.standardize = Standardize(parts, width) if standardize else nn.Identity()
         self.dropout = nn.Dropout(dropout)

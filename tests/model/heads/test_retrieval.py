@@ -6,7 +6,6 @@ import pytest
 import torch
 from retrieval_models import pairs, retrieval_model
 
-from frozenvl.model.heads import Retrieval
 from frozenvl.prompt import BlackImage, Marker
 from frozenvl.util.errors import UserError
 
@@ -18,12 +17,13 @@ from frozenvl.util.errors import UserError
         ({"layers": ()}, "layers is empty"),
         ({"text": "a photo"}, "has to contain {text} once"),
         ({"pool": "mean", "images": "prompt"}, "use pool marker or last"),
+        ({"pool": "last", "dropout": 1.0}, "dropout is 1.0; give a share"),
         ({"standardize": True}, "standardize needs states that no trained weight changes"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(arguments, message):
+def test_arguments_that_do_not_fit_are_refused(tiny_language, tiny_vision, arguments, message):
     with pytest.raises(UserError, match=message):
-        Retrieval(**arguments)
+        retrieval_model(tiny_language, tiny_vision, **arguments)
 
 
 @pytest.mark.parametrize("layer", [3, -2])
