@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
-from frozenvl.metrics.retrieval import retrieval_scores
 from torch import Tensor
 
 from frozenvl.data.sources.coco import CocoCaptions
+from frozenvl.metrics.retrieval import retrieval_scores
 from frozenvl.model.batch import Batch, Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.heads import Retrieval

@@ -124,7 +124,7 @@ def test_a_head_that_reads_deep_layers_is_planned_and_timed_with_fewer(plan):
     }
     objective = {"class_path": "frozenvl.objectives.Contrastive"}
     asked = ("--model.heads", json.dumps({"r": head}), "--model.objectives", json.dumps({"c": objective}))
-    status, out, err = plan(*asked)
+    status, _, err = plan(*asked)
     assert status == 0 and "Traceback" not in err
     status, _, err = plan(*asked, "--tokens", 9)
     assert status == 2 and "model.objectives.c words prompts of its own" in one_line(err)
