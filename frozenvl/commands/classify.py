@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--template",
         action="append",
-        help="wording of a label, with the field {label}; may be repeated: embeddings are then averaged "
+        help="wording of a label, with the field {label}; may be repeated: embeddings or likelihoods are averaged "
         "(default: 'a photo of a {label}.')",
     )
     parser.add_argument("--top", type=count, default=5, help="number of labels for each image (default: 5)")
@@ -58,18 +58,22 @@ def run(args: argparse.Namespace) -> int:
     """Prints the most probable labels of each image. Unreadable images are listed on stderr."""
     import numpy as np
 
+    from frozenvl.model.heads import EmbeddingHead
     from frozenvl.prompt import ImageFile
     from frozenvl.retrieval.image_files import image_files
     from frozenvl.retrieval.label_choice import TEMPLATE, softmax, worded
     from frozenvl.retrieval.load import load_model
     from frozenvl.retrieval.printing import note, note_unreadable, row
 
+    if args.by == "likelihood" and (args.head or args.scale):
+        raise UserError("--head and --scale are for embeddings; leave them out, or use --by embedding")
     labels, templates = labels_of(args), args.template or [TEMPLATE]
     for template in templates:
         worded(template, labels[0])  # what can fail without the model fails before it is loaded
     images = [ImageFile(file) for file in image_files(args.images)]
     loaded = load_model(args.checkpoint)
-    by = args.by or ("embedding" if len(loaded.model.heads) else "likelihood")
+    embeds = any(isinstance(head, EmbeddingHead) for head in loaded.model.heads.values())
+    by = args.by or ("embedding" if embeds else "likelihood")
     if by != args.by and by == "likelihood":
         note("the model has no embedding head, so labels are compared by likelihood")
     scored = by_embedding if by == "embedding" else by_likelihood

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 def card_of(trained: Trained, path: Path) -> dict[str, Any]:
     """Returns the fields of the model card."""
+    from frozenvl.objectives import Captioning, SelfCritical
     from frozenvl.prompt import BlackImage, Example, Image
     from frozenvl.training.trained_run import read_config, run_folder
 
@@ -52,8 +53,10 @@ def card_of(trained: Trained, path: Path) -> dict[str, Any]:
     tasks = read_config(run)["data"]["train"]
     prompt = trained.captioning.prompt(Example("", BlackImage(), ""))
     words = ["image" if isinstance(part, Image) else repr(part) for part in prompt]
+    writes = any(isinstance(x, Captioning | SelfCritical) for x in trained.module.objectives.values())
     return {
         "step": trained.step,
+        "embeds_only": bool(trained.module.model.heads) and not writes,
         "blind": trained.blind,
         # Only class paths: the arguments hold local paths.
         "data": [f"{name}: {task['source']['class_path']}" for name, task in tasks.items()],

@@ -78,6 +78,7 @@ def test_without_a_head_labels_are_compared_by_likelihood(tiny_run, pictures, ca
         ([], "one of the arguments --labels --labels_file is required"),
         (["--labels", "a", "b", "--template", "a photo"], "--template 'a photo': needs the field {label}"),
         (["--labels", "a", "b", "--scale", "0"], "argument --scale: 0 is not above 0"),
+        (["--labels", "a", "b", "--by", "likelihood", "--scale", "3"], "are for embeddings; leave them out"),
         (["--labels", "a", "b", "--by", "embedding"], "has no embedding head; train one"),
     ],
     ids=str,

@@ -138,3 +138,17 @@ def test_a_folder_that_is_not_empty_is_refused(tiny_run, tmp_path, capsys):
     assert "notes.txt: not a folder" in one_line(capsys.readouterr().err)
     assert main(["export", str(tmp_path), str(tmp_path / "new")]) == 2
     assert "no such checkpoint" in one_line(capsys.readouterr().err) and not (tmp_path / "new").exists()
+
+
+def test_the_card_of_a_run_without_captions_promises_none(drilled, capsys):
+    head = {"r": {"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}}
+    objectives = {"c": {"class_path": "frozenvl.objectives.Contrastive"}}
+    asked = ("--model.heads", json.dumps(head), "--model.objectives", json.dumps(objectives))
+    assert (
+        drilled("fit", *asked, "--trainer.max_steps", 1, "--trainer.limit_val_batches", 0, name="embeds") == 0
+    )
+    assert main(["export", "runs/embeds", "embeds"]) == 0
+    card = Path("embeds/README.md").read_text()
+    assert "# Embeddings of images and texts by" in card and "writes no captions" in card
+    assert "generate(" not in card and "model.embed_texts(processor, texts)" in card
+    assert card.startswith("---") and "\n---\n" in card
