@@ -119,9 +119,22 @@ LABEL_TEMPLATES = {
         "a picture that shows the {label}.",
         "there is the {label} in this picture.",
     ),
+    "caption": (
+        "a {label} .",
+        "there is a {label} .",
+        "a {label} in the picture .",
+        "people and a {label} .",
+        "a {label} outside .",
+    ),
     "word": ("{label}",),
 }
-"""Templates by which a label becomes a text for embedding or likelihood: seven sentences, or the label alone."""
+"""Templates by which a label becomes a text for embedding or likelihood.
+
+- `photo`: seven sentences about photographs, as CLIP words them;
+- `caption`: five sentences like people's captions, for heads that were trained on these. The best of three sets by tags
+  of Flickr8k's validation images (experiments/retrieval);
+- `word`: the label alone.
+"""
 
 
 def label_text(template: str, label: str) -> tuple[str, str]:

@@ -43,7 +43,8 @@ class LabelMatching(Objective):
         head: name of the embedding head; by default the only one.
         labels: the labels.
         labels_file: text file with a label per line, in place of `labels`.
-        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo" or "word".
+        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo", "caption" or
+            "word".
         multi: whether an image has several labels.
         temperature: first value of the trained temperature; by default 0.07, or 0.1 with `multi`.
         bias: first value of the trained bias of `multi`.
@@ -58,7 +59,7 @@ class LabelMatching(Objective):
         head: str | None = None,
         labels: list[str] | None = None,
         labels_file: str | None = None,
-        templates: Literal["photo", "word"] | Sequence[str] = "photo",
+        templates: Literal["photo", "caption", "word"] | Sequence[str] = "photo",
         multi: bool = False,
         temperature: float | None = None,
         bias: float = -3.0,

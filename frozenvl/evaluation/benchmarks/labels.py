@@ -46,7 +46,7 @@ class LabelBenchmark(Sourced):
         super().__init__(task, source, supervised_encoder)
         self.given = read_labels(labels, labels_file)
         if isinstance(templates, str) and templates not in LABEL_TEMPLATES:
-            names = " and ".join(LABEL_TEMPLATES)
+            names = ", ".join(LABEL_TEMPLATES)
             raise UserError(
                 f"templates: no list {templates!r}; there are {names}, or give a list of sentences"
             )

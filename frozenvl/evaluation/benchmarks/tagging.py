@@ -37,7 +37,8 @@ class Tagging(LabelBenchmark):
         train: training captions, for the most frequent words; by default the task of this name in `data.train`.
         min_captions: number of captions that have to contain a tag.
         k: number of tags that are taken as the answer for an image.
-        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo" or "word".
+        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo", "caption" or
+            "word".
             Embeddings of all templates are averaged (CLIP), and so are log-probabilities.
         by: "embedding" compares embeddings of image and tag, "likelihood" log-probabilities of the tag after the image,
             "both" the sum of the log-softmaxes of both.
@@ -63,7 +64,7 @@ class Tagging(LabelBenchmark):
         train: Source | None = None,
         min_captions: int = 2,
         k: int = 5,
-        templates: Literal["photo", "word"] | Sequence[str] = "photo",
+        templates: Literal["photo", "caption", "word"] | Sequence[str] = "photo",
         by: By = "embedding",
         head: str | None = "",
         choose: Measure = "difference",

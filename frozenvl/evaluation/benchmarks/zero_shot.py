@@ -30,7 +30,8 @@ class ZeroShot(LabelBenchmark):
         source: labelled images.
         labels: labels to choose among; by default all labels of the data.
         labels_file: text file with one label a line, in place of `labels`.
-        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo" or "word".
+        templates: sentences with the field `{label}`, or the name of a list in `LABEL_TEMPLATES`: "photo", "caption" or
+            "word".
             Embeddings of all templates are averaged (CLIP), and so are log-probabilities.
         by: "embedding" compares embeddings of image and label, "likelihood" log-probabilities of the label after the
             image, "both" the sum of the log-softmaxes of both.
@@ -53,7 +54,7 @@ class ZeroShot(LabelBenchmark):
         source: Source | None = None,
         labels: Sequence[str] | None = None,
         labels_file: str | None = None,
-        templates: Literal["photo", "word"] | Sequence[str] = "photo",
+        templates: Literal["photo", "caption", "word"] | Sequence[str] = "photo",
         by: By = "embedding",
         head: str | None = "",
         choose: Measure = "sum",

@@ -128,7 +128,7 @@ def test_templates_are_recorded():
     ("options", "message"),
     [
         ({"templates": []}, "templates: none is given"),
-        ({"templates": "foto"}, "templates: no list 'foto'; there are photo and word"),
+        ({"templates": "foto"}, "templates: no list 'foto'; there are photo, caption, word"),
         ({"templates": ["a photo"]}, "'a photo' has to contain {label} once"),
         ({"labels": []}, "labels: is empty"),
         ({"labels": ["cat"]}, "labels: holds one label, 'cat'"),
