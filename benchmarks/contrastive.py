@@ -114,7 +114,8 @@ def main() -> None:
     folder = f"{args.data}/flickr8k"
     source = CocoCaptions(f"{folder}/annotations/captions_val.json", f"{folder}/images")
     pairs = [source.pair(index) for index in range(source.pairs)]
-    samples = [Sample(source[example].id, (source[example].image,), text) for example, text in pairs]
+    examples = [(source[place], target) for place, target in pairs]
+    samples = [Sample(x.id, (x.image,), x.targets[target]) for x, target in examples]
     language, vision = FrozenLanguageModel("SmolLM2-135M-Instruct"), TimmEncoder("EfficientNet-Lite0")
     heads, objectives = {"retrieval": Retrieval(pool=args.pool)}, {"contrastive": Contrastive()}
     model = FrozenVL(language, vision, Linear, 1, objectives=objectives, heads=heads).train()
