@@ -60,15 +60,9 @@ class Embeds:
         made = self.head(head)
         if isinstance(texts, str):
             raise TypeError("texts is one text; give a list of texts")
-        return self._embedded(
-            texts,
-            made,
-            made.prompts.of_text,
-            made.embed_texts,
-            processor,
-            batch_size,
-            progress,
-        )
+        word, read = made.prompts.of_text, made.embed_texts
+        rows = in_batches(self, texts, word, read, processor, batch_size, progress)
+        return torch.cat([torch.zeros(0, made.dim), *rows])
 
     @torch.no_grad()
     def embed_images(
@@ -92,31 +86,36 @@ class Embeds:
             UnreadableImage: if an image cannot be read; its `image` names it.
         """
         made = self.head(head)
-        return self._embedded(
-            images,
-            made,
-            made.prompts.of_image,
-            made.embed_images,
-            processor,
-            batch_size,
-            progress,
-        )
+        word, read = made.prompts.of_image, made.embed_images
+        rows = in_batches(self, images, word, read, processor, batch_size, progress)
+        return torch.cat([torch.zeros(0, made.dim), *rows])
 
-    def _embedded(
-        self: Any,
-        items: Sequence[Any],
-        head: EmbeddingHead,
-        word: Callable[[Any], Prompt],
-        embed: Callable[[Forward], Tensor],
-        processor: Processor,
-        batch_size: int,
-        progress: Callable[[int, int], None],
-    ) -> Tensor:
-        parts = [torch.zeros(0, head.dim)]
-        for start in range(0, len(items), batch_size):
-            prompts = [word(item) for item in items[start : start + batch_size]]
-            run = self.run(processor(prompts).to(self.device))
-            parts.append(embed(run).cpu())
-            run.check_features()
-            progress(start + len(prompts), len(items))
-        return torch.cat(parts)
+
+def in_batches(
+    model: Any,
+    items: Sequence[Any],
+    word: Callable[[Any], Prompt],
+    read: Callable[[Forward], Tensor],
+    processor: Processor,
+    batch_size: int,
+    progress: Callable[[int, int], None],
+) -> list[Tensor]:
+    """Runs a model on one prompt for each item, batch by batch; returns what is read of each batch, on the CPU.
+
+    Args:
+        model: model to run.
+        items: texts, images or pairs.
+        word: function from an item to its prompt.
+        read: function from a pass to a tensor with a row for each prompt.
+        processor: processor of the model.
+        batch_size: number of prompts per pass.
+        progress: function called with the number of items done and their total.
+    """
+    parts = []
+    for start in range(0, len(items), batch_size):
+        prompts = [word(item) for item in items[start : start + batch_size]]
+        run = model.run(processor(prompts).to(model.device))
+        parts.append(read(run).cpu())
+        run.check_features()
+        progress(start + len(prompts), len(items))
+    return parts

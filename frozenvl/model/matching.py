@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from frozenvl.model.embedding import in_batches
 from frozenvl.model.heads import Matching
 from frozenvl.model.heads.head import named
 from frozenvl.model.language.loglikelihood import Likelihood
@@ -59,14 +60,9 @@ class Matches:
             UnreadableImage: if an image cannot be read; its `image` names it.
         """
         made = self.matcher(head)
-        parts = [torch.zeros(0)]
-        for start in range(0, len(pairs), batch_size):
-            prompts = [made.prompt(image, text.strip()) for image, text in pairs[start : start + batch_size]]
-            run = self.run(processor(prompts).to(self.device))
-            parts.append(made.logits(run).cpu())
-            run.check_features()
-            progress(start + len(prompts), len(pairs))
-        return torch.cat(parts)
+        word = lambda pair: made.prompt(pair[0], pair[1].strip())
+        rows = in_batches(self, pairs, word, made.logits, processor, batch_size, progress)
+        return torch.cat([torch.zeros(0), *rows])
 
     def match_by_likelihood(
         self: Any,

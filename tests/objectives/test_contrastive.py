@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+from divided_steps import CUTS, PAIRS, PLAIN, Whole, check_divided, started, validated, whole_step
 from retrieval_models import pairs, retrieval_model
-from running import add, history, one_line
+from running import one_line
 
-from frozenvl.data.stream import TrainingStream
 from frozenvl.objectives import Captioning, Contrastive
 from frozenvl.objectives.contrastive import alike
-from frozenvl.objectives.objective import count_rows, micro_loss
+from frozenvl.objectives.objective import count_rows
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.objectives.step import pass_seed, prepare_step
-from frozenvl.training.datamodule import FrozenData
-from frozenvl.training.trained_run import from_config, load_trained
 from frozenvl.util.errors import UserError
 
 HEADS = {"r": {"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}}
@@ -27,10 +24,8 @@ OBJECTIVES = {
     "nce": {"class_path": "frozenvl.objectives.Contrastive", "init_args": {"weight": 0.5}},
     "sig": {"class_path": "frozenvl.objectives.Contrastive", "init_args": {"loss": "sigmoid", "bias": -2.0}},
 }
-ASKED = ("--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES))
-PLAIN = (
-    "--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant",
-    "--trainer.limit_val_batches", 0, "--trainer.max_steps", 1, "--data.train.vqa.weight", 1,
+ASKED = (
+    "--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES), "--data.train.vqa.weight", 1
 )  # fmt: skip
 
 
@@ -142,61 +137,26 @@ def test_a_prepared_step_has_the_gradient_of_the_whole_even_with_dropout(
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
     """Checkpoint of a run with two contrastive objectives beside captions."""
-    assert drilled("fit", *PLAIN, *ASKED, name="start") == 0
-    return Path("runs/start/checkpoints/last.ckpt").absolute()
+    return started(drilled, ASKED)
 
 
 @pytest.fixture(scope="module")
-def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Losses and gradients of the first global batch, computed in one pass without a preparation."""
-    trained = load_trained(start)
-    stream = TrainingStream(from_config(start.parents[1], "data", FrozenData, {}).train, seed=0)
-    made = trained.module.objectives
-    batch = ObjectiveRows(trained.processor, made)([stream[position] for position in range(24)])
-    counts = count_rows(made, [batch])
-    assert counts["nce"] == counts["sig"] == 24
-    loss = micro_loss(made, trained.module.model.run(batch), counts)
-    loss.value.backward()
-    losses = {name: total.item() / counts[name] for name, total in loss.totals.items()}
-    return losses, {n: p.grad for n, p in trained.module.named_parameters() if p.grad is not None}
+def whole(start) -> Whole:
+    """First global batch in one pass, without a preparation."""
+    made = whole_step(start)
+    assert made.counts["nce"] == made.counts["sig"] == PAIRS
+    return made
 
 
-@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3), (1, 3, 4)))
+@pytest.mark.parametrize(("ranks", "accumulate"), [*CUTS, (1, 4), (2, 4), (3, 4)])
 def test_one_gradient_however_a_step_is_divided(drilled, start, whole, ranks, accumulate):
-    """24 pairs: of unequal lengths in each of 1 to 12 micro-batches."""
-    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
-    probe = add("probes.Gradients", file="gradients.pt")
-    options = (*PLAIN, *ASKED, "--init_from", start, *cut, *probe, "--overwrite", "true")
-    assert drilled("fit", *options, ranks=ranks) == 0
-    losses, expected = whole
-    gradients = torch.load("gradients.pt")
-    assert gradients.keys() == expected.keys()
-    assert {
-        "model.heads.r.vector",
-        "model.objectives.nce.log_scale",
-        "model.objectives.sig.bias",
-    } <= gradients.keys()
-    for name, gradient in expected.items():
-        assert (gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
-    (row,) = history("tiny")
-    for name, loss in losses.items():
-        assert row[f"train/{name}"] == pytest.approx(loss, rel=1e-6)
+    _, gradients = check_divided(drilled, ASKED, start, whole, ranks, accumulate)
+    trained = {"model.heads.r.vector", "model.objectives.nce.log_scale", "model.objectives.sig.bias"}
+    assert gradients.keys() == whole.gradients.keys() >= trained
 
 
 def test_validation_logs_the_loss_of_its_batches_and_the_temperature(drilled, start):
-    options = (
-        "--ckpt_path",
-        start,
-        *PLAIN,
-        *ASKED,
-        "--trainer.limit_val_batches",
-        "1.0",
-        "--overwrite",
-        "true",
-    )
-    assert drilled("validate", *options, name="validated") == 0
-    path = Path("runs/validated/evaluation/perplexity/score.json")
-    scores = json.loads(path.read_text())["scores"]
+    scores = validated(drilled, ASKED, start)
     assert {"nce", "sig", "temperature"} <= scores.keys() and scores["nce"] > 0
 
 

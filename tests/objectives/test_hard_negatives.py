@@ -36,7 +36,7 @@ def keys(rows: int) -> list[tuple[str, str, str]]:
 
 
 def test_draws_follow_the_softmax_of_similarities():
-    """Of 3,000 draws each frequency is within 0.03 of the probability: more than three standard deviations."""
+    """Frequencies of 3,000 draws are within 0.03 of the probabilities: more than three standard deviations."""
     made, counts = embeddings(4, temperature=0.5), Counter()
     for seed in range(3000):
         for side, pair in zip("t" * 4 + "i" * 4, drawn(keys(4), made, generator(seed)), strict=True):

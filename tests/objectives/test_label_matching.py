@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from divided_steps import CUTS, PAIRS, PLAIN, Whole, check_divided, started, validated, whole_step
 from painted import Painted
 from retrieval_models import retrieval_model
-from running import add, history, one_line
+from running import one_line
 
-from frozenvl.data.stream import TrainingStream
 from frozenvl.objectives import LabelMatching
 from frozenvl.objectives.label_matching import checked, words_of
-from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.prompt import Sample
-from frozenvl.training.datamodule import FrozenData
-from frozenvl.training.trained_run import from_config, load_trained
 from frozenvl.util.errors import UserError
 from frozenvl.wording import LABEL_TEMPLATES
 
@@ -208,53 +204,27 @@ OBJECTIVES = {
     "many": {"class_path": CLASS, "init_args": {"head": "m", "labels": WORDS, "multi": True}},
 }
 ASKED = ("--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES))
-PLAIN = (
-    "--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant",
-    "--trainer.limit_val_batches", 0, "--trainer.max_steps", 1,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
     """Checkpoint of a run with two label objectives beside captions."""
-    assert drilled("fit", *PLAIN, *ASKED, name="start") == 0
-    return Path("runs/start/checkpoints/last.ckpt").absolute()
+    return started(drilled, ASKED)
 
 
 @pytest.fixture(scope="module")
-def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Losses and gradients of the first global batch, computed in one pass without a Trainer."""
-    trained = load_trained(start)
-    stream = TrainingStream(from_config(start.parents[1], "data", FrozenData, {}).train, seed=0)
-    made = trained.module.objectives
-    batch = ObjectiveRows(trained.processor, made)([stream[position] for position in range(24)])
-    counts = count_rows(made, [batch])
-    assert 0 < counts["one"] < 24 == counts["many"]
-    loss = micro_loss(made, trained.module.model.run(batch), counts)
-    loss.value.backward()
-    losses = {name: total.item() / counts[name] for name, total in loss.totals.items()}
-    return losses, {n: p.grad for n, p in trained.module.named_parameters() if p.grad is not None}
+def whole(start) -> Whole:
+    """First global batch in one pass."""
+    made = whole_step(start)
+    assert 0 < made.counts["one"] < PAIRS == made.counts["many"]
+    return made
 
 
-@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3), (1, 3)))
+@pytest.mark.parametrize(("ranks", "accumulate"), CUTS)
 def test_one_loss_and_gradient_however_a_step_is_divided(drilled, start, whole, ranks, accumulate):
-    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
-    probe = add("probes.Gradients", file="gradients.pt")
-    options = (*PLAIN, *ASKED, "--init_from", start, *cut, *probe, "--overwrite", "true")
-    assert drilled("fit", *options, ranks=ranks) == 0
-    losses, expected = whole
-    gradients = torch.load("gradients.pt")
-    assert gradients.keys() == expected.keys()
-    assert {
-        "model.heads.r.vector",
-        "model.objectives.one.log_scale",
-        "model.objectives.many.bias",
-    } <= gradients.keys()
-    for name, gradient in expected.items():
-        assert (gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
-    (row,) = history("tiny")
-    for name, loss in losses.items():
-        assert row[f"train/{name}"] == pytest.approx(loss, rel=1e-6)  # without its weight
+    _, gradients = check_divided(drilled, ASKED, start, whole, ranks, accumulate)
+    trained = {"model.heads.r.vector", "model.objectives.one.log_scale", "model.objectives.many.bias"}
+    assert gradients.keys() == whole.gradients.keys() >= trained
 
 
 def test_a_run_caches_the_states_of_labels_beside_those_of_targets(drilled, start, monkeypatch):
@@ -272,18 +242,7 @@ def test_a_run_caches_the_states_of_labels_beside_those_of_targets(drilled, star
 
 
 def test_a_validation_logs_the_loss_of_labelled_images(drilled, start):
-    options = (
-        "--ckpt_path",
-        start,
-        *PLAIN,
-        *ASKED,
-        "--trainer.limit_val_batches",
-        "1.0",
-        "--overwrite",
-        "true",
-    )
-    assert drilled("validate", *options, name="validated") == 0
-    scores = json.loads(Path("runs/validated/evaluation/perplexity/score.json").read_text())["scores"]
+    scores = validated(drilled, ASKED, start)
     assert scores["one"] > 0 and scores["many"] > 0
 
 

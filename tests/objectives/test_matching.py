@@ -5,25 +5,21 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+from divided_steps import CUTS, PLAIN, Whole, check_divided, started, validated, whole_step
 from retrieval_models import pairs, retrieval_model
-from running import add, history, one_line
+from running import one_line
 from toy import Square
 
-from frozenvl.data.stream import TrainingStream
 from frozenvl.model.heads import Matching as MatchingHead
 from frozenvl.objectives import Captioning, Matching
 from frozenvl.objectives.hard_negatives import pair_tails
-from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.objectives.step import prepare_step
 from frozenvl.prompt import BlackImage, Sample
-from frozenvl.training.datamodule import FrozenData
-from frozenvl.training.trained_run import from_config, load_trained
 from frozenvl.util.errors import UserError
 
 HEADS = {
@@ -42,10 +38,8 @@ OBJECTIVES = {
         "init_args": {"head": "deep", "temperature": ".inf", "pairs": 5},
     },
 }
-ASKED = ("--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES))
-PLAIN = (
-    "--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant",
-    "--trainer.limit_val_batches", 0, "--trainer.max_steps", 1, "--data.train.vqa.weight", 1,
+ASKED = (
+    "--model.heads", json.dumps(HEADS), "--model.objectives", json.dumps(OBJECTIVES), "--data.train.vqa.weight", 1
 )  # fmt: skip
 WHERE = {"number": 3, "seed": 7, "rank": 0, "world_size": 1}
 
@@ -178,57 +172,26 @@ def test_some_pairs_are_judged_and_their_negatives_come_from_all(tiny_language, 
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
     """Checkpoint of a run with two matching objectives beside captions."""
-    assert drilled("fit", *PLAIN, *ASKED, name="start") == 0
-    return Path("runs/start/checkpoints/last.ckpt").absolute()
+    return started(drilled, ASKED)
 
 
 @pytest.fixture(scope="module")
-def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Losses and gradients of the first global batch, prepared and computed in one pass."""
-    trained = load_trained(start)
-    stream = TrainingStream(from_config(start.parents[1], "data", FrozenData, {}).train, seed=0)
-    objectives = trained.module.objectives
-    batch = ObjectiveRows(trained.processor, objectives)([stream[position] for position in range(24)])
-    where = {"number": 0, "seed": trained.module.seed, "rank": 0, "world_size": 1}
-    prepared = prepare_step(objectives, trained.module.model, trained.processor, [batch], **where)
-    counts = count_rows(objectives, [batch]) | {name: each.count for name, each in prepared.items()}
-    assert 48 < counts["near"] <= 72 and 10 < counts["any"] <= 15
-    run = trained.module.model.run(batch, prepared={name: each.micro[0] for name, each in prepared.items()})
-    loss = micro_loss(objectives, run, counts)
-    loss.value.backward()
-    losses = {name: total.item() / counts[name] for name, total in loss.totals.items()}
-    return losses, {n: p.grad for n, p in trained.module.named_parameters() if p.grad is not None}
+def whole(start) -> Whole:
+    """First global batch, prepared and computed in one pass."""
+    made = whole_step(start, prepares=True)
+    assert 48 < made.counts["near"] <= 72 and 10 < made.counts["any"] <= 15
+    return made
 
 
-@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3), (1, 3)))
+@pytest.mark.parametrize(("ranks", "accumulate"), CUTS)
 def test_one_gradient_however_a_step_is_divided(drilled, start, whole, ranks, accumulate):
-    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
-    probe = add("probes.Gradients", file="gradients.pt")
-    options = (*PLAIN, *ASKED, "--init_from", start, *cut, *probe, "--overwrite", "true")
-    assert drilled("fit", *options, ranks=ranks) == 0
-    losses, expected = whole
-    gradients = torch.load("gradients.pt")
-    assert gradients.keys() == expected.keys() >= {"model.heads.m.vector", "model.heads.deep.decide.1.weight"}
-    for name, gradient in expected.items():
-        assert (gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
-    (row,) = history("tiny")
-    for name, loss in losses.items():
-        assert row[f"train/{name}"] == pytest.approx(loss, rel=1e-6)
+    _, gradients = check_divided(drilled, ASKED, start, whole, ranks, accumulate)
+    trained = {"model.heads.m.vector", "model.heads.deep.decide.1.weight"}
+    assert gradients.keys() == whole.gradients.keys() >= trained
 
 
 def test_validation_logs_loss_and_accuracy(drilled, start):
-    options = (
-        "--ckpt_path",
-        start,
-        *PLAIN,
-        *ASKED,
-        "--trainer.limit_val_batches",
-        "1.0",
-        "--overwrite",
-        "true",
-    )
-    assert drilled("validate", *options, name="validated") == 0
-    scores = json.loads(Path("runs/validated/evaluation/perplexity/score.json").read_text())["scores"]
+    scores = validated(drilled, ASKED, start)
     assert scores["near"] > 0 and scores["any"] > 0 and 0 < scores["match_accuracy"] <= 100
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+from divided_steps import CUTS, PAIRS, PLAIN, Whole, check_divided, started, validated, whole_step
 from painted import Painted
-from running import add, history
 
-from frozenvl.data.stream import TrainingStream
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Concat
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
@@ -21,8 +19,6 @@ from frozenvl.objectives import Captioning, Objective, Reconstruction
 from frozenvl.objectives.objective import count_rows, in_use, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.prompt import Sample
-from frozenvl.training.datamodule import FrozenData
-from frozenvl.training.trained_run import from_config, load_trained
 from frozenvl.util.errors import UserError
 
 RED, BLUE, GREEN = Painted("red"), Painted("blue", (32, 32)), Painted("green", (60, 20))
@@ -188,69 +184,36 @@ OBJECTIVES = {
     "off": {"class_path": "frozenvl.objectives.Reconstruction", "init_args": {"weight": 0.0}},
 }
 ASKED = ("--model.objectives", json.dumps(OBJECTIVES))
-PLAIN = (
-    "--data.batch_size", 24, "--model.mapper.init_args.dropout", 0, "--model.schedule", "constant",
-    "--trainer.limit_val_batches", 0, "--trainer.max_steps", 1,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def start(drilled) -> Path:
     """Checkpoint of a run with two reconstructions beside captions."""
-    assert drilled("fit", *PLAIN, *ASKED, name="start") == 0
-    return Path("runs/start/checkpoints/last.ckpt").absolute()
+    return started(drilled, ASKED)
 
 
 @pytest.fixture(scope="module")
-def whole(start) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Losses and gradients of the first global batch, computed in one pass without a preparation."""
-    trained = load_trained(start)
-    stream = TrainingStream(from_config(start.parents[1], "data", FrozenData, {}).train, seed=0)
-    made = trained.module.objectives
-    assert "off" not in made
-    batch = ObjectiveRows(trained.processor, made)([stream[position] for position in range(24)])
-    counts = count_rows(made, [batch])
-    assert counts["l2"] == counts["cos"] == len(set(batch.image_keys)) < 24  # some images are in several rows
-    loss = micro_loss(made, trained.module.model.run(batch), counts)
-    loss.value.backward()
-    losses = {name: total.item() / counts[name] for name, total in loss.totals.items()}
-    return losses, {n: p.grad for n, p in trained.module.named_parameters() if p.grad is not None}
+def whole(start) -> Whole:
+    """First global batch in one pass, without a preparation."""
+    made = whole_step(start)
+    assert "off" not in made.losses
+    assert (
+        made.counts["l2"] == made.counts["cos"] == len(set(made.batch.image_keys)) < PAIRS
+    )  # some stand twice
+    return made
 
 
-@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 3), (1, 3)))
+@pytest.mark.parametrize(("ranks", "accumulate"), CUTS)
 def test_one_loss_and_gradient_however_a_step_is_divided(drilled, start, whole, ranks, accumulate):
-    cut = ("--trainer.accumulate_grad_batches", accumulate, "--trainer.val_check_interval", 4 * accumulate)
-    probe = add("probes.Gradients", file="gradients.pt")
-    options = (*PLAIN, *ASKED, "--init_from", start, *cut, *probe, "--overwrite", "true")
-    assert drilled("fit", *options, ranks=ranks) == 0
-    losses, expected = whole
-    gradients = torch.load("gradients.pt")
-    (row,) = history("tiny")
-    assert {"model.objectives.l2.map.weight", "model.objectives.cos.map.0.weight"} <= expected.keys()
-    for name, gradient in expected.items():
-        assert (gradients[name] - gradient).norm() <= 3e-6 * gradient.norm(), name
-    assert not any(gradients[name].any() for name in gradients.keys() - expected.keys())
-    for name, loss in losses.items():
-        assert row[f"train/{name}"] == pytest.approx(loss, rel=1e-6)  # without its weight
+    row, _ = check_divided(drilled, ASKED, start, whole, ranks, accumulate)
+    assert {"model.objectives.l2.map.weight", "model.objectives.cos.map.0.weight"} <= whole.gradients.keys()
     assert "train/off" not in row
-    assert row["train/loss"] == pytest.approx(
-        losses["captions"] + 0.5 * losses["l2"] + losses["cos"], rel=1e-6
-    )
+    total = whole.losses["captions"] + 0.5 * whole.losses["l2"] + whole.losses["cos"]
+    assert row["train/loss"] == pytest.approx(total, rel=1e-6)
 
 
 def test_a_validation_logs_the_loss(drilled, start):
-    options = (
-        "--ckpt_path",
-        start,
-        *PLAIN,
-        *ASKED,
-        "--trainer.limit_val_batches",
-        "1.0",
-        "--overwrite",
-        "true",
-    )
-    assert drilled("validate", *options, name="validated") == 0
-    scores = json.loads(Path("runs/validated/evaluation/perplexity/score.json").read_text())["scores"]
+    scores = validated(drilled, ASKED, start)
     assert scores["l2"] > 0 and 0 < scores["cos"] < 2
 
 
