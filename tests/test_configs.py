@@ -14,6 +14,7 @@ import yaml
 from running import checkpoint, history
 
 from frozenvl.cli import main
+from frozenvl.model.part import path_of
 from frozenvl.model.vision import TimmEncoder
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -75,7 +76,10 @@ def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tin
     vision = model["vision"]["class_path"].rsplit(".")[-1]
     own = model["vision"]["init_args"]
     swapped = ["--model.language", tiny_language]
-    if own.get("pretrained", True):
+    if vision == "SideBySide":
+        tiny_encoder = {"class_path": path_of(TimmEncoder), "init_args": {"name": str(tiny_vision)}}
+        swapped += ["--model.vision.init_args.encoders", json.dumps([tiny_encoder] * len(own["encoders"]))]
+    elif own.get("pretrained", True):
         folder = tiny_clip if vision == "HFEncoder" else tiny_vision
         swapped += ["--model.vision.init_args.name", folder]
     else:

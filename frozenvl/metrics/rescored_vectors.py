@@ -11,6 +11,7 @@ import numpy as np
 
 from frozenvl.metrics.content_words import number_with
 from frozenvl.metrics.label_scores import label_scores
+from frozenvl.metrics.querybank import querybank_normalised
 from frozenvl.metrics.ranking import top_candidates
 from frozenvl.metrics.reranking import RerankedScores
 from frozenvl.metrics.rescored import Facts, Rescored, Rows
@@ -58,6 +59,12 @@ def retrieval(rows: Rows, facts: Facts) -> Rescored:
         of_text.setdefault(text, key)
     found = unit_vectors([_vector(rows[key]) for key in (*images, *(of_text[text] for text in texts))])
     vectors = found[: len(images)], found[len(images) :]
+    bank = [
+        [rows.get(f"bank {kind} {n}") for n in range(facts.get("bank", 0))] for kind in ("image", "caption")
+    ]
+    if "bank" in facts and all(row for side in bank for row in side):
+        sides = [unit_vectors([_vector(row) for row in side]) for side in bank]
+        vectors = querybank_normalised(vectors, (sides[0], sides[1]), facts["bank_scale"])
     photographs = [rows[key]["image_id"] for key in images]
     own = [[owner] for owner in owners]
     before = retrieval_scores(vectors, own, photographs, folds)

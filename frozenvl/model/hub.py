@@ -6,7 +6,7 @@ Frozen language models and encoders are not included. An export holds their name
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,12 +186,21 @@ def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described:
     }
 
 
-def _maker(part: dict[str, Any], base: type) -> partial[Any]:
+def _maker(part: dict[str, Any], base: type) -> Callable[..., Any]:
     """Returns the class and the arguments of a described part, as a callable that builds it."""
     path: str = part["class_path"]
     module, _, name = path.rpartition(".")
     path = f"{FORMER_MODULES[module]}.{name}" if module in FORMER_MODULES else path
-    return partial(kind_at(path, base), **part["init_args"])
+    kind = kind_at(path, base)
+    return lambda *given: kind(*given, **{name: _built(value) for name, value in part["init_args"].items()})
+
+
+def _built(value: Any) -> Any:
+    """Returns an argument with the parts built that are described in it."""
+    if isinstance(value, list):
+        return [_built(item) for item in value]
+    described = isinstance(value, dict) and value.keys() == {"class_path", "init_args"}
+    return _maker(value, Part)() if described else value
 
 
 def _as_keywords(part: dict[str, Any]) -> str:

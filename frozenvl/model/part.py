@@ -59,7 +59,7 @@ def description(part: Part, given: int = 0) -> dict[str, Any]:
     Raises:
         UserError: if an argument is not plain (JSON) data.
     """
-    arguments = dict(list(part.arguments.items())[given:])
+    arguments = {name: _plain(value) for name, value in list(part.arguments.items())[given:]}
     for name, value in arguments.items():
         try:
             json.dumps(value)
@@ -68,6 +68,13 @@ def description(part: Part, given: int = 0) -> dict[str, Any]:
                 f"{type(part).__name__} was made with {name} = {value!r}; an export holds names and numbers alone"
             ) from None
     return {"class_path": path_of(type(part)), "init_args": arguments}
+
+
+def _plain(value: Any) -> Any:
+    """Returns an argument with the parts in it described."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return description(value) if isinstance(value, Part) else value
 
 
 def path_of(kind: type) -> str:

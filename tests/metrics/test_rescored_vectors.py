@@ -24,8 +24,12 @@ TEXTS = ("a dog", "two dogs run", "a red cat", "a dog", "snow", "a red dog", "ca
 def example(number: int, **more: Any) -> Example:
     """Makes an image with two captions, of which other images have some too; the last ids sort before the first."""
     texts = (TEXTS[number % 7], TEXTS[(3 * number + 1) % 7])
-    key, image = f"{20 - number}/x", Square(f"{number}.png")
-    return Example(key, image, f"photograph {number // 2}", **{"references": texts} | more)
+    given = {
+        "image": Square(f"{number}.png"),
+        "image_id": f"photograph {number // 2}",
+        "references": texts,
+    } | more
+    return Example(f"{20 - number}/x", **given)
 
 
 def answer(query: Query, torn: str) -> Answer:
@@ -64,7 +68,14 @@ def same(own: Any, again: Rescored) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"folds": 3}, {"rerank": 4, "rerank_by": "sum"}, {"rerank": 10, "similarity_weight": 2.0}]
+    "options",
+    [
+        {},
+        {"folds": 3},
+        {"rerank": 4, "rerank_by": "sum"},
+        {"rerank": 10, "similarity_weight": 2.0},
+        {"bank": Rows(*(example(n, image=Square(f"bank {n}.png")) for n in range(40, 45)))},
+    ],
 )
 def test_retrieval(options):
     own, again = both(Retrieval(source=Rows(*map(example, range(12))), **options))

@@ -21,7 +21,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
-from frozenvl.model.vision import TimmEncoder
+from frozenvl.model.vision import SideBySide, TimmEncoder
 from frozenvl.objectives import Contrastive
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
@@ -34,6 +34,7 @@ KINDS = {
     "trainable vision": {"trainable": True},
     "last block": {"trainable": 1},
     "grid": {"grid": 2},
+    "side by side": {"beside": {"trainable": 1}},
     "lora": {"tuning": partial(LoRA, rank=2, targets=["q_proj", "down_proj"])},
     "prompt": {"tuning": partial(PromptTuning, 3)},
     "prefix": {"tuning": partial(PrefixTuning, length=3)},
@@ -50,7 +51,10 @@ def trained(tiny_language, tiny_vision):
         options = dict(KINDS[kind])
         tuning = options.pop("tuning", lambda: None)()
         torch.manual_seed(1)
+        beside = options.pop("beside", None)
         vision = TimmEncoder(str(tiny_vision), **options)
+        if beside:
+            vision = SideBySide([vision, TimmEncoder(str(tiny_vision), **beside)])
         model = FrozenVL(FrozenLanguageModel(str(tiny_language)), vision, mapper, 2, tuning)
         if bf16:
             model.hold_frozen_in_bf16()

@@ -286,6 +286,41 @@ def test_the_gallery_has_images_found_by_captions_and_captions_found_by_images()
     assert ["1. ✓ 1.00 a dog", "2. ✓ 1.00 two dogs", "3. ✗ 0.71 a cow"] in [tile.texts for tile in tiles]
 
 
+def test_a_bank_lowers_captions_and_images_that_are_near_to_everything():
+    bank = Rows(
+        shown("c", "", "three", "four"), shown("d", "five"), shown("no caption"), shown("beyond", "six")
+    )
+    # "two dogs" is nearest to both images, and to those of the bank.
+    vectors = {"a": [1, 0.2], "b": [0.6, 0.8], "a dog": [1, 0], "two dogs": [1, 1.01], "a cat": [0.3, 0.9]}
+    vectors |= {
+        "three": [0, 1],
+        "five": [1, 0],
+        "six": [0.5, 0.5],
+        "bank image 0": [1, 1],
+        "bank image 1": [1, 1],
+    }
+    first = {}
+    for size in (0, 2):
+        options = {"bank": bank, "bank_size": size} if size else {}
+        made = retrieval(*TWO, **options)
+        answers = {}
+        for query in made.queries(made.settings()[0]):
+            part = query.prompt[0]
+            key = part if isinstance(part, str) else query.id.removesuffix("/image")
+            answers[query.id] = Answer(query, vector=np.array(vectors[key], dtype=np.float32))
+        first[size] = made.score(made.settings()[0], answers).whole[0].ranks.tolist()
+        if size:
+            assert made.settings()[0].provenance["bank"] == 2
+            assert {key for key in answers if key.startswith("bank")} == {
+                f"bank {kind} {place}" for kind in ("image", "caption") for place in range(2)
+            }
+            limited = {key: answer for key, answer in answers.items() if key != "bank caption 1"}
+            without = made.score(made.settings()[0], limited)
+            assert without.whole[0].ranks.tolist() == first[0]
+            assert "the bank was not asked: similarities are not normalised" in without.notes
+    assert first == {0: [1, 2], 2: [1, 1]}
+
+
 def test_chance():
     made = retrieval(*(shown(str(n), f"caption {n}") for n in range(20)))
     assert made.baselines(made.settings()[0]) == {"chance": pytest.approx(2 * (5 + 25 + 50))}
@@ -297,6 +332,9 @@ def test_chance():
         ([shown("a"), shown("b")], {}, "toy: none of its examples has a caption; .* there is ZeroShot"),
         (TWO, {"folds": 3}, "toy: 2 images cannot be split into 3 folds"),
         (TWO, {"rerank": -1}, "rerank is a number of captions"),
+        (TWO, {"bank": Rows(shown("c"))}, "toy: no example of its bank has a caption; give training data"),
+        (TWO, {"bank": Rows(*TWO)}, "toy: 2 photographs of its bank are in the gallery; give other data"),
+        (TWO, {"bank": Rows(), "bank_size": 0}, "bank_size starts at 1"),
         (TWO, {"folds": 0}, "folds and captions_per_image start at 1"),
     ],
 )
