@@ -11,6 +11,7 @@ threads, and take turns of some steps (the Trainer comes last). It prints tables
 - share of the peak: operations per second of a step, relative to the largest matrix products alone. A step has 4
   operations for each weight and each position that it is applied to (forward pass, and backward pass to the inputs).
 
+`--by-image`: the captions of an image stand together (`data.group: image`), for all sides; batches of a multiple of 5.
 `--memory`: memory of a step. `--equal`: differences of losses and gradients at the start. `--along`: the same at each
 step, both sides at the same weights. `--grow PNG`: time of a step as batch, k and captions grow. `--curve PNG`: losses
 of both sides over 200 steps. `--profile`: time by operator.
@@ -51,7 +52,8 @@ CHECKPOINTED = "checkpointed"
 
 
 def work(batch: Batch) -> Work:
-    return Work(int((batch.labels != IGNORE).sum()), int(batch.lengths.sum()))
+    """Returns the positions and targets that have to be computed: common beginnings of rows once."""
+    return Work(int((batch.labels != IGNORE).sum()), int(batch.lengths.sum()) - batch.tree.saved)
 
 
 def timed(steps: Iterator[float]) -> Iterator[float]:
@@ -71,7 +73,7 @@ def compare(asked: argparse.Namespace) -> None:
     print(f"{asked.steps} steps, matrix products alone: {peak / 1e9:.0f} GFLOP/s\n")
     print("| k | | pairs/s | s per step (median) | share of the peak | speed relative to plain |")
     print("|---|---|---|---|---|---|")
-    batches = captions(asked.data, asked.batch, asked.steps)
+    batches = captions(asked.data, asked.batch, asked.steps, asked.by_image)
     language = FrozenLanguageModel(LANGUAGE)
     ways = WAYS | ({"compiled": here} if asked.compiled else {})
     for k in asked.k:
@@ -101,7 +103,7 @@ def gradients(model: FrozenVL, way: Way, batch: Batch) -> tuple[float, Tensor]:
 
 def equal(asked: argparse.Namespace) -> None:
     """Prints how both sides in both data types differ from the plain side in fp64."""
-    (rows,) = captions(asked.data, asked.batch, 1)
+    (rows,) = captions(asked.data, asked.batch, 1, asked.by_image)
     batch = processor(4)(rows)
     loss, gradient = gradients(build(4, half=False).double(), plain, batch)
     print(
@@ -132,7 +134,7 @@ def along(asked: argparse.Namespace) -> None:
         model.zero_grad()
         return here(model, batch)
 
-    batches = list(map(processor(k), captions(asked.data, asked.batch, asked.steps)))
+    batches = list(map(processor(k), captions(asked.data, asked.batch, asked.steps, asked.by_image)))
     for _ in train(model, both, batches):
         pass
     print(f"{len(norms)} steps of {asked.batch}, k = {k}, {asked.precision}; gradients of norm", end=" ")
@@ -149,7 +151,7 @@ def resident(peak: bool) -> int:
 def memory_of(asked: argparse.Namespace) -> None:
     """Prints the peak memory of a step minus the memory before it, in MB."""
     (k,) = asked.k
-    model, (rows,) = build(k, asked.precision == "bf16"), captions(asked.data, asked.batch, 1)
+    model, (rows,) = build(k, asked.precision == "bf16"), captions(asked.data, asked.batch, 1, asked.by_image)
     if asked.memory_of == CHECKPOINTED:
         checkpoint_layers(model.language)
     batch = processor(k)(rows)
@@ -166,7 +168,8 @@ def memory(asked: argparse.Namespace) -> None:
     print("| k |", ", MB | ".join(ways) + ", MB | frozenvl / plain |\n|---|---|---|---|---|")
     for k in asked.k:
         command = [sys.executable, __file__, *([str(asked.data)] if asked.data else []), "--k", str(k)]
-        command += ["--batch", str(asked.batch), "--precision", asked.precision, "--memory-of"]
+        command += ["--batch", str(asked.batch), "--precision", asked.precision]
+        command += [*(["--by-image"] if asked.by_image else []), "--memory-of"]
         took = {
             name: int(subprocess.run([*command, name], check=True, capture_output=True, text=True).stdout)
             for name in ways
@@ -269,6 +272,7 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=16, help=f"a multiple of {TURN}")
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     options.add_argument("--compiled", action="store_true", help="also with model.compile")
+    options.add_argument("--by-image", action="store_true", help="the five captions of an image in one batch")
     options.add_argument("--memory", action="store_true")
     options.add_argument("--memory-of", choices=(*WAYS, CHECKPOINTED), help=argparse.SUPPRESS)
     options.add_argument("--equal", action="store_true")

@@ -66,15 +66,22 @@ def processor(k: int, longest: int = 64) -> Processor:
     return Processor(LANGUAGE, k, Drawn(), longest, bos=True)
 
 
-def captions(data: Path | None, size: int, count: int) -> list[list[Sample]]:
-    """Returns `count` batches of `size` samples, always the same: Flickr8k's training captions, or rendered scenes."""
+def captions(data: Path | None, size: int, count: int, by_image: bool = False) -> list[list[Sample]]:
+    """Returns `count` batches of `size` samples, always the same: Flickr8k's training captions, or rendered scenes.
+
+    Args:
+        data: folder with Flickr8k; None for scenes.
+        size: number of samples of a batch.
+        count: number of batches.
+        by_image: whether the captions of an image stand together.
+    """
     flickr = None if data is None else data / "flickr8k"
     source = (
         SceneCaptions("train")
         if flickr is None
         else CocoCaptions(f"{flickr}/annotations/captions_train.json", f"{flickr}/images")
     )
-    stream = TrainingStream({"captions": Task(source)}, seed=0)
+    stream = TrainingStream({"captions": Task(source)}, seed=0, by_image=by_image)
     return [[stream[step * size + row] for row in range(size)] for step in range(count)]
 
 

@@ -158,6 +158,8 @@ class Sample:
     id: str
     prompt: Prompt
     target: str = ""
+    objectives: tuple[str, ...] | None = None
+    """Names of the objectives that train on it; None for all."""
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -46,6 +46,10 @@ class Without(Source):
             "data.overlap to count"
         )
 
+    def image_ids(self) -> list[str] | None:
+        ids = self.source.image_ids()
+        return None if ids is None else [ids[index] for index in self.kept]
+
     @property
     def shard_sizes(self) -> Sequence[int]:
         return self._shard_sizes

@@ -5,15 +5,19 @@ A resumed run therefore needs only its step, and any number of ranks sees the sa
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import TypeVar
 
+import numpy as np
+
 from frozenvl.util.seeds import seed_from
 
 T = TypeVar("T")
+Bits = TypeVar("Bits", int, np.ndarray)
 
 ROUNDS = 6
 """Rounds of the Feistel network. Four already give a pseudo-random permutation (Luby and Rackoff, 1988)."""
@@ -52,12 +56,26 @@ class Permutation:
             if position < self.n:
                 return position
 
+    def values(self) -> np.ndarray:
+        """Returns the whole permutation (n,), computed at once."""
+        found = np.arange(self.n, dtype=np.uint64)
+        outside = np.arange(self.n)
+        half, mask = np.uint64(self._half), np.uint64(self._mask)
+        while len(outside):
+            left, right = found[outside] >> half, found[outside] & mask
+            for key in self._keys:
+                left, right = right, left ^ (_mix(right ^ np.uint64(key)) & mask)
+            found[outside] = left << half | right
+            outside = outside[found[outside] >= self.n]
+        return found.astype(np.int64)
 
-def _mix(x: int) -> int:
+
+def _mix(x: Bits) -> Bits:
     """Mixes 64 bits with the finaliser of splitmix64 (Steele et al. 2014)."""
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-    return x ^ (x >> 31)
+    number = type(x) if isinstance(x, int) else np.uint64
+    x = (x ^ (x >> number(30))) * number(0xBF58476D1CE4E5B9) & number(0xFFFFFFFFFFFFFFFF)
+    x = (x ^ (x >> number(27))) * number(0x94D049BB133111EB) & number(0xFFFFFFFFFFFFFFFF)
+    return x ^ (x >> number(31))
 
 
 class ShardShuffle:
@@ -102,6 +120,57 @@ class ShardShuffle:
         return self._starts[self._shards[shuffled]] + unmixed - self._offsets[shuffled]
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Pairs that belong together, such as all texts of an image.
+
+    Args:
+        starts: first place of each group, in ascending order; a range if all groups have the same size.
+        pairs: pair at each place; None if the places are the pairs. No group has pairs of several shards.
+    """
+
+    starts: Sequence[int]
+    pairs: np.ndarray | None = None
+
+
+class GroupShuffle(ShardShuffle):
+    """Permutation of 0 … n-1 that keeps groups together: shuffles shards, then the groups within windows of shards.
+
+    Args:
+        groups: pairs that belong together.
+        sizes: number of pairs in each shard.
+        window: number of shards, consecutive after the shuffle, whose groups are mixed.
+        seed: seed of both shuffles.
+    """
+
+    def __init__(self, groups: Groups, sizes: Sequence[int], window: int, *seed: object) -> None:
+        super().__init__(sizes, window, *seed)
+        self.groups = groups
+        self._shuffled: tuple[int, np.ndarray, np.ndarray] | None = None
+        """A window, the places where its shuffled groups end, and the first place of each in the data set."""
+
+    def __getitem__(self, position: int) -> int:
+        window = self.window(position)
+        if self._shuffled is None or self._shuffled[0] != window:
+            self._shuffled = window, *self._shuffle(window)
+        _, ends, firsts = self._shuffled
+        inside = position - self.bounds(window)[0]
+        group = int(np.searchsorted(ends, inside, side="right"))
+        place = int(firsts[group]) + inside - (int(ends[group - 1]) if group else 0)
+        return place if self.groups.pairs is None else int(self.groups.pairs[place])
+
+    def _shuffle(self, window: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, firsts, lasts = self.groups.starts, [], []
+        for shard in self.shards(window):
+            begin, end = self._starts[shard], self._starts[shard + 1]
+            own = np.asarray(starts[bisect_left(starts, begin) : bisect_left(starts, end)], dtype=np.int64)
+            firsts.append(own)
+            lasts.append(np.append(own[1:], end))
+        first, last = np.concatenate(firsts), np.concatenate(lasts)
+        order = Permutation(len(first), *self._seed, "window", window).values()
+        return (last - first)[order].cumsum(), first[order]
+
+
 class EpochStream:
     """Endless order of one data set: epoch after epoch, each shuffled anew.
 
@@ -111,10 +180,13 @@ class EpochStream:
         sizes: number of pairs in each shard.
         window: number of shards whose pairs are mixed.
         seed: seed of the order.
+        groups: pairs that stand together in the order; by default none.
     """
 
-    def __init__(self, sizes: Sequence[int], window: int, *seed: object) -> None:
-        self.sizes, self.window, self.seed = sizes, window, seed
+    def __init__(
+        self, sizes: Sequence[int], window: int, *seed: object, groups: Groups | None = None
+    ) -> None:
+        self.sizes, self.window, self.seed, self.groups = sizes, window, seed, groups
         self.length = sum(sizes)
         self._orders: dict[int, Permutation | ShardShuffle] = {}
         """Cached orders of the last epoch used and of its neighbours."""
@@ -123,12 +195,15 @@ class EpochStream:
         """Returns the order of one epoch."""
         if number not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if abs(key - number) == 1}
-            self._orders[number] = (
-                Permutation(self.length, *self.seed, number)
-                if len(self.sizes) == 1
-                else ShardShuffle(self.sizes, self.window, *self.seed, number)
-            )
+            self._orders[number] = self._order(number)
         return self._orders[number]
+
+    def _order(self, number: int) -> Permutation | ShardShuffle:
+        if self.groups is not None:
+            return GroupShuffle(self.groups, self.sizes, self.window, *self.seed, number)
+        if len(self.sizes) == 1:
+            return Permutation(self.length, *self.seed, number)
+        return ShardShuffle(self.sizes, self.window, *self.seed, number)
 
     def __getitem__(self, turn: int) -> int:
         epoch, position = divmod(turn, self.length)
@@ -180,6 +255,7 @@ class Order:
         weights: samples of each data set among `sum(weights)` positions; whole numbers.
         seed: seed of the order.
         windows: for each data set, the number of shards whose pairs are mixed; 1 by default.
+        groups: for each data set, the pairs that stand together; None by default.
     """
 
     def __init__(
@@ -188,13 +264,14 @@ class Order:
         weights: Sequence[int],
         seed: int,
         windows: Sequence[int] | None = None,
+        groups: Sequence[Groups | None] | None = None,
     ) -> None:
         shards = [[size] if isinstance(size, int) else size for size in sizes]
         self.weights = list(weights)
         self.sets = [
-            EpochStream(shard_sizes, window, seed, index)
-            for index, (shard_sizes, window) in enumerate(
-                zip(shards, windows or [1] * len(shards), strict=True)
+            EpochStream(shard_sizes, window, seed, index, groups=together)
+            for index, (shard_sizes, window, together) in enumerate(
+                zip(shards, windows or [1] * len(shards), groups or [None] * len(shards), strict=True)
             )
         ]
 

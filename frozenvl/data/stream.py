@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from frozenvl.data.episodes.support import Support
 from frozenvl.data.order import Order, Permutation
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Sample
+from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
 from frozenvl.util.seeds import seed_from
 from frozenvl.wording import Template
@@ -24,12 +24,14 @@ class Task:
         template: prompt template for its examples.
         weight: weight in the training mixture: samples of this task among every (sum of all weights) samples.
         support: demonstrations in front of each training pair (few-shot training); none by default.
+        objectives: names of the objectives that train on this task, of `model.objectives`; by default all.
     """
 
     source: Source
     template: Template = field(default_factory=Template)
     weight: int = 1
     support: Support | None = None
+    objectives: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         # `TrainingStream` reports a source without pairs with the task's name.
@@ -45,10 +47,12 @@ class Task:
         """
         example, target = self.source.pair(pair)
         query = self.source[example]
-        if self._draw is None:
-            return self.template.sample(query, target)
-        shots, query, learned = self._draw(pair, query, others, Random(seed))
-        return self.template.sample(query, target, shots, learned)
+        shots: Sequence[Example] = ()
+        learned: Sequence[int] = ()
+        if self._draw is not None:
+            shots, query, learned = self._draw(pair, query, others, Random(seed))
+        made = self.template.sample(query, target, shots, learned)
+        return made if self.objectives is None else replace(made, objectives=tuple(self.objectives))
 
 
 class TrainingStream:
@@ -58,13 +62,18 @@ class TrainingStream:
         tasks: tasks by name.
         seed: seed of the order.
         change: function applied to each sample with its position, such as blinding or augmentation.
+        by_image: whether all texts of an image stand together in the order.
 
     Raises:
         UserError: if there is no task, or one has no pairs or no valid weight.
     """
 
     def __init__(
-        self, tasks: Mapping[str, Task], seed: int, change: Callable[[Sample, int], Sample] = lambda s, _: s
+        self,
+        tasks: Mapping[str, Task],
+        seed: int,
+        change: Callable[[Sample, int], Sample] = lambda s, _: s,
+        by_image: bool = False,
     ) -> None:
         if not tasks:
             raise UserError("data.train is empty; name at least one task there")
@@ -82,6 +91,7 @@ class TrainingStream:
             [t.weight for t in self.tasks],
             seed,
             [s.window for s in sources],
+            [s.pairs_by_image() for s in sources] if by_image else None,
         )
         self.change = change
         self._windows: dict[int, tuple[int, int]] = {}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
+
+from frozenvl.model.prefix_tree import PrefixTree
 
 IGNORE = -100
 """Label of a position without a target."""
@@ -98,6 +101,12 @@ class Batch:
         """Returns the row indices of an objective, in its order; None if they are all rows in the batch's order."""
         rows = self.rows_of.get(objective)
         return None if rows is None or rows == tuple(range(len(self))) else rows
+
+    @cached_property
+    def tree(self) -> PrefixTree:
+        """The common beginnings of the rows: the same tokens, images and markers."""
+        parts = (self.tokens, self.slots, self.image_of, self.markers)
+        return PrefixTree.of(torch.stack([part for part in parts if part.numel()], dim=-1), self.lengths)
 
     def of(self, objective: str) -> Batch:
         """Returns the rows of an objective, in its order, with their padding and all images of the batch."""

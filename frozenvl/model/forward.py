@@ -52,7 +52,7 @@ class Forward:
         self.model, self.batch, self.prompt_cache = model, batch, prompt_cache
         self.seed, self._prepared = seed, prepared or {}
         self.positions = self.padding = self.targets = 0
-        """Number of real positions, of padding and of targets that this pass has run so far."""
+        """Number of positions (common beginnings once), padding and targets that this pass has run so far."""
         self._hidden: list[Tensor] = []
         # With gradients the graph keeps the states anyway. Without, they are worth keeping only for several objectives.
         self._keeps = torch.is_grad_enabled() or bool(batch.rows_of)
@@ -140,12 +140,14 @@ class Forward:
         prefix = self.prefix if _sees_image(chunk) else chunk.images.new_zeros(0, 1, self.model.language.dim)
         with self.randomness(f"hidden {place}"):
             hidden = self.model.hidden(chunk, prefix, self.prompt_cache, layers)
-        self._count_work(int(chunk.lengths.sum()), int((~chunk.real()).sum()))
+        packs = self.model.language.runs_packed
+        shared = chunk.tree.saved if packs and self.prompt_cache is None else 0
+        self._count_work(int(chunk.lengths.sum()) - shared, 0 if packs else int((~chunk.real()).sum()))
         return hidden
 
     def _count_work(self, positions: int, padding: int) -> None:
         self.positions += positions
-        self.padding += 0 if self.model.language.packs else padding
+        self.padding += padding
 
     def nll(self) -> Iterator[tuple[Batch, Tensor]]:
         """Yields each chunk with the negative log-likelihood (targets,), in nats, of its target tokens, row by row."""

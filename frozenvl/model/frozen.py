@@ -222,6 +222,8 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
     ) -> Tensor:
         """Returns the last hidden states (positions, dim) of all real (non-padding) positions, row by row.
 
+        Rows that begin alike, such as with the same image, share the computation of their beginning.
+
         Args:
             batch: prompts.
             prefix: (N, k, dim) prefix vectors of the batch's images.
@@ -229,7 +231,8 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
             layers: layers to return, (positions, layers, dim); see `FrozenLanguageModel.hidden`.
         """
         past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
-        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past, layers)
+        tree = batch.tree if past is None and self.language.runs_packed else None
+        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past, layers, tree)
 
     def run(self, batch: Batch, prompt_cache: PromptCache | None = None, **options: Any) -> Forward:
         """Returns a lazy forward pass of a batch. Objectives and scores read the stages that they need.

@@ -38,7 +38,7 @@ class ObjectiveRows:
         rows_of = {
             name: tuple(
                 row_number.setdefault((name if name in self.separate else "", place, row), len(row_number))
-                for place, rows in enumerate((made.common_rows(), *map(made.rows, samples)), -1)
+                for place, rows in enumerate((made.common_rows(), *self._wanted(name, samples)), -1)
                 for row in rows
             )
             # Rows that objectives share come first.
@@ -53,6 +53,15 @@ class ObjectiveRows:
             rows_of = {}  # the only objective has all rows, in the batch's order
         ids = tuple(sample.id for sample in samples)
         return replace(batch, rows_of=rows_of, separate=separate, made_of=ids)
+
+    def _wanted(self, name: str, samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+        """Returns the rows that an objective wants of each sample; () of one that other objectives train on."""
+        return [
+            self.objectives[name].rows(sample)
+            if sample.objectives is None or name in sample.objectives
+            else ()
+            for sample in samples
+        ]
 
 
 def selected(batch: Batch, rows: Sequence[int]) -> Batch:

@@ -38,6 +38,8 @@ class FrozenData(L.LightningDataModule):
         eval_batch_size: prompts per validation or generation batch, on one rank.
         workers: number of data loader processes on each rank.
         seed: seed of the order and of augmentation.
+        group: "image" if all texts of an image stand together in the order, so that they share the computation of their
+            prefix. With `batch_size` a multiple of their number they are in one batch. By default pairs are mixed.
         blind: whether all images are black, in training and validation (Frozen's train-blind baseline).
         augmentation: torchvision transform of PIL images, for training only.
         views: number of augmented versions per training image. With a fixed number, a frozen encoder's features can
@@ -60,6 +62,7 @@ class FrozenData(L.LightningDataModule):
         eval_batch_size: int = 100,
         workers: int = 0,
         seed: int = 0,
+        group: Literal["image"] | None = None,
         blind: bool = False,
         augmentation: Callable | None = None,
         views: int | None = None,
@@ -86,7 +89,7 @@ class FrozenData(L.LightningDataModule):
         }
         """What the sources leave out or treat in a special way: task → note → count."""
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
-        self.workers, self.seed, self.blind = workers, seed, blind
+        self.workers, self.seed, self.group, self.blind = workers, seed, group, blind
         self.augmentation, self.views, self.cache_features = augmentation, views, cache_features
         self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
         self.start = Start()
@@ -145,7 +148,8 @@ class FrozenData(L.LightningDataModule):
         Raises:
             UserError: if a task has no pairs, or none left after those of validation are excluded.
         """
-        return TrainingStream(self.train, self.seed, partial(self._change, training=True))
+        change = partial(self._change, training=True)
+        return TrainingStream(self.train, self.seed, change, self.group == "image")
 
     @property
     def step_batches(self) -> StepBatches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -13,6 +13,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from frozenvl.data.stream import Task
 from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
@@ -104,8 +105,8 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
     for task in (*data.train.values(), *data.val.values()):
         processor.check_template(task.template)
     objectives = in_use(dict(model.objectives.items()))
-    for objective in objectives.values():
-        objective.bind(data.train)
+    for name, tasks in tasks_by_objective(objectives, model.objectives.keys(), data).items():
+        objectives[name].bind(tasks)
     if data.cache_features:
         more = [text for objective in objectives.values() for text in objective.texts()]
         cache_texts(trainer, model, data, processor, more)
@@ -113,6 +114,44 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
         if trainer.state.fn == "fit" and isinstance(head, EmbeddingHead):
             head.measure(training_features(data, reader), training_states(data, head))
     return Inputs(processor, objectives)
+
+
+def tasks_by_objective(
+    objectives: Iterable[str], named: Iterable[str], data: Any
+) -> dict[str, dict[str, Task]]:
+    """Returns the training tasks that each objective trains on, by the names of both.
+
+    Args:
+        objectives: names of the objectives in use.
+        named: names of all objectives, of which tasks may name some.
+        data: data module.
+
+    Raises:
+        UserError: if a task names an objective that there is not, or an objective in use has no task.
+    """
+    known = list(named)
+    for part, tasks in {"train": data.train, "val": data.val}.items():
+        for name, task in tasks.items():
+            if unknown := [objective for objective in task.objectives or () if objective not in known]:
+                raise UserError(
+                    f"data.{part}.{name}.objectives: no objective {unknown[0]!r} in model.objectives "
+                    f"(there are: {', '.join(known)})"
+                )
+    found = {
+        objective: {
+            name: task
+            for name, task in data.train.items()
+            if task.objectives is None or objective in task.objectives
+        }
+        for objective in objectives
+    }
+    # Without any task, `TrainingStream` says so.
+    if data.train and (idle := [objective for objective, tasks in found.items() if not tasks]):
+        raise UserError(
+            f"model.objectives.{idle[0]}: no task of data.train is for it; name it in a task's objectives, or give it "
+            "weight 0"
+        )
+    return found
 
 
 def check_needs(objectives: Mapping[str, Objective], remedy: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from frozenvl.data.order import EpochStream, Order, Permutation, ShardShuffle, mixed, rank_slice
+from frozenvl.data.order import EpochStream, Groups, Order, Permutation, ShardShuffle, mixed, rank_slice
 
 TEN = [4, 8, 7, 9, 3, 6, 0, 5, 2, 1]
 MIXED = [(1, 4), (0, 4), (1, 3), (1, 2), (0, 2), (1, 1), (1, 6), (0, 0), (1, 5), (1, 0), (0, 3), (1, 3)]
@@ -175,3 +176,55 @@ def test_a_mixture_with_shards_can_be_read_at_any_position():
 def test_evaluation_has_one_mixed_order():
     assert sorted(mixed(100)) == list(range(100)) != mixed(100)
     assert mixed(100) == mixed(100)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 1000, 65537])
+def test_a_permutation_at_once_is_the_same_as_point_by_point(n):
+    permutation = Permutation(n, "at once", 2**40)
+    assert permutation.values().tolist() == list(permutation)
+
+
+GROUPS = {
+    "equal": (Groups(range(0, 60, 5)), [60]),
+    "unequal": (Groups([0, 3, 4, 10, 11, 18, 30, 31, 47]), [60]),
+    "apart": (Groups([0, 20, 25, 40], np.array([*range(1, 60, 2), *range(0, 60, 2)])), [60]),
+    "shards": (Groups([0, 3, 4, 10, 11, 18, 30, 31, 47]), [10, 8, 13, 29]),
+}
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+@pytest.mark.parametrize("window", [1, 2, 9])
+def test_groups_stay_together_and_every_item_comes_once(kind, window):
+    groups, sizes = GROUPS[kind]
+    stream = EpochStream(sizes, window, "seed", groups=groups)
+    epochs = [[stream[turn] for turn in range(start, start + 60)] for start in (0, 60)]
+    places = range(60) if groups.pairs is None else groups.pairs.tolist()
+    members = [tuple(places[start:end]) for start, end in pairwise([*groups.starts, 60])]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(60))
+        found = []
+        while epoch:
+            (group,) = (group for group in members if group[0] == epoch[0])
+            assert tuple(epoch[: len(group)]) == group
+            epoch = epoch[len(group) :]
+            found.append(group)
+        assert found != members or len(members) < 3
+    assert [stream[turn] for turn in reversed(range(120))][::-1] == [stream[turn] for turn in range(120)]
+
+
+def test_groups_of_shards_are_read_window_by_window():
+    groups, sizes = GROUPS["shards"]
+    stream, plain = (EpochStream(sizes, 2, "seed", groups=given) for given in (groups, None))
+    for start in (0, 60):
+        epoch = plain.epoch(start // 60)
+        for first, end in pairwise(sorted({*epoch._bounds})):
+            assert {stream[start + turn] for turn in range(first, end)} == {
+                plain[start + turn] for turn in range(first, end)
+            }
+            assert stream.near(start + first) == plain.near(start + first)
+
+
+def test_batches_that_are_a_multiple_of_equal_groups_never_cut_one():
+    stream = EpochStream([60], 1, 0, groups=Groups(range(0, 60, 5)))
+    for start in range(0, 300, 25):
+        assert len({stream[turn] // 5 for turn in range(start, start + 25)}) == 5

@@ -49,6 +49,30 @@ def test_a_stream_mixes_tasks_by_weight_with_their_own_wording():
     assert all(("Question:" in str(s.prompt)) == ("question" in s.id) for s in samples)
 
 
+class Photographs(Uneven):
+    """The same with the first and the last example about one photograph."""
+
+    def image_ids(self) -> list[str]:
+        return ["a", "b", "a"]
+
+
+def test_texts_of_an_image_stand_together():
+    for source, groups in ((Uneven(), [[0], [1, 2, 3], [4, 5]]), (Photographs(), [[0, 4, 5], [1, 2, 3]])):
+        stream = TrainingStream({"captions": Task(source)}, seed=0, by_image=True)
+        for start in (0, 6, 12):
+            ids = [stream[start + turn].id for turn in range(6)]
+            assert len({*ids}) == 6
+            for group in groups:
+                own = [ids.index(f"{example}#{target}") for example, target in map(source.pair, group)]
+                assert own == list(range(own[0], own[0] + len(own)))
+
+
+def test_a_task_names_the_objectives_that_train_on_it():
+    for wanted, found in ((None, None), (["contrastive"], ("contrastive",))):
+        stream = TrainingStream({"captions": Task(Uneven(), objectives=wanted)}, seed=0)
+        assert {stream[turn].objectives for turn in range(6)} == {found}
+
+
 def test_validation_pairs_hold_each_pair_once():
     pairs = ValidationPairs({"captions": CAPTIONS, "vqa": QUESTIONS})
     ids = [pairs[p].id for p in range(len(pairs))]

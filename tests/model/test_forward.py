@@ -8,7 +8,8 @@ from losses import loss_of
 from samples import SAMPLES
 
 from frozenvl.model import forward, frozen
-from frozenvl.model.batch import IGNORE
+from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.prefix_tree import PrefixTree
 from frozenvl.model.tuning import Finetuned, LoRA, PromptTuning
 from frozenvl.util.errors import RunError
 
@@ -44,8 +45,28 @@ def test_each_stage_is_computed_once_at_its_first_use(build, processor_of, monke
         states = [hidden for _, hidden in run.hidden()]
     assert (encoded, mapped, read) == ([3], [3], [len(SAMPLES)])
     assert len(nll) == int((batch.labels != IGNORE).sum())
-    assert sum(map(len, states)) == run.positions == int(batch.lengths.sum())
+    assert sum(map(len, states)) == int(batch.lengths.sum()) == run.positions + batch.tree.saved
     assert run.targets == 2 * len(nll) and run.padding == 0
+
+
+def test_texts_of_an_image_share_its_prefix_and_losses_stay_what_they_are(build, processor_of, monkeypatch):
+    model = build().double()
+    samples = [replace(SAMPLES[0], target=f" {text}") for text in ("red", "red circle", "blue", "a")]
+    batch, outcomes = processor_of(model)(samples), []
+    for shared in (True, False):
+        if not shared:
+            monkeypatch.setattr(Batch, "tree", PrefixTree((0, 1, 2, 3), (0, 0, 0, 0)))
+        run = model.run(batch)
+        nll = torch.cat([nll for _, nll in run.nll()])
+        model.zero_grad()
+        (nll * torch.arange(1, 1 + len(nll))).sum().backward()
+        gradient = torch.cat([weight.grad.flatten() for weight in model.mapper.parameters()])
+        outcomes.append((run.positions, nll.detach(), gradient))
+    (few, nll, gradient), (all_positions, expected, expected_gradient) = outcomes
+    assert all_positions == int(batch.lengths.sum()) >= few + 3 * model.k
+    torch.testing.assert_close(nll, expected, rtol=1e-10, atol=1e-10)
+    # transformers' RMSNorm computes in fp32: the gradients of copies are rounded before their sum, or after it.
+    assert (gradient - expected_gradient).abs().max() < 1e-6 * expected_gradient.abs().max()
 
 
 def test_padding_is_counted_if_sequences_are_padded(build, processor_of):

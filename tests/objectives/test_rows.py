@@ -47,6 +47,21 @@ def test_a_single_objective_has_row_indices_if_it_reorders_rows():
     ).rows_of == {"b": (0, 1), "a": (1,)}
 
 
+def test_a_sample_has_rows_of_its_own_objectives_alone():
+    wanted = []
+    rows = ObjectiveRows(
+        lambda samples: wanted.extend(samples) or empty_batch(), {"a": Captioning(), "b": Alignment()}
+    )
+    samples = [
+        Sample("1", ("x",), " y", ("b",)),
+        Sample("2", ("x",), " y"),
+        Sample("3", ("x",), " y", ("a",)),
+    ]
+    batch = rows(samples)
+    assert [sample.id for sample in wanted] == ["2", "3", "1", "1/text", "2/text"]
+    assert batch.rows_of == {"a": (0, 1), "b": (2, 3, 0, 4)}
+
+
 class Apart(Captioning):
     """Captioning with a batch of its own."""
 

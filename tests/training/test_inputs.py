@@ -10,9 +10,18 @@ import pytest
 from own_objective import Pixels
 from running import one_line
 
+from frozenvl.data.sources.scenes import SceneCaptions
+from frozenvl.data.stream import Task
 from frozenvl.objectives import Captioning
 from frozenvl.training import inputs
-from frozenvl.training.inputs import Inputs, adopt_precision, check_needs, keeps_features, prepare_inputs
+from frozenvl.training.inputs import (
+    Inputs,
+    adopt_precision,
+    check_needs,
+    keeps_features,
+    prepare_inputs,
+    tasks_by_objective,
+)
 from frozenvl.util.errors import UserError
 
 
@@ -55,6 +64,37 @@ def test_an_objective_without_its_pixels_is_named_with_the_fix():
     check_needs({"a": Captioning()}, "")
     with pytest.raises(UserError, match=r"^model.objectives.b needs pixels, but drop it$"):
         check_needs({"a": Captioning(), "b": Pixels()}, "drop it")
+
+
+def tasks(**objectives) -> dict[str, Task]:
+    return {name: Task(SceneCaptions(size=2), objectives=wanted) for name, wanted in objectives.items()}
+
+
+def test_each_objective_gets_its_own_tasks():
+    data = SimpleNamespace(train=tasks(all=None, one=["a"], two=["a", "b"]), val={})
+    found = tasks_by_objective(["a", "b"], ["a", "b", "unused"], data)
+    assert {name: [*own] for name, own in found.items()} == {"a": ["all", "one", "two"], "b": ["all", "two"]}
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "message"),
+    [
+        (
+            {"x": ["a"]},
+            {},
+            "^model.objectives.b: no task of data.train is for it; name it in a task's objectives",
+        ),
+        (
+            {"x": ["c"]},
+            {},
+            r"^data.train.x.objectives: no objective 'c' in model.objectives \(there are: a, b\)",
+        ),
+        ({"x": None}, {"y": ["a", "c"]}, "^data.val.y.objectives: no objective 'c'"),
+    ],
+)
+def test_tasks_that_do_not_fit_the_objectives_are_refused(train, val, message):
+    with pytest.raises(UserError, match=message):
+        tasks_by_objective(["a", "b"], ["a", "b"], SimpleNamespace(train=tasks(**train), val=tasks(**val)))
 
 
 def test_rows_are_made_once_with_the_processor_and_the_objectives():

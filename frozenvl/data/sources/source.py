@@ -7,10 +7,13 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
+from frozenvl.data.order import Groups
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 
@@ -84,6 +87,23 @@ class Source(ABC):
         if isinstance(self.targets_per_example, int):
             return len(self) * self.targets_per_example
         return self._ends[-1] if self._ends else 0
+
+    def pairs_by_image(self) -> Groups:
+        """Returns the pairs of each image: of all examples with its `image_id`, or of each example if none is known.
+
+        In a data set of several shards, an example stands for an image.
+        """
+        ids = self.image_ids() if len(self.shard_sizes) == 1 else None
+        if ids is not None and len({*ids}) < len(ids):
+            per = self.targets_per_example
+            counts = np.full(len(ids), per) if isinstance(per, int) else np.asarray(per)
+            number = {image: place for place, image in enumerate(dict.fromkeys(ids))}
+            of_pair = np.repeat([number[image] for image in ids], counts)
+            pairs = of_pair.argsort(kind="stable")
+            return Groups(np.flatnonzero(np.diff(of_pair[pairs], prepend=-1)).tolist(), pairs)
+        if isinstance(self.targets_per_example, int):
+            return Groups(range(0, self.pairs, max(1, self.targets_per_example)))
+        return Groups([start for start, end in pairwise([0, *self._ends]) if end > start])
 
     def why_no_pairs(self) -> str:
         """Returns why a source without pairs has none, and what to do. It follows the name of a task in messages."""

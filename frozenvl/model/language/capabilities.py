@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from frozenvl.model.prefix_tree import PrefixTree
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,14 +28,21 @@ def alike(language: FrozenLanguageModel, ours: Tensor, theirs: Tensor) -> bool:
 
 @torch.no_grad()
 def can_pack(language: FrozenLanguageModel) -> bool:
-    """Returns whether packed sequences give the same results as padded ones. Some architectures ignore packing."""
+    """Returns whether packed sequences with a common beginning give the same results as padded ones.
+
+    Some architectures ignore packing.
+    """
     embeddings, lengths = two_sequences(language)
+    # A third sequence begins as the first, and goes on as the second.
+    third = torch.cat([embeddings[:1, :2], embeddings[1:, :3]], dim=1)
+    embeddings, lengths = torch.cat([embeddings, third]), torch.cat([lengths, lengths[:1]])
+    tree = PrefixTree((1, 0, 2), (0, 0, 2))
     expected = language.hidden(embeddings, lengths)
     if not language.has_positions:
         return False
     language.packs = True
     try:
-        return alike(language, language.hidden(embeddings, lengths), expected)
+        return alike(language, language.hidden(embeddings, lengths, tree=tree), expected)
     except Exception:  # architectures that do not expect this attention may raise anything
         return False
 

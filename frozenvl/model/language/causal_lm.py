@@ -18,10 +18,11 @@ from frozenvl.model.fingerprint import fingerprint, same_random_weights
 from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
 from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
 from frozenvl.model.language.loading import end_tokens, load_causal_lm
-from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed
+from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed, unpacked
 from frozenvl.model.language.quantization import Quantization, quantized
 from frozenvl.model.language.soft_prompt import SoftPrompt
 from frozenvl.model.part import Part
+from frozenvl.model.prefix_tree import PrefixTree
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
 
@@ -96,6 +97,11 @@ class FrozenLanguageModel(Part):
         check_cache(self)
         self.packs = can_pack(self)
 
+    @property
+    def runs_packed(self) -> bool:
+        """True if whole sequences are run packed. Behind learned keys and values they are padded."""
+        return self.packs and not (self.soft_prompt is not None and self.soft_prompt.in_cache)
+
     def prepend(self, soft_prompt: SoftPrompt) -> None:
         """Prepends a learned soft prompt to every sequence. The tuning module owns its parameters."""
         object.__setattr__(self, "soft_prompt", soft_prompt)
@@ -145,7 +151,12 @@ class FrozenLanguageModel(Part):
         return self.model.get_input_embeddings()(tokens)
 
     def hidden(
-        self, embeddings: Tensor, lengths: Tensor, past: KVCache | None = None, layers: Sequence[int] = ()
+        self,
+        embeddings: Tensor,
+        lengths: Tensor,
+        past: KVCache | None = None,
+        layers: Sequence[int] = (),
+        tree: PrefixTree | None = None,
     ) -> Tensor:
         """Returns the last hidden states, or those of several layers, of all real (non-padding) positions.
 
@@ -154,6 +165,8 @@ class FrozenLanguageModel(Part):
             lengths: (B,) number of real positions.
             past: KV cache that the sequences continue; it is changed, so it cannot be used again.
             layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
+            tree: common beginnings of the sequences, which are computed once if the architecture can be packed. It is
+                not used with `past`, nor behind a soft prompt of keys and values.
 
         Returns:
             (sum of lengths, dim), row by row; with `layers`, (sum of lengths, layers, dim).
@@ -167,7 +180,8 @@ class FrozenLanguageModel(Part):
             return self.extend(embeddings, mask, cache, layers)[real]
         whole, longer = self.with_soft_prompt(embeddings, lengths)
         columns = real_positions(whole, longer).nonzero(as_tuple=True)[1]
-        hidden = self._hidden_without_cache(whole, longer, layers)
+        tree = tree.behind(whole.shape[1] - embeddings.shape[1]) if tree else None
+        hidden = self._hidden_without_cache(whole, longer, layers, tree)
         return hidden[columns >= whole.shape[1] - embeddings.shape[1]]
 
     @property
@@ -187,15 +201,18 @@ class FrozenLanguageModel(Part):
         first = vectors.to(embeddings.dtype).expand(len(embeddings), -1, -1)
         return torch.cat([first, embeddings], dim=1), lengths + len(vectors)
 
-    def _hidden_without_cache(self, embeddings: Tensor, lengths: Tensor, layers: Sequence[int]) -> Tensor:
+    def _hidden_without_cache(
+        self, embeddings: Tensor, lengths: Tensor, layers: Sequence[int], tree: PrefixTree | None
+    ) -> Tensor:
         """Returns the hidden states of whole sequences, packed if the architecture can."""
-        real = real_positions(embeddings, lengths)
         if not self.packs:
-            return self._body(layers=layers, inputs_embeds=embeddings)[real]
-        layout = Layout.of(lengths)
-        inputs: Any = {"inputs_embeds": embeddings[real][None], "position_ids": layout.positions[None]}
+            return self._body(layers=layers, inputs_embeds=embeddings)[real_positions(embeddings, lengths)]
+        layout = Layout.of(lengths, tree)
+        once = embeddings[:, : layout.width][layout.new]
+        inputs: Any = {"inputs_embeds": once[None], "position_ids": layout.positions[None]}
         with packed(self.model.config, layout):
-            return self._body(layers=layers, **inputs)[0]
+            hidden = self._body(layers=layers, **inputs)[0]
+        return unpacked(hidden, layout) if tree and tree.saved else hidden
 
     @property
     def layers(self) -> nn.ModuleList:

@@ -3,12 +3,15 @@
 Everything except attention treats positions independently, so the language model runs a batch of short sequences as
 one long sequence. Attention copies them to padded rows and back. For short sequences on a CPU, plain matrix products
 are also faster than the fused kernel's backward pass.
+
+Rows that begin alike share their beginning (`PrefixTree`): it is computed once, as one stretch of the long sequence.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,74 +19,120 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedConfig
 from transformers.masking_utils import AttentionMaskInterface
 
+from frozenvl.model.prefix_tree import PrefixTree
+
 NAME = "frozenvl_packed"
 """Name of the attention in transformers' registry."""
+
+
+class Copies(NamedTuple):
+    """Index maps between packed vectors and copies of them. A vector may be copied several times."""
+
+    source: Tensor
+    """(copies,) packed vector of each copy; arbitrary at padding."""
+    first: Tensor
+    """(vectors,) place of each vector's first copy."""
+    again: Tensor
+    """Places of further copies."""
+    of: Tensor
+    """Packed vector of each of these."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """Index maps between packed sequences and padded rows.
 
-    Shapes, for B sequences of up to W positions, T positions in all:
+    With a prefix tree, the common beginning of several rows is packed once. Each of their rows gets a copy of its keys
+    and values, and the first row's copy of a position is the one that computes it.
+
+    Shapes, for B sequences of up to W positions, T packed positions in all:
         deal: (B, W) packed position at each place of the rows; arbitrary at padding.
-        collect: (T,) index of each packed position in the flattened rows (B·W).
+        real: (B, W) mask of the places that are no padding.
+        new: (B, W) mask of the places whose position is computed there, in the order of the packed positions.
         positions: (T,) position of each packed position within its sequence.
     """
 
     rows: int
     width: int
     deal: Tensor
-    collect: Tensor
+    real: Tensor
+    new: Tensor
     positions: Tensor
-    _by_heads: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _by_heads: dict[int, Copies] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lengths: Tensor) -> Layout:
-        """Builds the layout of sequences of these lengths (B,)."""
+    def of(cls, lengths: Tensor, tree: PrefixTree | None = None) -> Layout:
+        """Builds the layout of sequences of these lengths (B,), with the common beginnings of a tree."""
         width = int(lengths.max())
         columns = torch.arange(width, device=lengths.device)
         real = columns[None] < lengths[:, None]
-        starts = lengths.cumsum(0) - lengths
-        deal = torch.where(real, starts[:, None] + columns[None], 0)
-        collect = real.flatten().nonzero(as_tuple=True)[0]
-        return cls(len(lengths), width, deal, collect, collect % width)
+        if tree is None or not tree.saved:
+            starts = lengths.cumsum(0) - lengths
+            deal = torch.where(real, starts[:, None] + columns[None], 0)
+            return cls(len(lengths), width, deal, real, real, columns.expand_as(real)[real])
+        shared = torch.tensor(tree.shared, device=lengths.device)
+        new = real & (columns[None] >= shared[:, None])
+        # On the CPU: one small copy for each row.
+        places = (new.flatten().cumsum(0) - 1).view(new.shape).cpu()
+        for before, row in pairwise(tree.order):
+            places[row, : tree.shared[row]] = places[before, : tree.shared[row]]
+        deal = torch.where(real, places.to(lengths.device), 0)
+        return cls(len(lengths), width, deal, real, new, columns.expand_as(real)[new])
 
-    def by_heads(self, heads: int) -> tuple[Tensor, Tensor]:
-        """Returns `deal` (B·heads·W,) and `collect` (T·heads,) for tensors with one vector per position and head."""
+    def by_heads(self, heads: int) -> Copies:
+        """Returns the maps to rows (B·heads·W,) for tensors with one vector per position and head, (T·heads,)."""
         if heads not in self._by_heads:
             head = torch.arange(heads, device=self.deal.device)
-            row, column = self.collect // self.width, self.collect % self.width
-            deal = self.deal[:, None] * heads + head[None, :, None]
-            collect = (row[:, None] * heads + head[None]) * self.width + column[:, None]
-            self._by_heads[heads] = deal.flatten(), collect.flatten()
+            source = (self.deal[:, None] * heads + head[None, :, None]).flatten()
+
+            def places(mask: Tensor) -> Tensor:
+                row, column = mask.nonzero(as_tuple=True)
+                return ((row[:, None] * heads + head[None]) * self.width + column[:, None]).flatten()
+
+            again = places(self.real & ~self.new)
+            self._by_heads[heads] = Copies(source, places(self.new), again, source[again])
         return self._by_heads[heads]
 
 
 class _Deal(torch.autograd.Function):
-    """Copies packed vectors (T·heads, width) to rows (B·heads·W, width). Its gradient is a plain selection."""
+    """Copies packed vectors (T·heads, width) to rows (B·heads·W, width). The gradients of copies are added in fp32."""
 
     @staticmethod
-    def forward(ctx: Any, packed: Tensor, deal: Tensor, collect: Tensor) -> Tensor:
-        ctx.collect = collect
-        return packed.index_select(0, deal)
+    def forward(ctx: Any, packed: Tensor, *copies: Tensor) -> Tensor:
+        ctx.copies = Copies(*copies)
+        return packed.index_select(0, ctx.copies.source)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         # Padding needs no gradient: the causal mask hides it, and its output is dropped.
-        return grad.index_select(0, ctx.collect), None, None
+        copies = ctx.copies
+        once = grad.index_select(0, copies.first)
+        if copies.again.numel():
+            wide = once.to(torch.promote_types(grad.dtype, torch.float32))
+            wide.index_add_(0, copies.of, grad.index_select(0, copies.again).to(wide.dtype))
+            once = wide.to(grad.dtype)
+        return once, *(None for _ in copies)
 
 
 class _Collect(torch.autograd.Function):
     """Copies rows back to packed vectors. No row is read twice, so its gradient is copied, not accumulated."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, collect: Tensor) -> Tensor:
-        ctx.collect, ctx.places = collect, len(rows)
-        return rows.index_select(0, collect)
+    def forward(ctx: Any, rows: Tensor, first: Tensor) -> Tensor:
+        ctx.first, ctx.places = first, len(rows)
+        return rows.index_select(0, first)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.collect, grad), None
+        return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.first, grad), None
+
+
+def unpacked(packed: Tensor, layout: Layout) -> Tensor:
+    """Returns packed vectors (T, …) row by row, (sum of lengths, …); a common beginning stands in each of its rows."""
+    source, computed = layout.deal[layout.real], layout.new[layout.real]
+    again = (~computed).nonzero()[:, 0]
+    copies = Copies(source, computed.nonzero()[:, 0], again, source[again])
+    return _Deal.apply(packed.flatten(1), *copies).view(-1, *packed.shape[1:])
 
 
 def fused(device: torch.device) -> bool:
@@ -122,8 +171,8 @@ def packed_attention(
 
     def packed_again(x: Tensor) -> Tensor:
         """Copies rows (B, heads, W, width) to packed vectors (1, T, heads, width)."""
-        _, collect = layout.by_heads(query.shape[1])
-        return _Collect.apply(x.reshape(-1, x.shape[-1]), collect).view(1, -1, query.shape[1], x.shape[-1])
+        first = layout.by_heads(query.shape[1]).first
+        return _Collect.apply(x.reshape(-1, x.shape[-1]), first).view(1, -1, query.shape[1], x.shape[-1])
 
     q, k, v = rows(query), rows(key), rows(value)
     scaling, softcap = options.get("scaling"), options.get("softcap")

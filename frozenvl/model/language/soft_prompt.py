@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from transformers import Cache
 
@@ -11,6 +13,8 @@ class SoftPrompt:
 
     length: int
     """Number of positions."""
+    in_cache: ClassVar[bool] = False
+    """True if the prompt is keys and values, False if it is embeddings."""
 
     def vectors(self) -> Tensor | None:
         """Returns the learned input embeddings (length, dim); None if the prompt is keys and values."""

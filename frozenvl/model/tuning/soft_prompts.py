@@ -55,6 +55,8 @@ class PrefixTuning(Tuning, SoftPrompt):
         length: number of positions.
     """
 
+    in_cache = True
+
     def __init__(self, length: int = 10) -> None:
         super().__init__()
         self.length = at_least_one("length", length)

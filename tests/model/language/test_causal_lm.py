@@ -8,6 +8,7 @@ from sequences import LENGTHS, rows
 from frozenvl.model.language import packing
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
+from frozenvl.model.prefix_tree import PrefixTree
 
 NOT_PACKED = {
     **dict.fromkeys(PADDED, "its attention cannot be replaced, so its sequences are padded"),
@@ -56,6 +57,51 @@ def test_packed_padded_and_single_sequences_give_the_same_loss_and_gradient(lang
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
     model.packs = False
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
+
+
+TREE = PrefixTree(order=(1, 2, 0, 3), shared=(4, 0, 0, 6))
+
+
+def with_common_beginnings(embeddings):
+    """Returns rows of which the first begins as the third, and the last as the first (`TREE`)."""
+    first = torch.cat([embeddings[2, :4], embeddings[0, 4:]])
+    last = torch.cat([first[:6], embeddings[3, 6:]])
+    return torch.stack([first, embeddings[1], embeddings[2], last])
+
+
+@pytest.mark.matrix("shared = unshared", cannot=NOT_PACKED)
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind != "phimoe"])
+def test_common_beginnings_are_computed_once_with_the_same_loss_and_gradient(language, kind):
+    model = copy.deepcopy(language(kind)).double()
+    outcomes = []
+    for tree in (None, TREE):
+        embeddings, labels = rows(model, torch.float64)
+        embeddings.requires_grad_()
+        hidden = model.hidden(with_common_beginnings(embeddings), LENGTHS, tree=tree)
+        nll = target_nll(hidden, labels, model.head)
+        (nll * torch.arange(1, 1 + len(nll))).sum().backward()  # so that rows count differently
+        outcomes.append((nll.detach(), embeddings.grad))
+    (nll, gradient), (expected, expected_gradient) = outcomes
+    assert_close([nll], [expected], 1e-6 if kind in FP32_INSIDE else 1e-10)
+    # transformers' RMSNorm computes in fp32: the gradients of copies are rounded before their sum, or after it.
+    assert_close([gradient], [expected_gradient], 1e-6)
+
+
+def test_positions_of_common_beginnings_run_once(language, monkeypatch):
+    model = language("llama")
+    embeddings = with_common_beginnings(rows(model)[0])
+    ran = []
+    monkeypatch.setattr(
+        model.model.model,
+        "forward",
+        lambda *_, forward=model.model.model.forward, **inputs: (
+            ran.append(inputs["inputs_embeds"].shape[1]),
+            forward(**inputs),
+        )[1],
+    )
+    for tree in (None, TREE, TREE.behind(0)):
+        model.hidden(embeddings, LENGTHS, tree=tree)
+    assert ran == [31, 21, 21]
 
 
 @pytest.mark.parametrize("kind", PACKED)
