@@ -21,7 +21,9 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 NAMED = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 GRIDS = {"limber": 2, "magma": 2}
 """Configuration → side of the feature grid, in place of 12; it determines `k`."""
-LAYERS = dict.fromkeys(("matching", "retrieval"), ("--model.heads.retrieval.init_args.layers", "[0, 1, 2]"))
+LAYERS = dict.fromkeys(
+    ("flickr8k_joint", "matching", "retrieval"), ("--model.heads.retrieval.init_args.layers", "[0, 1, 2]")
+)
 """Configuration → options that name layers of the tiny language model."""
 
 
