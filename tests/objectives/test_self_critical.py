@@ -159,7 +159,8 @@ def test_loss_and_gradient_equal_a_plain_formula(model, baseline):
     assert found.count == count and {ended for row in sampled for _, ended in row} == {True, False}
     assert found.loss.item() == pytest.approx(total.item() / count, rel=1e-9) and abs(total) > 1e-3
     for name, gradient in expected.items():
-        assert torch.allclose(found.gradients[name], gradient, rtol=1e-9, atol=1e-12), name
+        # transformers' RMSNorm computes in fp32, before or after the gradients of common beginnings are added.
+        assert (found.gradients[name] - gradient).norm() < 1e-6 * gradient.norm(), name
     assert any(gradient.norm() > 1e-6 for gradient in expected.values())
 
 
