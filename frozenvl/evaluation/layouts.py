@@ -13,8 +13,10 @@ from frozenvl.data.detect import detect
 from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.streamed import beginning, in_memory
 from frozenvl.data.records.values import as_id, has_fields
 from frozenvl.data.registry import source_classes
+from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.captions import Captions
 from frozenvl.data.sources.coco import CocoCaptions
 from frozenvl.data.sources.questions import Questions
@@ -71,7 +73,8 @@ def read_references(path: Path, split: str | None = None) -> References:
         UserError: if the file has another layout, or records that cannot be used.
     """
     file = _opened(path, PREDICTIONS)
-    if has_fields(file.content, "references"):
+    layout = beginning(file.content)
+    if has_fields(layout, "references"):
         texts: dict[str, list[str]] = {}
         groups: dict[str, dict[str, str]] = {}
         with file.reading():
@@ -82,11 +85,12 @@ def read_references(path: Path, split: str | None = None) -> References:
                 labels = row.raw("kind")
                 texts[key], groups[key] = list(captions), labels if isinstance(labels, dict) else {}
         return References(texts, Ids((key, "") for key in texts), groups=groups)
-    kind = detect(file.content) or (TableCaptions if TableCaptions.reads(path) else CocoCaptions)
+    kind = detect(layout) or (TableCaptions if TableCaptions.reads(path) else CocoCaptions)
     if not issubclass(kind, Captions | TableCaptions):
         raise UserError(f"{path}: holds no captions; it has the layout of {kind.__name__}")
     notes: Counter[str] = Counter()
-    rows = [*kind.annotated(path, notes, file.content, named=False, **_of_split(path, kind, split))]
+    content = file.content if _streams(kind) else in_memory(file.content)
+    rows = [*kind.annotated(path, notes, content, named=False, **_of_split(path, kind, split))]
     if bare := next((row for row in rows if not row.captions), None):
         raise UserError(
             f"{path}: image {bare.id} has no caption: a test set without references cannot be scored"
@@ -107,7 +111,7 @@ def read_captions(path: Path, known: Ids | None = None) -> Results:
     Raises:
         UserError: if the file has another format, or two captions for one image.
     """
-    file = RecordFile(path, "COCO results", remedy='write [{"image_id": …, "caption": …}, …]')
+    file = RecordFile(path, "COCO results", remedy='write [{"image_id": …, "caption": …}, …]', streams=True)
     texts: dict[str, str] = {}
     contradictions = 0
     with file.reading():
@@ -144,7 +148,7 @@ def read_answers(path: Path, known: Ids | None = None) -> Results:
     Raises:
         UserError: if the file has another format, or two answers to one question.
     """
-    file = RecordFile(path, "VQA results", remedy='write [{"question_id": …, "answer": …}, …]')
+    file = RecordFile(path, "VQA results", remedy='write [{"question_id": …, "answer": …}, …]', streams=True)
     texts: dict[str, str] = {}
     with file.reading():
         for row in file.records():
@@ -183,7 +187,7 @@ def read_vqa(questions: Path, annotations: Path | None = None, split: str | None
         UserError: if a file has another format, records that cannot be used, or questions and annotations do not match.
     """
     content = _opened(questions, VQAQuestions.layout).content
-    kind = detect(content) or VQAQuestions
+    kind = detect(beginning(content)) or VQAQuestions
     if not issubclass(kind, Questions):
         raise UserError(f"{questions}: holds no questions; it has the layout of {kind.__name__}")
     options: dict[str, Any] = _of_split(questions, kind, split)
@@ -198,22 +202,27 @@ def read_vqa(questions: Path, annotations: Path | None = None, split: str | None
             f"{questions}: {kind.__name__} has questions and answers in one file; leave --annotations out"
         )
     notes: Counter[str] = Counter()
-    rows = [*kind.annotated(questions, notes, content, named=False, **options)]
-    if any(row.scores for row in rows):
+    content = content if _streams(kind) else in_memory(content)
+    known = VQAReferences({}, {}, {}, Ids(()))
+    soft, bare = False, ""
+    for row in kind.annotated(questions, notes, content, named=False, **options):
+        known.answers[row.id], known.groups[row.id] = list(row.references), row.kind
+        known.images[row.id] = row.photograph or row.file
+        soft = soft or bool(row.scores)
+        bare = bare or ("" if row.references else f"question {row.id} has no answer")
+    if soft:
         raise UserError(
             f"{questions}: has soft scores instead of annotators' answers; give VQA v2's own files"
         )
-    if bare := next((row for row in rows if not row.references), None):
-        raise UserError(
-            f"{questions}: question {bare.id} has no answer: a test set without answers cannot be scored"
-        )
-    return VQAReferences(
-        answers={row.id: list(row.references) for row in rows},
-        images={row.id: row.photograph or row.file for row in rows},
-        groups={row.id: row.kind for row in rows},
-        ids=Ids((row.id, "") for row in rows),
-        notes=_counted(notes),
-    )
+    if bare:
+        raise UserError(f"{questions}: {bare}: a test set without answers cannot be scored")
+    known.ids, known.notes = Ids((key, "") for key in known.answers), _counted(notes)
+    return known
+
+
+def _streams(kind: type[Source]) -> bool:
+    """Tells whether a source reads the long lists of a large file as they stream by."""
+    return issubclass(kind, Annotated) and kind.streams
 
 
 def _opened(path: Path, layout: str) -> RecordFile:
@@ -224,7 +233,7 @@ def _opened(path: Path, layout: str) -> RecordFile:
             f"{path}: {kinds[0].layout}, not an annotation file; write one from it: "
             f"frozenvl data convert {kinds[0].__name__} DEST --format coco"
         )
-    return RecordFile(path, layout)
+    return RecordFile(path, layout, streams=True)
 
 
 def _of_split(path: Path, kind: type[Source], split: str | None) -> dict[str, Any]:

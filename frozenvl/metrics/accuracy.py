@@ -40,6 +40,13 @@ class AccuracyScores:
         A group without questions in a sample is nan there.
         """
         with np.errstate(invalid="ignore"):
+            if all((sums == np.rint(sums)).all() for sums in self.sums.values()):
+                # Sums of whole numbers are exact in any order, so all groups can share one pass over the weights.
+                totals = weights @ np.concatenate([*self.sums.values()], axis=1)
+                return {
+                    name: np.divide(totals[:, 2 * at], totals[:, 2 * at + 1])
+                    for at, name in enumerate(self.sums)
+                }
             return {name: np.divide(*(weights @ sums).T) for name, sums in self.sums.items()}
 
     def intervals(
@@ -72,20 +79,27 @@ def accuracy_scores(
                 f"{len(missing)} questions have no {what} (first: {missing[0]!r});"
                 " check that questions and results belong together"
             )
-    unit_of = {question: images[question] if images else question for question in per_question}
-    row = {unit: index for index, unit in enumerate(dict.fromkeys(unit_of.values()))}
-    sums: dict[str, np.ndarray] = {"overall": np.zeros((len(row), 2))}
-    for question, accuracy in per_question.items():
-        names = ["overall"]
-        if groups:
-            names += [f"{kind}/{group}" for kind, group in groups[question].items() if group]
-        for name in names:
-            if name not in sums:
-                sums[name] = np.zeros((len(row), 2))
-            sums[name][row[unit_of[question]]] += accuracy, 1
+    row: dict[str, int] = {}
+    unit_of = np.empty(len(per_question), np.int64)
+    members: dict[str, list[int]] = {}
+    for place, question in enumerate(per_question):
+        unit_of[place] = row.setdefault(images[question] if images else question, len(row))
+        for kind, group in groups[question].items() if groups else ():
+            if group:
+                members.setdefault(f"{kind}/{group}", []).append(place)
+    accuracies = np.fromiter(per_question.values(), float, len(per_question))
+    sums = {"overall": _sums(unit_of, accuracies, len(row))}
+    for name, places in members.items():
+        sums[name] = _sums(unit_of[places], accuracies[places], len(row))
     totals = {name: both.sum(axis=0) for name, both in sums.items()}
     scores = {name: float(total / count) for name, (total, count) in totals.items()}
     return AccuracyScores(scores, dict(per_question), list(row), sums)
+
+
+def _sums(units: np.ndarray, accuracies: np.ndarray, count: int) -> np.ndarray:
+    """Returns (count, 2): sum of the accuracies of each unit's questions, and their number."""
+    sums = np.bincount(units, accuracies, count)
+    return np.stack([sums, np.bincount(units, minlength=count)], axis=1)
 
 
 def named_scores(

@@ -49,12 +49,14 @@ def bleu_counts(
 def _matched(candidate: Counts, reference: Counts, image_of: np.ndarray, images: int) -> np.ndarray:
     """Returns matched n-grams per image (images,): candidate counts, clipped to the largest count in a reference."""
     pairs = image_of[reference.sentence] << 32 | reference.ngram
-    order = np.argsort(pairs, kind="stable")
-    distinct, first = np.unique(pairs[order], return_index=True)
-    if not len(distinct):
+    if not len(pairs):
         return np.zeros(images)
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    first = np.flatnonzero(np.diff(pairs, prepend=pairs[0] - 1))
+    known = pairs[first]
     most = np.maximum.reduceat(reference.count[order], first)
-    at = find(distinct, candidate.sentence << 32 | candidate.ngram)
+    at = find(known, candidate.sentence.astype(np.int64) << 32 | candidate.ngram)
     clipped = np.where(at >= 0, np.minimum(candidate.count, most[at]), 0)
     return np.bincount(candidate.sentence, clipped, minlength=images)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -138,7 +138,7 @@ def caption_scores(
     if unknown := set(metrics) - set(CAPTION_METRICS):
         raise UserError(f"unknown caption metrics {sorted(unknown)}; there are {list(CAPTION_METRICS)}")
     check_captions(candidates, references, partial)
-    images, tokenize = list(candidates), tokenizer_of(tokenizer)
+    images, tokenize = list(candidates), _sharing(tokenizer_of(tokenizer))
     hypotheses = [tokenize(candidates[image]) for image in images]
     tokenized = [[tokenize(text) for text in references[image]] for image in images]
     notes = spacing_note(chain.from_iterable(references.values()), tokenizer)
@@ -179,5 +179,12 @@ def caption_scores(
     return CaptionScores({name: scores[name] for name in wanted}, per_image, counts, notes)
 
 
+def _sharing(tokenize: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """Returns a tokenizer that gives the same object for equal tokens: millions of captions share their words."""
+    known: dict[str, str] = {}
+    return lambda text: [known.setdefault(token, token) for token in tokenize(text)]
+
+
 def _words(tokens: list[str]) -> list[str]:
-    return " ".join(tokens).split()
+    words = " ".join(tokens).split()
+    return tokens if words == tokens else words

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, find
+from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, distinct, find
 from frozenvl.util.errors import UserError
 
 SIGMA = 6.0
@@ -54,7 +54,7 @@ class DocumentFrequency:
         image_of = np.repeat(np.arange(len(references_of)), references_of)
         frequency = []
         for n, entries in enumerate(counts):
-            pairs = np.unique(image_of[entries.sentence] << 32 | entries.ngram)
+            pairs = distinct(image_of[entries.sentence] << 32 | entries.ngram)
             size = len(index.keys[n - 1]) if n else len(index.vocabulary)
             frequency.append(np.bincount(pairs & 0xFFFFFFFF, minlength=size))
         return cls(index, len(references_of), frequency)
@@ -93,7 +93,7 @@ def cider(
         candidate, reference = candidate_ngrams[n], reference_ngrams[n]
         weight, reference_weight = candidate_weights[n], reference_weights[n]
         keys = image_of[reference.sentence] << 32 | reference.ngram
-        at = find(candidate.sentence << 32 | candidate.ngram, keys)
+        at = find(candidate.sentence.astype(np.int64) << 32 | candidate.ngram, keys)
         shared = at >= 0
         product = np.minimum(weight[at[shared]], reference_weight[shared]) * reference_weight[shared]
         dot = np.bincount(reference.sentence[shared], product, minlength=sentences)

@@ -42,7 +42,7 @@ def spacing_note(references: Iterable[str], tokenizer: TokenizerName = "ptb") ->
     total = unspaced = spaced = 0
     for text in references:
         total += 1
-        if max(text, default="") < _FIRST_LETTER:
+        if text.isascii() or max(text) < _FIRST_LETTER:
             continue
         letters = list(filter(str.isalpha, text))
         words = [share for share in map(words_per_letter, letters) if share]

@@ -24,12 +24,27 @@ def vqa_accuracy(prediction: str, answers: Sequence[str], rules: RuleName = "off
     With two or three annotators, all others have to agree for a full score, instead of three. The answer of a single
     annotator is matched exactly, after normalising both.
     """
+    return _accuracies(prediction, answers, (rules,))[0]
+
+
+def _accuracies(prediction: str, answers: Sequence[str], rules: Sequence[RuleName]) -> list[float]:
+    """Returns the accuracy of one answer by each of several rules, as `vqa_accuracy` computes it."""
     if len(answers) == 1:
-        return 100.0 * exact_match(prediction, answers[0], rules)
-    chosen = rules_of(rules)
-    unanimous = len(set(map(trimmed, answers))) == 1
-    of_prediction, of_answer = chosen.unanimous if unanimous else chosen.disagreeing
-    total, agreed = len(answers), list(map(of_answer, answers)).count(of_prediction(prediction))
+        return [100.0 * exact_match(prediction, answers[0], name) for name in rules]
+    distinct = set(answers)  # annotators agree on few answers, each of which is normalised once
+    unanimous = len(distinct) == 1 or len(set(map(trimmed, distinct))) == 1
+    accuracies = []
+    for name in rules:
+        chosen = rules_of(name)
+        of_prediction, of_answer = chosen.unanimous if unanimous else chosen.disagreeing
+        given = of_prediction(prediction)
+        agreed = sum(answers.count(answer) for answer in distinct if of_answer(answer) == given)
+        accuracies.append(_accuracy(len(answers), agreed))
+    return accuracies
+
+
+def _accuracy(total: int, agreed: int) -> float:
+    """Returns the accuracy, in percent, of an answer that `agreed` of `total` annotators gave."""
     enough = min(3, total - 1)
     # Leaving out an annotator who gave this answer leaves one agreeing annotator less.
     points = agreed * min(enough, agreed - 1) + (total - agreed) * min(enough, agreed)
@@ -96,10 +111,10 @@ def rules_notes(
         answers: question id → annotators' answers.
         rules: rules of the score that the note belongs to.
     """
-    overall = dict.fromkeys(RULES, 0.0)
+    overall, names = dict.fromkeys(RULES, 0.0), tuple(RULES)
     for question, text in predictions.items():
-        for name in RULES:
-            overall[name] += vqa_accuracy(text, answers[question], name) / len(predictions)
+        for name, accuracy in zip(names, _accuracies(text, answers[question], names), strict=True):
+            overall[name] += accuracy / len(predictions)
     changes = {name: value - overall[rules] for name, value in overall.items()}
     noted = [name for name, change in changes.items() if abs(change) > NOTED_DIFFERENCE]
     if not noted:

@@ -11,6 +11,7 @@ from typing import Any
 
 from frozenvl.data.records.problems import Problems
 from frozenvl.data.records.record import Record, records_of
+from frozenvl.data.records.streamed import beginning, is_list, is_object, stream
 from frozenvl.data.records.values import MISSING, described
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import read_json
@@ -26,13 +27,20 @@ class RecordFile(Problems):
         content: content of the file, if it has been read before.
         named: whether records have to name their image files. Files that are only scored need not.
         remedy: what to do with a file of another layout; by default, use the source that reads it.
+        streams: whether the reader takes a large file's lists as `StreamedList`, parsed record by record.
 
     Raises:
         UserError: if the file does not exist, or is broken JSON.
     """
 
     def __init__(
-        self, path: Path, layout: str, content: Any = MISSING, named: bool = True, remedy: str = ""
+        self,
+        path: Path,
+        layout: str,
+        content: Any = MISSING,
+        named: bool = True,
+        remedy: str = "",
+        streams: bool = False,
     ) -> None:
         if path.is_dir():
             from frozenvl.data.detect import hint
@@ -45,7 +53,10 @@ class RecordFile(Problems):
         super().__init__(path, layout, named)
         self.remedy = remedy
         with _no_collector():
-            self.content = _content(path) if content is MISSING else content
+            if content is MISSING:
+                content = stream(path) if streams else None
+                content = _content(path) if content is None else content
+            self.content = content
 
     def records(self, key: str | None = None) -> Iterator[Record]:
         """Yields the records of the list at a key of the file's object; of the file itself without a key.
@@ -55,11 +66,11 @@ class RecordFile(Problems):
         """
         rows = self.content
         if key is not None:
-            if not isinstance(rows, dict):
-                raise self.refused(f"it is {described(rows)}, not an object with {key!r}")
+            if not is_object(rows):
+                raise self.refused(f"it is {described(beginning(rows))}, not an object with {key!r}")
             rows = rows.get(key, MISSING)
-        if not isinstance(rows, list):
-            raise self.refused(f"{repr(key) if key else 'it'} is {described(rows)}, not a list")
+        if not is_list(rows):
+            raise self.refused(f"{repr(key) if key else 'it'} is {described(beginning(rows))}, not a list")
         return records_of(self, rows, key or "", key or "")
 
     def by_key(self, key: str | None = None) -> Iterator[tuple[str, Record]]:
@@ -113,7 +124,7 @@ class RecordFile(Problems):
         """Returns the error for a file of another layout. It names the source that reads the file, if there is one."""
         from frozenvl.data.detect import advice
 
-        remedy = self.remedy or advice(self.path, self.content, self.layout)
+        remedy = self.remedy or advice(self.path, beginning(self.content), self.layout)
         return UserError(f"{self.path}: not {self.layout} ({reason}); {remedy}")
 
 

@@ -16,10 +16,11 @@ def one_line(text: str) -> str:
 
     A lone surrogate, which JSON can contain but no tokenizer accepts, becomes a question mark.
     """
-    return " ".join(text.split()).encode("utf-8", "replace").decode()
+    line = " ".join(text.split())
+    return line if line.isascii() else line.encode("utf-8", "replace").decode()
 
 
-short_line = lru_cache(2**14)(one_line)
+short_line = lru_cache(2**16)(one_line)
 """`one_line` for answers, of which millions are only thousands of different ones."""
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from frozenvl.data.arrow.row_table import RowTable
+from frozenvl.data.arrow.table_cache import kept_table
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import MISSING
+from frozenvl.data.sources.packed import PackedTable
 from frozenvl.data.sources.source import Source
 from frozenvl.util.errors import UserError
 
@@ -19,6 +22,9 @@ class Annotated(Source):
     entry: ClassVar[str] = "image"
     entries: ClassVar[str] = "images"
     """Noun for a row and for several, for messages."""
+
+    streams: ClassVar[bool] = False
+    """Whether `read` takes the long lists of large files as `StreamedList`, which can be read from the start alone."""
 
     @classmethod
     @abstractmethod
@@ -45,7 +51,7 @@ class Annotated(Source):
         Raises:
             UserError: if the file cannot be read, see the class.
         """
-        file = RecordFile(path, cls.layout, content, named)
+        file = RecordFile(path, cls.layout, content, named, streams=cls.streams)
         ids: set[str] = set()
         with file.reading(cls):
             for row in cls.read(file, **options):
@@ -59,6 +65,21 @@ class Annotated(Source):
             left_out = ", ".join(f"{count:,} {reason}" for reason, count in file.notes.items())
             raise UserError(f"{path}: lists no {cls.entries}{where}" + (f" ({left_out})" if left_out else ""))
         notes.update(file.notes)
+
+    def table(self, path: Path, row: type[tuple[Any, ...]], **options: Any) -> PackedTable | RowTable:
+        """Returns the rows of a file, of the class `row`: of a large file from the cache, where they are kept once.
+
+        Other arguments, notes and errors: see `annotated`.
+        """
+
+        def read(notes: dict[str, int]) -> Iterator[tuple[Any, ...]]:
+            return map(tuple, self.annotated(path, notes, **options))
+
+        kept = kept_table(type(self), path, row, options, read)
+        if kept is None:
+            return PackedTable(read(self.notes), row._fields)  # type: ignore[attr-defined]
+        self.notes.update(kept.notes)
+        return kept
 
     def located(self, file: str) -> str:
         """Returns the path of an image file below the image folder."""

@@ -12,7 +12,6 @@ from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.data.sources.packed import Packed
 from frozenvl.prompt import Example, ImageFile
 
 
@@ -45,22 +44,16 @@ class Captions(Annotated):
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, **options: Any) -> None:
         self.folder = image_folder(Path(images))
-        targets: list[int] = []
-
-        def rows() -> Iterator[tuple[Any, ...]]:
-            for row in self.annotated(Path(path), self.notes, **options):
-                targets.append(len(row.captions))
-                yield tuple(row._replace(file=self.located(row.file)))
-
-        self.rows = Packed(rows())
-        self.targets_per_example = targets
+        self.rows = self.table(Path(path), Captioned, **options)
+        self.targets_per_example = self.rows.sizes("captions").tolist()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Example:
         row = Captioned(*self.rows[index])
-        image, image_id = ImageFile(self.folder / row.file), photograph_id(self.folder, row.file)
+        file = self.located(row.file)
+        image, image_id = ImageFile(self.folder / file), photograph_id(self.folder, file)
         if row.record:
             return from_record(row.record, image, image_id)
         return Example(
@@ -72,9 +65,10 @@ class Captions(Annotated):
         )
 
     def image_ids(self) -> list[str]:
-        rows = (Captioned(*row) for row in self.rows)
+        rows = zip(self.rows.column("file"), self.rows.column("record"), strict=True)
         return [
-            row.record["image_id"] if row.record else photograph_id(self.folder, row.file) for row in rows
+            record["image_id"] if record else photograph_id(self.folder, self.located(file))
+            for file, record in rows
         ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from frozenvl.data.records.ids import Ids
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.records.streamed import is_object
 from frozenvl.data.records.values import as_id, one_line
 from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.data.sources.captions import Captioned, Captions
@@ -38,7 +39,7 @@ class CocoCaptions(Captions):
             are skipped) or a caption is empty.
     """
 
-    layout = "COCO captions JSON"
+    layout, streams = "COCO captions JSON", True
 
     def __init__(self, annotations: str, images: str, skip_uncaptioned: bool = False) -> None:
         super().__init__(annotations, images, skip_uncaptioned=skip_uncaptioned)
@@ -56,7 +57,7 @@ class CocoCaptions(Captions):
         """Yields the images of a file."""
         images: dict[str, tuple[str, dict[str, str]]] = {}
         records: dict[str, Captioned] = {}
-        withheld = isinstance(file.content, dict) and "annotations" not in file.content
+        withheld = is_object(file.content) and "annotations" not in file.content
         if file.named or "images" in file.content:
             for image in file.records("images"):
                 key, name = image.id("id"), image.file("file_name")
@@ -146,8 +147,11 @@ class _Numbered:
     """
 
     def __init__(self, file: RecordFile) -> None:
-        numbers = [as_id(row.get("id")) for row in file.content["annotations"] if isinstance(row, dict)]
-        self._repeats = len(set(numbers)) < len(numbers)
+        count, numbers = 0, set[str | None]()
+        for row in filter(is_object, file.content["annotations"]):
+            count += 1
+            numbers.add(as_id(row.get("id")))
+        self._repeats = len(numbers) < count
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def check(self, row: Record, image: str, texts: tuple[str, ...]) -> None:

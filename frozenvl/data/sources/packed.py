@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -39,3 +39,25 @@ class Packed(Sequence[Any]):
             return [self[i] for i in range(len(self))[index]]
         row = range(len(self))[index]
         return pickle.loads(memoryview(self._block)[self._ends[row] : self._ends[row + 1]])
+
+
+class PackedTable(Packed):
+    """Packed rows with names for their fields. It has the methods of `RowTable`.
+
+    Args:
+        rows: rows to store, as tuples.
+        names: names of the fields.
+    """
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]], names: Sequence[str]) -> None:
+        super().__init__(rows)
+        self._names = tuple(names)
+
+    def column(self, name: str) -> Iterator[Any]:
+        """Yields the value of a field in each row."""
+        at = self._names.index(name)
+        return (row[at] for row in self)
+
+    def sizes(self, name: str) -> np.ndarray:
+        """Returns the length of a field's value in each row: (rows,), int64."""
+        return np.fromiter(map(len, self.column(name)), np.int64, len(self))

@@ -6,15 +6,17 @@ import hashlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import coco_id, photograph_id
-from frozenvl.data.sources.packed import Packed
 from frozenvl.prompt import Example, ImageFile
 from frozenvl.util.errors import UserError
 
@@ -63,22 +65,36 @@ class Questions(Annotated):
         if not 0 < ask_share < 1:
             raise UserError(f"ask_share must lie between 0 and 1, not {ask_share}")
         self.folder = image_folder(Path(images))
-        targets: list[int] = []
-        count = 0
+        self.rows = self.table(Path(path), Question, **options)
+        self._kept: range | np.ndarray = range(len(self.rows))
+        """Numbers of the rows that are used."""
+        if part != "all":
+            asked = np.fromiter(self._asked(ask_share), bool, len(self.rows))
+            self._kept = np.flatnonzero(asked == (part == "ask"))
+        if not len(self._kept):
+            raise UserError(
+                f"{path}: none of its {len(self.rows)} questions is in part {part!r}; change ask_share"
+            )
+        answered = (self.rows.sizes("answer") > 0)[self._kept]
+        alike = answered.all() or not answered.any()
+        self.targets_per_example = int(answered[0]) if alike else answered.astype(int).tolist()
 
-        def rows_of_part() -> Iterator[tuple[Any, ...]]:
-            nonlocal count
-            for row in self.annotated(Path(path), self.notes, **options):
-                count += 1
-                photograph = row.photograph or coco_id(row.file) or ""
-                if part == "all" or is_asked(photograph or row.file, ask_share) == (part == "ask"):
-                    targets.append(1 if row.answer else 0)
-                    yield tuple(row._replace(photograph=photograph, file=self.located(row.file)))
+    def _photographs(self) -> Iterator[tuple[str, str]]:
+        """Yields the `photograph` of each row, empty if it is not known, and its image file."""
+        last, found = "", ""
+        for photograph, file in zip(self.rows.column("photograph"), self.rows.column("file"), strict=True):
+            if not photograph and file != last:  # questions about an image often follow each other
+                last, found = file, coco_id(file) or ""
+            yield photograph or found, file
 
-        self.rows = Packed(rows_of_part())
-        if not targets:
-            raise UserError(f"{path}: none of its {count} questions is in part {part!r}; change ask_share")
-        self.targets_per_example = targets if len(set(targets)) > 1 else targets[0]
+    def _asked(self, share: float) -> Iterator[bool]:
+        """Yields for each row whether its photograph belongs to "ask"."""
+        known: dict[str, bool] = {}
+        for photograph, file in self._photographs():
+            key = photograph or file
+            if key not in known:
+                known[key] = is_asked(key, share)
+            yield known[key]
 
     @classmethod
     def note(cls, file: RecordFile, row: Question) -> None:
@@ -86,14 +102,14 @@ class Questions(Annotated):
             file.notes["questions with a choice that stands twice"] += 1
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._kept)
 
     def __getitem__(self, index: int) -> Example:
-        row = Question(*self.rows[index])
+        row = Question(*self.rows[int(self._kept[index])])
         return Example(
             id=row.id,
-            image=ImageFile(self.folder / row.file),
-            image_id=self._image_id(row),
+            image=ImageFile(self.folder / self.located(row.file)),
+            image_id=self._image_id(row.photograph or coco_id(row.file) or "", row.file),
             references=row.references,
             question=row.text,
             answer=row.answer,
@@ -102,11 +118,16 @@ class Questions(Annotated):
             choices=tuple(row.choices),
         )
 
-    def _image_id(self, row: Question) -> str:
-        return row.photograph or photograph_id(self.folder, row.file)
+    def _image_id(self, photograph: str, file: str) -> str:
+        return photograph or photograph_id(self.folder, self.located(file))
 
     def image_ids(self) -> list[str]:
-        return [self._image_id(Question(*row)) for row in self.rows]
+        kept = set(self._kept.tolist()) if isinstance(self._kept, np.ndarray) else self._kept
+        return [
+            self._image_id(photograph, file)
+            for row, (photograph, file) in enumerate(self._photographs())
+            if row in kept
+        ]
 
 
 def is_asked(photograph: str, share: float) -> bool:
@@ -117,6 +138,8 @@ def is_asked(photograph: str, share: float) -> bool:
 
 def majority(answers: Sequence[str], preferred: str = "") -> str:
     """Returns the most frequent non-empty answer (on a tie `preferred`, else the first), or "" if there is none."""
+    if preferred and 2 * answers.count(preferred) > len(answers):  # most questions: checked first, for speed
+        return preferred
     counts = Counter(answer for answer in answers if answer)
     highest = max(counts.values(), default=0)
     tied = [answer for answer, count in counts.items() if count == highest]
@@ -133,7 +156,7 @@ def image_name(pattern: str, row: Record, field: str) -> str:
     if not key:
         return ""
     try:
-        name = pattern.format(**{field: _Key(key)})
+        name = _filled(pattern, field, key)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         if key.isdecimal():
             raise UserError(f"image_name {pattern!r} cannot be filled with {field} {key} ({error})") from None
@@ -144,6 +167,12 @@ def image_name(pattern: str, row: Record, field: str) -> str:
     if name == pattern:
         raise UserError(f"image_name {pattern!r} names one image for all; it needs {{{field}}}")
     return name
+
+
+@lru_cache(1 << 12)
+def _filled(pattern: str, field: str, key: str) -> str:
+    """Returns the name of an image file. Questions about an image often follow each other."""
+    return pattern.format(**{field: _Key(key)})
 
 
 class _Key(str):

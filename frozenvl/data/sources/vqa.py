@@ -28,7 +28,7 @@ class VQAQuestions(Questions):
         UserError: if a file or the folder is missing, a layout is another one, or the two files do not belong together.
     """
 
-    layout = "VQA questions JSON"
+    layout, streams = "VQA questions JSON", True
 
     def __init__(
         self,
@@ -56,11 +56,12 @@ class VQAQuestions(Questions):
         for row in file.records("questions"):
             key, name = row.id("question_id"), image_name(pattern, row, "image_id")
             text = row.text("question")
-            given = Answers() if answers is None else answers.get(ids.find(key) or "")
+            answered = ids.find(key) or ""
+            given = Answers() if answers is None else answers.get(answered)
             if given is None:
                 row.problem(f"has no annotation in {annotations}; are they of one split?")
                 continue
-            unused.discard(ids.find(key) or "")
+            unused.discard(answered)
             image = row.id("image_id")
             if given.image not in ("", image) and not Ids([(image, "")]).find(given.image):
                 row.problem(
@@ -82,8 +83,9 @@ class Answers(NamedTuple):
 
 def _answers(path: Path) -> dict[str, Answers]:
     """Reads an annotation file: question id → answers."""
-    file = RecordFile(path, "VQA annotations JSON")
+    file = RecordFile(path, "VQA annotations JSON", streams=True)
     answers: dict[str, Answers] = {}
+    kinds: dict[tuple[str, ...], dict[str, str]] = {}  # few, which the questions share
     with file.reading():
         for row in file.records("annotations"):
             key, texts = row.id("question_id"), row.answers("answers")
@@ -91,5 +93,6 @@ def _answers(path: Path) -> dict[str, Answers]:
             if key in answers:
                 row.problem(f"question {key} is answered twice")
             image = as_id(row.raw("image_id")) or ""
-            answers[key] = Answers(texts, best, image, row.labels("answer_type", "question_type"))
+            kind = row.labels("answer_type", "question_type")
+            answers[key] = Answers(texts, best, image, kinds.setdefault((*kind, *kind.values()), kind))
     return answers

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from frozenvl.data.sources.packed import Packed
+from frozenvl.data.sources.packed import Packed, PackedTable
 
 
 def test_packed_rows_are_returned_unchanged():
@@ -16,3 +16,9 @@ def test_packed_rows_are_returned_unchanged():
     with pytest.raises(IndexError):
         packed[3]
     assert len(Packed([])) == 0
+
+
+def test_the_fields_of_a_packed_table_have_names():
+    table = pickle.loads(pickle.dumps(PackedTable([("a", ("x", "y")), ("", ())], ("id", "texts"))))
+    assert [*table.column("id")] == ["a", ""] and table.sizes("texts").tolist() == [2, 0]
+    assert PackedTable([], ("id",)).sizes("id").shape == (0,)
