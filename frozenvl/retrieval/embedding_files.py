@@ -36,14 +36,12 @@ def check_output(path: Path) -> None:
     """Checks that embeddings can be written to a file of this name.
 
     Raises:
-        UserError: if the suffix is another one, the path is a folder, or a library is missing.
+        UserError: if the suffix is another one, or the path is a folder.
     """
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path}: embeddings are written as {' or '.join(SUFFIXES)}; name such a file")
     if path.is_dir():
         raise UserError(f"{path}: a folder; name a file")
-    if path.suffix == ".parquet":
-        _pyarrow(path)
 
 
 def write_embeddings(path: Path, content: EmbeddingFile) -> None:
@@ -66,7 +64,9 @@ def write_embeddings(path: Path, content: EmbeddingFile) -> None:
         with whole_file(path) as file:
             np.savez(file, model=np.array(content.model), **arrays)
         return
-    pa, pq = _pyarrow(path)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
     # Parquet holds UTF-8 only; a file name that is none gets placeholders.
     items = [item.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for item in content.items]
@@ -129,7 +129,8 @@ def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str]:
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    _, pq = _pyarrow(path)
+    import pyarrow.parquet as pq
+
     table = pq.read_table(path)
     vectors = table.column("vectors").combine_chunks()
     flat = vectors.flatten().to_numpy(zero_copy_only=False)
@@ -140,15 +141,3 @@ def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], str]:
     }
     arrays["vectors"] = flat.reshape(len(table), -1) if len(table) else np.zeros((0, 0), np.float32)
     return arrays, (table.schema.metadata or {})[b"frozenvl.model"].decode()
-
-
-def _pyarrow(path: Path) -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UserError(
-            f"{path}: Parquet needs the library pyarrow; install it with `pip install 'frozenvl[datasets]'`, or write "
-            "an .npz file"
-        ) from None
-    return pyarrow, pyarrow.parquet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from frozenvl.retrieval.embedding_files import (
     EmbeddingFile,
     check_model,
-    check_output,
     read_embeddings,
     write_embeddings,
 )
@@ -45,15 +43,6 @@ def test_a_file_name_that_is_no_utf8_is_kept_in_npz_and_has_placeholders_in_parq
     for name, expected in (("x.npz", items), ("x.parquet", ["a", "b\ufffd.png", "c"])):
         write_embeddings(tmp_path / name, EmbeddingFile("images", items, VECTORS, "model"))
         assert read_embeddings(tmp_path / name).items == expected
-
-
-def test_parquet_without_its_library_is_one_error_line(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(
-        UserError, match=r"needs the library pyarrow; install it with .* or write an .npz file"
-    ):
-        check_output(tmp_path / "x.parquet")
-    check_output(tmp_path / "x.npz")
 
 
 def test_a_file_of_another_model_is_refused(tmp_path):
