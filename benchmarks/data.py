@@ -45,7 +45,7 @@ from frozenvl.data.collate import TrainingBatches
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.processor import Pixels
-from frozenvl.training.datamodule import Positions, reads_only
+from frozenvl.training.loaders import Indices, reads_only
 
 SIDE, BATCH = 224, 64
 THEIRS = transforms.Compose([transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor()])
@@ -76,7 +76,7 @@ def batches_here(material: Material, workers: int, scaled: bool = True) -> Itera
 
     positions = (list(range(start, start + BATCH)) for start in count(0, BATCH))
     return DataLoader(
-        Positions(),  # type: ignore[arg-type]
+        Indices(),  # type: ignore[arg-type]
         batch_sampler=positions,  # type: ignore[arg-type]
         collate_fn=TrainingBatches(stream_of(material), process),  # type: ignore[arg-type]
         num_workers=workers,

@@ -22,7 +22,7 @@ from frozenvl.data.collate import TrainingBatches
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.sources.shards import Shards
 from frozenvl.data.stream import Task, TrainingStream
-from frozenvl.training.datamodule import Positions, reads_only
+from frozenvl.training.loaders import Indices, reads_only
 
 BATCH, WORKERS, BATCHES = 64, 4, 600
 
@@ -66,7 +66,7 @@ def measured_here(folder: Path, share: float) -> dict[str, float]:
     # Batches from all parts of the epoch, so that the workers map much of the index.
     starts = range(0, stream.order.epoch_length() - BATCH, stream.order.epoch_length() // BATCHES)
     loader = DataLoader(
-        Positions(),  # type: ignore[arg-type]
+        Indices(),  # type: ignore[arg-type]
         batch_sampler=[list(range(start, start + BATCH)) for start in starts],  # type: ignore[arg-type]
         collate_fn=batches,
         num_workers=WORKERS,

@@ -30,6 +30,11 @@ class Image(ABC):
         """Identifier of the image, unique within a run."""
         return self.name
 
+    @property
+    def origin(self) -> Image:
+        """The image that this one is a part or a version of; by default itself."""
+        return self
+
     @abstractmethod
     def read(self, side: int | None = None) -> PIL.Image.Image:
         """Reads the pixels, as RGB.
@@ -73,6 +78,10 @@ class ImageFile(Image):
     def digest(self) -> str:  # type: ignore[override]
         return hashlib.sha256(content(self.path, str(self.path))).hexdigest()[:32]
 
+    def set_digest(self, digest: str) -> None:
+        """Sets the digest, for callers that know it without reading the file."""
+        self.__dict__["digest"] = digest
+
 
 @dataclass(frozen=True)
 class StoredImage(Image):
@@ -111,6 +120,10 @@ class CroppedImage(Image):
     @property
     def key(self) -> str:
         return f"{self.image.key}#{self.box}"
+
+    @property
+    def origin(self) -> Image:
+        return self.image.origin
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
         return self.image.read().crop(self.box)

@@ -40,6 +40,11 @@ def test_a_cropped_image_is_a_part_of_the_whole(tmp_path):
     assert part == CroppedImage(whole, (10, 5, 15, 9))
     other = CroppedImage(whole, (10, 5, 15, 10))
     assert len({whole.digest, part.digest, other.digest}) == len({whole.key, part.key, other.key}) == 3
+    assert part.origin is whole.origin is whole
+    whole.set_digest("0" * 32)
+    assert (
+        CroppedImage(whole, part.box).digest != part.digest and ImageFile(whole.path).digest != whole.digest
+    )
 
 
 def test_black():

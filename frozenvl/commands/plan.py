@@ -159,6 +159,7 @@ def described(forecast: Forecast) -> list[str]:
         f"{encoder_use}; {trained:,} trained weights; frozen weights in {planned.precision}",
         f"a step: {planned.batch_size} pairs of {forecast.positions:.1f} positions, {forecast.targets:.1f} of them "
         "targets",
+        *([str(planned.feature_budget)] if planned.feature_budget else []),
     ]
 
 

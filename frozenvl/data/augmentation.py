@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ import PIL.Image
 import torch
 
 from frozenvl.prompt import Image
+
+DRAWING = threading.Lock()
+"""Held while a transform draws."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,17 @@ class AugmentedImage(Image):
         return self.image.key
 
     @property
+    def origin(self) -> Image:
+        return self.image.origin
+
+    @property
     def digest(self) -> str:  # type: ignore[override]
         content = f"{self.image.digest} {self.transform!r} {self.seed}"
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     def read(self, side: int | None = None) -> PIL.Image.Image:
-        with torch.random.fork_rng(devices=[]):
+        image = self.image.read()
+        # torch has one CPU generator for all threads, and several threads may read images.
+        with DRAWING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return self.transform(self.image.read())
+            return self.transform(image)

@@ -36,6 +36,10 @@ class Without(Source):
     def __getitem__(self, index: int) -> Example:
         return self.source[int(self.kept[index])]
 
+    def image_ids(self) -> Sequence[str] | None:
+        ids = self.source.image_ids()
+        return None if ids is None else [ids[index] for index in self.kept]
+
     def why_no_pairs(self) -> str:
         if not self.source.pairs:
             others = "" if len(self) else ", of photographs that validation does not ask about"
@@ -45,10 +49,6 @@ class Without(Source):
             f"validation asks about all of {photographs}, so none is left to train on; change the splits, or set "
             "data.overlap to count"
         )
-
-    def image_ids(self) -> list[str] | None:
-        ids = self.source.image_ids()
-        return None if ids is None else [ids[index] for index in self.kept]
 
     @property
     def shard_sizes(self) -> Sequence[int]:

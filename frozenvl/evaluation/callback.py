@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
-from torch import Tensor
 
 from frozenvl.evaluation import benchmarks
 from frozenvl.evaluation.benchmark import Benchmark
@@ -17,12 +15,6 @@ from frozenvl.evaluation.preflight import check, refuse_twins
 from frozenvl.evaluation.provenance import of_loop
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Session
-from frozenvl.model.batch import Stage
-from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.processor import Pixels
-from frozenvl.model.vision.feature_cache import CachedFeatures
-from frozenvl.model.vision.finite import refuse_not_finite
-from frozenvl.prompt import Image
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
 from frozenvl.util.errors import UserError
@@ -119,13 +111,10 @@ def in_loop(trainer: L.Trainer) -> Iterator[Benchmark]:
 
 def session_of(trainer: Any, module: Any) -> Session:
     """Returns the session of a Lightning validation or test."""
-    data, plain = trainer.datamodule, copy(module.processor)
-    if isinstance(plain.reader, CachedFeatures):
-        pixels = module.model.vision.reader(data.scaled_decoding)
-        plain.reader = FeaturesOfAll(plain.reader, pixels, module.model)
+    data = trainer.datamodule
     return Session(
         model=module.model,
-        plain=plain,
+        plain=copy(module.processor),
         folder=Path(trainer.default_root_dir) / "evaluation",
         provenance=of_loop(module, data),
         step=trainer.global_step or module.trained_steps,
@@ -137,29 +126,3 @@ def session_of(trainer: Any, module: Any) -> Session:
         log=module.log,
         loggers=[x for x in trainer.loggers if isinstance(x, L.pytorch.loggers.TensorBoardLogger)],
     )
-
-
-class FeaturesOfAll:
-    """Reads features from the run's cache and computes those of other images: a benchmark's own, black images.
-
-    Args:
-        cached: reader of the feature cache.
-        pixels: reader of images that are not in the cache.
-        model: model that computes their features.
-    """
-
-    stage: Stage = "features"
-
-    def __init__(self, cached: CachedFeatures, pixels: Pixels, model: FrozenVL) -> None:
-        self.cached, self.pixels, self.model = cached, pixels, model
-
-    def __call__(self, images: Sequence[Image]) -> Tensor:
-        """Returns features (N, tokens, channels). Raises `UnreadableImage` with the image."""
-        uncached = [image for image in dict.fromkeys(images) if image not in self.cached.digest_of]
-        if not uncached:
-            return self.cached(images)
-        with torch.no_grad():
-            rows = self.model.encode(self.pixels(uncached).to(self.model.device))
-        refuse_not_finite(rows, uncached, self.model.vision.name)
-        computed = dict(zip(uncached, rows.to("cpu", self.cached.cache.dtype), strict=True))
-        return torch.stack([computed[x] if x in computed else self.cached([x])[0] for x in images])

@@ -18,12 +18,15 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.pretrained.names import loading
+from frozenvl.pretrained.zoo import home
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.feature_budget import FeatureBudget, size_limit
 from frozenvl.training.inputs import keeps_features
 from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
@@ -77,6 +80,8 @@ class Planned:
             ) from None
         self.assumed: list[str] = []
         """Assumptions made because data is missing, as sentences for the user."""
+        self.images: int | None = None
+        """Number of distinct images of the fit, if its data was opened (`stream`)."""
 
     # Model
 
@@ -127,11 +132,32 @@ class Planned:
     # Batches
 
     @cached_property
+    def caches(self) -> bool:
+        """True if training reads features from a feature cache."""
+        vision, data = self.outlined.model.vision, self.data
+        return keeps_features(vision, data["cache_features"], data["augmentation"], data["views"])
+
+    @cached_property
     def stage(self) -> Stage:
         """Stage at which images enter training: pixels, or features if they are cached."""
-        vision, data = self.outlined.model.vision, self.data
-        kept = keeps_features(vision, data["cache_features"], data["augmentation"], data["views"])
-        return "features" if kept else vision.reader().stage
+        return "features" if self.caches else self.outlined.model.vision.reader().stage
+
+    @cached_property
+    def feature_budget(self) -> FeatureBudget | None:
+        """Size of the feature cache; None if there is none, or the images are not known.
+
+        Raises:
+            UserError: if `model.feature_cache_gb` is not valid, or too small for a head that reads all features.
+        """
+        if not self.caches or self.stream is None or self.images is None:
+            return None
+        (row,) = self.unread([None])
+        limit = size_limit(self.settings.get("feature_cache_gb"), home() / "features")
+        budget = FeatureBudget(self.images, row.nbytes, limit)
+        for name, head in self.outlined.model.heads.items():
+            if isinstance(head, EmbeddingHead) and head.measures:
+                budget.check_all_fit(f"model.heads.{name}: standardize")
+        return budget
 
     def batches(self, size: int) -> Sequence[Batch]:
         """Returns micro-batches of `size` pairs with the lengths of the fit's data, and images on the meta device."""
@@ -153,6 +179,7 @@ class Planned:
         if self.tokens is None:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
+                self.images = data.image_count()
                 stream = TrainingStream(data.train, data.seed, by_image=data.group == "image")
                 processor = self.processor(self.unread)
                 processor([stream[0]])

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from multiprocessing.util import Finalize
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import lightning as L
-import torch
-from torch.utils.data import DataLoader
 
 from frozenvl.data.augmentation import AugmentedImage
-from frozenvl.data.collate import TrainingBatches, TrainingSteps, readable
+from frozenvl.data.collate import Process, TrainingBatches, TrainingSteps, readable
 from frozenvl.data.decontamination import without_overlap
 from frozenvl.data.order import evaluation_batches
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
 from frozenvl.training.inputs import Inputs
+from frozenvl.training.loaders import Batches, Indices, Loader, StepLoader, end_readers, reads_only
 from frozenvl.training.steps import Start, StepBatches
 from frozenvl.util.errors import UserError
 from frozenvl.util.seeds import seed_from
+
+Made = TypeVar("Made", bound=Loader)
 
 
 class FrozenData(L.LightningDataModule):
@@ -112,6 +110,21 @@ class FrozenData(L.LightningDataModule):
         for task in self.val.values():
             yield from self._seen(task)
 
+    def image_count(self) -> int:
+        """Returns the number of distinct images of the run, views included, without reading an example.
+
+        A source that does not know its images counts one for each example.
+        """
+        if self.blind:
+            return 1
+        counts = []
+        for tasks in (self.train, self.val):
+            sources = [task.source for task in tasks.values()]
+            listed = [(source, source.image_ids()) for source in sources]
+            ids = {key for _, keys in listed for key in keys or ()}
+            counts.append(len(ids) + sum(len(source) for source, keys in listed if keys is None))
+        return counts[0] * (self.views or 1) + counts[1]
+
     def texts(self) -> Iterator[str]:
         """Yields the target texts of the training tasks, then those of the validation tasks."""
         for task in (*self.train.values(), *self.val.values()):
@@ -160,7 +173,7 @@ class FrozenData(L.LightningDataModule):
         """
         return StepBatches(self.trainer, self.batch_size, self.stream.order.epoch_length(), self.start)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> StepLoader:
         """Returns the loader of training micro-batches.
 
         Raises:
@@ -174,27 +187,28 @@ class FrozenData(L.LightningDataModule):
         # A worker collates whole steps; with accumulation it prefetches one in place of two, to save memory.
         prefetch = {"prefetch_factor": 1} if self.workers and accumulated > 1 else {}
         return self._loader(
-            StepLoader, Positions(), self.step_batches, collate, accumulated=accumulated, **prefetch
+            StepLoader, Indices(), self.step_batches, collate, accumulated=accumulated, **prefetch
         )
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> Loader:
         """Returns the loader of this rank's validation batches, over all tasks."""
         pairs = ValidationPairs(self.val, partial(self._change, training=False))
-        return self._loader(
-            DataLoader, pairs, self._dealt(len(pairs)), partial(readable, process=self.inputs.rows)
-        )
+        return self._evaluation_loader(pairs, self.inputs.rows)
 
     test_dataloader = val_dataloader
 
-    def predict_dataloader(self) -> list[DataLoader]:
+    def predict_dataloader(self) -> list[Loader]:
         """Returns a loader for each validation task, with its prompts in the order of its source."""
         loaders = []
         for task in self.val.values():
             examples = [task.source[index] for index in range(len(task.source))]
             prompts = [Sample(e.id, task.template.prompt(e)).with_images(self.see) for e in examples]
-            collate = partial(readable, process=self.inputs.processor)
-            loaders.append(self._loader(DataLoader, prompts, self._dealt(len(prompts)), collate))
+            loaders.append(self._evaluation_loader(prompts, self.inputs.processor))
         return loaders
+
+    def _evaluation_loader(self, samples: Sequence[Sample] | ValidationPairs, process: Process) -> Loader:
+        collate = lambda indices: readable([samples[index] for index in indices], process)
+        return self._loader(Loader, range(len(samples)), self._dealt(len(samples)), collate)
 
     def _dealt(self, size: int) -> Batches:
         """Returns this rank's batches of indices. Empty batches pad the list, so that all ranks get equally many."""
@@ -209,14 +223,14 @@ class FrozenData(L.LightningDataModule):
         return self.trainer.lightning_module.inputs  # type: ignore[return-value]
 
     def _loader(
-        self, kind: type[DataLoader], samples: Any, batches: Iterable[list], collate: Callable, **options: Any
-    ) -> DataLoader:
+        self, kind: type[Made], dataset: Any, batches: Iterable[list], collate: Callable, **options: Any
+    ) -> Made:
         if self.workers:
             Finalize(None, end_readers, exitpriority=0)
         return kind(
-            samples,
+            dataset,
+            collate,
             batch_sampler=batches,
-            collate_fn=collate,
             num_workers=self.workers,
             worker_init_fn=reads_only,
             persistent_workers=False,
@@ -241,59 +255,3 @@ def check_views(views: int, augmentation: Callable | None) -> None:
             f"data.views keeps features by what data.augmentation says of itself, and {type(augmentation).__name__} "
             "says nothing; give it a __repr__ with all its settings"
         )
-
-
-class StepLoader(DataLoader):
-    """DataLoader that loads whole optimiser steps and yields their micro-batches; times the waits.
-
-    Args:
-        accumulated: number of micro-batches per step.
-    """
-
-    waited = 0.0
-    """Seconds spent waiting for batches since the loader was made."""
-
-    def __init__(self, dataset: Any, accumulated: int, **options: Any) -> None:
-        super().__init__(dataset, **options)
-        self.accumulated = accumulated
-
-    def __len__(self) -> int:
-        """Number of micro-batches per epoch, which is what Lightning counts."""
-        return super().__len__() * self.accumulated
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        start = time.perf_counter()
-        for step in super().__iter__():
-            self.waited += time.perf_counter() - start
-            yield from step
-            start = time.perf_counter()
-
-
-class Positions:
-    """Dataset that returns the requested positions unchanged: the collate function reads the samples."""
-
-    def __getitem__(self, positions: list[int]) -> list[int]:
-        return positions
-
-
-class Batches(list[list[int]]):
-    """List of batches of indices, with a `__dict__`, which Lightning's predict loop requires."""
-
-
-def reads_only(_worker: int) -> None:
-    """Initialises a data loader worker: one torch thread, and no reaction to signals sent to the process group.
-
-    After a signal from a scheduler or Ctrl-C the run still trains to its next checkpoint, and needs its workers.
-    A second SIGTERM, such as the loader's own, ends a worker.
-    """
-    torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-
-
-def end_readers() -> None:
-    """Kills the workers of unfinished loaders when a process ends: they ignore its one SIGTERM, and it would hang."""
-    for child in multiprocessing.active_children():
-        if child.daemon:
-            child.kill()

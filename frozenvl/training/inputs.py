@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -19,11 +21,13 @@ from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Pixels, Processor
 from frozenvl.model.vision import VisionEncoder
-from frozenvl.model.vision.feature_cache import CachedFeatures, FeatureCache, pieces, readable_part
+from frozenvl.model.vision.feature_cache import CachedFeatures, FeatureCache, readable_part
+from frozenvl.model.vision.feature_store import pieces
 from frozenvl.objectives import Objective
 from frozenvl.objectives.objective import in_use
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.training.checkpoint import read_checkpoint
+from frozenvl.training.feature_budget import FeatureBudget, size_limit
 from frozenvl.util.errors import UserError
 from frozenvl.util.progress import progress_line
 
@@ -57,6 +61,16 @@ class PrepareInputs(L.Callback):
         adopt_precision(pl_module, self.checkpoint, stage == "fit")
         pl_module.inputs = prepare_inputs(trainer, pl_module, data)
 
+    def teardown(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
+        """Saves what the run has learned about its images."""
+        reader = pl_module.inputs and pl_module.inputs.processor.reader
+        if isinstance(reader, CachedFeatures):
+            reader.save()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        with suppress(UserError):  # the exception at hand matters more
+            self.teardown(trainer, pl_module, "")
+
 
 def adopt_precision(module: Any, checkpoint: Path | None, resumes: bool) -> None:
     """Sets the module's precision to the checkpoint's if the configuration says `auto`.
@@ -76,7 +90,7 @@ def adopt_precision(module: Any, checkpoint: Path | None, resumes: bool) -> None
 
 
 def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
-    """Chooses the precision, casts frozen weights to it, and fills the cache of a frozen encoder's features.
+    """Chooses the precision, casts frozen weights to it, and opens the cache of a frozen encoder's features.
 
     Raises:
         UserError: if the data settings do not fit the encoder or an objective.
@@ -171,23 +185,36 @@ def keeps_features(vision: VisionEncoder, wanted: bool, augmentation: Any, views
     return wanted and looks and not vision.trainable and (augmentation is None or views is not None)
 
 
-def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) -> ImageReader:
-    """Fills the feature cache with all images of a run, a share per rank. Returns a reader of cached features."""
+def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) -> CachedFeatures:
+    """Returns a reader of cached features, which computes missing ones when they are first read.
+
+    A head that measures its training data needs all of them now: each rank computes a share.
+
+    Raises:
+        UserError: if the size limit of the cache is not valid, or too small for what such a head needs.
+    """
     vision, device = module.model.vision, trainer.strategy.root_device
     vision.to(device)
     dtype = torch.bfloat16 if module.precision == "bf16" else torch.float32
     cache = FeatureCache(f"{vision.fingerprint} {pixels.version}", (vision.tokens, vision.channels), dtype)
-    encode = torch.no_grad()(lambda images: module.model.encode(images.to(device)))
-    with progress_line("features", trainer.is_global_zero) as progress:
-        return cache.fill(
-            data.images(),
-            pixels,
-            encode,
-            trainer.global_rank,
-            trainer.world_size,
-            trainer.strategy.barrier,
-            progress,
+    cache.limit = size_limit(module.feature_cache_gb, cache.folder)
+    reader = CachedFeatures(cache, pixels, lambda images: module.model.encode(images.to(device)))
+    if trainer.state.fn != "fit":
+        return reader
+    budget = FeatureBudget(data.image_count(), cache.row_bytes, cache.limit)
+    say = lambda line: print(f"frozenvl: {line}", file=sys.stderr) if trainer.is_global_zero else None
+    say(f"{budget}; {cache.folder}")
+    for name, head in module.model.heads.items():
+        if not (isinstance(head, EmbeddingHead) and head.measures):
+            continue
+        budget.check_all_fit(f"model.heads.{name}: standardize")
+        say(
+            f"model.heads.{name}: standardize needs the features of all training images before the first step"
         )
+        with progress_line("features", trainer.is_global_zero) as progress:
+            ranks = trainer.global_rank, trainer.world_size
+            reader.fill(data.images(), *ranks, trainer.strategy.barrier, progress)
+    return reader
 
 
 def cache_texts(

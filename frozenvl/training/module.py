@@ -85,6 +85,8 @@ class FrozenModule(TrainedState):
         fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
         objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
         heads: heads for retrieval and matching by name, each by class path (default: none).
+        feature_cache_gb: maximal size on disk, in GB, of the cache of a frozen encoder's features (default: what is
+            stored and a fifth of the free disk). Images whose features do not fit are encoded each time they are read.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class FrozenModule(TrainedState):
         fusion: Fusion | None = None,
         objectives: dict[str, Objective] | None = None,
         heads: dict[str, Head] | None = None,
+        feature_cache_gb: float | None = None,
     ) -> None:
         super().__init__()
         objectives = {"captions": Captioning()} if objectives is None else objectives
@@ -137,7 +140,7 @@ class FrozenModule(TrainedState):
         if shard and compile:
             raise UserError("model.compile and model.shard do not go together; choose one")
         self.shard, self.sharded = shard, None  # type: bool, ShardedLayers | None
-        self.seed = seed
+        self.seed, self.feature_cache_gb = seed, feature_cache_gb
         self.inputs: Inputs | None = None
         """Turns samples into batches. The callback `PrepareInputs` sets it at the start of each stage."""
         self._counts: dict[str, float] = {}

@@ -47,6 +47,7 @@ def test_training_examples_of_validation_images_are_left_out():
     source = made.train["t"].source
     assert [source[index].image_id for index in range(len(source))] == [COCO[i] for i in (0, 1, 2, 4)]
     assert source.pairs == 8 and made.overlapping == {"t": 2}
+    assert source.image_ids() == [COCO[i] for i in (0, 1, 2, 4)]
     assert len(made.val["v"].source) == 3
 
 

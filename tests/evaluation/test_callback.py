@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import torch
 from PIL import Image
 from running import CONFIG, add, checkpoint, history, one_line, score
-from toy import Square
 
-from frozenvl.evaluation.callback import FeaturesOfAll
 from frozenvl.model.language.decoding import NEUTRAL
-from frozenvl.model.processor import Pixels
-from frozenvl.util.errors import UnreadableImage
 
 EVALUATIONS = ("captions", "vqa-0shot", "vqa-2shot")
 
@@ -181,19 +174,3 @@ def test_a_benchmark_during_training_may_have_its_own_images(frozenvl):
     found = score("tiny", "naming-2way")
     assert found["samples"] == 4 and found["baselines"] == {"chance": 50.0}
     assert {"naming-2way/strict", "naming-2way/first_phrase"} <= history("tiny")[-1].keys()
-
-
-def test_other_images_whose_features_are_no_numbers_are_unreadable():
-    """Images of a benchmark's own, whose features the cache lacks."""
-    vision = SimpleNamespace(name="E")
-    encode = lambda pixels: torch.where(pixels[:, :1, :1, 0] > 100, math.nan, 1.0)
-    model = SimpleNamespace(encode=encode, vision=vision, device="cpu")
-    cached = SimpleNamespace(digest_of={}, cache=SimpleNamespace(dtype=torch.float32))
-    read = FeaturesOfAll(cached, Pixels(4), model)
-    dark, light = Square("dark.png", (9, 0, 0)), Square("light.png", (200, 0, 0))
-    assert read([dark, dark]).tolist() == [[[1.0]], [[1.0]]]
-    with pytest.raises(
-        UnreadableImage, match=r"^light\.png: its features are no finite numbers .* in E;"
-    ) as error:
-        read([dark, light])
-    assert error.value.image == light

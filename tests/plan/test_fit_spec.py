@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,32 @@ def test_training_batches_hold_features_if_these_are_cached(planned):
     assert planned("--data.cache_features", "false").stage == "pixels"
     assert planned("--model.vision.init_args.trainable", "true").stage == "pixels"
     assert planned("--data.cache_features", "false").unread(range(3)).shape == (3, 3, 64, 64)
+
+
+def test_the_feature_cache_of_a_fit_and_its_limit(planned, tmp_path, monkeypatch):
+    monkeypatch.setenv("FROZENVL_HOME", str(tmp_path))
+    planned_fit = planned("--model.feature_cache_gb", "0.001")
+    budget = planned_fit.feature_budget
+    assert budget.images == planned_fit.images > 8 and budget.limit == 10**6
+    vision = planned_fit.outlined.model.vision
+    itemsize = 2 if planned_fit.precision == "bf16" else 4
+    assert budget.row == vision.tokens * vision.channels * itemsize
+    assert planned("--data.cache_features", "false").feature_budget is None
+    assert planned(tokens=5).feature_budget is None
+    with pytest.raises(UserError, match=r"^model.feature_cache_gb is 1e\+09, but .* has room for"):
+        _ = planned("--model.feature_cache_gb", "1e9").feature_budget
+
+
+def test_a_head_that_reads_all_features_needs_room_for_them(planned):
+    head = {
+        "class_path": "frozenvl.model.heads.Retrieval",
+        "init_args": {"pool": "mean", "standardize": True, "dim": 8},
+    }
+    options = ("--model.heads", json.dumps({"ret": head}), "--model.feature_cache_gb", "0")
+    with pytest.raises(
+        UserError, match=r"^model.heads.ret: standardize reads the features of all \d+ images"
+    ):
+        _ = planned(*options).feature_budget
 
 
 def test_a_shorter_model_has_only_the_first_layers(planned):

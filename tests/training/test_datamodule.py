@@ -104,6 +104,16 @@ def test_images_are_those_of_training_and_validation():
     assert len({image.name for image in data().images()}) == 4 + 5
 
 
+def test_images_are_counted_without_reading_an_example(monkeypatch):
+    for options in ({}, {"augmentation": RandomRotation(9), "views": 3}, {"blind": True}):
+        whole = data(**options)
+        assert whole.image_count() == len({image.digest for image in whole.images()})
+    listed = data()
+    for tasks, ids in ((listed.train, ["a", "b", "a", "b"]), (listed.val, ["c", "c", "d", "c", "c"])):
+        monkeypatch.setattr(tasks["captions"].source, "image_ids", lambda ids=ids: ids, raising=False)
+    assert listed.image_count() == 2 + 2
+
+
 def test_augmentation_is_only_for_training_and_reproducible():
     augmented = data(augmentation=RandomRotation(180))
 

@@ -93,6 +93,8 @@ class EmbeddingHead(Head):
     prompts: Prompts = Prompts()
     text_states: TextStates | None = None
     """Text representations computed before the run, for heads that have `states`."""
+    measures: bool = False
+    """True if `measure` needs the features of all training images before the first step."""
 
     @abstractmethod
     def texts(self, run: Forward) -> Tensor:

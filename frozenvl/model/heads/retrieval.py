@@ -72,6 +72,7 @@ class Retrieval(EmbeddingHead):
         self.dim, self.pool, self.layers = dim, pool, tuple(layers)
         self.reads_features = images == "features"
         self.norm, self.dropout, self.standardize = norm, dropout, standardize
+        self.measures = standardize
         self.prompts = Prompts(
             text, marker if pool == "marker" else "", pool == "marker" and images == "prompt"
         )

@@ -31,6 +31,11 @@ class Text:
         """Hex hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
+    @property
+    def origin(self) -> Text:
+        """The text itself: no file whose digest could be remembered."""
+        return self
+
 
 class CachedTexts:
     """Representations of texts from a cache.

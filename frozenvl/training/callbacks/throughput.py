@@ -11,6 +11,7 @@ import lightning as L
 import torch
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.vision.feature_cache import CachedFeatures
 
 
 class Work(NamedTuple):
@@ -70,6 +71,8 @@ class Speed(L.Callback):
     - `speed/padding`: share of padding positions.
     - `speed/share_of_peak`: minimum operations of the language model's step (`operations`) over the operations that
       large matrix products do in the same time (`matrix_peak`).
+    - `speed/encoded_images`: number of images encoded so far in this process's part of the run, over all ranks, if
+      features are cached. It stands still once all images were read.
 
     Validation and checkpoints are not timed. On a GPU, each part ends with a synchronisation.
     """
@@ -141,6 +144,14 @@ class Speed(L.Callback):
         pl_module.log("speed/positions_per_second", work.positions / seconds)
         pl_module.log("speed/padding", work.padding / max(1, work.positions + work.padding))
         pl_module.log("speed/share_of_peak", share)
+        reader = pl_module.processor.reader
+        if isinstance(reader, CachedFeatures):
+            encoded = torch.tensor(float(reader.cache.encoded), device=self._device)
+            pl_module.log(
+                "speed/encoded_images",
+                float(trainer.strategy.reduce(encoded, reduce_op="sum")),
+                prog_bar=True,
+            )
 
 
 def logs_step(trainer: L.Trainer) -> bool:
