@@ -69,7 +69,6 @@ def with_common_beginnings(embeddings):
     return torch.stack([first, embeddings[1], embeddings[2], last])
 
 
-@pytest.mark.matrix("shared = unshared", cannot=NOT_PACKED)
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind != "phimoe"])
 def test_common_beginnings_are_computed_once_with_the_same_loss_and_gradient(language, kind):
     model = copy.deepcopy(language(kind)).double()
