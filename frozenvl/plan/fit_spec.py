@@ -153,7 +153,9 @@ class Planned:
         if self.tokens is None:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
-                stream = TrainingStream(data.train, data.seed, by_image=data.group == "image")
+                stream = TrainingStream(
+                    data.train, data.seed, by_image=data.group == "image", lanes=data.lanes
+                )
                 processor = self.processor(self.unread)
                 processor([stream[0]])
                 # Without tokeniser files transformers makes an empty tokeniser from the configuration.
