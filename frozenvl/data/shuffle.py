@@ -158,9 +158,13 @@ class GroupShuffle(ShardShuffle):
         starts, firsts, lasts = self.groups.starts, [], []
         for shard in self.shards(window):
             begin, end = self._starts[shard], self._starts[shard + 1]
-            own = np.asarray(starts[bisect_left(starts, begin) : bisect_left(starts, end)], dtype=np.int64)
+            inside = starts[bisect_left(starts, begin) : bisect_left(starts, end)]
+            if isinstance(inside, range):  # which `asarray` would read number by number
+                own = np.arange(inside.start, inside.stop, inside.step)
+            else:
+                own = np.asarray(inside, dtype=np.int64)
             firsts.append(own)
-            lasts.append(np.append(own[1:], end))
+            lasts.append(np.append(own[1:], end)[: len(own)])  # a shard may have no pairs
         first, last = np.concatenate(firsts), np.concatenate(lasts)
         order = Permutation(len(first), *self._seed, "window", window).values()
         return (last - first)[order].cumsum(), first[order]

@@ -129,7 +129,7 @@ def check_shards(sizes: Mapping[str, Sequence[int]], lanes: int) -> None:
         UserError: if there is less than one lane, a data set has fewer shards than lanes, or none is in shards.
     """
     if lanes < 1:
-        raise UserError(f"data.lanes is {lanes}; it must be at least 1, which deals no shards to lanes")
+        raise UserError(f"data.lanes is {lanes}; it must be at least 1")
     shards = {name: sum(size > 0 for size in counts) for name, counts in sizes.items()}
     if lanes > 1 and max(shards.values()) == 1:
         raise UserError(

@@ -61,6 +61,7 @@ GROUPS = {
     "unequal": (Groups([0, 3, 4, 10, 11, 18, 30, 31, 47]), [60]),
     "apart": (Groups([0, 20, 25, 40], np.array([*range(1, 60, 2), *range(0, 60, 2)])), [60]),
     "shards": (Groups([0, 3, 4, 10, 11, 18, 30, 31, 47]), [10, 8, 13, 29]),
+    "shards, one empty": (Groups(range(0, 60, 5)), [10, 20, 0, 30]),
 }
 
 
