@@ -37,7 +37,7 @@ import torch
 import webdataset
 from data_material import LARGE, SMALL, Material
 from data_scale import scale
-from data_table import Line
+from data_table import Line, print_table
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision import datasets, transforms
 
@@ -205,10 +205,7 @@ def main() -> None:
         for samples in (10_000, 20_000) if asked.quick else (3_000_000, 12_000_000):
             lines += scale(Path(folder), samples, min(rounds, 3))
     print(f"large: {large}; {os.cpu_count()} cores\n")
-    print("| | frozenvl | other | ratio or value | target | |\n|---|---|---|---|---|---|")
-    for line in lines:
-        met = "reached" if line.reached else "missed"
-        print(f"| {line.what} | {line.ours} | {line.theirs or '–'} | {line.value:.2f} | {line.aim} | {met} |")
+    print_table(lines)
     if asked.json:
         asked.json.write_text(
             json.dumps([asdict(line) | {"reached": line.reached} for line in lines], indent=1)

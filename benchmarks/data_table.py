@@ -1,7 +1,8 @@
-"""Lines of the table that `data.py` prints."""
+"""Lines of the tables that `data.py` and `data_lanes.py` print."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,3 +26,11 @@ class Line:
         """Whether `value` meets the target."""
         sign, number = self.aim.split()[:2]
         return self.value >= float(number) if sign == "≥" else self.value <= float(number)
+
+
+def print_table(lines: Iterable[Line]) -> None:
+    """Prints lines as a table in Markdown."""
+    print("| | frozenvl | other | ratio or value | target | |\n|---|---|---|---|---|---|")
+    for line in lines:
+        met = "reached" if line.reached else "missed"
+        print(f"| {line.what} | {line.ours} | {line.theirs or '–'} | {line.value:.2f} | {line.aim} | {met} |")

@@ -28,6 +28,7 @@ class FaultyServer:
         self.fault: Fault = lambda path, number: ""
         self.headers: dict[str, str] = {}  # replace the upstream's, by lower-case name; "" removes one
         self.gets: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()  # bytes of files without a fault, by path
         self.given: Counter[str] = Counter()
         self.busy = self.most = 0
         self.lock, self.stopped = threading.Lock(), threading.Event()
@@ -78,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = owner.fault(path, owner.gets[path])
             owner.gets[path] += 1
             owner.given[fault] += 1
+            owner.sent[path] += 0 if fault else len(data)
             owner.busy += 1
             owner.most = max(owner.most, owner.busy)
         try:

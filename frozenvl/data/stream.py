@@ -63,9 +63,10 @@ class TrainingStream:
         seed: seed of the order.
         change: function applied to each sample with its position, such as blinding or augmentation.
         by_image: whether all texts of an image stand together in the order.
+        lanes: number of lanes that the shards of each data set are dealt to.
 
     Raises:
-        UserError: if there is no task, or one has no pairs or no valid weight.
+        UserError: if there is no task, or one has no pairs, no valid weight, or fewer shards than lanes.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class TrainingStream:
         seed: int,
         change: Callable[[Sample, int], Sample] = lambda s, _: s,
         by_image: bool = False,
+        lanes: int = 1,
     ) -> None:
         if not tasks:
             raise UserError("data.train is empty; name at least one task there")
@@ -84,6 +86,7 @@ class TrainingStream:
                 )
             if not task.source.pairs:
                 raise UserError(f"data.train.{name}: {task.source.why_no_pairs()}")
+        check_shards({name: task.source.shard_sizes for name, task in tasks.items()}, lanes)
         self.tasks = list(tasks.values())
         sources = [task.source for task in self.tasks]
         self.order = Order(
@@ -92,10 +95,11 @@ class TrainingStream:
             seed,
             [s.window for s in sources],
             [s.pairs_by_image() for s in sources] if by_image else None,
+            lanes,
         )
         self.change = change
-        self._windows: dict[int, tuple[int, int]] = {}
-        """Index of a task → (epoch, window) that was prefetched last."""
+        self._windows: dict[tuple[int, int | None], tuple[int, int]] = {}
+        """Index of a task and its lane → (epoch, window) that was prefetched last."""
 
     def __getitem__(self, position: int) -> Sample:
         return self.attempt(position, 0)
@@ -105,12 +109,37 @@ class TrainingStream:
         index, turn = self.order.turn(position)
         order, task = self.order.sets[index], self.tasks[index]
         window, shards = order.near(turn)
-        if self._windows.get(index) != window:
-            self._windows[index] = window
+        where = index, order.lane(turn)
+        if self._windows.get(where) != window:
+            self._windows[where] = window
             task.source.prefetch(shards)
         pair = order.replacement(turn, attempt) if attempt else order[turn]
         seed = seed_from("support", *order.seed, turn, attempt)
         return self.change(task.sample(pair, order.others(turn, attempt), seed), position)
+
+
+def check_shards(sizes: Mapping[str, Sequence[int]], lanes: int) -> None:
+    """Checks that each data set in shards has enough of them for `data.lanes`.
+
+    Args:
+        sizes: name of the task → number of pairs in each shard of its data set.
+        lanes: number of lanes.
+
+    Raises:
+        UserError: if there is less than one lane, a data set has fewer shards than lanes, or none is in shards.
+    """
+    if lanes < 1:
+        raise UserError(f"data.lanes is {lanes}; it must be at least 1")
+    shards = {name: sum(size > 0 for size in counts) for name, counts in sizes.items()}
+    if lanes > 1 and max(shards.values()) == 1:
+        raise UserError(
+            f"data.lanes is {lanes}, but no data set of data.train is in several shards; leave it out"
+        )
+    for name, count in shards.items():
+        if 1 < count < lanes:
+            raise UserError(
+                f"data.lanes is {lanes}, but data.train.{name} has only {count} shards; lower it to {count} or less"
+            )
 
 
 class ValidationPairs:

@@ -180,7 +180,9 @@ class Planned:
             try:
                 data: FrozenData = made(FrozenData, self.data, "data")
                 self.images = data.image_count()
-                stream = TrainingStream(data.train, data.seed, by_image=data.group == "image")
+                stream = TrainingStream(
+                    data.train, data.seed, by_image=data.group == "image", lanes=data.lanes
+                )
                 processor = self.processor(self.unread)
                 processor([stream[0]])
                 # Without tokeniser files transformers makes an empty tokeniser from the configuration.

@@ -38,6 +38,8 @@ class FrozenData(L.LightningDataModule):
         seed: seed of the order and of augmentation.
         group: "image" if all texts of an image stand together in the order, so that they share the computation of their
             prefix. With `batch_size` a multiple of their number they are in one batch. By default pairs are mixed.
+        lanes: number of lanes that the shards of each data set are dealt to. With a multiple of the number of machines,
+            each machine reads only its share of the shards. A part of the order: keep it when a run is resumed.
         blind: whether all images are black, in training and validation (Frozen's train-blind baseline).
         augmentation: torchvision transform of PIL images, for training only.
         views: number of augmented versions per training image. With a fixed number, a frozen encoder's features can
@@ -61,6 +63,7 @@ class FrozenData(L.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
         group: Literal["image"] | None = None,
+        lanes: int = 1,
         blind: bool = False,
         augmentation: Callable | None = None,
         views: int | None = None,
@@ -87,7 +90,7 @@ class FrozenData(L.LightningDataModule):
         }
         """What the sources leave out or treat in a special way: task → note → count."""
         self.root, self.batch_size, self.eval_batch_size = root, batch_size, eval_batch_size
-        self.workers, self.seed, self.group, self.blind = workers, seed, group, blind
+        self.workers, self.seed, self.blind, self.group, self.lanes = workers, seed, blind, group, lanes
         self.augmentation, self.views, self.cache_features = augmentation, views, cache_features
         self.scaled_decoding, self.max_unreadable = scaled_decoding, max_unreadable
         self.start = Start()
@@ -159,10 +162,10 @@ class FrozenData(L.LightningDataModule):
         """Endless stream of training samples.
 
         Raises:
-            UserError: if a task has no pairs, or none left after those of validation are excluded.
+            UserError: if a task has no pairs, none left after those of validation are excluded, or too few shards.
         """
         change = partial(self._change, training=True)
-        return TrainingStream(self.train, self.seed, change, self.group == "image")
+        return TrainingStream(self.train, self.seed, change, self.group == "image", self.lanes)
 
     @property
     def step_batches(self) -> StepBatches:
@@ -171,7 +174,8 @@ class FrozenData(L.LightningDataModule):
         Raises:
             UserError: if the Trainer's limits do not fit them.
         """
-        return StepBatches(self.trainer, self.batch_size, self.stream.order.epoch_length(), self.start)
+        order = self.stream.order
+        return StepBatches(self.trainer, self.batch_size, order.epoch_length(), self.start, order)
 
     def train_dataloader(self) -> StepLoader:
         """Returns the loader of training micro-batches.

@@ -13,7 +13,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from frozenvl.data.order import rank_slice
+from frozenvl.data.lanes import rank_slice
+from frozenvl.data.order import Order
 from frozenvl.util.errors import UserError
 from frozenvl.util.seeds import seed_from
 
@@ -44,16 +45,23 @@ class StepBatches:
         batch_size: batch size b, over all ranks and accumulated micro-batches.
         epoch_length: number of pairs in one pass over the data.
         start: start of this process's part of the run (default: the run's beginning).
+        order: order whose lanes divide a batch among ranks; by default a rank takes consecutive positions.
 
     Raises:
-        UserError: if the batch cannot be divided, an epoch or a validation would end in the middle of a step, or
-            validations are further apart than epochs are long.
+        UserError: if the batch cannot be divided, lanes do not fit it, an epoch or a validation would end in the
+            middle of a step, or validations are further apart than epochs are long.
     """
 
     def __init__(
-        self, trainer: L.Trainer, batch_size: int, epoch_length: int, start: Start | None = None
+        self,
+        trainer: L.Trainer,
+        batch_size: int,
+        epoch_length: int,
+        start: Start | None = None,
+        order: Order | None = None,
     ) -> None:
         self.trainer, self.batch_size, self.start = trainer, batch_size, start or Start()
+        self.order = order or Order([epoch_length], [1], seed=0)
         self.pass_steps = max(1, round(epoch_length / batch_size))
         accumulate = trainer.accumulate_grad_batches
         if batch_size < accumulate * trainer.world_size:
@@ -61,6 +69,8 @@ class StepBatches:
                 f"data.batch_size is {batch_size}, the pairs of a whole optimiser step, but it is divided among "
                 f"{trainer.world_size} ranks × {accumulate} accumulated batches; raise it"
             )
+        if self.order.lanes > 1:
+            check_lanes(self.order.lanes, batch_size, accumulate, trainer.world_size)
         batches = epoch_batches(trainer, self.pass_steps * accumulate)
         self.steps = batches // accumulate
         """Number of optimiser steps per epoch."""
@@ -108,9 +118,29 @@ class StepBatches:
     def _micro_batches(self, start: int) -> list[list[int]]:
         trainer, accumulate = self.trainer, self.trainer.accumulate_grad_batches
         cut = [rank_slice(start, start + self.batch_size, micro, accumulate) for micro in range(accumulate)]
-        return [
-            list(rank_slice(part.start, part.stop, trainer.global_rank, trainer.world_size)) for part in cut
-        ]
+        return [self.order.split(part, trainer.global_rank, trainer.world_size) for part in cut]
+
+
+def check_lanes(lanes: int, batch_size: int, accumulate: int, ranks: int) -> None:
+    """Checks that all ranks have equally many lanes, and all lanes equally many pairs of a micro-batch.
+
+    Raises:
+        UserError: if they do not.
+    """
+    if lanes % ranks and ranks % lanes:
+        fitting = ", ".join(str(count) for count in range(1, lanes + 1) if lanes % count == 0)
+        raise UserError(
+            f"data.lanes is {lanes}, which {ranks} ranks cannot share equally; use {fitting} or a multiple of "
+            f"{lanes} ranks, or for a new run another data.lanes"
+        )
+    if batch_size % (lanes * accumulate):
+        parts = f"{lanes} lanes (data.lanes)" + (
+            f" × {accumulate} accumulated batches" if accumulate > 1 else ""
+        )
+        raise UserError(
+            f"data.batch_size is {batch_size}, but it is divided equally among {parts}; make it a multiple of "
+            f"{lanes * accumulate}"
+        )
 
 
 def epoch_batches(trainer: L.Trainer, batches: int) -> int:

@@ -49,6 +49,39 @@ def test_a_stream_mixes_tasks_by_weight_with_their_own_wording():
     assert all(("Question:" in str(s.prompt)) == ("question" in s.id) for s in samples)
 
 
+class InShards(Uneven):
+    """Source of 40 images in eight shards, which notes the shards that are announced."""
+
+    targets_per_example = 1
+    shard_sizes = (5,) * 8
+
+    def __init__(self) -> None:
+        self.announced: list[list[int]] = []
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> Example:
+        return Example(str(index), BlackImage(), str(index), ("text",))
+
+    def prefetch(self, shards) -> None:
+        self.announced.append(list(shards))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_announces_the_shards_of_its_lanes_once_a_window(rank):
+    source = InShards()
+    stream = TrainingStream({"captions": Task(source)}, seed=0, lanes=4)
+    read = []
+    for start in range(0, 80, 8):
+        positions = stream.order.split(range(start, start + 8), rank, 2)
+        read += [int(stream[position].id.split("#")[0]) for position in positions]
+    own = range(4 * rank, 4 * rank + 4)
+    assert {index // 5 for index in read} == {*own} and len(set(read[:20])) == 20
+    assert {shard for shards in source.announced for shard in shards} == {*own}
+    assert len(source.announced) == 2 * 2 * 2  # two lanes, two windows of one shard, two epochs
+
+
 class Photographs(Uneven):
     """The same with the first and the last example about one photograph."""
 
@@ -90,3 +123,25 @@ def test_validation_pairs_hold_each_pair_once():
 def test_a_bad_mixture_is_refused(tasks, message):
     with pytest.raises(UserError, match=message):
         TrainingStream(tasks, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "tasks", "message"),
+    [
+        (0, {"a": Task(InShards())}, r"data.lanes is 0; it must be at least 1"),
+        (
+            9,
+            {"a": Task(InShards())},
+            r"data.lanes is 9, but data.train.a has only 8 shards; lower it to 8 or less",
+        ),
+        (
+            2,
+            {"a": Task(Uneven())},
+            r"data.lanes is 2, but no data set of data.train is in several shards; leave it",
+        ),
+    ],
+)
+def test_lanes_that_fit_no_shards_are_refused(lanes, tasks, message):
+    with pytest.raises(UserError, match=message):
+        TrainingStream(tasks, seed=0, lanes=lanes)
+    TrainingStream({"a": Task(InShards()), "b": Task(Uneven())}, seed=0, lanes=8)

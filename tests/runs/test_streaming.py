@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from probes import seen
-from running import CONFIG, add, checkpoint, same_weights
+from running import CONFIG, add, checkpoint, history, same_weights
 
 from frozenvl.data.shards.pack import pack
 from frozenvl.data.sources.scenes import SceneCaptions
@@ -49,9 +49,9 @@ def streamed(frozenvl, tars):
     return frozenvl
 
 
-def expected(tars: Path) -> dict[int, list[str]]:
+def expected(tars: Path, lanes: int = 1) -> dict[int, list[str]]:
     """Returns the sample ids of each step, computed from the order."""
-    stream = TrainingStream({"captions": Task(Shards(str(tars), window=2))}, seed=0)
+    stream = TrainingStream({"captions": Task(Shards(str(tars), window=2))}, seed=0, lanes=lanes)
     return {
         step: sorted(stream[position].id for position in range(step * BATCH, (step + 1) * BATCH))
         for step in range(STEPS)
@@ -79,18 +79,47 @@ def test_global_batches_are_the_same_on_any_ranks_and_workers(streamed, tars, ra
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 2), (2, 1)])
+@pytest.mark.parametrize("ranks", [1, 2, 4, 8])
+def test_global_batches_in_lanes_are_the_same_on_any_ranks(streamed, tars, ranks):
+    assert streamed("fit", *SETTINGS, "--data.lanes", 4, ranks=ranks) == 0
+    assert seen("seen") == expected(tars, lanes=4)
+
+
+def test_a_run_in_lanes_goes_on_with_the_same_samples_on_more_and_on_fewer_ranks(streamed, tars):
+    """Stops on two ranks in step 7, goes on with four from step 6, stops in step 11 and goes on with one from step 10."""
+    settings = (*SETTINGS, "--data.lanes", 4, "--model.mapper.init_args.dropout", 0)
+    assert streamed("fit", *settings) == 0
+    losses = [row["train/loss"] for row in history("tiny")]
+    shutil.rmtree("seen")
+    for ranks, stop in ((2, 7), (4, 11), (1, 0)):
+        on = ("--ckpt_path", "last") if Path("runs/cut").exists() else ()
+        probe = add("probes.StopAt", step=stop) if stop else ()
+        assert streamed("fit", *settings, *probe, *on, name="cut", ranks=ranks) == bool(stop)
+        for file in Path("seen").iterdir():  # the step after the checkpoint is done again
+            kept = [line for line in file.open() if not line.startswith(f"[{stop - 1},")]
+            file.write_text("".join(kept))
+    assert seen("seen") == expected(tars, lanes=4)
+    rows = history("cut")
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert [row["train/loss"] for row in rows] == pytest.approx(losses, rel=1e-5)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("before", "after", "lanes"), [(1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 4, 4), (4, 2, 4)]
+)
 def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopped(
-    streamed, tars, before, after
+    streamed, tars, before, after, lanes
 ):
     """Kills all processes with SIGKILL within step 7; the last checkpoint is from step 6."""
+    settings = (*SETTINGS, "--data.lanes", lanes)
     fork = ["--trainer.devices", before, "--trainer.strategy", "ddp_fork" if before > 1 else "auto"]
     options = [
         *streamed.models,
         *fork,
         "--name",
         "cut",
-        *SETTINGS,
+        *settings,
         "--data.workers",
         1,
         *add("probes.KillAt", step=7),
@@ -105,8 +134,8 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopp
     assert killed.returncode == -9, killed.stderr
     assert checkpoint("cut")["global_step"] == 6
     resume = ("--data.workers", 2, "--ckpt_path", "last")
-    assert streamed("fit", *SETTINGS, *resume, name="cut", ranks=after) == 0
-    wanted = expected(tars)
+    assert streamed("fit", *settings, *resume, name="cut", ranks=after) == 0
+    wanted = expected(tars, lanes)
     times = {step: Counter(keys) for step, keys in seen("seen").items()}
     assert times.keys() == wanted.keys()
     for step, keys in wanted.items():
@@ -116,5 +145,5 @@ def test_a_run_that_was_killed_in_the_middle_of_an_epoch_reads_on_where_it_stopp
     if before == after:
         cut = checkpoint("cut")
         shutil.rmtree("seen")
-        assert streamed("fit", *SETTINGS) == 0
+        assert streamed("fit", *settings) == 0
         assert same_weights(cut, checkpoint("tiny"))

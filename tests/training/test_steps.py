@@ -13,6 +13,7 @@ import torch
 from probes import seen
 from running import add, checkpoint, history, one_line, same_weights
 
+from frozenvl.data.order import Order
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.steps import Start, StepBatches, resume
 from frozenvl.util.errors import UserError
@@ -49,6 +50,44 @@ def test_global_batches_are_the_same_however_they_are_divided(ranks, accumulate)
         micro = range(step * accumulate, (step + 1) * accumulate)
         together = sorted(position for rows in cut for m in micro for position in rows[m])
         assert together == list(range(step * 24, (step + 1) * 24))
+
+
+def in_lanes(lanes=4, size=24, step=0, **options) -> list[list[list[int]]]:
+    """Returns the micro-batches of each step, of a data set of 240 pairs in 24 shards."""
+    order = Order([[10] * 24], [1], 0, [2], lanes=lanes)
+    made = StepBatches(trainer_of(step=step, **options), size, order.epoch_length(), order=order)  # type: ignore[arg-type]
+    return list(made)
+
+
+@pytest.mark.parametrize(("ranks", "accumulate"), product((1, 2, 4, 8), (1, 3)))
+def test_global_batches_in_lanes_are_the_same_however_they_are_divided(ranks, accumulate):
+    cut = [in_lanes(rank=rank, ranks=ranks, accumulate=accumulate) for rank in range(ranks)]
+    whole = in_lanes(accumulate=accumulate)
+    for step, micro in product(range(10), range(accumulate)):
+        parts = [steps[step][micro] for steps in cut]
+        assert len(set(map(len, parts))) == 1
+        assert sorted(position for part in parts for position in part) == sorted(whole[step][micro])
+    assert in_lanes(ranks=ranks, accumulate=accumulate, step=3) == cut[0][3:]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"ranks": 3},
+            r"data.lanes is 4, which 3 ranks cannot share equally; use 1, 2, 4 or a multiple of 4 ranks",
+        ),
+        ({"size": 30}, r"data.batch_size is 30, .* among 4 lanes \(data.lanes\); make it a multiple of 4"),
+        (
+            {"accumulate": 4},
+            r"batch_size is 24, .* 4 lanes \(data.lanes\) × 4 accumulated .* a multiple of 16",
+        ),
+    ],
+    ids=str,
+)
+def test_lanes_that_cannot_be_divided_equally_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        in_lanes(**options)
 
 
 def test_batches_cross_the_end_of_an_epoch():

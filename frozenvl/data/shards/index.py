@@ -216,7 +216,7 @@ def _entry(scanned: Scan, url: str, checksum: str | None, at: int) -> Shard:
 
 def end_of_index(shards: Sequence[Shard], keys: Keys) -> bytes:
     """Returns what follows the rows and keys of all tars in an index file."""
-    table = json.dumps({"keys": asdict(keys), "shards": [asdict(shard) for shard in shards]}).encode()
+    table = json.dumps({"keys": asdict(keys), "shards": [vars(shard) for shard in shards]}).encode()
     return table + len(table).to_bytes(8, "little") + MAGIC
 
 
