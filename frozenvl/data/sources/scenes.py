@@ -43,7 +43,8 @@ def _stream(key: str, purpose: str) -> Random:
 class _Scenes(Source):
     """Base class: image `i` of a split and seed is the same scene for captions and for questions."""
 
-    max_groups, max_count, sizes = MAX_GROUPS, max(MAX_COUNT.values()), SIZES
+    max_groups, max_count = MAX_GROUPS, max(MAX_COUNT.values())
+    sizes: Sequence[str] = SIZES
 
     def __init__(self, split: str, size: int, seed: int, resolution: int) -> None:
         _require(split in SPLITS, f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -115,7 +116,7 @@ class SceneCaptions(_Scenes):
         _require(
             1 <= per_image <= MAX_CAPTIONS, f"per_image must be from 1 to {MAX_CAPTIONS}, not {per_image}"
         )
-        self.targets_per_example = per_image
+        self.targets_per_example = self._captions = per_image
 
     def __getitem__(self, index: int) -> Example:
         """Returns the example at `index`, with its captions. Raises `IndexError` outside 0 … size - 1."""
@@ -128,7 +129,7 @@ class SceneCaptions(_Scenes):
             references=captions(
                 image.scene,
                 _stream(self._key(index), "captions"),
-                self.targets_per_example,
+                self._captions,
                 sizes=len(self.sizes) > 1,
             ),
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from frozenvl.data.scenes.description import COLOURS, SHAPES
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.captions import Captions
@@ -57,4 +59,5 @@ class ObjectCaptions(Captions):
         """Returns the share of a caption's objects that are in the picture; 0 for a caption that states none."""
         said = stated_objects(answer.text, self.attributes, self.nouns)
         there = stated_objects(" . ".join(answer.query.references), self.attributes, self.nouns)
-        return float(shares((len(said & there), len(said), len(there)))[0]) / 100
+        right, _ = shares(np.array([len(said & there), len(said), len(there)]))
+        return float(right) / 100

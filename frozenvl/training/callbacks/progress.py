@@ -63,7 +63,8 @@ class StepBar(ProgressBar):
         if self._training is not None:
             self._training.close()
 
-    on_exception = on_train_end
+    def on_exception(self, *_: Any) -> None:
+        self.on_train_end()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         if not trainer.sanity_checking:
@@ -78,19 +79,34 @@ class StepBar(ProgressBar):
     def _start(self, what: str, total: float) -> None:
         self._batches = self._bar(what, "batches", total)
 
-    def _advance(self, *_: Any) -> None:
+    def _advance(self) -> None:
         if self._batches is not None:
             self._batches.update()
             if self._batches.n == self._batches.total:  # benchmarks follow, with lines of their own
                 self._close()
 
-    def _close(self, *_: Any) -> None:
+    def _close(self) -> None:
         if self._batches is not None:
             self._batches.close()
             self._batches = None
 
-    on_validation_batch_end = on_test_batch_end = on_predict_batch_end = _advance
-    on_validation_end = on_test_end = on_predict_end = _close
+    def on_validation_batch_end(self, *_: Any) -> None:
+        self._advance()
+
+    def on_test_batch_end(self, *_: Any) -> None:
+        self._advance()
+
+    def on_predict_batch_end(self, *_: Any) -> None:
+        self._advance()
+
+    def on_validation_end(self, *_: Any) -> None:
+        self._close()
+
+    def on_test_end(self, *_: Any) -> None:
+        self._close()
+
+    def on_predict_end(self, *_: Any) -> None:
+        self._close()
 
     def _bar(self, what: str, unit: str, total: float, done: int = 0) -> tqdm:
         known = int(total) if math.isfinite(total) and total >= 0 else None
