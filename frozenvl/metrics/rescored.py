@@ -10,6 +10,7 @@ from frozenvl.metrics import matching, naming, vqa
 from frozenvl.metrics.bootstrap import Resampled
 from frozenvl.metrics.caption_groups import grouped_caption_scores
 from frozenvl.metrics.metric import Metric
+from frozenvl.metrics.stated_objects import object_scores
 from frozenvl.metrics.tokenizers import recorded_tokenizer
 from frozenvl.metrics.vqa_rules import recorded_rules
 
@@ -54,6 +55,16 @@ def captions(rows: Rows, facts: Facts) -> Rescored:
     references = {key: row["references"] for key, row in rows.items()}
     tokenizer = recorded_tokenizer(facts.get("metrics_tokenizer", ""))
     result = grouped_caption_scores(texts, references, _kinds(rows), tokenizer=tokenizer)
+    return Rescored(result, result.per_query, rows, rows.keys())
+
+
+def object_captions(rows: Rows, facts: Facts) -> Rescored:
+    """Scores captions, and the objects that they state, with the recorded tokenizer and words."""
+    texts = {key: row["text"] for key, row in rows.items()}
+    references = {key: row["references"] for key, row in rows.items()}
+    tokenizer = recorded_tokenizer(facts.get("metrics_tokenizer", ""))
+    words = facts["attributes"], facts["nouns"]
+    result = object_scores(texts, references, _kinds(rows), *words, tokenizer=tokenizer)
     return Rescored(result, result.per_query, rows, rows.keys())
 
 

@@ -27,6 +27,9 @@ class Rescoring:
 LABELS = ("labels", "by", "templates")
 PROTOCOLS = {
     "captions": Rescoring(rescored.captions, shared=("metrics_tokenizer",), metrics=captions.METRICS),
+    "object_captions": Rescoring(
+        rescored.object_captions, ("attributes", "nouns"), ("metrics_tokenizer", "attributes", "nouns")
+    ),
     "vqa": Rescoring(rescored.answers, shared=("normalisation",), metrics=vqa.METRICS),
     "fast_vqa": Rescoring(rescored.answers, shared=("normalisation",)),
     "naming": Rescoring(rescored.names),

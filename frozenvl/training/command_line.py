@@ -30,6 +30,7 @@ from frozenvl.training.callbacks.data_report import DataReport
 from frozenvl.training.callbacks.history import History
 from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
+from frozenvl.training.callbacks.progress import own_display
 from frozenvl.training.callbacks.tensorboard import PurgeTensorBoard
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import (
@@ -192,7 +193,7 @@ class FrozenCLI(LightningCLI):
         """Makes the Trainer with the callbacks, checkpoint IO and signal handlers of every run."""
         launch()  # before Lightning reads the same variables, since its errors are less clear
         config = self._get(self.config_init, "trainer", default={})
-        root = config["default_root_dir"]
+        root, named = config["default_root_dir"], [*as_list(config.get("callbacks"))]
         check_options(config)
         if config.get("logger") in (None, True) and not config.get("barebones"):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="")
@@ -212,7 +213,8 @@ class FrozenCLI(LightningCLI):
         self.prepare_inputs = PrepareInputs()
         kept = [self.prepare_inputs, PurgeTensorBoard(due), History(due), DataReport(due), validation, speed]
         kept += [Cost(speed), Perplexity(), Predictions()]
-        callbacks = kept + trainer.callbacks  # type: ignore[attr-defined]
+        given = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks = kept + own_display(given, named)
         average_trained_weights(callbacks)
         callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
         trainer.callbacks = [*callbacks, SaveLast(due, checkpoint_io), StopAtStep(signals)]  # type: ignore[attr-defined]

@@ -234,9 +234,12 @@ OPTIONS: dict[str, tuple[str, list[Case]]] = {
             ),
         ],
     ),
-    "enable_progress_bar": ("the progress bar", [works(enable_progress_bar="true")]),
+    "enable_progress_bar": (
+        "a line with optimiser steps, the time left, loss and speed; Lightning's bars where `callbacks` names one",
+        [works(enable_progress_bar="true")],
+    ),
     "enable_model_summary": (
-        "a table of the model's parts",
+        "a line on the trained and the frozen parts; Lightning's table where `callbacks` names one",
         [works(enable_model_summary="true")],
     ),
     "accumulate_grad_batches": (

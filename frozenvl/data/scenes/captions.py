@@ -73,6 +73,8 @@ _SINGLE_FRAMES = (
     "{a} can be seen {at}",
     "a drawing of {a} {at} of a {pattern} background",
 )
+MAX_CAPTIONS = min(map(len, [_SINGLE_FRAMES, *_FRAMES.values()]))
+"""Number of differently worded captions that every scene has."""
 # Number of groups → probability that a caption names sizes.
 _CHANCE_OF_SIZE = {1: 0.85, 2: 0.85, 3: 0.25, 4: 0.0}
 
@@ -87,14 +89,21 @@ def article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def captions(scene: Scene, rng: Random, number: int = 5) -> tuple[str, ...]:
-    """Makes `number` (at most 7) true captions of a scene, each from another sentence template."""
+def captions(scene: Scene, rng: Random, number: int = 5, sizes: bool = True) -> tuple[str, ...]:
+    """Makes `number` (at most `MAX_CAPTIONS`) true captions of a scene, each from another sentence template.
+
+    Args:
+        scene: scene to describe.
+        rng: random generator.
+        number: number of captions.
+        sizes: whether captions may name the sizes of objects.
+    """
     frames = _FRAMES.get(scene.layout, _SINGLE_FRAMES)
-    return tuple(_fill(frame, scene, rng) for frame in rng.sample(frames, number))
+    return tuple(_fill(frame, scene, rng, sizes) for frame in rng.sample(frames, number))
 
 
-def _fill(frame: str, scene: Scene, rng: Random) -> str:
-    sized = rng.random() < _CHANCE_OF_SIZE[len(scene.groups)]
+def _fill(frame: str, scene: Scene, rng: Random, sizes: bool) -> str:
+    sized = sizes and rng.random() < _CHANCE_OF_SIZE[len(scene.groups)]
     words = {"at": _AT.get(scene.groups[0].place, ""), "pattern": scene.background.pattern}
     for letter, group in zip("abcd", scene.groups, strict=False):
         words[letter] = _phrase(group, rng, sized)

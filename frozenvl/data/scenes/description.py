@@ -31,6 +31,8 @@ LAYOUTS: dict[int, tuple[tuple[str, ...], ...]] = {
     4: (("top left", "top right", "bottom left", "bottom right"),),
 }
 """Number of groups → possible layouts: the places of the groups, in reading order."""
+MAX_GROUPS = max(LAYOUTS)
+"""Largest number of groups in a scene."""
 MAX_COUNT = {1: 4, 2: 4, 3: 2, 4: 1}
 """Number of groups → maximum number of objects in a group, whatever their size."""
 DIAMETER = {"small": 0.16, "large": 0.265}
@@ -111,9 +113,9 @@ class Scene:
         return any(group.pair in HELD_OUT for group in self.groups)
 
 
-def draw_pairs(rng: Random, novel: bool) -> list[Pair]:
-    """Draws the 1 to 4 distinct (colour, shape) pairs of a scene, one of them held out if `novel`."""
-    number = rng.choices((1, 2, 3, 4), (30, 40, 20, 10))[0]
+def draw_pairs(rng: Random, novel: bool, max_groups: int = MAX_GROUPS) -> list[Pair]:
+    """Draws the 1 to `max_groups` distinct (colour, shape) pairs of a scene, one of them held out if `novel`."""
+    number = rng.choices((1, 2, 3, 4)[:max_groups], (30, 40, 20, 10)[:max_groups])[0]
     while True:
         pairs = rng.sample(SEEN, number)
         if novel:
@@ -124,19 +126,22 @@ def draw_pairs(rng: Random, novel: bool) -> list[Pair]:
             return pairs
 
 
-def arrange(pairs: Sequence[Pair], rng: Random, max_count: int | None = None) -> Scene:
+def arrange(
+    pairs: Sequence[Pair], rng: Random, max_count: int | None = None, sizes: Sequence[str] = SIZES
+) -> Scene:
     """Makes a scene of the given pairs; draws everything else at random.
 
     Args:
         pairs: 1 to 4 (colour, shape) pairs, in reading order.
         rng: random generator.
-        max_count: maximum number of objects in a group; by default `MAX_COUNT`.
+        max_count: maximum number of objects in a group, at most `MAX_COUNT`, which is the default.
+        sizes: possible sizes of the objects.
     """
     layout = rng.choice(LAYOUTS[len(pairs)])
-    max_objects = max_count or MAX_COUNT[len(pairs)]
+    max_objects = min(max_count or MAX_COUNT[len(pairs)], MAX_COUNT[len(pairs)])
     groups = []
     for (colour, shape), place in zip(pairs, layout, strict=True):
-        size = rng.choice(SIZES)
+        size = rng.choice(sizes)
         things = _place(rng, _box(layout, place), rng.randint(1, max_objects), DIAMETER[size])
         groups.append(Group(colour, shape, size, place, things))
     background = Background(

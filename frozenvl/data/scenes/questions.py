@@ -7,7 +7,7 @@ can only guess. Comments below say how this is ensured where it is not obvious.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
@@ -16,7 +16,7 @@ from frozenvl.data.scenes.captions import article, plural
 from frozenvl.data.scenes.description import COLOURS, HELD_OUT, SEEN, SHAPES, Group, Pair, Scene
 
 MAX_QUESTIONS = 6
-"""Number of questions that every scene supports without repeating a kind of question."""
+"""Number of questions that every scene supports without repeating a kind. Each kind that is left out takes one."""
 
 # Majority answer → answers of dissenting annotators.
 _INSTEAD = {
@@ -48,17 +48,21 @@ class Question:
     """Combination (colour, shape) that the question is about."""
 
 
-def question(scene: Scene, number: int, stream: Callable[[str], Random]) -> Question:
+def question(
+    scene: Scene, number: int, stream: Callable[[str], Random], left_out: Collection[str] = ()
+) -> Question:
     """Makes one question about a scene. Questions with different numbers are of different kinds.
 
     Args:
         scene: scene to ask about.
         number: number of the question, 0 … `MAX_QUESTIONS` - 1.
         stream: function that returns the random generator of a purpose, always with the same seed.
+        left_out: attributes that are not asked about: "size", "count" or both.
     """
     kinds = [_colour, _shape, _size, _count, _place, _existence, _attribute, _relation, _neighbour]
     stream("order").shuffle(kinds)
-    possible = (made for kind in kinds if (made := kind(scene, stream(kind.__name__))) is not None)
+    asked = (kind for kind in kinds if kind.__name__.removeprefix("_") not in left_out)
+    possible = (made for kind in asked if (made := kind(scene, stream(kind.__name__))) is not None)
     return next(islice(possible, number, None))
 
 

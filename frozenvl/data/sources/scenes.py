@@ -5,19 +5,25 @@ Everything is a pure function of (seed, split, index): nothing is downloaded or 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
-import PIL.Image
-
-from frozenvl.data.scenes.captions import captions
-from frozenvl.data.scenes.description import HELD_OUT, SEEN, Pair, Scene, arrange, draw_pairs
+from frozenvl.data.scenes.captions import MAX_CAPTIONS, captions
+from frozenvl.data.scenes.description import (
+    HELD_OUT,
+    MAX_COUNT,
+    MAX_GROUPS,
+    SEEN,
+    SIZES,
+    Pair,
+    arrange,
+    draw_pairs,
+)
+from frozenvl.data.scenes.image import SceneImage
 from frozenvl.data.scenes.questions import MAX_QUESTIONS, annotate, question
-from frozenvl.data.scenes.renderer import RENDERER_VERSION, render
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Episode, Example, Image
+from frozenvl.prompt import Episode, Example
 from frozenvl.util.errors import UserError
 from frozenvl.wording import NEW_WORDS
 
@@ -34,25 +40,11 @@ def _stream(key: str, purpose: str) -> Random:
     return Random(f"scenes/{key}/{purpose}")
 
 
-@dataclass(frozen=True)
-class SceneImage(Image):
-    """A scene, rendered each time it is read."""
-
-    name: str
-    scene: Scene
-    resolution: int = 224
-
-    def read(self, side: int | None = None) -> PIL.Image.Image:
-        return render(self.scene, self.resolution)
-
-    @property
-    def digest(self) -> str:  # type: ignore[override]
-        content = f"{RENDERER_VERSION}/{self.resolution}/{self.scene!r}"
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
 class _Scenes(Source):
     """Base class: image `i` of a split and seed is the same scene for captions and for questions."""
+
+    max_groups, max_count = MAX_GROUPS, max(MAX_COUNT.values())
+    sizes: Sequence[str] = SIZES
 
     def __init__(self, split: str, size: int, seed: int, resolution: int) -> None:
         _require(split in SPLITS, f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -67,17 +59,31 @@ class _Scenes(Source):
         if not 0 <= index < self.size:
             raise IndexError(f"scenes: index {index} is not in 0 … {self.size - 1}")
 
+    def _simplify(self, max_groups: int, max_count: int, sizes: Sequence[str]) -> None:
+        """Limits what scenes contain, see `SceneCaptions`."""
+        most = max(MAX_COUNT.values())
+        _require(
+            1 <= max_groups <= MAX_GROUPS, f"max_groups must be from 1 to {MAX_GROUPS}, not {max_groups}"
+        )
+        _require(1 <= max_count <= most, f"max_count must be from 1 to {most}, not {max_count}")
+        known = bool(sizes) and set(sizes) <= set(SIZES)
+        _require(known, f"sizes must be some of {', '.join(SIZES)}, not {list(sizes)}")
+        self.max_groups, self.max_count, self.sizes = max_groups, max_count, tuple(dict.fromkeys(sizes))
+
     def _key(self, index: int) -> str:
         return f"{self.seed}/{self.split}/{index}"
 
     def _image(self, index: int) -> SceneImage:
         rng = _stream(self._key(index), "scene")
-        scene = arrange(draw_pairs(rng, novel=self.split == "novel"), rng)
+        pairs = draw_pairs(rng, self.split == "novel", self.max_groups)
+        scene = arrange(pairs, rng, self.max_count, self.sizes)
         return SceneImage(f"scene-{self.split}-{index:06}.png", scene, self.resolution)
 
 
 class SceneCaptions(_Scenes):
-    """Scenes with five differently worded captions each.
+    """Scenes with differently worded captions.
+
+    Captions name sizes only if objects differ in size.
 
     Args:
         split: "train"; "val", other scenes with the same combinations of colour and shape; or "novel",
@@ -85,32 +91,55 @@ class SceneCaptions(_Scenes):
         size: number of images.
         seed: seed of the scenes.
         resolution: side of the images, in pixels.
+        max_groups: largest number of groups of equal objects in a scene, at most 4.
+        max_count: largest number of objects in a group, at most 4.
+        sizes: sizes of objects, "small", "large" or both.
+        per_image: number of captions of an image, at most 7.
 
     Raises:
         UserError: if an argument is out of range.
     """
 
-    targets_per_example = 5
-
-    def __init__(self, split: str = "train", size: int = 20000, seed: int = 0, resolution: int = 224) -> None:
+    def __init__(
+        self,
+        split: str = "train",
+        size: int = 20000,
+        seed: int = 0,
+        resolution: int = 224,
+        max_groups: int = 4,
+        max_count: int = 4,
+        sizes: Sequence[str] = SIZES,
+        per_image: int = 5,
+    ) -> None:
         super().__init__(split, size, seed, resolution)
+        self._simplify(max_groups, max_count, sizes)
+        _require(
+            1 <= per_image <= MAX_CAPTIONS, f"per_image must be from 1 to {MAX_CAPTIONS}, not {per_image}"
+        )
+        self.targets_per_example = self._captions = per_image
 
     def __getitem__(self, index: int) -> Example:
-        """Returns the example at `index`, with five captions. Raises `IndexError` outside 0 … size - 1."""
+        """Returns the example at `index`, with its captions. Raises `IndexError` outside 0 … size - 1."""
         self._check(index)
         image = self._image(index)
         return Example(
             id=f"scenes/{self.split}/caption/{index}",
             image=image,
             image_id=f"scenes/{self.split}/{index}",
-            references=captions(image.scene, _stream(self._key(index), "captions"), self.targets_per_example),
+            references=captions(
+                image.scene,
+                _stream(self._key(index), "captions"),
+                self._captions,
+                sizes=len(self.sizes) > 1,
+            ),
         )
 
 
 class SceneQuestions(_Scenes):
     """Questions about scenes, with ten annotators' answers each, as in VQA v2.
 
-    Given the text of a question, its possible answers are equally frequent.
+    Given the text of a question, its possible answers are equally frequent. No question asks about an attribute with
+    only one possible value: counts if `max_count` is 1, sizes if there is one size.
 
     Args:
         split: split, see `SceneCaptions`. In "novel", questions are about the held-out combination wherever that
@@ -118,7 +147,11 @@ class SceneQuestions(_Scenes):
         size: number of questions.
         seed: seed of the scenes. With the same seed, the images are those of `SceneCaptions`.
         resolution: side of the images, in pixels.
-        per_image: number of questions about one image, at most 6, each of another kind.
+        per_image: number of questions about one image, each of another kind: at most 6, one fewer for each attribute
+            that is not asked about.
+        max_groups: largest number of groups, see `SceneCaptions`.
+        max_count: largest number of objects in a group.
+        sizes: sizes of objects.
 
     Raises:
         UserError: if an argument is out of range.
@@ -131,11 +164,16 @@ class SceneQuestions(_Scenes):
         seed: int = 0,
         resolution: int = 224,
         per_image: int = 4,
+        max_groups: int = 4,
+        max_count: int = 4,
+        sizes: Sequence[str] = SIZES,
     ) -> None:
         super().__init__(split, size, seed, resolution)
-        _require(
-            1 <= per_image <= MAX_QUESTIONS, f"per_image must be from 1 to {MAX_QUESTIONS}, not {per_image}"
-        )
+        self._simplify(max_groups, max_count, sizes)
+        constant = {"count": max_count == 1, "size": len(self.sizes) == 1}
+        self._left_out = [attribute for attribute, is_constant in constant.items() if is_constant]
+        most = MAX_QUESTIONS - len(self._left_out)
+        _require(1 <= per_image <= most, f"per_image must be from 1 to {most}, not {per_image}")
         self.per_image = per_image
 
     def __getitem__(self, index: int) -> Example:
@@ -148,7 +186,7 @@ class SceneQuestions(_Scenes):
         image_index, number = divmod(index, self.per_image)
         image = self._image(image_index)
         key = self._key(image_index)
-        made = question(image.scene, number, partial(_stream, f"{key}/question"))
+        made = question(image.scene, number, partial(_stream, f"{key}/question"), self._left_out)
         kind = {"answer_type": made.answer_type, "question_type": made.question_type}
         if self.split == "novel":
             kind["combination"] = "held out" if made.pair in HELD_OUT else "seen"

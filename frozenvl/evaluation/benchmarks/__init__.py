@@ -4,6 +4,7 @@ from frozenvl.evaluation.benchmarks.captions import Captions
 from frozenvl.evaluation.benchmarks.fast_vqa import EpisodeVQA
 from frozenvl.evaluation.benchmarks.matching import Matching
 from frozenvl.evaluation.benchmarks.naming import Naming
+from frozenvl.evaluation.benchmarks.object_captions import ObjectCaptions
 from frozenvl.evaluation.benchmarks.retrieval import Retrieval
 from frozenvl.evaluation.benchmarks.tagging import Tagging
 from frozenvl.evaluation.benchmarks.vqa import FewShotVQA
@@ -15,6 +16,7 @@ __all__ = [
     "FewShotVQA",
     "Matching",
     "Naming",
+    "ObjectCaptions",
     "Retrieval",
     "Tagging",
     "ZeroShot",

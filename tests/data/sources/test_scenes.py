@@ -36,19 +36,6 @@ def test_examples_do_not_depend_on_order_or_process():
     assert np.array_equal(image.read(), pickle.loads(pickle.dumps(image)).read())
 
 
-def test_equal_digests_mean_equal_pixels():
-    captions, questions = (
-        SceneCaptions(seed=3, resolution=96),
-        SceneQuestions(seed=3, resolution=96, per_image=2),
-    )
-    one, same, other = captions[5], questions[11], captions[6]
-    assert one.image.digest == same.image.digest and one.image_id == same.image_id
-    assert np.array_equal(one.image.read(), same.image.read())
-    assert other.image.digest != one.image.digest
-    assert SceneCaptions(seed=3, resolution=64)[5].image.digest != one.image.digest
-    assert SceneCaptions(seed=4, resolution=96)[5].image.digest != one.image.digest
-
-
 # Splits
 
 
@@ -101,6 +88,40 @@ def test_episodes_are_the_same_in_any_order_and_process():
     assert [copy[i] for i in reversed(range(20))] == list(episodes)[::-1]
 
 
+# Simpler scenes
+
+SIMPLE = {"max_groups": 2, "max_count": 1, "sizes": ["large"]}
+
+
+def test_limits_hold_and_captions_name_no_size_where_there_is_one():
+    captions = SceneCaptions(size=300, **SIMPLE, per_image=2)
+    scenes = [example.image.scene for example in captions]
+    assert Counter(len(scene.groups) for scene in scenes).keys() == {1, 2}
+    assert all(group.count == 1 and group.size == "large" for scene in scenes for group in scene.groups)
+    texts = [text for example in captions for text in example.references]
+    assert len(texts) == 600
+    assert not re.search(r"\b(small|little|large|big|two|three|four)\b", " ".join(texts))
+
+
+def test_captions_and_questions_of_the_same_limits_are_about_the_same_scenes():
+    captions, questions = SceneCaptions(size=40, **SIMPLE), SceneQuestions(size=160, **SIMPLE)
+    assert [questions[4 * i].image for i in range(40)] == [captions[i].image for i in range(40)]
+    assert SceneCaptions(size=40)[7].image.digest != captions[7].image.digest
+
+
+def test_nothing_is_asked_that_has_one_possible_answer():
+    questions = SceneQuestions(size=1200, **SIMPLE)
+    kinds = {example.kind["question_type"] for example in questions}
+    assert "how many" not in kinds and not any(kind.startswith("what size") for kind in kinds)
+    for first in range(0, 1200, 4):  # four different kinds for every image
+        assert len({questions[first + number].question for number in range(4)}) == 4
+    answers = defaultdict(Counter)
+    for example in questions:
+        answers[example.kind["question_type"].split(" the")[0]][example.answer] += 1
+    assert len(answers["what color is"]) == len(answers["what shape is"]) == 10
+    assert max(answers["what color is"].values()) < 0.25 * answers["what color is"].total()
+
+
 # As a source
 
 
@@ -137,6 +158,13 @@ def test_an_index_out_of_range_is_an_index_error(source, index):
         (lambda: SceneCaptions(size=0), "at least 1"),
         (lambda: SceneCaptions(resolution=8), "at least 32"),
         (lambda: SceneQuestions(per_image=7), "1 to 6"),
+        (lambda: SceneQuestions(per_image=5, max_count=1, sizes=["large"]), "1 to 4"),
+        (lambda: SceneQuestions(max_groups=5), "1 to 4"),
+        (lambda: SceneCaptions(max_groups=0), "1 to 4"),
+        (lambda: SceneCaptions(max_count=5), "1 to 4"),
+        (lambda: SceneCaptions(sizes=["huge"]), "small, large"),
+        (lambda: SceneCaptions(sizes=[]), "small, large"),
+        (lambda: SceneCaptions(per_image=8), "1 to 7"),
         (lambda: SceneEpisodes(size=0), "at least 1"),
         (lambda: SceneEpisodes(ways=1), "2 to 10"),
         (lambda: SceneEpisodes(ways=11), "2 to 10"),
