@@ -113,7 +113,8 @@ def test_few_shot(desk, tiny_run, capsys):
 def test_retrieval(desk, tiny_language, tiny_vision, capsys):
     config = yaml.safe_load((ROOT / "configs/retrieval.yaml").read_text())
     config["model"] |= {"language": str(tiny_language), "precision": "fp32", "warmup_steps": 0, "bos": False}
-    config["model"]["vision"]["init_args"]["name"] = str(tiny_vision)
+    for encoder in config["model"]["vision"]["init_args"]["encoders"]:
+        encoder["init_args"] = {"name": str(tiny_vision)}
     config["model"]["heads"]["retrieval"]["init_args"] |= {"layers": [0, 1, 2], "dim": 8}
     config["data"]["batch_size"] = 8
     config["trainer"] |= {"accelerator": "cpu", "max_steps": 2, "val_check_interval": 2}
