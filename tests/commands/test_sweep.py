@@ -72,8 +72,9 @@ def test_two_fits_run_at_a_time(tiny, capfd, monkeypatch, tmp_path):
             and config["seed_everything"] == 0
         )
         assert scored(name)["step"] == 4 and scored(name)["samples"] == scored(name)["of"] == 5
-    segments = list(Path("home/features").glob("*/*.safetensors"))
-    assert sum(count_rows(path) for path in segments) == distinct_images()
+    stored = [digest for path in Path("home/features").glob("*/*.safetensors") for digest in digests(path)]
+    # Features are computed when they are read, and four steps may leave out an image.
+    assert len(stored) == len({*stored}) > 0 and {*stored} <= distinct_images()
     written = {path.name for path in Path("runs/try/report").iterdir()}
     assert {
         "report.html",
@@ -88,14 +89,14 @@ def test_two_fits_run_at_a_time(tiny, capfd, monkeypatch, tmp_path):
     assert "nothing left to take" in capfd.readouterr().out
 
 
-def count_rows(path: Path) -> int:
+def digests(path: Path) -> list[str]:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return len(json.loads(file.metadata()["digests"]))
+        return json.loads(file.metadata()["digests"])
 
 
-def distinct_images() -> int:
+def distinct_images() -> set[str]:
     from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 
     sources = [
@@ -107,7 +108,7 @@ def distinct_images() -> int:
             (SceneQuestions, "val", 7),
         )
     ]
-    return len({source[index].image.digest for source in sources for index in range(len(source))})
+    return {source[index].image.digest for source in sources for index in range(len(source))}
 
 
 @pytest.mark.nightly
