@@ -174,8 +174,7 @@ class FrozenData(L.LightningDataModule):
         Raises:
             UserError: if the Trainer's limits do not fit them.
         """
-        order = self.stream.order
-        return StepBatches(self.trainer, self.batch_size, order.epoch_length(), self.start, order)
+        return StepBatches(self.trainer, self.batch_size, self.stream.order, self.start)
 
     def train_dataloader(self) -> StepLoader:
         """Returns the loader of training micro-batches.

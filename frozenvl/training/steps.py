@@ -43,26 +43,18 @@ class StepBatches:
     Args:
         trainer: trainer with the current step, the rank, the accumulation and its limits.
         batch_size: batch size b, over all ranks and accumulated micro-batches.
-        epoch_length: number of pairs in one pass over the data.
+        order: order of the pairs. It knows the length of a pass over the data, and divides a batch among ranks.
         start: start of this process's part of the run (default: the run's beginning).
-        order: order whose lanes divide a batch among ranks; by default a rank takes consecutive positions.
 
     Raises:
         UserError: if the batch cannot be divided, lanes do not fit it, an epoch or a validation would end in the
             middle of a step, or validations are further apart than epochs are long.
     """
 
-    def __init__(
-        self,
-        trainer: L.Trainer,
-        batch_size: int,
-        epoch_length: int,
-        start: Start | None = None,
-        order: Order | None = None,
-    ) -> None:
-        self.trainer, self.batch_size, self.start = trainer, batch_size, start or Start()
-        self.order = order or Order([epoch_length], [1], seed=0)
-        self.pass_steps = max(1, round(epoch_length / batch_size))
+    def __init__(self, trainer: L.Trainer, batch_size: int, order: Order, start: Start | None = None) -> None:
+        self.trainer, self.batch_size, self.order = trainer, batch_size, order
+        self.start = start or Start()
+        self.pass_steps = max(1, round(order.epoch_length() / batch_size))
         accumulate = trainer.accumulate_grad_batches
         if batch_size < accumulate * trainer.world_size:
             raise UserError(

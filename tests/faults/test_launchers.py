@@ -43,7 +43,8 @@ def test_a_run_stopped_under_one_launcher_resumes_under_the_other(launch, drille
     os.kill(first.pid, signal.SIGTERM)
     output, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 143, output
-    lines = [line for line in output.splitlines() if line.startswith("frozenvl: stopped")]
+    sized, *lines = [line for line in output.splitlines() if line.startswith("frozenvl: ")]
+    assert sized.startswith("frozenvl: features of ")
     assert len(lines) == 1 and "stopped by SIGTERM after step 5" in lines[0]
     assert checkpoint("cut")["global_step"] == 5
     second = launch("torchrun", *add("probes.Leaving", folder="leaving"))

@@ -26,7 +26,9 @@ def stopped(drilled, number: int, *probe: str, workers: int = 0, ranks: int = 1,
     run = start(drilled, *RESUME, "--data.workers", workers, *probe, ranks=ranks)
     pids = [int(until(Path(f"waiting-{rank}"), "\n")) for rank in range(ranks)]
     run.kill(number) if only is None else os.kill(pids[only], number)
-    return run.wait(), [line for line in run.output().splitlines() if line.startswith("frozenvl: stopped")]
+    status = run.wait()
+    lines = [line for line in run.output().splitlines() if line.startswith("frozenvl: ")]
+    return status, [line for line in lines if not line.startswith("frozenvl: features of ")]
 
 
 def validating(step: int) -> list[str]:

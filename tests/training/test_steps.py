@@ -37,7 +37,7 @@ def batches(
     rank=0, ranks=1, accumulate=1, step=0, size=24, epoch=60, interval=1.0, **options
 ) -> list[list[int]]:
     trainer = trainer_of(rank, ranks, accumulate, step, interval, **options)
-    made = StepBatches(trainer, size, epoch)  # type: ignore[arg-type]
+    made = StepBatches(trainer, size, Order([epoch], [1], seed=0))  # type: ignore[arg-type]
     steps = list(made)
     assert len(steps) == made.steps - step % made.steps and all(len(step) == accumulate for step in steps)
     return [micro for step in steps for micro in step]
@@ -55,7 +55,7 @@ def test_global_batches_are_the_same_however_they_are_divided(ranks, accumulate)
 def in_lanes(lanes=4, size=24, step=0, **options) -> list[list[list[int]]]:
     """Returns the micro-batches of each step, of a data set of 240 pairs in 24 shards."""
     order = Order([[10] * 24], [1], 0, [2], lanes=lanes)
-    made = StepBatches(trainer_of(step=step, **options), size, order.epoch_length(), order=order)  # type: ignore[arg-type]
+    made = StepBatches(trainer_of(step=step, **options), size, order)  # type: ignore[arg-type]
     return list(made)
 
 
@@ -331,7 +331,7 @@ def saved(
 
 
 def sampler(size: int, epoch=60, start: Start | None = None, **options) -> StepBatches:
-    return StepBatches(trainer_of(**options), size, epoch, start)  # type: ignore[arg-type]
+    return StepBatches(trainer_of(**options), size, Order([epoch], [1], seed=0), start)  # type: ignore[arg-type]
 
 
 def counters(checkpoint: dict) -> tuple[int, int, int]:

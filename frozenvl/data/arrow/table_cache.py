@@ -16,8 +16,8 @@ from filelock import FileLock
 
 from frozenvl.data.arrow.row_table import Fields, RowTable, write_rows
 from frozenvl.pretrained.zoo import home
-from frozenvl.util.content_hash import content_hash
 from frozenvl.util.errors import RunError
+from frozenvl.util.file_digests import content_hash
 from frozenvl.util.files import whole_file
 
 MIN_BYTES = 16 << 20

@@ -28,6 +28,8 @@ from frozenvl.util.errors import UserError
 from frozenvl.wording import NEW_WORDS
 
 SPLITS = ("train", "val", "novel")
+MOST = max(MAX_COUNT.values())
+"""Largest number of objects in a group."""
 
 
 def _require(condition: bool, message: str) -> None:
@@ -43,14 +45,27 @@ def _stream(key: str, purpose: str) -> Random:
 class _Scenes(Source):
     """Base class: image `i` of a split and seed is the same scene for captions and for questions."""
 
-    max_groups, max_count = MAX_GROUPS, max(MAX_COUNT.values())
-    sizes: Sequence[str] = SIZES
-
-    def __init__(self, split: str, size: int, seed: int, resolution: int) -> None:
+    def __init__(
+        self,
+        split: str,
+        size: int,
+        seed: int,
+        resolution: int,
+        max_groups: int = MAX_GROUPS,
+        max_count: int = MOST,
+        sizes: Sequence[str] = SIZES,
+    ) -> None:
         _require(split in SPLITS, f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
         _require(size >= 1, f"size must be at least 1, not {size}")
         _require(resolution >= 32, f"resolution must be at least 32, not {resolution}")
+        _require(
+            1 <= max_groups <= MAX_GROUPS, f"max_groups must be from 1 to {MAX_GROUPS}, not {max_groups}"
+        )
+        _require(1 <= max_count <= MOST, f"max_count must be from 1 to {MOST}, not {max_count}")
+        known = bool(sizes) and set(sizes) <= set(SIZES)
+        _require(known, f"sizes must be some of {', '.join(SIZES)}, not {list(sizes)}")
         self.split, self.size, self.seed, self.resolution = split, size, seed, resolution
+        self.max_groups, self.max_count, self.sizes = max_groups, max_count, tuple(dict.fromkeys(sizes))
 
     def __len__(self) -> int:
         return self.size
@@ -58,17 +73,6 @@ class _Scenes(Source):
     def _check(self, index: int) -> None:
         if not 0 <= index < self.size:
             raise IndexError(f"scenes: index {index} is not in 0 … {self.size - 1}")
-
-    def _simplify(self, max_groups: int, max_count: int, sizes: Sequence[str]) -> None:
-        """Limits what scenes contain, see `SceneCaptions`."""
-        most = max(MAX_COUNT.values())
-        _require(
-            1 <= max_groups <= MAX_GROUPS, f"max_groups must be from 1 to {MAX_GROUPS}, not {max_groups}"
-        )
-        _require(1 <= max_count <= most, f"max_count must be from 1 to {most}, not {max_count}")
-        known = bool(sizes) and set(sizes) <= set(SIZES)
-        _require(known, f"sizes must be some of {', '.join(SIZES)}, not {list(sizes)}")
-        self.max_groups, self.max_count, self.sizes = max_groups, max_count, tuple(dict.fromkeys(sizes))
 
     def _key(self, index: int) -> str:
         return f"{self.seed}/{self.split}/{index}"
@@ -106,13 +110,12 @@ class SceneCaptions(_Scenes):
         size: int = 20000,
         seed: int = 0,
         resolution: int = 224,
-        max_groups: int = 4,
-        max_count: int = 4,
+        max_groups: int = MAX_GROUPS,
+        max_count: int = MOST,
         sizes: Sequence[str] = SIZES,
         per_image: int = 5,
     ) -> None:
-        super().__init__(split, size, seed, resolution)
-        self._simplify(max_groups, max_count, sizes)
+        super().__init__(split, size, seed, resolution, max_groups, max_count, sizes)
         _require(
             1 <= per_image <= MAX_CAPTIONS, f"per_image must be from 1 to {MAX_CAPTIONS}, not {per_image}"
         )
@@ -164,12 +167,11 @@ class SceneQuestions(_Scenes):
         seed: int = 0,
         resolution: int = 224,
         per_image: int = 4,
-        max_groups: int = 4,
-        max_count: int = 4,
+        max_groups: int = MAX_GROUPS,
+        max_count: int = MOST,
         sizes: Sequence[str] = SIZES,
     ) -> None:
-        super().__init__(split, size, seed, resolution)
-        self._simplify(max_groups, max_count, sizes)
+        super().__init__(split, size, seed, resolution, max_groups, max_count, sizes)
         constant = {"count": max_count == 1, "size": len(self.sizes) == 1}
         self._left_out = [attribute for attribute, is_constant in constant.items() if is_constant]
         most = MAX_QUESTIONS - len(self._left_out)

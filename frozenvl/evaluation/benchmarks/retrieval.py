@@ -14,10 +14,11 @@ from frozenvl.data.stream import Task
 from frozenvl.evaluation.asks import Embed, EmbedAndChoose, Measure
 from frozenvl.evaluation.asks.match import choosing
 from frozenvl.evaluation.benchmark import Scores, Setting
+from frozenvl.evaluation.benchmarks.querybank import Querybank
 from frozenvl.evaluation.benchmarks.sourced import Sourced, named_errors, own_name, placed, vectors_of
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.evaluation.tiles import retrieval_tiles
-from frozenvl.metrics.querybank import SCALE, querybank_normalised
+from frozenvl.metrics.querybank import SCALE
 from frozenvl.metrics.ranking import top_candidates
 from frozenvl.metrics.reranking import RerankedScores, reranked_metrics
 from frozenvl.metrics.retrieval import METRICS, Reranking, chance, retrieval_scores
@@ -111,8 +112,6 @@ class Retrieval(Sourced):
         self.name = own_name(task, "captions", self.protocol)
         if folds < 1 or (captions_per_image or 1) < 1:
             raise UserError("Retrieval: folds and captions_per_image start at 1")
-        if bank_size < 1:
-            raise UserError("Retrieval: bank_size starts at 1; leave bank out for none")
         if rerank < 0:
             raise UserError("Retrieval: rerank is a number of captions, from 0")
         again = choosing(rerank_by, alpha, matching_head, question, end_token=False)
@@ -122,21 +121,21 @@ class Retrieval(Sourced):
         self._own_template = template
         self.template = (template or Template()) if rerank else None
         self.folds, self.captions_per_image = folds, captions_per_image
-        self.bank, self.bank_size = bank, bank_size
+        self.bank = None if bank is None else Querybank(bank, bank_size)
         self._items: list[Item] = []
-        self._bank: list[Query] = []
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
         super().bind(train, val)
-        self._items, self._bank = [], []
+        self._items = []
         if self.rerank and self.task is not None:
             self.template = self._own_template or val[self.task].template
 
     def prepare(self, progress: bool) -> None:
         """Raises `UserError` if no example has a caption, or there are fewer images than folds."""
         with named_errors(self.name):
-            len(self.items)
-            self.bank_queries()
+            gallery = [item.example.image.key for item in self.items]
+            if self.bank is not None:
+                self.bank.check(gallery)
 
     @property
     def items(self) -> list[Item]:
@@ -174,52 +173,18 @@ class Retrieval(Sourced):
         ]
         return Item(example, image, tuple(captions))
 
-    def bank_queries(self) -> list[Query]:
-        """Returns the images of the bank, then one caption of each; [] without a bank.
-
-        Raises:
-            UserError: if the bank has no captions, or shares photographs with the gallery.
-        """
-        if self.bank is None or self._bank:
-            return self._bank
-        found: dict[str, Query] = {}
-        captions: list[str] = []
-        for index in Permutation(len(self.bank), "bank") if len(self.bank) else ():
-            example = self.bank[index]
-            text = next((text for text in example.references if text.strip()), None)
-            if text is None or example.image.key in found:
-                continue
-            found[example.image.key] = Query(f"bank image {len(found)}", (example.image,), "")
-            captions.append(text)
-            if len(found) == self.bank_size:
-                break
-        if not found:
-            raise UserError("no example of its bank has a caption; give training data with captions")
-        if shared := sum(item.example.image.key in found for item in self.items):
-            raise UserError(
-                f"{shared} photographs of its bank are in the gallery; give other data, such as training data"
-            )
-        texts = [
-            Query(f"bank caption {place}", (text,), "", references=(text,))
-            for place, text in enumerate(captions)
-        ]
-        self._bank = [*found.values(), *texts]
-        return self._bank
-
     def settings(self) -> list[Setting]:
         facts = {"folds": self.folds} if self.folds > 1 else {}
         ties = {"ties": "against the model", "same_text": "right for its own image only"}
         reranked = {"rerank": self.rerank, "similarity_weight": self.similarity_weight} if self.rerank else {}
-        with named_errors(self.name):
-            asked = len(self.bank_queries()) // 2
-        bank = {"bank": asked, "bank_scale": SCALE} if asked else {}
+        bank = {} if self.bank is None else {"bank": len(self.bank), "bank_scale": SCALE}
         return [Setting("", facts, ties | reranked | bank)]
 
     def queries(self, setting: Setting) -> Sequence[Query]:
         """Returns the images and their captions, then the bank. A limited evaluation asks for whole images."""
         order = Permutation(len(self.items), "gallery")
         asked = [query for index in order for query in (self.items[index].image, *self.items[index].captions)]
-        return placed([*asked, *self.bank_queries()])
+        return placed([*asked, *(self.bank.queries if self.bank is not None else ())])
 
     def _gallery(self, answers: Mapping[str, Answer]) -> Gallery:
         """Returns what was asked. Captions of the same text have one vector, so that they tie."""
@@ -240,14 +205,9 @@ class Retrieval(Sourced):
             ]
         )
         vectors = rows[: len(items)], rows[len(items) :]
-        if self._has_bank(answers):
-            bank = np.split(vectors_of([answers[query.id] for query in self.bank_queries()]), 2)
-            vectors = querybank_normalised(vectors, (bank[0], bank[1]))
+        if self.bank is not None and self.bank.is_asked(answers):
+            vectors = self.bank.normalised(vectors, answers)
         return Gallery(items, [query for _, query in owned], [place for place, _ in owned], vectors)
-
-    def _has_bank(self, answers: Mapping[str, Answer]) -> bool:
-        """Returns whether there is a bank and all of it was asked: an evaluation may be limited."""
-        return self.bank is not None and all(query.id in answers for query in self.bank_queries())
 
     def further_queries(self, setting: Setting, answers: Mapping[str, Answer]) -> Sequence[Query]:
         """Returns a query for each image that was read, with its nearest captions as candidates."""
@@ -277,7 +237,7 @@ class Retrieval(Sourced):
             result.notes.append(
                 f"{unreadable:,} images cannot be read: they and their captions are not found"
             )
-        if self.bank is not None and not self._has_bank(answers):
+        if self.bank is not None and not self.bank.is_asked(answers):
             result.notes.append("the bank was not asked: similarities are not normalised")
         if shared := number_shared(gallery):
             result.notes.append(

@@ -334,7 +334,6 @@ def test_chance():
         (TWO, {"rerank": -1}, "rerank is a number of captions"),
         (TWO, {"bank": Rows(shown("c"))}, "toy: no example of its bank has a caption; give training data"),
         (TWO, {"bank": Rows(*TWO)}, "toy: 2 photographs of its bank are in the gallery; give other data"),
-        (TWO, {"bank": Rows(), "bank_size": 0}, "bank_size starts at 1"),
         (TWO, {"folds": 0}, "folds and captions_per_image start at 1"),
     ],
 )

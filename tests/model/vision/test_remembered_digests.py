@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from frozenvl.data.augmentation import AugmentedImage
-from frozenvl.model.vision import remembered_digests
-from frozenvl.model.vision.remembered_digests import RememberedDigests, entries
+from frozenvl.model.vision.remembered_digests import RememberedDigests
 from frozenvl.prompt import BlackImage, CroppedImage, ImageFile
+from frozenvl.util import file_digests
 
 OLD = 10**18
 """Modification time of files that have long been written, in ns."""
@@ -92,26 +92,9 @@ def test_unreadable_images_are_left_out(files, tmp_path):
     assert [image.path for image in found] == files[:2]
 
 
-def test_many_files_of_digests_are_merged(files, hashed, tmp_path):
-    for path in files[:20]:
-        memory = RememberedDigests(tmp_path / "d")
-        memory.of([ImageFile(path)])
-        memory.save()
-    assert len([*(tmp_path / "d").iterdir()]) <= remembered_digests.MOST_FILES + 1
-    hashed.clear()
-    found = RememberedDigests(tmp_path / "d").of(images(files[:20]))
-    assert not hashed and len({*found.values()}) == 20
-
-
 def test_a_full_memory_is_saved_at_once(files, tmp_path, monkeypatch):
-    monkeypatch.setattr(remembered_digests, "UNSAVED", 50)
+    monkeypatch.setattr(file_digests, "UNSAVED", 50)
     RememberedDigests(tmp_path / "d").of(images(files))
     (path,) = (tmp_path / "d").iterdir()
-    saved = entries(path)
-    assert saved is not None and len(saved.keys) == 70 and (saved.keys[1:] >= saved.keys[:-1]).all()
-
-
-def test_a_file_of_digests_that_another_process_has_merged_is_skipped(tmp_path):
-    assert entries(tmp_path / "gone.digests") is None
-    (tmp_path / "empty.digests").touch()
-    assert entries(tmp_path / "empty.digests") is None
+    saved = file_digests.entries(path)
+    assert saved is not None and len(saved.keys) == 70
