@@ -59,6 +59,8 @@ def test_packed_padded_and_single_sequences_give_the_same_loss_and_gradient(lang
     assert_close(loss_and_gradient(model, dtype), theirs, tolerance)
 
 
+NORM_IN_FP32 = {"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "mistral", "cohere", "granite"}
+"""Architectures whose norms compute in fp32 even if the inputs are fp64, as transformers' RMSNorm does."""
 TREE = PrefixTree(order=(1, 2, 0, 3), shared=(4, 0, 0, 6))
 
 
@@ -82,8 +84,8 @@ def test_common_beginnings_are_computed_once_with_the_same_loss_and_gradient(lan
         outcomes.append((nll.detach(), embeddings.grad))
     (nll, gradient), (expected, expected_gradient) = outcomes
     assert_close([nll], [expected], 1e-6 if kind in FP32_INSIDE else 1e-10)
-    # transformers' RMSNorm computes in fp32: the gradients of copies are rounded before their sum, or after it.
-    assert_close([gradient], [expected_gradient], 1e-6)
+    # In fp32, the gradients of copies are rounded before their sum, or after it.
+    assert_close([gradient], [expected_gradient], 1e-6 if kind in NORM_IN_FP32 else 1e-10)
 
 
 def test_positions_of_common_beginnings_run_once(language, monkeypatch):
