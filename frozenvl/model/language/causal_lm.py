@@ -18,7 +18,8 @@ from frozenvl.model.fingerprint import fingerprint, same_random_weights
 from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
 from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
 from frozenvl.model.language.loading import end_tokens, load_causal_lm
-from frozenvl.model.language.packing import Layout, leave_attention_as_it_is, packed, unpacked
+from frozenvl.model.language.packed_layout import Layout, unpacked
+from frozenvl.model.language.packing import leave_attention_as_it_is, packed
 from frozenvl.model.language.quantization import Quantization, quantized
 from frozenvl.model.language.soft_prompt import SoftPrompt
 from frozenvl.model.part import Part

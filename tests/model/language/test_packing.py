@@ -1,50 +1,57 @@
-import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from frozenvl.model.language.packing import Layout, unpacked
+from frozenvl.model.language import packing
+from frozenvl.model.language.packed_layout import Layout
+from frozenvl.model.language.packing import packed, packed_attention
 from frozenvl.model.prefix_tree import PrefixTree
 
-
-@pytest.mark.parametrize("lengths", [[3, 1, 2], [1], [2, 2], [1, 0, 4]])
-def test_a_layout_distributes_and_collects_positions(lengths):
-    layout = Layout.of(torch.tensor(lengths))
-    packed = torch.arange(sum(lengths))
-    rows = packed[layout.deal].view(layout.rows, layout.width)
-    start = 0
-    for row, length in zip(rows, lengths, strict=True):
-        assert row[:length].tolist() == list(range(start, start + length))
-        start += length
-    assert rows[layout.new].equal(packed) and layout.new.equal(layout.real)
-    assert layout.positions.tolist() == [position for length in lengths for position in range(length)]
+TREES = {
+    "none": (None, [4, 1, 6]),
+    "an image with three captions, and one alone": (PrefixTree((0, 1, 2, 3), (0, 5, 5, 0)), [7, 8, 6, 3]),
+    "a branch of a branch": (PrefixTree((2, 0, 1, 3), (3, 6, 0, 1)), [6, 8, 4, 9]),
+    "the same row twice": (PrefixTree((0, 1), (0, 5)), [5, 5]),
+}
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_rows_with_a_common_beginning_have_copies_whose_gradients_are_added(dtype):
-    # abcd, abx, y, abxz
-    tree, lengths = PrefixTree((0, 1, 3, 2), (0, 2, 0, 3)), torch.tensor([4, 3, 1, 4])
-    layout = Layout.of(lengths, tree)
-    assert layout.deal.tolist() == [[0, 1, 2, 3], [0, 1, 4, 0], [5, 0, 0, 0], [0, 1, 4, 6]]
-    assert layout.positions.tolist() == [0, 1, 2, 3, 2, 0, 3]
+def plainly(query, key, value, layout, window, softcap):
+    """Attention of each row alone, (T, heads, width). Each position is taken from the row that computes it."""
+    out = {}
+    for deal, real, new in zip(layout.deal, layout.real, layout.new, strict=True):
+        for at in new.nonzero()[:, 0].tolist():
+            first = 0 if window is None else max(0, at - window + 1)
+            seen = deal[first : at + 1]
+            assert real[: at + 1].all()
+            heads = []
+            for head in range(query.shape[1]):
+                group = head // (query.shape[1] // key.shape[1])
+                scores = key[0, group, seen] @ query[0, head, deal[at]] * 0.3
+                if softcap is not None:
+                    scores = softcap * torch.tanh(scores / softcap)
+                heads.append(scores.softmax(0) @ value[0, group, seen])
+            out[deal[at].item()] = torch.stack(heads)
+    return torch.stack([out[position] for position in range(len(out))])
+
+
+@pytest.mark.parametrize("window, softcap, fused", [(None, None, False), (None, None, True), (3, 2.0, False)])
+@pytest.mark.parametrize("name", TREES)
+def test_attention_and_its_gradients_are_those_of_each_row_alone(name, window, softcap, fused, monkeypatch):
+    monkeypatch.setattr(packing, "fused", lambda device: fused)
+    tree, lengths = TREES[name]
+    layout = Layout.of(torch.tensor(lengths), tree)
     generator = torch.Generator().manual_seed(0)
-    random = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-    packed = random(7, 5).requires_grad_()
-    weights = random(12, 5)
-    rows = unpacked(packed, layout)
-    assert rows.equal(packed[torch.tensor([0, 1, 2, 3, 0, 1, 4, 5, 0, 1, 4, 6])])
-    (rows * weights).sum().backward()
-    places = torch.tensor([0, 1, 2, 3, 0, 1, 4, 5, 0, 1, 4, 6])
-    expected = torch.zeros(7, 5, dtype=torch.float64).index_add_(0, places, weights.double())
-    torch.testing.assert_close(packed.grad, expected.to(dtype), rtol=0, atol=0)
-
-
-def test_the_maps_of_heads_are_those_of_positions():
-    layout = Layout.of(torch.tensor([3, 2, 3]), PrefixTree((0, 1, 2), (0, 2, 1)))
-    copies, packed = layout.by_heads(2), torch.arange(layout.new.sum() * 2)
-    dealt = packed[copies.source].view(3, 2, 3)
-    for row, head in itertools.product(range(3), range(2)):
-        expected = layout.deal[row] * 2 + head
-        assert dealt[row, head][layout.real[row]].equal(expected[layout.real[row]])
-    assert dealt.flatten()[copies.first].equal(packed)
-    assert dealt.flatten()[copies.again].equal(copies.of) and len(copies.again) == 3 * 2
+    random = lambda heads, width: torch.randn(
+        1, heads, len(layout.positions), width, generator=generator, dtype=torch.float64
+    ).requires_grad_()
+    inputs = random(4, 6), random(2, 6), random(2, 3)
+    mask = None if window is None else torch.tensor(window)
+    with packed(SimpleNamespace(_attn_implementation="eager"), layout):
+        found, _ = packed_attention(None, *inputs, mask, scaling=0.3, softcap=softcap)
+    expected = plainly(*inputs, layout, window, softcap)
+    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-12)
+    weights = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found[0], expected))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
