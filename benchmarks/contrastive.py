@@ -35,7 +35,7 @@ from frozenvl.objectives.objective import count_rows, micro_loss
 from frozenvl.objectives.rows import ObjectiveRows
 from frozenvl.objectives.step import pass_seed, prepare_step
 from frozenvl.prompt import Image, Sample
-from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.kernel_cache import limit_kernel_cache
 
 
 class RandomFeatures:
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--pool", default="marker", choices=("marker", "mean"), help="what the head reads")
     parser.add_argument("--bf16", action="store_true", help="hold frozen weights in bf16")
     args = parser.parse_args()
-    keep_freed_memory()
+    limit_kernel_cache()
     torch.manual_seed(0)
     folder = f"{args.data}/flickr8k"
     source = CocoCaptions(f"{folder}/annotations/captions_val.json", f"{folder}/images")

@@ -31,7 +31,7 @@ from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.prompt import Example, Image, Prompt
-from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.wording import VQA
 
 ANSWER = 10
@@ -160,7 +160,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     asked = options.parse_args()
-    keep_freed_memory()
+    limit_kernel_cache()
     models, exact = Models(asked.k, asked.precision == "bf16"), asked.precision == "fp32"
 
     pool = Examples(SceneQuestions("train"), asked.pool)

@@ -29,7 +29,7 @@ from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.training.trained_run import load_trained
-from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.wording import Template
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     asked = options.parse_args()
-    keep_freed_memory()
+    limit_kernel_cache()
     source: CocoCaptions | SceneCaptions = SceneCaptions("val")
     if asked.checkpoint and asked.data:
         flickr = asked.data / "flickr8k"

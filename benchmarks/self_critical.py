@@ -29,7 +29,7 @@ from frozenvl.model.language.sampling import Sampled, sample_continuations
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.training.trained_run import load_trained
-from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.wording import Template
 
 TARGET = 5 / 3
@@ -96,7 +96,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     asked = options.parse_args()
-    keep_freed_memory()
+    limit_kernel_cache()
     if asked.checkpoint and asked.data:
         flickr = asked.data / "flickr8k"
         source = CocoCaptions(f"{flickr}/annotations/captions_train.json", f"{flickr}/images")

@@ -41,7 +41,7 @@ from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.prompt import Sample
 from frozenvl.training.callbacks.throughput import Work, matrix_peak, operations
-from frozenvl.util.allocator import keep_freed_memory
+from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.util.progress import progress_line
 
 TURN = 4
@@ -287,7 +287,7 @@ def main() -> None:
         return memory_of(asked)
     if asked.memory:
         return memory(asked)
-    keep_freed_memory()
+    limit_kernel_cache()
     for wanted in (equal, along, profile, grow, curve):
         if getattr(asked, wanted.__name__):
             return wanted(asked)

@@ -28,7 +28,7 @@ SLOWEST = ("tests/test_configs.py", "tests/runs/", "tests/sweep/test_worker.py")
 
 
 NIGHTLY = Path(__file__).with_name("nightly.txt")
-"""File with the ids of tests that take about a second or more, beside quicker ones of their kind. They are `nightly`."""
+"""File with the ids of tests that take a second or more, beside quicker ones of their kind. They are `nightly`."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` deselects

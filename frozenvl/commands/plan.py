@@ -110,9 +110,9 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.plan.fit_spec import Planned
     from frozenvl.plan.forecast import Device, Forecast
     from frozenvl.training.command_line import configuration_parser
-    from frozenvl.util.allocator import keep_freed_memory
+    from frozenvl.util.kernel_cache import limit_kernel_cache
 
-    keep_freed_memory()
+    limit_kernel_cache()
     options = [part for config in args.config for part in ("--config", config)]
     configuration = configuration_parser()([*options, *args.rest])
     planned = Planned(configuration, args.tokens, args.pairs, "bf16" if args.peak else None)

@@ -59,7 +59,6 @@ from frozenvl.training.run_folder import (
 from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
 from frozenvl.training.trainer_options import as_list, check_options, one_line
-from frozenvl.util.allocator import keep_freed_memory
 from frozenvl.util.config_text import (
     as_yaml,
     protected,
@@ -70,6 +69,7 @@ from frozenvl.util.config_text import (
 )
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
+from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.util.null_values import refuse_nulls
 from frozenvl.util.parser_messages import refused_by_class, unknown_key
 
@@ -329,7 +329,7 @@ def make(
         subcommands: whether the first argument is a subcommand.
         module: whether the arguments name a module class; `model` then holds its class path and arguments.
     """
-    keep_freed_memory()
+    limit_kernel_cache()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     set_loader("omegaconf+", load_config, (yaml.YAMLError,))
     set_dumper("yaml", as_yaml)

@@ -89,16 +89,19 @@ def article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def captions(scene: Scene, rng: Random, number: int = 5, sizes: bool = True) -> tuple[str, ...]:
-    """Makes `number` (at most `MAX_CAPTIONS`) true captions of a scene, each from another sentence template.
+def captions(
+    scene: Scene, rng: Random, number: int = 5, sizes: bool = True, wordings: int = MAX_CAPTIONS
+) -> tuple[str, ...]:
+    """Makes `number` true captions of a scene, each from another sentence template.
 
     Args:
         scene: scene to describe.
         rng: random generator.
-        number: number of captions.
+        number: number of captions, at most `wordings`.
         sizes: whether captions may name the sizes of objects.
+        wordings: number of sentence templates to choose from, at most `MAX_CAPTIONS`; the plainest come first.
     """
-    frames = _FRAMES.get(scene.layout, _SINGLE_FRAMES)
+    frames = _FRAMES.get(scene.layout, _SINGLE_FRAMES)[:wordings]
     return tuple(_fill(frame, scene, rng, sizes) for frame in rng.sample(frames, number))
 
 

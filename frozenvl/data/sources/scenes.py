@@ -98,7 +98,9 @@ class SceneCaptions(_Scenes):
         max_groups: largest number of groups of equal objects in a scene, at most 4.
         max_count: largest number of objects in a group, at most 4.
         sizes: sizes of objects, "small", "large" or both.
-        per_image: number of captions of an image, at most 7.
+        per_image: number of captions of an image, at most `wordings`.
+        wordings: number of sentence templates for scenes of one layout, at most 7. With 1, all are worded alike:
+            "a red star on the left", "a red star above a blue ring".
 
     Raises:
         UserError: if an argument is out of range.
@@ -114,12 +116,16 @@ class SceneCaptions(_Scenes):
         max_count: int = MOST,
         sizes: Sequence[str] = SIZES,
         per_image: int = 5,
+        wordings: int = MAX_CAPTIONS,
     ) -> None:
         super().__init__(split, size, seed, resolution, max_groups, max_count, sizes)
+        _require(1 <= wordings <= MAX_CAPTIONS, f"wordings must be from 1 to {MAX_CAPTIONS}, not {wordings}")
         _require(
-            1 <= per_image <= MAX_CAPTIONS, f"per_image must be from 1 to {MAX_CAPTIONS}, not {per_image}"
+            1 <= per_image <= wordings,
+            f"per_image must be from 1 to {wordings}, the number of wordings, not {per_image}",
         )
         self.targets_per_example = self._captions = per_image
+        self._wordings = wordings
 
     def __getitem__(self, index: int) -> Example:
         """Returns the example at `index`, with its captions. Raises `IndexError` outside 0 … size - 1."""
@@ -134,6 +140,7 @@ class SceneCaptions(_Scenes):
                 _stream(self._key(index), "captions"),
                 self._captions,
                 sizes=len(self.sizes) > 1,
+                wordings=self._wordings,
             ),
         )
 

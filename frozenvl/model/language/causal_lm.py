@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache, GenerationConfig
 
 from frozenvl.model.fingerprint import fingerprint, same_random_weights
@@ -29,6 +30,8 @@ from frozenvl.util.errors import UserError
 
 CACHES = ("cache", "past_key_values", "cache_params")
 """Names of the cache argument in transformers' models, the newest first."""
+MULTIPLE = 32
+"""Multiple that the number of packed positions is padded to in bf16 on a CPU."""
 
 
 def real_positions(embeddings: Tensor, lengths: Tensor) -> Tensor:
@@ -208,12 +211,16 @@ class FrozenLanguageModel(Part):
         """Returns the hidden states of whole sequences, packed if the architecture can."""
         if not self.packs:
             return self._body(layers=layers, inputs_embeds=embeddings)[real_positions(embeddings, lengths)]
-        layout = Layout.of(lengths, tree)
+        # oneDNN, which computes a CPU's bf16 products, makes and keeps a kernel for each new length.
+        bf16 = self.mixed or embeddings.dtype == torch.bfloat16
+        few_lengths = bf16 and embeddings.device.type == "cpu"
+        layout = Layout.of(lengths, tree, MULTIPLE if few_lengths else 1)
         once = embeddings[:, : layout.width][layout.new]
+        once = pad(once, (0, 0, 0, len(layout.positions) - len(once)))
         inputs: Any = {"inputs_embeds": once[None], "position_ids": layout.positions[None]}
         with packed(self.model.config, layout):
             hidden = self._body(layers=layers, **inputs)[0]
-        return unpacked(hidden, layout) if tree and tree.saved else hidden
+        return unpacked(hidden, layout)
 
     @property
     def layers(self) -> nn.ModuleList:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from frozenvl.model.prefix_tree import PrefixTree
 
@@ -68,7 +69,7 @@ class Layout:
         deal: (B, W) packed position at each place of the rows; arbitrary at padding.
         real: (B, W) mask of the places that are no padding.
         new: (B, W) mask of the places whose position is computed there, in the order of the packed positions.
-        positions: (T,) position of each packed position within its sequence.
+        positions: (T,) position of each packed position within its sequence; 0 at padding behind all sequences.
         order: (B,) order of the rows in attention.
         parts: rows of attention with the same number of queries, up to padding.
     """
@@ -86,8 +87,11 @@ class Layout:
     _hidden: dict[tuple[int, int | None], Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lengths: Tensor, tree: PrefixTree | None = None) -> Layout:
-        """Builds the layout of sequences of these lengths (B,), with the common beginnings of a tree."""
+    def of(cls, lengths: Tensor, tree: PrefixTree | None = None, multiple: int = 1) -> Layout:
+        """Builds the layout of sequences of these lengths (B,), with the common beginnings of a tree.
+
+        T is padded to a multiple of `multiple`.
+        """
         rows, width = len(lengths), int(lengths.max())
         columns = torch.arange(width, device=lengths.device)
         real = columns[None] < lengths[:, None]
@@ -95,7 +99,7 @@ class Layout:
             starts = lengths.cumsum(0) - lengths
             deal = torch.where(real, starts[:, None] + columns[None], 0)
             order, whole = torch.arange(rows, device=lengths.device), Part(0, rows, width, None)
-            return cls(rows, width, deal, real, real, columns.expand_as(real)[real], order, (whole,))
+            return cls(rows, width, deal, real, real, positions(real, multiple), order, (whole,))
         shared = torch.tensor(tree.shared, device=lengths.device)
         new = real & (columns[None] >= shared[:, None])
         # On the CPU: one small copy for each row.
@@ -104,7 +108,7 @@ class Layout:
             places[row, : tree.shared[row]] = places[before, : tree.shared[row]]
         deal = torch.where(real, places.to(lengths.device), 0)
         order, parts = split(lengths, shared)
-        return cls(rows, width, deal, real, new, columns.expand_as(real)[new], order, parts)
+        return cls(rows, width, deal, real, new, positions(new, multiple), order, parts)
 
     def keys(self, heads: int) -> Copies:
         """Returns the maps to rows (B·heads·W,), in `order`, for keys and values: a vector per head, (T·heads,)."""
@@ -167,6 +171,12 @@ class Layout:
         return self._hidden[number, window]
 
 
+def positions(computed: Tensor, multiple: int) -> Tensor:
+    """Returns the positions (T,) at the places (B, W) that are computed, with zeros up to a multiple of `multiple`."""
+    places = computed.nonzero(as_tuple=True)[1]
+    return pad(places, (0, -len(places) % multiple))
+
+
 def split(lengths: Tensor, shared: Tensor) -> tuple[Tensor, tuple[Part, ...]]:
     """Orders rows by the number of positions that they compute, and splits them where this saves most queries.
 
@@ -189,19 +199,28 @@ def split(lengths: Tensor, shared: Tensor) -> tuple[Tensor, tuple[Part, ...]]:
     )
 
 
+def take(places: Tensor, first: Tensor, vectors: int) -> Tensor:
+    """Returns the rows of `places` at `first`, and zeros behind them: `vectors` rows in all."""
+    if len(first) == vectors:
+        return places.index_select(0, first)
+    out = places.new_zeros(vectors, places.shape[1])
+    torch.index_select(places, 0, first, out=out[: len(first)])
+    return out
+
+
 class _Deal(torch.autograd.Function):
     """Copies packed vectors (T·heads, width) to places (copies, width). The gradients of copies are added in fp32."""
 
     @staticmethod
     def forward(ctx: Any, packed: Tensor, *copies: Tensor) -> Tensor:
-        ctx.copies = Copies(*copies)
+        ctx.copies, ctx.vectors = Copies(*copies), len(packed)
         return packed.index_select(0, ctx.copies.source)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         # Padding needs no gradient: the causal mask hides it, and its output is dropped.
         copies = ctx.copies
-        once = grad.index_select(0, copies.first)
+        once = take(grad, copies.first, ctx.vectors)
         if copies.again.numel():
             wide = once.to(torch.promote_types(grad.dtype, torch.float32))
             wide.index_add_(0, copies.of, grad.index_select(0, copies.again).to(wide.dtype))
@@ -213,13 +232,14 @@ class _Collect(torch.autograd.Function):
     """Copies places back to packed vectors. No place is read twice, so its gradient is copied, not accumulated."""
 
     @staticmethod
-    def forward(ctx: Any, places: Tensor, first: Tensor) -> Tensor:
+    def forward(ctx: Any, places: Tensor, first: Tensor, vectors: int) -> Tensor:
         ctx.first, ctx.places = first, len(places)
-        return places.index_select(0, first)
+        return take(places, first, vectors)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.first, grad), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        real = grad[: len(ctx.first)]
+        return grad.new_zeros(ctx.places, grad.shape[1]).index_copy_(0, ctx.first, real), None, None
 
 
 def deal(packed: Tensor, copies: Copies) -> Tensor:
@@ -227,13 +247,15 @@ def deal(packed: Tensor, copies: Copies) -> Tensor:
     return _Deal.apply(packed[0].transpose(0, 1).reshape(-1, packed.shape[-1]), *copies)
 
 
-def collect(places: Tensor, copies: Copies) -> Tensor:
-    """Copies places (copies, width) back to packed vectors (T·heads, width)."""
-    return _Collect.apply(places, copies.first)
+def collect(places: Tensor, copies: Copies, vectors: int) -> Tensor:
+    """Copies places (copies, width) back to packed vectors (vectors, width), with zeros at padding."""
+    return _Collect.apply(places, copies.first, vectors)
 
 
 def unpacked(packed: Tensor, layout: Layout) -> Tensor:
     """Returns packed vectors (T, …) row by row, (sum of lengths, …); a common beginning stands in each of its rows."""
+    if layout.parts[0].shared is None:
+        return packed[: int(layout.real.sum())]
     source, computed = layout.deal[layout.real], layout.new[layout.real]
     again = (~computed).nonzero()[:, 0]
     copies = Copies(source, computed.nonzero()[:, 0], again, source[again])

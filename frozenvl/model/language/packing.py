@@ -81,7 +81,8 @@ def packed_attention(
         [(part.end - part.start) * heads * part.queries for part in layout.parts]
     )
     parts = [attend(number, part) for number, part in enumerate(queries)]
-    out = collect(parts[0] if len(parts) == 1 else torch.cat(parts), copies)
+    vectors = query.shape[2] * heads
+    out = collect(parts[0] if len(parts) == 1 else torch.cat(parts), copies, vectors)
     return out.view(1, -1, heads, out.shape[-1]), None
 
 

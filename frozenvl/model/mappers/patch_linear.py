@@ -13,18 +13,24 @@ from frozenvl.util.errors import UserError
 class PatchLinear(Mapper):
     """Patch-wise linear mapper: each feature vector becomes one prefix vector (LiMBeR), so k = tokens.
 
+    Args:
+        norm_features: whether to apply a LayerNorm to the feature vectors first. Training may then take larger steps.
+
     Raises:
         UserError: if k is not the number of feature vectors.
     """
 
-    def __init__(self, channels: int, tokens: int, dim: int, k: int, **options: Any) -> None:
+    def __init__(
+        self, channels: int, tokens: int, dim: int, k: int, norm_features: bool = False, **options: Any
+    ) -> None:
         super().__init__(channels, tokens, dim, k, **options)
         if k != tokens:
             raise UserError(
                 f"PatchLinear maps each of the encoder's {tokens} vectors to one: set k to {tokens} (it is {k}), or "
                 "change the encoder's grid"
             )
+        self.first = nn.LayerNorm(channels) if norm_features else nn.Identity()
         self.out = nn.Linear(channels, dim)
 
     def map(self, features: Tensor) -> Tensor:
-        return self.out(features)
+        return self.out(self.first(features))

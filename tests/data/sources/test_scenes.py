@@ -103,6 +103,20 @@ def test_limits_hold_and_captions_name_no_size_where_there_is_one():
     assert not re.search(r"\b(small|little|large|big|two|three|four)\b", " ".join(texts))
 
 
+def test_captions_of_one_wording_are_worded_alike():
+    captions = SceneCaptions(size=200, **SIMPLE, per_image=1, wordings=1)
+    for example in captions:
+        (text,), groups = example.references, example.image.scene.groups
+        objects = [
+            f"{'an' if group.colour == 'orange' else 'a'} {group.colour} {group.shape}" for group in groups
+        ]
+        if len(groups) == 2:
+            between = "above" if groups[0].place == "top" else "to the left of"
+            assert text == f"{objects[0]} {between} {objects[1]}"
+        else:
+            assert text.startswith(f"{objects[0]} ") and text.endswith(groups[0].place)
+
+
 def test_captions_and_questions_of_the_same_limits_are_about_the_same_scenes():
     captions, questions = SceneCaptions(size=40, **SIMPLE), SceneQuestions(size=160, **SIMPLE)
     assert [questions[4 * i].image for i in range(40)] == [captions[i].image for i in range(40)]
@@ -165,6 +179,8 @@ def test_an_index_out_of_range_is_an_index_error(source, index):
         (lambda: SceneCaptions(sizes=["huge"]), "small, large"),
         (lambda: SceneCaptions(sizes=[]), "small, large"),
         (lambda: SceneCaptions(per_image=8), "1 to 7"),
+        (lambda: SceneCaptions(per_image=2, wordings=1), "1 to 1, the number of wordings"),
+        (lambda: SceneCaptions(wordings=8), "1 to 7"),
         (lambda: SceneEpisodes(size=0), "at least 1"),
         (lambda: SceneEpisodes(ways=1), "2 to 10"),
         (lambda: SceneEpisodes(ways=11), "2 to 10"),

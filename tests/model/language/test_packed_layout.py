@@ -21,21 +21,23 @@ def test_a_layout_distributes_and_collects_positions(lengths):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_rows_with_a_common_beginning_have_copies_whose_gradients_are_added(dtype):
+@pytest.mark.parametrize("multiple", [1, 8])
+def test_rows_with_a_common_beginning_have_copies_whose_gradients_are_added(dtype, multiple):
     # abcd, abx, y, abxz
     tree, lengths = PrefixTree((0, 1, 3, 2), (0, 2, 0, 3)), torch.tensor([4, 3, 1, 4])
-    layout = Layout.of(lengths, tree)
+    layout = Layout.of(lengths, tree, multiple)
     assert layout.deal.tolist() == [[0, 1, 2, 3], [0, 1, 4, 0], [5, 0, 0, 0], [0, 1, 4, 6]]
-    assert layout.positions.tolist() == [0, 1, 2, 3, 2, 0, 3]
+    padding = multiple - 7 if multiple > 7 else 0
+    assert layout.positions.tolist() == [0, 1, 2, 3, 2, 0, 3] + [0] * padding
     generator = torch.Generator().manual_seed(0)
     random = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-    packed = random(7, 5).requires_grad_()
+    packed = random(7 + padding, 5).requires_grad_()
     weights = random(12, 5)
     rows = unpacked(packed, layout)
     assert rows.equal(packed[torch.tensor([0, 1, 2, 3, 0, 1, 4, 5, 0, 1, 4, 6])])
     (rows * weights).sum().backward()
     places = torch.tensor([0, 1, 2, 3, 0, 1, 4, 5, 0, 1, 4, 6])
-    expected = torch.zeros(7, 5, dtype=torch.float64).index_add_(0, places, weights.double())
+    expected = torch.zeros(7 + padding, 5, dtype=torch.float64).index_add_(0, places, weights.double())
     torch.testing.assert_close(packed.grad, expected.to(dtype), rtol=0, atol=0)
 
 
@@ -89,3 +91,13 @@ def test_a_window_hides_what_is_too_far_back():
         [2, 2],
         [2, 1],
     ]  # rows 2 and 1; the last is padding
+
+
+@pytest.mark.parametrize("tree", [None, PrefixTree((0, 1), (0, 2))])
+def test_padding_behind_all_sequences_is_dropped(tree):
+    layout = Layout.of(torch.tensor([3, 3]), tree, 32)
+    packed = torch.arange(32.0)[:, None].requires_grad_()
+    rows = unpacked(packed, layout)
+    assert rows[:, 0].tolist() == [0, 1, 2, *((0, 1, 3) if tree else (3, 4, 5))]
+    rows.sum().backward()
+    assert packed.grad[:, 0].tolist() == ([2, 2, 1, 1] if tree else [1] * 6) + [0] * (28 if tree else 26)

@@ -36,11 +36,16 @@ def plainly(query, key, value, layout, window, softcap):
 
 
 @pytest.mark.parametrize("window, softcap, fused", [(None, None, False), (None, None, True), (3, 2.0, False)])
+@pytest.mark.parametrize("multiple", [1, 16])
 @pytest.mark.parametrize("name", TREES)
-def test_attention_and_its_gradients_are_those_of_each_row_alone(name, window, softcap, fused, monkeypatch):
+def test_attention_and_its_gradients_are_those_of_each_row_alone(
+    name, multiple, window, softcap, fused, monkeypatch
+):
     monkeypatch.setattr(packing, "fused", lambda device: fused)
     tree, lengths = TREES[name]
-    layout = Layout.of(torch.tensor(lengths), tree)
+    layout = Layout.of(torch.tensor(lengths), tree, multiple)
+    real, padding = layout.new.sum(), len(layout.positions) - layout.new.sum()
+    assert len(layout.positions) % multiple == 0 and padding < multiple
     generator = torch.Generator().manual_seed(0)
     random = lambda heads, width: torch.randn(
         1, heads, len(layout.positions), width, generator=generator, dtype=torch.float64
@@ -50,8 +55,9 @@ def test_attention_and_its_gradients_are_those_of_each_row_alone(name, window, s
     with packed(SimpleNamespace(_attn_implementation="eager"), layout):
         found, _ = packed_attention(None, *inputs, mask, scaling=0.3, softcap=softcap)
     expected = plainly(*inputs, layout, window, softcap)
-    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found[0, :real], expected, rtol=0, atol=1e-12)
+    assert not found[0, real:].any()
     weights = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
-    ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found[0], expected))
+    ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found[0, :real], expected))
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
