@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +65,40 @@ def test_the_module_of_caption_words_imports_no_torch():
 
 def test_cores():
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+KILLED = """
+import os, time
+from pathlib import Path
+from frozenvl.metrics.worker_processes import results_of
+
+def wait(number):
+    Path(f"{os.getpid()}.process").touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    print([*results_of(wait, [1, 2], 2)])
+"""
+
+
+def running(process: int) -> bool:
+    """Tells whether a process runs. One that has ended may remain as a zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_processes_end_when_the_first_one_is_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    with subprocess.Popen([sys.executable, "killed.py"], cwd=tmp_path) as first:
+        until = time.monotonic() + 60
+        while len(others := [*tmp_path.glob("*.process")]) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        first.kill()
+    processes = [int(path.stem) for path in others]
+    until = time.monotonic() + 30
+    while any(map(running, processes)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(processes) == 2 and not any(map(running, processes))
