@@ -2,9 +2,9 @@
 
 It makes N small JPEGs with five captions each and runs `frozenvl fit` for one step with a frozen EfficientNet-Lite0
 (configs/flickr8k.yaml), twice: with an empty cache, and with what the first run has kept. It prints a row for each run
-in Markdown: seconds from the command to the first step and to the end, CPU seconds of all processes, the peak memory of
-the largest one, and the size of what the cache holds. `--steps` trains on, so that more features are computed and kept.
-`--figure PNG` plots the seconds. Needs Linux, `frozenvl fetch`, and 5 KB of disk for each image (`--folder`).
+in Markdown: seconds from the command to the first step and CPU seconds until then, seconds to the end, the peak memory
+of the largest process, and the size of what the cache holds. `--steps` trains on, so that more features are computed
+and kept. `--figure PNG` plots the seconds. Needs Linux, `frozenvl fetch`, and 5 KB of disk for each image (`--folder`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from processes import cpu_seconds, processes
 from soak import CONFIG, last_step
 from tables_material import CAPTIONS_PER_IMAGE, texts, write_list
 
@@ -56,7 +57,7 @@ def write_images(folder: Path, images: int) -> None:
 
 
 def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
-    """Runs a fit and returns seconds to its first step and to its end, CPU seconds, peak memory in MB."""
+    """Runs a fit: seconds and CPU seconds to its first step, seconds to its end, peak memory in MB."""
     options = {
         "data.root": data,
         "model.language": asked.language,
@@ -69,10 +70,9 @@ def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
     }
     command = [sys.executable, "-m", "frozenvl", "fit", "--config", str(CONFIG), "--name", "features"]
     command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
         log, history = Path(folder, "log"), Path(folder, "runs/features/history.jsonl")
-        began, first = time.monotonic(), 0.0
+        began, first, cpu = time.monotonic(), 0.0, 0.0
         with log.open("w") as out:
             child = subprocess.Popen(
                 command,
@@ -82,16 +82,16 @@ def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
                 stderr=subprocess.STDOUT,
             )
             while child.poll() is None:
-                first = first or (time.monotonic() - began if last_step(history) else 0.0)
+                if not first and last_step(history):
+                    first, cpu = time.monotonic() - began, sum(map(cpu_seconds, processes(child.pid)))
                 time.sleep(0.05)
         if child.returncode:
             sys.exit(log.read_text()[-2000:])
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "first": first,
+        "cpu": cpu,
         "end": time.monotonic() - began,
-        "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak": after.ru_maxrss / 1024,
+        "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
 
 
@@ -129,10 +129,9 @@ def main() -> None:
     options.add_argument("--figure", type=Path, metavar="PNG")
     asked = options.parse_args()
     fetched, rows = models(), []
-    print(
-        "| images | run | s to the first step | s to the end | CPU s | peak MB | features MB | tables and digests MB |"
-        "\n|---|---|---|---|---|---|---|---|"
-    )
+    columns = ["images", "run", "s to the first step", "CPU s until then", "s to the end", "peak MB"]
+    columns += ["features MB", "tables and digests MB"]
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
     for images in asked.images:
         with tempfile.TemporaryDirectory(dir=asked.folder) as place:
             data, home = Path(place, "data"), Path(place, "home")
@@ -144,7 +143,7 @@ def main() -> None:
                 rows.append((images, run, found))
                 others = [path for path in home.iterdir() if path.name not in ("features", "models")]
                 kept = [size(home / "features"), sum(map(size, others))]
-                cells = [f"{found[key]:.1f}" for key in ("first", "end", "cpu")] + [f"{found['peak']:.0f}"]
+                cells = [f"{found[key]:.1f}" for key in ("first", "cpu", "end")] + [f"{found['peak']:.0f}"]
                 cells += [f"{value / 1e6:.2f}" for value in kept]
                 print(f"| {images:,} | {run} |", " | ".join(cells), "|", flush=True)
     one, five, fifteen = os.getloadavg()

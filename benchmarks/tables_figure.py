@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 PANELS = {"opening": "open", "scoring captions": "score captions", "scoring questions": "score vqa"}
 """Title of a panel → beginning of the names of its jobs."""
@@ -61,4 +61,5 @@ def _lines(panel: Axes, points: list[Point], field: str, beginning: str) -> None
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axis.set_minor_formatter(NullFormatter())
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.grid(alpha=0.3)

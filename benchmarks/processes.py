@@ -1,7 +1,8 @@
-"""Memory of a command with all of its processes, for benchmarks on Linux."""
+"""Memory and CPU seconds of a command with all of its processes, for benchmarks on Linux."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
@@ -55,3 +56,12 @@ def proportional_size(process: int) -> float:
         return 0.0
     size = re.search(r"^Pss:\s+(\d+)", sizes, re.MULTILINE)
     return int(size[1]) / 1024 if size else 0.0
+
+
+def cpu_seconds(process: int) -> float:
+    """Returns the CPU seconds of a process and of its children that have ended; 0 if it has ended itself."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
