@@ -150,13 +150,12 @@ def caption_scores(
     if unknown := set(metrics) - set(CAPTION_METRICS):
         raise UserError(f"unknown caption metrics {sorted(unknown)}; there are {list(CAPTION_METRICS)}")
     check_captions(candidates, references, partial)
-    captions = caption_words(
-        candidates,
-        references,
-        tokenizer,
-        document_frequency.index.vocabulary if document_frequency else None,
-        processes,
-    )
+    with_ngrams = bool({*wanted} - {"ROUGE_L"})
+    # References of images without a caption matter for the idf only.
+    all_needed = with_ngrams and document_frequency is None
+    needed = references if all_needed else {image: references[image] for image in candidates}
+    vocabulary = document_frequency.index.vocabulary if document_frequency else None
+    captions = caption_words(candidates, needed, tokenizer, vocabulary, processes)
     notes = spacing_note(chain.from_iterable(references.values()), tokenizer)
     if captions.empty:
         notes.append(f"{captions.empty} of {len(candidates)} captions have no words; they score 0")
@@ -164,7 +163,7 @@ def caption_scores(
     columns: dict[str, np.ndarray] = {}
     scores: dict[str, float] = {}
     counts = np.zeros((len(candidates), COUNTS))
-    if {*wanted} - {"ROUGE_L"}:
+    if with_ngrams:
         references_of = [len(references[image]) for image in candidates]
         sentences = Sentences.joined([captions.candidates, captions.references])
         if document_frequency is None:
