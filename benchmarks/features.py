@@ -2,9 +2,10 @@
 
 It makes N small JPEGs with five captions each and runs `frozenvl fit` for one step with a frozen EfficientNet-Lite0
 (configs/flickr8k.yaml), twice: with an empty cache, and with what the first run has kept. It prints a row for each run
-in Markdown: seconds from the command to the first step and CPU seconds until then, seconds to the end, the peak memory
-of the largest process, and the size of what the cache holds. `--steps` trains on, so that more features are computed
-and kept. `--figure PNG` plots the seconds. Needs Linux, `frozenvl fetch`, and 5 KB of disk for each image (`--folder`).
+in Markdown: seconds from the command to the first step, those of them in which its main thread waited because other
+programs had the cores, CPU seconds until then, seconds to the end, the peak memory of the largest process, and the size
+of what the cache holds. `--steps` trains on, so that more features are computed and kept. `--figure PNG` plots the
+seconds without waiting. Needs Linux, `frozenvl fetch`, and 5 KB of disk for each image (`--folder`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from processes import cpu_seconds, processes
+from processes import cpu_seconds, processes, waited_seconds
 from soak import CONFIG, last_step
 from tables_material import CAPTIONS_PER_IMAGE, texts, write_list
 
@@ -57,7 +58,7 @@ def write_images(folder: Path, images: int) -> None:
 
 
 def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
-    """Runs a fit: seconds and CPU seconds to its first step, seconds to its end, peak memory in MB."""
+    """Runs a fit: seconds, seconds waited and CPU seconds to its first step, seconds to its end, peak memory in MB."""
     options = {
         "data.root": data,
         "model.language": asked.language,
@@ -72,7 +73,7 @@ def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
     command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
     with tempfile.TemporaryDirectory() as folder:
         log, history = Path(folder, "log"), Path(folder, "runs/features/history.jsonl")
-        began, first, cpu = time.monotonic(), 0.0, 0.0
+        began, first, waited, cpu = time.monotonic(), 0.0, 0.0, 0.0
         with log.open("w") as out:
             child = subprocess.Popen(
                 command,
@@ -83,12 +84,14 @@ def fit(data: Path, home: Path, asked: argparse.Namespace) -> dict[str, float]:
             )
             while child.poll() is None:
                 if not first and last_step(history):
-                    first, cpu = time.monotonic() - began, sum(map(cpu_seconds, processes(child.pid)))
+                    first, waited = time.monotonic() - began, waited_seconds(child.pid)
+                    cpu = sum(map(cpu_seconds, processes(child.pid)))
                 time.sleep(0.05)
         if child.returncode:
             sys.exit(log.read_text()[-2000:])
     return {
         "first": first,
+        "waited": waited,
         "cpu": cpu,
         "end": time.monotonic() - began,
         "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
@@ -107,9 +110,11 @@ def draw(path: Path, rows: list[tuple[int, str, dict[str, float]]]) -> None:
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     for run in dict.fromkeys(run for _, run, _ in rows):
-        points = [(images, found["first"]) for images, name, found in rows if name == run]
+        points = [(images, found["first"] - found["waited"]) for images, name, found in rows if name == run]
         axes.plot(*zip(*points, strict=True), "o-", label=run)
-    axes.set(xscale="log", xlabel="images", ylabel="seconds to the first step", ylim=(0, None))
+    axes.set(
+        xscale="log", xlabel="images", ylabel="seconds to the first step, without waiting", ylim=(0, None)
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=100)
@@ -129,7 +134,15 @@ def main() -> None:
     options.add_argument("--figure", type=Path, metavar="PNG")
     asked = options.parse_args()
     fetched, rows = models(), []
-    columns = ["images", "run", "s to the first step", "CPU s until then", "s to the end", "peak MB"]
+    columns = [
+        "images",
+        "run",
+        "s to the first step",
+        "s waited",
+        "CPU s until then",
+        "s to the end",
+        "peak MB",
+    ]
     columns += ["features MB", "tables and digests MB"]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
     for images in asked.images:
@@ -143,7 +156,9 @@ def main() -> None:
                 rows.append((images, run, found))
                 others = [path for path in home.iterdir() if path.name not in ("features", "models")]
                 kept = [size(home / "features"), sum(map(size, others))]
-                cells = [f"{found[key]:.1f}" for key in ("first", "cpu", "end")] + [f"{found['peak']:.0f}"]
+                cells = [f"{found[key]:.1f}" for key in ("first", "waited", "cpu", "end")] + [
+                    f"{found['peak']:.0f}"
+                ]
                 cells += [f"{value / 1e6:.2f}" for value in kept]
                 print(f"| {images:,} | {run} |", " | ".join(cells), "|", flush=True)
     one, five, fifteen = os.getloadavg()

@@ -65,3 +65,11 @@ def cpu_seconds(process: int) -> float:
     except OSError:
         return 0.0
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def waited_seconds(process: int) -> float:
+    """Returns the seconds that the main thread of a process could have run, but other programs had the cores."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
