@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from PIL import Image
 from processes import cpu_seconds, processes, waited_seconds
 from soak import CONFIG, last_step
@@ -105,8 +107,6 @@ def size(folder: Path) -> int:
 
 def draw(path: Path, rows: list[tuple[int, str, dict[str, float]]]) -> None:
     """Plots the seconds to the first step against the number of images."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     for run in dict.fromkeys(run for _, run, _ in rows):
@@ -115,6 +115,7 @@ def draw(path: Path, rows: list[tuple[int, str, dict[str, float]]]) -> None:
     axes.set(
         xscale="log", xlabel="images", ylabel="seconds to the first step, without waiting", ylim=(0, None)
     )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=100)
