@@ -117,7 +117,7 @@ def draw(path: Path, rows: list[tuple[int, str, dict[str, float]]]) -> None:
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower right")
     figure.savefig(path, dpi=100)
 
 
