@@ -15,6 +15,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from frozenvl.metrics.bleu import bleu, bleu_counts
 from frozenvl.metrics.captions import caption_scores
 from frozenvl.metrics.cider import DocumentFrequency, cider
-from frozenvl.metrics.ngrams import NGramIndex
+from frozenvl.metrics.ngrams import NGramIndex, NGrams, Sentences
 from frozenvl.metrics.rouge import rouge_l
 from frozenvl.metrics.tokenizer import tokenize
 
@@ -87,14 +88,17 @@ def here(candidates: dict[str, str], references: dict[str, list[str]]) -> dict[s
     flat = [words for several in reference_tokens for words in several]
     references_of = [len(several) for several in reference_tokens]
 
-    def shared() -> tuple[DocumentFrequency, list]:
-        index, counts = NGramIndex.of(candidate_tokens, flat)
-        return DocumentFrequency.counted(index, counts[1], references_of), counts
+    def shared() -> tuple[DocumentFrequency, Sentences, NGrams]:
+        vocabulary: dict[str, int] = {}
+        sentences = Sentences.of(chain(candidate_tokens, flat), vocabulary)
+        index, ngrams = NGramIndex.numbered(sentences, vocabulary)
+        frequency = DocumentFrequency.counted(index, ngrams, references_of, first=len(images))
+        return frequency, sentences, ngrams
 
-    took["n-grams and idf (shared)"], (frequency, counts) = timed(shared)
-    took["BLEU"], _ = timed(
-        lambda: bleu(bleu_counts(candidate_tokens, reference_tokens, *counts).sum(axis=0))
-    )
+    took["n-grams and idf (shared)"], (frequency, sentences, ngrams) = timed(shared)
+    lengths = np.split(sentences.lengths, [len(images)])
+    counts = ngrams.counts(0, len(images)), ngrams.counts(len(images), len(images) + len(flat))
+    took["BLEU"], _ = timed(lambda: bleu(bleu_counts(*lengths, references_of, *counts).sum(axis=0)))
     took["CIDEr"], _ = timed(lambda: cider(*counts, references_of, frequency))
     pairs = list(zip(candidate_tokens, reference_tokens, strict=True))
     took["ROUGE-L"], _ = timed(lambda: np.mean([rouge_l(*pair) for pair in pairs]))
@@ -132,12 +136,13 @@ def main() -> None:
     options.add_argument("--images", type=int, default=5000)
     options.add_argument("--references", type=int, default=5)
     options.add_argument("--captions", type=Path)
+    options.add_argument("--processes", type=int, default=1, help="of the row `all scores in one call`")
     asked = options.parse_args()
     candidates, references = material(asked.captions, asked.images, asked.references)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ours = here(candidates, references)
     tokenize.__globals__["_ordinary_tokens"].cache_clear()
-    whole, _ = timed(lambda: caption_scores(candidates, references))
+    whole, _ = timed(lambda: caption_scores(candidates, references, processes=asked.processes))
     grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     theirs = pycocoevalcap(candidates, references)
     print(f"{asked.images} images × {asked.references} references\n")

@@ -1,9 +1,11 @@
 """Measures opening and scoring of annotation files against their size, each in a fresh process.
 
 `python benchmarks/tables.py` makes files of VQA v2's and COCO captions' layout with `--sizes` entries each, and prints
-a line for each measurement in Markdown: seconds without imports, peak memory of the process, and the growth of its own
-(anonymous) memory meanwhile. A first opening parses the files; a later one maps the table that the first one kept.
-`--beside FOLDER` measures another checkout too, such as one of an older commit. `--figure PNG` plots cost against size.
+a line for each measurement in Markdown: seconds and CPU seconds without imports, peak memory of all processes together,
+and the growth of the first one's own (anonymous) memory meanwhile. A first opening parses the files; a later one maps
+the table that the first one kept. `--beside FOLDER` measures another checkout too, such as one of an older commit, up
+to `--beside-entries`, and checks that its scores are the same to the last digit. `--figure PNG` plots cost against
+size.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import processes
 
 COCO_SHARE = 118_287 / 443_757
 """Number of COCO's captioned images for each question of VQA v2 (both train splits)."""
@@ -70,11 +72,11 @@ def memory(field: str) -> float:
 
 
 def measured_here(job: str, folder: Path) -> dict[str, object]:
-    """Does a job in this process: seconds, peak memory with imports, growth of anonymous memory (both MB)."""
+    """Does a job here: seconds, CPU seconds of all processes, this process's peak memory and growth in MB."""
     run = JOBS[job](folder)
-    before, began, busy = memory("RssAnon"), time.perf_counter(), time.process_time()
+    before, began, busy = memory("RssAnon"), time.perf_counter(), sum(os.times()[:4])
     kept = run()
-    seconds, cpu = time.perf_counter() - began, time.process_time() - busy
+    seconds, cpu = time.perf_counter() - began, sum(os.times()[:4]) - busy
     scores = kept.get("scores") if isinstance(kept, dict) else None
     return {
         "seconds": seconds,
@@ -86,13 +88,12 @@ def measured_here(job: str, folder: Path) -> dict[str, object]:
 
 
 def fresh(job: str, folder: Path, checkout: Path, home: Path) -> dict[str, float]:
-    """Does a job in a new process of a checkout, with a cache folder."""
+    """Does a job in a new process of a checkout, with a cache folder. Adds the peak memory of all processes in MB."""
     command = [sys.executable, __file__, "--job", job, "--folder", str(folder)]
     places = {"PYTHONPATH": str(checkout), "FROZENVL_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | places)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    output, peak = processes.run(command, os.environ | places)
+    found = json.loads(output.splitlines()[-1])
+    return found | {"peak": max(peak, found["peak"])}
 
 
 def measure(
@@ -106,28 +107,12 @@ def measure(
         yield f"{job.replace('_', ' ')}, later", fresh(job, files, checkout, home)
 
 
-def draw(path: Path, series: dict[str, list[tuple[int, float, float]]]) -> None:
-    """Plots CPU seconds and peak memory against the number of entries."""
-    from matplotlib.figure import Figure  # here, because it would be in the memory that is measured
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    seconds, peak = figure.subplots(1, 2)
-    for name, points in series.items():
-        sizes, cpu, memory = zip(*points, strict=True)
-        seconds.plot(sizes, cpu, "o-", label=name)
-        peak.plot(sizes, memory, "o-", label=name)
-    for axes, title in ((seconds, "CPU seconds, without imports"), (peak, "peak memory of the process, MB")):
-        axes.set(xscale="log", yscale="log", xlabel="questions, or images with five captions", title=title)
-        axes.grid(alpha=0.3)
-    seconds.legend(fontsize=7)
-    figure.savefig(path, dpi=100)
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sizes", type=int, nargs="+", default=[10_000, 40_000, 160_000, 443_757])
     options.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
     options.add_argument("--beside", type=Path, metavar="FOLDER")
+    options.add_argument("--beside-entries", type=int, default=1_000_000, metavar="N")
     options.add_argument("--figure", type=Path, metavar="PNG")
     options.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     options.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -135,36 +120,39 @@ def main() -> None:
     if asked.job:
         print(json.dumps(measured_here(asked.job, asked.folder)))
         return
+    from tables_figure import Point, draw  # not at the top: they would be in the memory that is measured
     from tables_material import write_captions, write_vqa
 
-    checkouts = {"": Path(__file__).resolve().parent.parent}
-    if asked.beside:
-        checkouts[f"{asked.beside.name}: "] = asked.beside.resolve()
-    series: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
-    print("One thread; other programs may share the machine, so CPU seconds are comparable.\n")
+    points: list[Point] = []
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(
+        f"{len(os.sched_getaffinity(0))} cores, load before: {load}. Compare CPU seconds on a busy machine.\n"
+    )
     print("| | entries | s | CPU s | peak MB | own MB |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
         for size in asked.sizes:
             files, images = Path(place, "files"), max(100, round(COCO_SHARE * size))
             write_vqa(files, size)
             write_captions(files, images)
+            checkouts = {"": Path(__file__).resolve().parent.parent}
+            if asked.beside and size <= asked.beside_entries:
+                checkouts[asked.beside.name] = asked.beside.resolve()
             for job in asked.jobs:
                 scores = []
-                for prefix, checkout in checkouts.items():
-                    home, kept = Path(place, "home"), job.startswith("open") and not prefix
+                for name_of_checkout, checkout in checkouts.items():
+                    home, kept = Path(place, "home"), job.startswith("open") and not name_of_checkout
                     for name, found in measure(job, files, checkout, home, kept):
                         entries = size if "vqa" in job else images
-                        series[prefix + name].append((entries, found["cpu"], found["peak"]))
+                        points.append(Point(name, name_of_checkout, entries, found["cpu"], found["peak"]))
                         scores.append(found["scores"])
-                        row = (f"{found[key]:.1f}" for key in ("seconds", "cpu"))
+                        row = (f"{found[key]:.2f}" for key in ("seconds", "cpu"))
                         memories = (f"{found[key]:.0f}" for key in ("peak", "grown"))
-                        print(
-                            "|", " | ".join([prefix + name, f"{entries:,}", *row, *memories]), "|", flush=True
-                        )
+                        named = ": ".join(filter(None, (name_of_checkout, name)))
+                        print("|", " | ".join([named, f"{entries:,}", *row, *memories]), "|", flush=True)
                 if any(other != scores[0] for other in scores):
                     raise SystemExit(f"{job}: the scores of {asked.beside} are others")
     if asked.figure:
-        draw(asked.figure, series)
+        draw(asked.figure, points)
 
 
 if __name__ == "__main__":

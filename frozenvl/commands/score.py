@@ -78,6 +78,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.captions import CAPTION_METRICS, rules_of
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
+    from frozenvl.metrics.worker_processes import available_cores
 
     rules = rules_of(args.tokenizer)  # before the files are read: its library may be missing
     known = read_references(args.references, args.split)
@@ -86,7 +87,9 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     metrics = args.metrics or [*CAPTION_METRICS, *JAVA_METRICS]
     python_metrics = [name for name in metrics if name not in JAVA_METRICS]
     options = {"partial": args.partial, "tokenizer": args.tokenizer}
-    scored = grouped_caption_scores(captions, references, known.groups, python_metrics, **options)
+    scored = grouped_caption_scores(
+        captions, references, known.groups, python_metrics, processes=available_cores(), **options
+    )
     java_metrics = [name for name in JAVA_METRICS if name in metrics]
     java = java_scores(captions, references, java_metrics, **options)
     return {

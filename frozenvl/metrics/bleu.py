@@ -17,8 +17,9 @@ _SMALL = 1e-9
 
 
 def bleu_counts(
-    candidates: Sequence[Sequence[str]],
-    references: Sequence[Sequence[Sequence[str]]],
+    candidate_lengths: np.ndarray,
+    reference_lengths: np.ndarray,
+    references_of: Sequence[int],
     candidate_ngrams: Sequence[Counts],
     reference_ngrams: Sequence[Counts],
 ) -> np.ndarray:
@@ -27,38 +28,31 @@ def bleu_counts(
     The reference length is the one closest to the candidate's, the shorter of two equally close ones.
 
     Args:
-        candidates: words of each image's candidate.
-        references: words of each image's references.
+        candidate_lengths: number of words of each image's candidate (images,).
+        reference_lengths: number of words of each reference (references,), flattened.
+        references_of: number of references of each image, at least 1.
         candidate_ngrams: counts of all candidates for n = 1..4.
-        reference_ngrams: counts of all references, flattened, from the same call of `ngrams.NGramIndex.count`.
+        reference_ngrams: counts of all references, flattened, by the same numbers of n-grams.
     """
-    length = np.array([len(words) for words in candidates])
-    closest = [
-        min((abs(len(words) - candidate_length), len(words)) for words in image_references)[1]
-        for candidate_length, image_references in zip(length.tolist(), references, strict=True)
-    ]
-    counts = np.zeros((len(candidates), COUNTS))
-    counts[:, 0], counts[:, 1] = length, closest
-    image_of = np.repeat(np.arange(len(references)), list(map(len, references)))
+    length = np.asarray(candidate_lengths, np.int64)
+    image_of = np.repeat(np.arange(len(length)), references_of)
+    closeness = np.abs(reference_lengths - length[image_of]) << 32 | reference_lengths
+    counts = np.zeros((len(length), COUNTS))
+    counts[:, 0] = length
+    counts[:, 1] = np.minimum.reduceat(closeness, np.cumsum([0, *references_of[:-1]])) & 0xFFFFFFFF
     for n in range(ORDERS):
-        counts[:, 2 + n] = _matched(candidate_ngrams[n], reference_ngrams[n], image_of, len(candidates))
+        counts[:, 2 + n] = _matched(candidate_ngrams[n], reference_ngrams[n], image_of, len(length))
         counts[:, 2 + ORDERS + n] = np.maximum(length - n, 0)
     return counts
 
 
 def _matched(candidate: Counts, reference: Counts, image_of: np.ndarray, images: int) -> np.ndarray:
     """Returns matched n-grams per image (images,): candidate counts, clipped to the largest count in a reference."""
-    pairs = image_of[reference.sentence] << 32 | reference.ngram
-    if not len(pairs):
-        return np.zeros(images)
-    order = np.argsort(pairs, kind="stable")
-    pairs = pairs[order]
-    first = np.flatnonzero(np.diff(pairs, prepend=pairs[0] - 1))
-    known = pairs[first]
-    most = np.maximum.reduceat(reference.count[order], first)
-    at = find(known, candidate.sentence.astype(np.int64) << 32 | candidate.ngram)
-    clipped = np.where(at >= 0, np.minimum(candidate.count, most[at]), 0)
-    return np.bincount(candidate.sentence, clipped, minlength=images)
+    keys = image_of[reference.sentence] << 32 | reference.ngram
+    at = find(candidate.sentence.astype(np.int64) << 32 | candidate.ngram, keys)
+    most = np.zeros_like(candidate.count)
+    np.maximum.at(most, at[at >= 0], reference.count[at >= 0])
+    return np.bincount(candidate.sentence, np.minimum(candidate.count, most), minlength=images)
 
 
 def bleu(counts: np.ndarray) -> np.ndarray:

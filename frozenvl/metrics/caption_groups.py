@@ -63,14 +63,21 @@ class GroupedCaptionScores:
         A group without images in a sample is nan there.
         """
         resampled = self.whole.reweighted(weights)
-        place = {image: index for index, image in enumerate(self.units)}
         for group, result in self.groups.items():
-            own = weights[:, [place[image] for image in result.units]]
+            own = weights[:, self._rows[group]]
             with np.errstate(invalid="ignore"):
                 values = result.reweighted(own)
             empty = own.sum(axis=1) == 0
             resampled |= {f"{group} {name}": np.where(empty, np.nan, v) for name, v in values.items()}
         return resampled
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        """Group → positions of its images among `units`."""
+        place = {image: index for index, image in enumerate(self.units)}
+        return {
+            group: np.array([place[image] for image in result.units]) for group, result in self.groups.items()
+        }
 
     def intervals(
         self, confidence: float = 0.95, samples: int = 1000, seed: int = 0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
 
 from frozenvl.metrics import bootstrap
 from frozenvl.metrics.bleu import COUNTS, bleu, bleu_counts
+from frozenvl.metrics.caption_words import CaptionWords, caption_words
 from frozenvl.metrics.cider import DocumentFrequency, cider
 from frozenvl.metrics.metric import Metric
-from frozenvl.metrics.ngrams import NGramIndex
-from frozenvl.metrics.rouge import rouge_l
+from frozenvl.metrics.ngrams import NGramIndex, NGrams, Sentences
 from frozenvl.metrics.spacing import spacing_note
-from frozenvl.metrics.tokenizers import TokenizerName, record_of, tokenizer_of
+from frozenvl.metrics.tokenizers import TokenizerName, record_of
 from frozenvl.util.errors import UserError
 
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr", "ROUGE_L")
@@ -29,6 +30,9 @@ METRICS = (
 )
 """Descriptions of these scores, which are on pycocoevalcap's scale (CIDEr 0.95), not in percent."""
 
+_IMAGES = 4096
+"""Number of images whose n-grams are compared at a time: they fit into a processor's cache."""
+
 
 def rules_of(tokenizer: TokenizerName) -> dict[str, str]:
     """Returns the variants of tokenizer and CIDEr, as scores record them. Errors are as in `tokenizer_of`."""
@@ -41,22 +45,28 @@ class CaptionScores:
 
     scores: dict[str, float]
     """Scores of the whole set. BLEU comes from summed counts; CIDEr and ROUGE-L are means over images."""
-    per_image: dict[str, dict[str, float]]
-    """Image id → scores, in the order of the candidates."""
+    units: list[str]
+    """Image ids in the order of the candidates, which intervals resample."""
+    columns: dict[str, np.ndarray] = field(repr=False)
+    """Metric → score of each image (images,)."""
     counts: np.ndarray = field(repr=False)
     """Counts (images, 10) from which BLEU of any subset is computed: see `bleu`."""
     notes: list[str] = field(default_factory=list)
     """Remarks that matter when reading the scores, one line each: empty captions, references without spaces, …"""
 
-    @property
-    def units(self) -> list[str]:
-        """Image ids, which intervals resample."""
-        return list(self.per_image)
+    @cached_property
+    def per_image(self) -> dict[str, dict[str, float]]:
+        """Image id → scores, in the order of the candidates."""
+        rows = zip(*(column.tolist() for column in self.columns.values()), strict=True)
+        return {
+            image: dict(zip(self.columns, row, strict=True))
+            for image, row in zip(self.units, rows, strict=True)
+        }
 
     @property
     def per_query(self) -> dict[str, float]:
         """Image id → CIDEr."""
-        return {image: scores["CIDEr"] for image, scores in self.per_image.items()}
+        return dict(zip(self.units, self.columns["CIDEr"].tolist(), strict=True))
 
     def reweighted(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Returns every score as (samples,). In sample i, image j counts `weights[i, j]` times.
@@ -66,8 +76,7 @@ class CaptionScores:
         resampled = {f"Bleu_{n}": values for n, values in enumerate(bleu(weights @ self.counts).T, start=1)}
         for name in ("CIDEr", "ROUGE_L"):
             if name in self.scores:
-                column = np.array([image[name] for image in self.per_image.values()])
-                resampled[name] = weights @ column / weights.sum(axis=1)
+                resampled[name] = weights @ self.columns[name] / weights.sum(axis=1)
         return {name: resampled[name] for name in self.scores}
 
     def intervals(
@@ -114,6 +123,7 @@ def caption_scores(
     document_frequency: DocumentFrequency | None = None,
     partial: bool = False,
     tokenizer: TokenizerName = "ptb",
+    processes: int = 1,
 ) -> CaptionScores:
     """Computes BLEU-1..4, CIDEr and ROUGE-L of one caption per image, tokenised as pycocoevalcap does by default.
 
@@ -129,6 +139,8 @@ def caption_scores(
             computed from `references`.
         partial: whether images without a caption are allowed. They still count in the idf.
         tokenizer: "ptb" is pycocoevalcap's; "char", "zh" and "ja" are sacrebleu's, for texts without spaces.
+        processes: largest number of processes that tokenise many captions, see `worker_processes.results_of`. Scores
+            do not depend on it.
 
     Raises:
         UserError: if there are no captions, unknown images, missing captions (unless `partial`), images without
@@ -138,53 +150,61 @@ def caption_scores(
     if unknown := set(metrics) - set(CAPTION_METRICS):
         raise UserError(f"unknown caption metrics {sorted(unknown)}; there are {list(CAPTION_METRICS)}")
     check_captions(candidates, references, partial)
-    images, tokenize = list(candidates), _sharing(tokenizer_of(tokenizer))
-    hypotheses = [tokenize(candidates[image]) for image in images]
-    tokenized = [[tokenize(text) for text in references[image]] for image in images]
+    with_ngrams = bool({*wanted} - {"ROUGE_L"})
+    # References of images without a caption matter for the idf only.
+    all_needed = with_ngrams and document_frequency is None
+    needed = references if all_needed else {image: references[image] for image in candidates}
+    vocabulary = document_frequency.index.vocabulary if document_frequency else None
+    captions = caption_words(candidates, needed, tokenizer, vocabulary, processes)
     notes = spacing_note(chain.from_iterable(references.values()), tokenizer)
-    if empty := sum(not tokens for tokens in hypotheses):
-        notes.append(f"{empty} of {len(images)} captions have no words; they score 0")
+    if captions.empty:
+        notes.append(f"{captions.empty} of {len(candidates)} captions have no words; they score 0")
 
     columns: dict[str, np.ndarray] = {}
     scores: dict[str, float] = {}
-    counts = np.zeros((len(images), COUNTS))
-    if {*wanted} - {"ROUGE_L"}:
-        # pycocoevalcap splits at any white space for n-grams, and a token may contain a no-break space.
-        candidate_words = [_words(tokens) for tokens in hypotheses]
-        reference_words = [[_words(tokens) for tokens in texts] for texts in tokenized]
-        flat = [*chain.from_iterable(reference_words)]
-        references_of = [len(texts) for texts in reference_words]
+    counts = np.zeros((len(candidates), COUNTS))
+    if with_ngrams:
+        references_of = [len(references[image]) for image in candidates]
+        sentences = Sentences.joined([captions.candidates, captions.references])
         if document_frequency is None:
-            others = [[_words(tokenize(t)) for t in references[i]] for i in references if i not in candidates]
-            rest = [*chain.from_iterable(others)]
-            index, (candidate_ngrams, all_ngrams) = NGramIndex.of(candidate_words, [*flat, *rest])
-            reference_ngrams = [counts.first(len(flat)) for counts in all_ngrams]
-            all_references_of = references_of + [len(texts) for texts in others]
-            document_frequency = DocumentFrequency.counted(index, all_ngrams, all_references_of)
+            index, ngrams = NGramIndex.numbered(sentences, captions.vocabulary)
+            others = [len(texts) for image, texts in references.items() if image not in candidates]
+            document_frequency = DocumentFrequency.counted(
+                index, ngrams, references_of + others, first=len(candidates)
+            )
         else:
-            candidate_ngrams, reference_ngrams = document_frequency.index.count(candidate_words, flat)
-        counts = bleu_counts(candidate_words, reference_words, candidate_ngrams, reference_ngrams)
+            ngrams = document_frequency.index.number(sentences)
+        counts, columns["CIDEr"] = _bleu_counts_and_cider(captions, ngrams, references_of, document_frequency)
         for n, (column, total) in enumerate(zip(bleu(counts).T, bleu(counts.sum(axis=0)), strict=True), 1):
             columns[f"Bleu_{n}"], scores[f"Bleu_{n}"] = column, float(total)
-        columns["CIDEr"] = cider(candidate_ngrams, reference_ngrams, references_of, document_frequency)
         scores["CIDEr"] = float(columns["CIDEr"].mean())
         if document_frequency.images == 1 and "CIDEr" in wanted:
             notes.append("CIDEr is 0: its idf comes from the references of one single image")
     if "ROUGE_L" in wanted:
-        columns["ROUGE_L"] = np.array([rouge_l(h, r) for h, r in zip(hypotheses, tokenized, strict=True)])
-        scores["ROUGE_L"] = float(columns["ROUGE_L"].mean())
-    per_image = {
-        image: {name: float(columns[name][row]) for name in wanted} for row, image in enumerate(images)
-    }
-    return CaptionScores({name: scores[name] for name in wanted}, per_image, counts, notes)
+        columns["ROUGE_L"] = captions.rouge
+        scores["ROUGE_L"] = float(captions.rouge.mean())
+    return CaptionScores(
+        {name: scores[name] for name in wanted},
+        list(candidates),
+        {name: columns[name] for name in wanted},
+        counts,
+        notes,
+    )
 
 
-def _sharing(tokenize: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
-    """Returns a tokenizer that gives the same object for equal tokens: millions of captions share their words."""
-    known: dict[str, str] = {}
-    return lambda text: [known.setdefault(token, token) for token in tokenize(text)]
-
-
-def _words(tokens: list[str]) -> list[str]:
-    words = " ".join(tokens).split()
-    return tokens if words == tokens else words
+def _bleu_counts_and_cider(
+    captions: CaptionWords, ngrams: NGrams, references_of: list[int], frequency: DocumentFrequency
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the counts of BLEU (images, `COUNTS`) and CIDEr (images,). The n-grams are those of all candidates, and
+    then of all references."""
+    images, bounds = len(references_of), np.cumsum([0, *references_of])
+    counts, ciders = np.zeros((images, COUNTS)), np.zeros(images)
+    for start in range(0, images, _IMAGES):
+        stop = min(start + _IMAGES, images)
+        first, last = bounds[start], bounds[stop]
+        candidate, reference = ngrams.counts(start, stop), ngrams.counts(images + first, images + last)
+        of = references_of[start:stop]
+        lengths = captions.candidates.lengths[start:stop], captions.references.lengths[first:last]
+        counts[start:stop] = bleu_counts(*lengths, of, candidate, reference)
+        ciders[start:stop] = cider(candidate, reference, of, frequency)
+    return counts, ciders

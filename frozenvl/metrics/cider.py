@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, distinct, find
+from frozenvl.metrics.ngrams import ORDERS, Counts, NGramIndex, NGrams, Sentences, distinct, find
 from frozenvl.util.errors import UserError
 
 SIGMA = 6.0
 """Standard deviation of the length penalty, in bigrams."""
+_IMAGES = 4096
+"""Number of images whose n-grams are sorted at a time: they fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -32,31 +34,38 @@ class DocumentFrequency:
     @classmethod
     def of(cls, references: Sequence[Sequence[Sequence[str]]]) -> DocumentFrequency:
         """Counts the n-grams of a reference set, given as the words of each caption of each image."""
-        index, (counts,) = NGramIndex.of([words for captions in references for words in captions])
-        return cls.counted(index, counts, [len(captions) for captions in references])
+        vocabulary: dict[str, int] = {}
+        sentences = Sentences.of((words for captions in references for words in captions), vocabulary)
+        index, ngrams = NGramIndex.numbered(sentences, vocabulary)
+        return cls.counted(index, ngrams, [len(captions) for captions in references])
 
     @classmethod
     def counted(
-        cls, index: NGramIndex, counts: Sequence[Counts], references_of: Sequence[int]
+        cls, index: NGramIndex, ngrams: NGrams, references_of: Sequence[int], first: int = 0
     ) -> DocumentFrequency:
-        """Makes a document frequency from n-gram counts.
+        """Counts the images of each n-gram.
 
         Args:
             index: index of the n-grams.
-            counts: counts of all references, flattened, for n = 1..4.
+            ngrams: n-grams of sentences, among them all references, flattened.
             references_of: number of references of each image.
+            first: position of the first reference among the sentences.
 
         Raises:
             UserError: if there are no references.
         """
         if not len(references_of):
             raise UserError("CIDEr's idf needs reference captions, and there are none; give it some")
-        image_of = np.repeat(np.arange(len(references_of)), references_of)
+        bounds = first + np.cumsum([0, *references_of])
         frequency = []
-        for n, entries in enumerate(counts):
-            pairs = distinct(image_of[entries.sentence] << 32 | entries.ngram)
-            size = len(index.keys[n - 1]) if n else len(index.vocabulary)
-            frequency.append(np.bincount(pairs & 0xFFFFFFFF, minlength=size))
+        for n, (numbers, starts) in enumerate(zip(ngrams.numbers, ngrams.starts, strict=True)):
+            images = np.zeros(len(index.keys[n - 1]) if n else len(index.vocabulary), np.int32)
+            for start in range(0, len(references_of), _IMAGES):
+                ngrams_of = starts[bounds[start : start + _IMAGES + 1]]
+                image = np.repeat(np.arange(len(ngrams_of) - 1), np.diff(ngrams_of))
+                pairs = distinct(image << 32 | numbers[ngrams_of[0] : ngrams_of[-1]])
+                np.add.at(images, pairs & 0xFFFFFFFF, np.int32(1))  # another type would be 20 times slower
+            frequency.append(images)
         return cls(index, len(references_of), frequency)
 
     def weights(self, counts: Sequence[Counts]) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frozenvl.metrics.cider import DocumentFrequency, cider
-from frozenvl.metrics.ngrams import Counts, NGramIndex
+from frozenvl.metrics.ngrams import Counts, NGramIndex, Sentences
 from frozenvl.metrics.tokenizers import TokenizerName, tokenizer_of
 from frozenvl.util.errors import UserError
 
@@ -69,13 +69,16 @@ class CiderReward:
                 "every weight is 0; give more images"
             )
         self._tokenize = tokenizer_of(tokenizer)
-        sentences = [self._words(text, True) for texts in references.values() for text in texts]
-        index, (counts,) = NGramIndex.of(sentences)
+        vocabulary: dict[str, int] = {}
+        words = (self._words(text, True) for texts in references.values() for text in texts)
+        sentences = Sentences.of(words, vocabulary)
+        index, ngrams = NGramIndex.numbered(sentences, vocabulary)
         self._references_of = np.array([len(texts) for texts in references.values()])
         self._first = np.cumsum(self._references_of) - self._references_of
         self._place = {image: place for place, image in enumerate(references)}
-        self._frequency = DocumentFrequency.counted(index, counts, self._references_of.tolist())
-        self._counts = [_References.of(entries, len(sentences)) for entries in counts]
+        self._frequency = DocumentFrequency.counted(index, ngrams, self._references_of.tolist())
+        count = len(sentences.lengths)
+        self._counts = [_References.of(entries, count) for entries in ngrams.counts(0, count)]
 
     def __contains__(self, image: str) -> bool:
         """Tells whether an image has references."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -12,6 +12,8 @@ ORDERS = 4
 """Largest n-gram that captioning metrics use, in words."""
 
 _SHIFT = 32  # two numbers below 2³² are packed into one 64-bit key
+_LOOKED_UP = 1 << 18
+"""Number of keys that are looked up at a time: sorted first, they are found 5 times as fast as in random order."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,57 @@ class Counts:
     count: np.ndarray
     """Number of times that the n-gram occurs in the sentence (entries,)."""
 
-    def first(self, sentences: int) -> Counts:
-        """Returns the counts of the first `sentences` sentences."""
-        stop = np.searchsorted(self.sentence, sentences)
-        return Counts(self.sentence[:stop], self.ngram[:stop], self.count[:stop])
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences as the numbers of their words, one sentence after another: 4 bytes a word."""
+
+    words: np.ndarray
+    """Number of each word in a vocabulary (words,), int32."""
+    lengths: np.ndarray
+    """Number of words of each sentence (sentences,), int32."""
+
+    @classmethod
+    def of(cls, sentences: Iterable[Sequence[str]], vocabulary: dict[str, int]) -> Sentences:
+        """Converts lists of words. Adds new words to the vocabulary, numbered in the order of their occurrence."""
+        number = vocabulary.setdefault
+        words, lengths = list[int](), list[int]()
+        for sentence in sentences:
+            words += [number(word, len(vocabulary)) for word in sentence]
+            lengths.append(len(sentence))
+        return cls(np.array(words, dtype=np.int32), np.array(lengths, dtype=np.int32))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Sentences]) -> Sentences:
+        """Joins sentences of the same vocabulary."""
+        if not parts:
+            return cls.of((), {})
+        return cls(
+            *(np.concatenate(arrays) for arrays in zip(*((p.words, p.lengths) for p in parts), strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class NGrams:
+    """All n-grams of sentences, n = 1..4, by their numbers."""
+
+    numbers: list[np.ndarray]
+    """Number of each n-gram (n-grams,) for n = 1..4, int32, in the order of the sentences and of their words."""
+    starts: list[np.ndarray]
+    """First n-gram of each sentence, and the number of n-grams (sentences + 1,), for n = 1..4."""
+
+    def counts(self, start: int, stop: int) -> list[Counts]:
+        """Counts the n-grams of the sentences from `start` to `stop` - 1, which are numbered from 0 in the counts."""
+        counted = []
+        for numbers, starts in zip(self.numbers, self.starts, strict=True):
+            sentence = np.repeat(np.arange(stop - start), np.diff(starts[start : stop + 1]))
+            pairs = sentence << _SHIFT | numbers[starts[start] : starts[stop]]
+            pairs.sort(kind="stable")  # Timsort: the sentences are in order already
+            first = np.flatnonzero(_new(pairs))
+            count, pairs = np.diff(first, append=len(pairs)), pairs[first]
+            entries = (pairs >> _SHIFT, pairs & 0xFFFFFFFF, count)
+            counted.append(Counts(*(numbers.astype(np.int32) for numbers in entries)))  # half the memory
+        return counted
 
 
 @dataclass(frozen=True)
@@ -44,39 +93,59 @@ class NGramIndex:
     """
 
     @classmethod
-    def of(cls, *sets: Sequence[Sequence[str]]) -> tuple[NGramIndex, list[list[Counts]]]:
-        """Numbers all n-grams of sets of sentences (lists of words), and counts them as `count` does."""
-        vocabulary: dict[str, int] = {}
+    def numbered(cls, sentences: Sentences, vocabulary: dict[str, int]) -> tuple[NGramIndex, NGrams]:
+        """Numbers all n-grams of sentences. The vocabulary is the one by which their words are numbered."""
         keys: list[np.ndarray] = []
 
         def number(n: int, key: np.ndarray) -> np.ndarray:
-            distinct, numbers = np.unique(key, return_inverse=True)
-            keys.append(distinct)
+            keys.append(distinct(key))
+            return _positions(keys[-1], key)
+
+        return cls(vocabulary, keys), _ngrams(sentences, number)
+
+    @classmethod
+    def of(cls, *sets: Sequence[Sequence[str]]) -> tuple[NGramIndex, list[list[Counts]]]:
+        """Numbers all n-grams of sets of sentences (lists of words), and counts them as `count` does."""
+        vocabulary: dict[str, int] = {}
+        index, ngrams = cls.numbered(Sentences.of(chain.from_iterable(sets), vocabulary), vocabulary)
+        return index, _counts_of_sets(ngrams, sets)
+
+    def number(self, sentences: Sentences) -> NGrams:
+        """Numbers the n-grams of sentences whose words are numbered by this vocabulary, or by one that extends it.
+
+        Numbers of unknown n-grams are valid for these sentences only.
+        """
+
+        def number(n: int, key: np.ndarray) -> np.ndarray:
+            indexed = self.keys[n - 2]
+            numbers = _positions(indexed, key)
+            new = numbers < 0
+            unknown = key[new]
+            numbers[new] = len(indexed) + _positions(distinct(unknown), unknown)
             return numbers
 
-        counted = _count(sets, vocabulary, number)
-        return cls(vocabulary, keys), counted
+        return _ngrams(sentences, number)
 
     def count(self, *sets: Sequence[Sequence[str]]) -> list[list[Counts]]:
         """Counts the n-grams of each sentence. Returns, for each set of sentences, the counts for n = 1..4.
 
         Unknown n-grams are counted, too. Their numbers are valid for all sets of this call only.
         """
-
-        def number(n: int, key: np.ndarray) -> np.ndarray:
-            indexed = self.keys[n - 2]
-            numbers = find(indexed, key)
-            new = numbers < 0
-            numbers[new] = len(indexed) + np.unique(key[new], return_inverse=True)[1]
-            return numbers
-
-        return _count(sets, dict(self.vocabulary), number)
+        sentences = Sentences.of(chain.from_iterable(sets), dict(self.vocabulary))
+        return _counts_of_sets(self.number(sentences), sets)
 
 
 def distinct(numbers: np.ndarray) -> np.ndarray:
     """Returns the distinct numbers, sorted. `np.unique` of numpy 2.3 and later hashes them, which is slower."""
     ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return ordered[_new(ordered)]
+
+
+def _new(ordered: np.ndarray) -> np.ndarray:
+    """Marks the first of each run of equal numbers."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new
 
 
 def find(where: np.ndarray, what: np.ndarray) -> np.ndarray:
@@ -87,41 +156,35 @@ def find(where: np.ndarray, what: np.ndarray) -> np.ndarray:
     return np.where(where[position] == what, position, -1)
 
 
-def _count(
-    sets: Sequence[Sequence[Sequence[str]]],
-    vocabulary: dict[str, int],
-    number: Callable[[int, np.ndarray], np.ndarray],
-) -> list[list[Counts]]:
-    counted: list[list[Counts]] = [[] for _ in sets]
-    bounds = np.cumsum([0, *map(len, sets)])
-    for sentence, ngram in _ngrams(*_encode([*chain(*sets)], vocabulary), number):
-        pairs, count = np.unique(sentence << _SHIFT | ngram, return_counts=True)
-        cuts = np.searchsorted(pairs, bounds << _SHIFT)
-        for counts, first, start, stop in zip(counted, bounds, cuts, cuts[1:], strict=False):
-            part = pairs[start:stop]
-            entries = ((part >> _SHIFT) - first, part & 0xFFFFFFFF, count[start:stop])
-            counts.append(Counts(*(numbers.astype(np.int32) for numbers in entries)))  # half the memory
-    return counted
+def _positions(where: np.ndarray, what: np.ndarray) -> np.ndarray:
+    """Returns what `find` does, as int32, for many numbers in any order."""
+    positions = np.empty(len(what), np.int32)
+    for start in range(0, len(what), _LOOKED_UP):
+        part = what[start : start + _LOOKED_UP]
+        order = np.argsort(part)
+        positions[start + order] = find(where, part[order])
+    return positions
 
 
-def _encode(sentences: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the numbers of all words, and the sentence of each. Adds new words to the vocabulary."""
-    lengths = np.array([len(words) for words in sentences], dtype=np.int64)
-    number = vocabulary.setdefault
-    words = [number(word, len(vocabulary)) for word in chain.from_iterable(sentences)]
-    return np.array(words, dtype=np.int64), np.repeat(np.arange(len(lengths)), lengths)
+def _counts_of_sets(ngrams: NGrams, sets: Sequence[Sequence[object]]) -> list[list[Counts]]:
+    bounds = np.cumsum([0, *map(len, sets)]).tolist()
+    return [ngrams.counts(start, stop) for start, stop in pairwise(bounds)]
 
 
-def _ngrams(
-    words: np.ndarray, sentence: np.ndarray, number: Callable[[int, np.ndarray], np.ndarray]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the sentence and the number of every n-gram, for n = 1..4. `number(n, keys)` numbers them for n ≥ 2."""
-    starts, ngrams = np.arange(len(words)), words
-    yield sentence, words
+def _ngrams(sentences: Sentences, number: Callable[[int, np.ndarray], np.ndarray]) -> NGrams:
+    """Numbers all n-grams. `number(n, keys)` numbers those for n ≥ 2."""
+    last = numbers = sentences.words
+    found, starts = [numbers], [_starts(sentences.lengths)]
     for n in range(2, ORDERS + 1):
-        inside = starts + n <= len(words)
-        starts, ngrams = starts[inside], ngrams[inside]
-        inside = sentence[starts] == sentence[starts + n - 1]
-        starts, ngrams = starts[inside], ngrams[inside]
-        ngrams = number(n, ngrams << _SHIFT | words[starts + n - 1])
-        yield sentence[starts], ngrams
+        bounds, filled = starts[-1], np.diff(starts[-1]) > 0
+        # An n-gram is an (n-1)-gram that does not end its sentence, and the word after it.
+        numbers = np.delete(numbers, bounds[1:][filled] - 1)
+        last = np.delete(last, bounds[:-1][filled])
+        numbers = number(n, numbers.astype(np.int64) << _SHIFT | last)
+        found.append(numbers)
+        starts.append(_starts(np.maximum(sentences.lengths - (n - 1), 0)))
+    return NGrams(found, starts)
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -15,9 +15,10 @@ from frozenvl.metrics.ngrams import NGramIndex
 
 def counts_of(candidates: list[str], references: list[list[str]]) -> np.ndarray:
     words = [text.split() for text in candidates]
-    others = [[text.split() for text in several] for several in references]
-    _, (own, theirs) = NGramIndex.of(words, [each for several in others for each in several])
-    return bleu_counts(words, others, own, theirs)
+    flat = [text.split() for several in references for text in several]
+    _, (own, theirs) = NGramIndex.of(words, flat)
+    lengths = (np.array([len(each) for each in texts]) for texts in (words, flat))
+    return bleu_counts(*lengths, [len(several) for several in references], own, theirs)
 
 
 def test_counts_equal_those_worked_out_by_hand():

@@ -9,10 +9,11 @@ import sacrebleu
 from coco_caption import pycocoevalcap_scores, random_set
 from languages import CAPTIONS, candidates_and_references
 
-from frozenvl.metrics import captions
+from frozenvl.metrics import caption_words
 from frozenvl.metrics.captions import CAPTION_METRICS, caption_scores
 from frozenvl.metrics.cider import DocumentFrequency
 from frozenvl.metrics.tokenizer import tokenize
+from frozenvl.metrics.tokenizers import tokenizer_of
 from frozenvl.util.errors import UserError
 
 
@@ -52,7 +53,9 @@ def official(folder):
 def test_official_scores_from_official_tokens(data, name, monkeypatch):
     _, _, scores, per_image = official(data / "metrics" / name)
     tokens = json.loads((data / "metrics" / name / "ptb_tokenized.json").read_text())
-    monkeypatch.setattr(captions, "tokenizer_of", lambda name: lambda text: text.split(" ") if text else [])
+    monkeypatch.setattr(
+        caption_words, "tokenizer_of", lambda name: lambda text: text.split(" ") if text else []
+    )
     found = caption_scores({image: text for image, (text,) in tokens["res"].items()}, tokens["gts"])
     for metric in CAPTION_METRICS:
         assert found.scores[metric] == pytest.approx(scores[metric], abs=1e-9)
@@ -181,7 +184,7 @@ def test_bleu_equals_that_of_sacrebleu_without_smoothing_in_any_language(languag
 def test_all_metrics_use_the_tokens_of_the_tokenizer(language, tokenizer):
     """pycocoevalcap scores the same tokens, separated by spaces."""
     candidates, references = candidates_and_references(language)
-    split = captions.tokenizer_of(tokenizer)
+    split = tokenizer_of(tokenizer)
     tokens = lambda text: " ".join(split(text))
     expected, per_image = pycocoevalcap_scores(
         {image: tokens(text) for image, text in candidates.items()},

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from frozenvl.metrics.ngrams import ORDERS, NGramIndex, find
+from frozenvl.metrics.ngrams import ORDERS, NGramIndex, Sentences, find
 
 
 def sentences(seed: int, letters: str = "abc") -> list[list[str]]:
@@ -67,10 +67,25 @@ def test_unknown_ngrams_are_numbered_after_the_index():
     assert shared in pairs.ngram and "new" not in index.vocabulary
 
 
-def test_counts_of_the_first_sentences():
-    _, ((counts, *_),) = NGramIndex.of([["a", "a"], ["b"], ["a", "b"]])
-    part = counts.first(2)
-    assert (part.sentence.tolist(), part.ngram.tolist(), part.count.tolist()) == ([0, 1], [0, 1], [2, 1])
+def test_counts_of_some_sentences_are_a_part_of_all_counts():
+    vocabulary: dict[str, int] = {}
+    texts = sentences(1)
+    _, ngrams = NGramIndex.numbered(Sentences.of(texts, vocabulary), vocabulary)
+    for whole, part in zip(ngrams.counts(0, len(texts)), ngrams.counts(7, 19), strict=True):
+        inside = (whole.sentence >= 7) & (whole.sentence < 19)
+        assert np.array_equal(whole.sentence[inside] - 7, part.sentence)
+        assert np.array_equal(whole.ngram[inside], part.ngram)
+        assert np.array_equal(whole.count[inside], part.count)
+    assert [len(counts.ngram) for counts in ngrams.counts(3, 3)] == [0] * ORDERS
+
+
+def test_words_are_numbered_in_the_order_of_their_occurrence():
+    vocabulary = {"b": 0}
+    first = Sentences.of([["a", "b"], []], vocabulary)
+    joined = Sentences.joined([first, Sentences.of([["c", "a", "c"]], vocabulary)])
+    assert vocabulary == {"b": 0, "a": 1, "c": 2}
+    assert (joined.words.tolist(), joined.lengths.tolist()) == ([1, 0, 2, 1, 2], [2, 0, 3])
+    assert Sentences.joined([]).words.tolist() == []
 
 
 def test_find_returns_positions_or_minus_one():
