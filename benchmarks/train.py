@@ -10,6 +10,7 @@ threads, and take turns of some steps (the Trainer comes last). It prints tables
 - compiled: frozenvl with `model.compile`.
 - share of the peak: operations per second of a step, relative to the largest matrix products alone. A step has 4
   operations for each weight and each position that it is applied to (forward pass, and backward pass to the inputs).
+- share of its shapes: time that the step's own matrix products take alone, relative to the step's time.
 
 `--by-image`: the captions of an image stand together (`data.group: image`), for all sides; batches of a multiple of 5.
 `--memory`: memory of a step. `--equal`: differences of losses and gradients at the start. `--along`: the same at each
@@ -27,11 +28,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from matrix_shapes import seconds_alone
 from torch import Tensor, nn
 from training_ways import LANGUAGE, Way, build, captions, here, plain, processor, train, under_trainer
 
@@ -71,8 +73,10 @@ def compare(asked: argparse.Namespace) -> None:
     peak = matrix_peak(torch.device("cpu"), dtype)
     print(f"batch {asked.batch}, {asked.precision}, threads: {torch.get_num_threads()}", end=", ")
     print(f"{asked.steps} steps, matrix products alone: {peak / 1e9:.0f} GFLOP/s\n")
-    print("| k | | pairs/s | s per step (median) | share of the peak | speed relative to plain |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| k | | pairs/s | s per step (median) | share of the peak | share of its shapes | relative to plain |"
+    )
+    print("|---|---|---|---|---|---|---|")
     batches = captions(asked.data, asked.batch, asked.steps, asked.by_image)
     language = FrozenLanguageModel(LANGUAGE)
     ways = WAYS | ({"compiled": here} if asked.compiled else {})
@@ -86,11 +90,19 @@ def compare(asked: argparse.Namespace) -> None:
             for name, run in runs.items():
                 took[name] += [next(run) for _ in range(TURN)][1:]
         took["Trainer"] = under_trainer(build(k, half), batches, make)[1:]
+        alone = {name: products_alone(models[name], ways[name], map(make, batches[:2])) for name in WAYS}
+        alone |= {"compiled": alone["frozenvl"], "Trainer": alone["plain"]}
         # The median, since other processes disturb single steps.
         median = {name: statistics.median(seconds) for name, seconds in took.items()}
         for name, second in median.items():
             cells = [k, name, f"{asked.batch / second:.1f}", f"{second:.2f}", f"{needed / peak / second:.2f}"]
+            cells += [f"{alone[name] / second:.2f}"]
             print("|", " | ".join(map(str, cells)), f"| {median['plain'] / second:.2f} |", flush=True)
+
+
+def products_alone(model: FrozenVL, way: Way, batches: Iterable[Batch]) -> float:
+    """Returns the mean seconds that the matrix products of a step take alone."""
+    return statistics.mean(seconds_alone(lambda: way(model, batch).backward()) for batch in batches)  # noqa: B023
 
 
 def gradients(model: FrozenVL, way: Way, batch: Batch) -> tuple[float, Tensor]:
