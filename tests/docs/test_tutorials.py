@@ -51,7 +51,11 @@ def tiny_configuration(name: str, language: Path, vision: Path) -> dict[str, Any
         "bos": False,
     }
     config["model"]["vision"]["init_args"] |= {"name": str(vision), "grid": 1}
-    config["model"]["mapper"]["init_args"]["hidden"] = 16
+    mapper = config["model"]["mapper"]
+    if mapper["class_path"].endswith("PatchLinear"):
+        config["model"]["k"] = 1
+    else:
+        mapper["init_args"]["hidden"] = 16
     config["data"] |= {"batch_size": 8, "eval_batch_size": 8}
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
     config["trainer"] |= quiet | {"max_steps": 2, "val_check_interval": 2, "log_every_n_steps": 1}
@@ -75,7 +79,7 @@ def desk(tmp_path, monkeypatch, tiny_language, tiny_vision, feature_home) -> Pat
     for name in ("my_encoder", "my_mapper", "my_objective", "my_source", "squares"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "configs").mkdir()
-    for name in ("demo", "flickr8k"):
+    for name in ("demo", "flickr8k", "scenes"):
         content = tiny_configuration(name, tiny_language, tiny_vision)
         (tmp_path / "configs" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     (tmp_path / "photos").mkdir()
