@@ -129,7 +129,7 @@ def sample(
     stopping_criteria: Any = None,
     **options: Any,
 ) -> list[list[int]]:
-    """Continues `B` sequences with transformers' `generate`: beam search, sampling, …
+    """Continues `B` sequences with transformers' `generate`: sampling, penalties, …
 
     Options that are not given have transformers' own defaults (`NEUTRAL`), not those of the model's
     `generation_config.json`.
