@@ -16,6 +16,7 @@ from torch import Tensor
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.decoding import NEUTRAL, cut_at
 from frozenvl.model.language.kv_cache import KVCache
+from frozenvl.model.language.prepacked import prepacked
 
 BLOCK = 256
 """Number of neighbouring tokens of which only the likeliest is compared at first."""
@@ -87,17 +88,18 @@ def beam_search(
     Returns:
         The best continuation of each sequence: B lists of token ids, without the end token.
     """
-    past = language.read(embeddings, lengths, lead)
-    cache: Any = past.cache
-    mask, hidden = past.mask, past.hidden
-    search = Search(len(lengths), max_new_tokens, options, ends, mask.device)
-    while (step := search.advance(language.head(hidden))) is not None:
-        if step.rows != list(range(len(mask))):
-            rows = torch.tensor(step.rows, device=mask.device)
-            cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
-            mask = mask[rows]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        hidden = language.extend(language.embed(step.tokens[:, None]), mask, cache)[:, -1]
+    with prepacked(language.model, max_new_tokens):
+        past = language.read(embeddings, lengths, lead)
+        cache: Any = past.cache
+        mask, hidden = past.mask, past.hidden
+        search = Search(len(lengths), max_new_tokens, options, ends, mask.device)
+        while (step := search.advance(language.head(hidden))) is not None:
+            if step.rows != list(range(len(mask))):
+                rows = torch.tensor(step.rows, device=mask.device)
+                cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
+                mask = mask[rows]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            hidden = language.extend(language.embed(step.tokens[:, None]), mask, cache)[:, -1]
     return search.best
 
 
