@@ -76,6 +76,9 @@ def beam_search(
 ) -> list[list[int]]:
     """Continues `B` sequences by beam search.
 
+    In fp32 and fp64 the texts are those of transformers' `generate`. In bf16 several tokens may have the same logit,
+    and which of them comes first is arbitrary on both sides.
+
     Args:
         language: language model.
         embeddings: (B, L, dim) input embeddings of whole sequences, padded on the right.
@@ -88,6 +91,8 @@ def beam_search(
     Returns:
         The best continuation of each sequence: B lists of token ids, without the end token.
     """
+    if max_new_tokens < 1:
+        return [[] for _ in range(len(lengths))]
     with prepacked(language.model, max_new_tokens):
         past = language.read(embeddings, lengths, lead)
         cache: Any = past.cache
@@ -107,7 +112,7 @@ class Search:
     """Beams and finished hypotheses of the images that are not done.
 
     The n beams of an image are ordered by their scores, best first. Their rows in the KV cache are not: a beam stays in
-    the row of the beam that it continues, so that few rows are copied.
+    the row of the beam that it continues, so that the cache is copied only if two beams continue the same one.
 
     Shapes, for A images that are not done:
         tokens: (A, n, t) tokens of the beams.

@@ -43,10 +43,9 @@ def test_it_equals_transformers_generate_with_every_option(language):
     lengths = set()
     for beams, penalty, early in product((2, 5), (0.0, -1.0, 2.5), (False, True, "never")):
         options = BeamOptions(beams, penalty, early)
-        for ends, limit in ((several, 2), (several, 12)):
-            ours = beam_search(model, embeddings, LENGTHS, limit, options, ends)
-            assert ours == sample(model, embeddings, LENGTHS, ends, limit, **vars(options))
-            lengths |= {len(row) for row in ours}
+        ours = beam_search(model, embeddings, LENGTHS, 12, options, several)
+        assert ours == sample(model, embeddings, LENGTHS, several, 12, **vars(options))
+        lengths |= {len(row) for row in ours}
     assert len(lengths) > 5
 
 
@@ -65,6 +64,7 @@ def test_a_text_of_one_token_is_the_greedy_one(language):
     embeddings, _ = rows(model)
     first = greedy(model, embeddings, LENGTHS, 1, lambda ids: False, ())
     assert beam_search(model, embeddings, LENGTHS, 1, BeamOptions(4), ()) == first
+    assert beam_search(model, embeddings, LENGTHS, 0, BeamOptions(4), ()) == [[], [], [], []]
 
 
 def test_prompts_are_read_once_and_done_images_leave(language, monkeypatch):
@@ -83,6 +83,26 @@ def test_prompts_are_read_once_and_done_images_leave(language, monkeypatch):
     going_on = [sum(len(steps) > step for steps in alone) for step in range(max(map(len, alone)))]
     assert sizes == [(4, 13), *((3 * images, 1) for images in going_on)]
     assert len(set(going_on)) > 1
+
+
+def test_the_cache_is_copied_only_if_beams_change_rows(language, monkeypatch):
+    """Every copy has at least one row that two beams continue, or rows that leave."""
+    model = language("llama")
+    embeddings, _ = rows(model)
+    orders, read = [], model.read
+
+    def recorded(*inputs):
+        past = read(*inputs)
+        reorder = past.cache.reorder_cache
+        past.cache.reorder_cache = lambda order: orders.append(order.tolist()) or reorder(order)
+        return past
+
+    monkeypatch.setattr(model, "read", recorded)
+    one = embeddings[:1, :13], LENGTHS[:1]
+    steps = 12
+    beam_search(model, *one, steps, BeamOptions(2), ())
+    assert orders[0] == [0, 0] and 1 <= len(orders) < steps - 1
+    assert all(len(set(order)) < len(order) for order in orders)
 
 
 def seen(model, monkeypatch) -> list[tuple[int, int]]:
