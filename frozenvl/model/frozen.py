@@ -14,6 +14,7 @@ from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
 from frozenvl.model.fusion import Concat, Fusion
 from frozenvl.model.heads import Head
 from frozenvl.model.hub import OnHub
+from frozenvl.model.language.beam_search import BeamOptions, beam_search
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.decoding import check_options, greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
@@ -362,17 +363,20 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
         prompt_cache: PromptCache | None = None,
         **options: Any,
     ) -> list[Continuation]:
-        """Continues each prompt: greedily, or by transformers' `generate` if `options` are given.
+        """Continues each prompt: greedily, by beam search, or by transformers' `generate` if other `options` are given.
 
         Args:
             batch: prompts; their labels are ignored.
             processor: processor that made the batch; its tokeniser decodes.
             max_new_tokens: maximal length of a continuation, in tokens.
-            stop: texts that end a continuation; they stay in it (`Template.answer` cuts them off).
+            stop: texts that end a greedy continuation; they stay in it (`Template.answer` cuts them off). Beam search
+                and `generate` go on behind them.
             prompt_cache: leading part of the prompts, if the batch holds the rest of them. It saves time in greedy
-                decoding only.
+                decoding and beam search.
             options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, … Options that are not
                 given have transformers' defaults, whatever the model's own `generation_config.json` says.
+                `num_beams`, `length_penalty` and `early_stopping` alone give the beam search of this package, with the
+                results of transformers'.
 
         Raises:
             UserError: if a prompt with its continuation is longer than the model's context, or an option is refused.
@@ -383,8 +387,10 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
         inputs, lengths, lead = self._whole(batch, self._prefix(batch), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         ends = self.language.end_tokens | {processor.end}
-        if options:
-            check_options(options)
+        check_options(options)
+        if beams := BeamOptions.of(options):
+            tokens = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead)
+        elif options:
             tokens = sample(self.language, inputs, lengths, ends, max_new_tokens, **options)
         else:
             tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, ends, lead)

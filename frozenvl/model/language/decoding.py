@@ -12,6 +12,7 @@ from transformers import GenerationConfig
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.kv_cache import KVCache, left_padded
+from frozenvl.model.language.prepacked import prepacked
 from frozenvl.util.errors import UserError
 
 NEUTRAL: dict[str, Any] = {
@@ -94,28 +95,29 @@ def greedy(
     Returns:
         B lists of token ids, without the end token.
     """
-    past = language.read(embeddings, lengths, lead)
-    cache, mask, hidden = past.cache, past.mask, past.hidden
     done: list[list[int]] = [[] for _ in range(len(lengths))]
-    active = list(range(len(lengths)))
-    for step in range(max_new_tokens):
-        chosen = language.head(hidden).max(-1).indices  # same as argmax, in a third of its time
-        keep = []
-        for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
-            if token in ends:
-                continue
-            done[index].append(token)
-            if step + 1 < max_new_tokens and not stop(done[index]):
-                keep.append(row)
-        if not keep:
-            break
-        if len(keep) < len(active):
-            rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
-            cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
-            mask, chosen = mask[rows], chosen[rows]
-            active = [active[row] for row in keep]
-        mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-        hidden = language.extend(language.embed(chosen[:, None]), mask, cache)[:, -1]
+    with prepacked(language.model, max_new_tokens):
+        past = language.read(embeddings, lengths, lead)
+        cache, mask, hidden = past.cache, past.mask, past.hidden
+        active = list(range(len(lengths)))
+        for step in range(max_new_tokens):
+            chosen = language.head(hidden).max(-1).indices  # same as argmax, in a third of its time
+            keep = []
+            for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
+                if token in ends:
+                    continue
+                done[index].append(token)
+                if step + 1 < max_new_tokens and not stop(done[index]):
+                    keep.append(row)
+            if not keep:
+                break
+            if len(keep) < len(active):
+                rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
+                cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
+                mask, chosen = mask[rows], chosen[rows]
+                active = [active[row] for row in keep]
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            hidden = language.extend(language.embed(chosen[:, None]), mask, cache)[:, -1]
     return done
 
 
@@ -129,7 +131,7 @@ def sample(
     stopping_criteria: Any = None,
     **options: Any,
 ) -> list[list[int]]:
-    """Continues `B` sequences with transformers' `generate`: beam search, sampling, …
+    """Continues `B` sequences with transformers' `generate`: sampling, penalties, …
 
     Options that are not given have transformers' own defaults (`NEUTRAL`), not those of the model's
     `generation_config.json`.

@@ -1,0 +1,74 @@
+"""Linear layers with prepacked weights: oneDNN's own layout of the matrices, for decoding on a CPU.
+
+Without it, every product copies the weights to that layout again. A decoding step has few rows, so the copies take
+much of its time. Measured on SmolLM2-135M, one AVX-512 core with bf16: all products of a step take 19 ms instead of 36
+at 4 rows, 114 instead of 131 at 100 rows, with equal bits. Packing takes 93 ms, the time of 5 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+MAX_BYTES = 2**30
+"""Limit of the memory for packed copies. Layers beyond it are run as they are."""
+MIN_STEPS = 8
+"""Number of decoding steps from which packing pays."""
+
+
+def can_prepack(layer: nn.Linear) -> bool:
+    """Returns whether a layer is a plain linear layer whose weights can be packed on this machine."""
+    weight = layer.weight.detach()
+    if type(layer) is not nn.Linear or type(weight) is not Tensor or "forward" in vars(layer):
+        return False
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    operators = torch.ops.mkldnn
+    if not hasattr(operators, "_reorder_linear_weight") or not hasattr(operators, "_linear_pointwise"):
+        return False
+    return weight.dtype == torch.float32 or (
+        weight.dtype == torch.bfloat16 and operators._is_mkldnn_bf16_supported()
+    )
+
+
+@contextmanager
+def prepacked(model: nn.Module, steps: int) -> Iterator[None]:
+    """Context manager in which the linear layers of a model have prepacked weights.
+
+    The weights must not change inside, and no gradients are computed.
+
+    Args:
+        model: model on any device; layers that cannot be packed are left alone.
+        steps: largest number of decoding steps; nothing is packed for fewer than `MIN_STEPS`.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    packed, left = list[nn.Linear](), MAX_BYTES
+    try:
+        for layer in layers if steps >= MIN_STEPS else ():
+            if layer.weight.nbytes <= left and can_prepack(layer):
+                left -= layer.weight.nbytes
+                _pack(layer)
+                packed.append(layer)
+        yield
+    finally:
+        for layer in packed:
+            del layer.__dict__["forward"]
+
+
+def _pack(layer: nn.Linear) -> None:
+    """Gives a layer a forward method that multiplies by a packed copy of its weights."""
+    weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
+    kind = layer.weight.dtype
+
+    def forward(inputs: Tensor) -> Tensor:
+        # The packed product knows nothing of autocast.
+        cast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
+        if cast != kind:
+            return linear(inputs, layer.weight, layer.bias)
+        return torch.ops.mkldnn._linear_pointwise(inputs.to(cast), weight, layer.bias, "none", [], "")
+
+    layer.__dict__["forward"] = forward
