@@ -17,8 +17,8 @@ QUANTIZED = {"int8": 1.0, "nf4": 0.5}
 """Bytes per weight of a quantised language model."""
 
 HEAP = 1.35
-"""Memory that the C library's allocator holds, relative to what is asked of it, if it keeps freed memory: 1.2 to 1.5 in
-the fits of docs/planning.md. Not used for GPUs."""
+"""Memory that the C library's allocator holds, relative to what is asked of it: 1.2 to 1.5 in the fits of
+docs/planning.md, which kept freed memory. Not used for GPUs."""
 
 
 @dataclass(frozen=True)
