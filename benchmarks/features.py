@@ -24,7 +24,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
-from processes import cpu_seconds, processes, waited_seconds
+from process_tree import cpu_seconds, processes, waited_seconds
 from soak import CONFIG, last_step
 from tables_material import CAPTIONS_PER_IMAGE, texts, write_list
 
