@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import processes
+import process_tree
 
 COCO_SHARE = 118_287 / 443_757
 """Number of COCO's captioned images for each question of VQA v2 (both train splits)."""
@@ -91,7 +91,7 @@ def fresh(job: str, folder: Path, checkout: Path, home: Path) -> dict[str, float
     """Does a job in a new process of a checkout, with a cache folder. Adds the peak memory of all processes in MB."""
     command = [sys.executable, __file__, "--job", job, "--folder", str(folder)]
     places = {"PYTHONPATH": str(checkout), "FROZENVL_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    output, peak = processes.run(command, os.environ | places)
+    output, peak = process_tree.run(command, os.environ | places)
     found = json.loads(output.splitlines()[-1])
     return found | {"peak": max(peak, found["peak"])}
 
