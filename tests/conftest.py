@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,21 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("FROZENVL_DATA names no folder of real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def fetched() -> Callable[[str], Path]:
+    """Function that returns the folder of a fetched model, or skips the test."""
+    from frozenvl.pretrained.names import resolve
+    from frozenvl.util.errors import UserError
+
+    def find(name: str) -> Path:
+        try:
+            return Path(resolve(name))
+        except UserError as error:
+            pytest.skip(str(error))
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +16,6 @@ from frozenvl.model.mappers import MLP
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import TimmEncoder
-from frozenvl.pretrained.names import resolve
-from frozenvl.util.errors import UserError
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +42,3 @@ def build(language, tiny_vision) -> Callable[..., FrozenVL]:
 @pytest.fixture(scope="session")
 def processor_of() -> Callable[[FrozenVL], Processor]:
     return lambda model: Processor(model.language.name, model.k, Pixels(model.vision.size))
-
-
-@pytest.fixture(scope="session")
-def fetched() -> Callable[[str], Path]:
-    """Function that returns the folder of a fetched model, or skips the test."""
-
-    def find(name: str) -> Path:
-        try:
-            return Path(resolve(name))
-        except UserError as error:
-            pytest.skip(str(error))
-
-    return find
