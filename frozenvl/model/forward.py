@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.batch import IGNORE, Batch
+from frozenvl.model.language.conditioning import Conditioner
 from frozenvl.model.language.cross_entropy import target_nll
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.vision.finite import finite_rows
@@ -107,6 +108,11 @@ class Forward:
             return self.model.map(features)
 
     @cached_property
+    def conditioner(self) -> Conditioner | None:
+        """Images of the pass, prepared by the fusion for the layers; None if layers do not see them."""
+        return self.model.conditioner(self.prefix, self.prompt_cache)
+
+    @cached_property
     def chunks(self) -> list[Batch]:
         """Rows of the batch in chunks of similar length that fit memory."""
         return list(self.batch.chunks(MAX_POSITIONS_PER_PASS, before=len(self.prompt_cache or ())))
@@ -137,9 +143,11 @@ class Forward:
     def _run(self, chunk: Batch, place: int, layers: Sequence[int] = ()) -> Tensor:
         """Runs the language model on a chunk: last hidden states (positions, dim), or those of several layers."""
         # Rows without an image need no prefix vectors: retrieval embeds texts alone.
-        prefix = self.prefix if _sees_image(chunk) else chunk.images.new_zeros(0, 1, self.model.language.dim)
+        prefix, conditioner = chunk.images.new_zeros(0, self.model.k, self.model.language.dim), None
+        if _sees_image(chunk):
+            prefix, conditioner = self.prefix, self.conditioner
         with self.randomness(f"hidden {place}"):
-            hidden = self.model.hidden(chunk, prefix, self.prompt_cache, layers)
+            hidden = self.model.hidden(chunk, prefix, self.prompt_cache, layers, conditioner)
         packs = self.model.language.runs_packed
         shared = chunk.tree.saved if packs and self.prompt_cache is None else 0
         self._count_work(int(chunk.lengths.sum()) - shared, 0 if packs else int((~chunk.real()).sum()))
@@ -217,6 +225,10 @@ class OverImages(Forward):
     @property
     def prefix(self) -> Tensor:  # type: ignore[override]
         return self.whole.prefix
+
+    @property
+    def conditioner(self) -> Conditioner | None:  # type: ignore[override]
+        return self.whole.conditioner
 
     def _count_work(self, positions: int, padding: int) -> None:
         self.whole._count_work(positions, padding)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.embedding import Embeds
-from frozenvl.model.forward import MAX_POSITIONS_PER_PASS, Forward
+from frozenvl.model.forward import Forward
 from frozenvl.model.fusion import Concat, Fusion
+from frozenvl.model.generation import Generates
 from frozenvl.model.heads import Head
 from frozenvl.model.hub import OnHub
-from frozenvl.model.language.beam_search import BeamOptions, beam_search
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.decoding import check_options, greedy, sample
-from frozenvl.model.language.kv_cache import KVCache
-from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
+from frozenvl.model.language.conditioning import Conditioner, Conditioning
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.mappers import Mapper
 from frozenvl.model.matching import Matches
@@ -31,15 +29,7 @@ from frozenvl.prompt import Prompt
 from frozenvl.util.errors import UserError
 
 
-class Continuation(NamedTuple):
-    """Text generated after one prompt."""
-
-    text: str
-    ended: bool
-    """True if it ended with the end token or a stop text, False if it reached the length limit."""
-
-
-class FrozenVL(nn.Module, Embeds, Matches, OnHub):
+class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
     """A vision-language model: vision encoder → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
@@ -214,12 +204,39 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
             )
         return self.fusion.embeddings(text, batch, prefix)
 
+    def conditioner(self, prefix: Tensor, prompt_cache: PromptCache | None = None) -> Conditioner | None:
+        """Returns the images of a pass, prepared by the fusion for the layers; None if layers do not see them.
+
+        Args:
+            prefix: (N, k, dim) prefix vectors of the batch's images.
+            prompt_cache: leading part of the prompts; its images come first.
+        """
+        before = () if prompt_cache is None else (prompt_cache.prefix,)
+        return self.fusion.conditioner(torch.cat([*before, prefix]))
+
+    def conditioning(
+        self, batch: Batch, conditioner: Conditioner | None, prompt_cache: PromptCache | None = None
+    ) -> Conditioning | None:
+        """Returns the images that each position of whole prompts sees; None if layers see no image.
+
+        Args:
+            batch: prompts, or the rest of them.
+            conditioner: images of the leading part and of the batch.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them.
+        """
+        if conditioner is None:
+            return None
+        if prompt_cache is None:
+            return Conditioning.of(conditioner, batch.image_of)
+        return Conditioning.of(conditioner, prompt_cache.whole_image_of(batch.image_of, batch.real()))
+
     def hidden(
         self,
         batch: Batch,
         prefix: Tensor,
         prompt_cache: PromptCache | None = None,
         layers: Sequence[int] = (),
+        conditioner: Conditioner | None = None,
     ) -> Tensor:
         """Returns the last hidden states (positions, dim) of all real (non-padding) positions, row by row.
 
@@ -230,10 +247,14 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
             prefix: (N, k, dim) prefix vectors of the batch's images.
             prompt_cache: leading part of the prompts, if the batch holds the rest of them.
             layers: layers to return, (positions, layers, dim); see `FrozenLanguageModel.hidden`.
+            conditioner: images of the pass, if they were prepared before (`conditioner`).
         """
+        conditioner = conditioner or self.conditioner(prefix, prompt_cache)
+        seen = self.conditioning(batch, conditioner, prompt_cache)
+        seen = seen and seen.columns(len(prompt_cache or ()))
         past = None if prompt_cache is None else prompt_cache.past.rows(torch.zeros_like(batch.lengths))
         tree = batch.tree if past is None and self.language.runs_packed else None
-        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past, layers, tree)
+        return self.language.hidden(self.embeddings(batch, prefix), batch.lengths, past, layers, tree, seen)
 
     def run(self, batch: Batch, prompt_cache: PromptCache | None = None, **options: Any) -> Forward:
         """Returns a lazy forward pass of a batch. Objectives and scores read the stages that they need.
@@ -276,10 +297,10 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
         """
         batch = processor([prompt]).to(self.device)
         self._check(batch)
-        embeddings = self.embeddings(batch, self._prefix(batch))
-        return PromptCache(
-            self.language.read_lead(embeddings), embeddings[0], text_of(prompt[-1:]), processor
-        )
+        prefix = self._prefix(batch)
+        embeddings = self.embeddings(batch, prefix)
+        past = self.language.read_lead(embeddings, self.conditioning(batch, self.conditioner(prefix)))
+        return PromptCache(past, embeddings[0], text_of(prompt[-1:]), processor, prefix, batch.image_of)
 
     @torch.no_grad()
     def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:
@@ -295,105 +316,3 @@ class FrozenVL(nn.Module, Embeds, Matches, OnHub):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
             scores.index_add_(0, chunk.index[row], -nll)
         return scores
-
-    @torch.no_grad()
-    def rank_candidates(
-        self,
-        processor: Processor,
-        prompts: Sequence[Prompt],
-        candidates: Sequence[Sequence[str]],
-        prompt_cache: PromptCache | None = None,
-    ) -> list[list[Likelihood]]:
-        """Returns the likelihood of each candidate after its prompt. Each prompt is read once.
-
-        Args:
-            processor: this model's processor.
-            prompts: prompts without targets.
-            candidates: candidate texts of each prompt, each with its leading space; they are never cut.
-            prompt_cache: leading part of the prompts, if `prompts` are the rest of them.
-
-        Raises:
-            UserError: if the tokeniser joins a prompt and a candidate, or they are longer than the context.
-        """
-        batch = processor(prompts, start=prompt_cache is None).to(self.device)
-        targets = [
-            [processor.continuation(text_of(prompt[-1:]), text) for text in texts]
-            for prompt, texts in zip(prompts, candidates, strict=True)
-        ]
-        longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
-        self._check(batch, prompt_cache, longest - 1)
-        prefix = self._prefix(batch)
-        ranked: list[list[Likelihood]] = [[] for _ in prompts]
-        for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
-            past = self.language.read(*self._whole(chunk, prefix, prompt_cache))
-            rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
-            scores = likelihoods(self.language, past, rows, MAX_POSITIONS_PER_PASS)
-            for (row, _), likelihood in zip(rows, scores, strict=True):
-                ranked[int(chunk.index[row])].append(likelihood)
-        return ranked
-
-    def _whole(
-        self, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None
-    ) -> tuple[Tensor, Tensor, KVCache | None]:
-        """Returns embeddings and lengths of whole prompts, and the KV cache of their common leading part."""
-        embeddings = self.embeddings(batch, prefix)
-        if prompt_cache is None:
-            return embeddings, batch.lengths, None
-        return *prompt_cache.whole(embeddings, batch.lengths), prompt_cache.past
-
-    def generate(
-        self,
-        batch: Batch,
-        processor: Processor,
-        max_new_tokens: int = 32,
-        stop: Sequence[str] = (),
-        **options: Any,
-    ) -> list[str]:
-        """Returns the generated text of each prompt. Arguments as for `continuations`."""
-        continuations = self.continuations(batch, processor, max_new_tokens, stop, **options)
-        return [continuation.text for continuation in continuations]
-
-    @torch.no_grad()
-    def continuations(
-        self,
-        batch: Batch,
-        processor: Processor,
-        max_new_tokens: int = 32,
-        stop: Sequence[str] = (),
-        prompt_cache: PromptCache | None = None,
-        **options: Any,
-    ) -> list[Continuation]:
-        """Continues each prompt: greedily, by beam search, or by transformers' `generate` if other `options` are given.
-
-        Args:
-            batch: prompts; their labels are ignored.
-            processor: processor that made the batch; its tokeniser decodes.
-            max_new_tokens: maximal length of a continuation, in tokens.
-            stop: texts that end a greedy continuation; they stay in it (`Template.answer` cuts them off). Beam search
-                and `generate` go on behind them.
-            prompt_cache: leading part of the prompts, if the batch holds the rest of them. It saves time in greedy
-                decoding and beam search.
-            options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, … Options that are not
-                given have transformers' defaults, whatever the model's own `generation_config.json` says.
-                `num_beams`, `length_penalty` and `early_stopping` alone give the beam search of this package, with the
-                results of transformers'.
-
-        Raises:
-            UserError: if a prompt with its continuation is longer than the model's context, or an option is refused.
-        """
-        if not len(batch):
-            return []
-        self._check(batch, prompt_cache, max_new_tokens)
-        inputs, lengths, lead = self._whole(batch, self._prefix(batch), prompt_cache)
-        stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
-        ends = self.language.end_tokens | {processor.end}
-        check_options(options)
-        if beams := BeamOptions.of(options):
-            tokens = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead)
-        elif options:
-            tokens = sample(self.language, inputs, lengths, ends, max_new_tokens, **options)
-        else:
-            tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, ends, lead)
-        return [
-            Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
-        ]

@@ -57,10 +57,10 @@ class Reconstruction(Objective):
 
     def attach(self, model: FrozenVL) -> None:
         language, vision, self.k = model.language, model.vision, model.k
-        if not model.fusion.places(model.k):
+        if model.fusion.places(model.k) != model.k:
             raise UserError(
                 f"model.objectives: a reconstruction reads the image's positions in the prompt, and the fusion "
-                f"{type(model.fusion).__name__} has none; use Concat, or drop the objective"
+                f"{type(model.fusion).__name__} does not have {model.k} of them; use Concat, or drop the objective"
             )
         if not -1 <= self.layer <= language.depth:
             raise UserError(

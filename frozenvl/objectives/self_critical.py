@@ -168,6 +168,7 @@ class SelfCritical(Objective):
             self._numbers(step, batch.ids),
             model.language.end_tokens | {step.processor.end},
             greedy,
+            model.conditioning(batch, run.conditioner),
         )
         each = self.samples + greedy
         flat = [sampled for row in continuations for sampled in row]

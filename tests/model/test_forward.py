@@ -7,7 +7,7 @@ import torch
 from losses import loss_of
 from samples import SAMPLES
 
-from frozenvl.model import forward, frozen
+from frozenvl.model import forward, generation
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.prefix_tree import PrefixTree
 from frozenvl.model.tuning import Finetuned, LoRA, PromptTuning
@@ -18,7 +18,7 @@ def test_a_pass_in_chunks_gives_the_same_loss_and_scores(build, processor_of, mo
     model = build()
     batch = processor_of(model)(SAMPLES)
     whole, scores = loss_of(model, batch).nll, model.score(batch)
-    for module in (forward, frozen):
+    for module in (forward, generation):
         monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 20)
     assert len(list(batch.chunks(20))) > 2
     torch.testing.assert_close(loss_of(model, batch).nll, whole, rtol=1e-5, atol=0)

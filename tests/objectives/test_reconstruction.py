@@ -156,7 +156,7 @@ class Nowhere(Concat):
 
 def test_what_it_cannot_read_is_refused(tiny_language, tiny_vision):
     language, encoder = FrozenLanguageModel(str(tiny_language)), TimmEncoder(str(tiny_vision))
-    with pytest.raises(UserError, match="Nowhere has none; use Concat"):
+    with pytest.raises(UserError, match="Nowhere does not have 2 of them; use Concat"):
         FrozenVL(language, encoder, Linear, 2, fusion=Nowhere(), objectives={"r": Reconstruction()})
     with pytest.raises(UserError, match=r"layer 3, but .* has 2; name 0"):
         FrozenVL(language, encoder, Linear, 2, objectives={"r": Reconstruction(layer=3)})

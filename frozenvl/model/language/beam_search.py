@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.conditioning import Conditioning
 from frozenvl.model.language.decoding import NEUTRAL, cut_at
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.prepacked import prepacked
@@ -73,6 +74,7 @@ def beam_search(
     options: BeamOptions,
     ends: Collection[int],
     lead: KVCache | None = None,
+    conditioning: Conditioning | None = None,
 ) -> list[list[int]]:
     """Continues `B` sequences by beam search.
 
@@ -87,6 +89,7 @@ def beam_search(
         options: number of beams, length penalty, early stopping.
         ends: ids of the tokens that end a continuation.
         lead: KV cache of the one leading part that all sequences share, if it was read before.
+        conditioning: images that the positions see, if the fusion is not in the embeddings.
 
     Returns:
         The best continuation of each sequence: B lists of token ids, without the end token.
@@ -94,17 +97,12 @@ def beam_search(
     if max_new_tokens < 1:
         return [[] for _ in range(len(lengths))]
     with prepacked(language.model, max_new_tokens):
-        past = language.read(embeddings, lengths, lead)
-        cache: Any = past.cache
-        mask, hidden = past.mask, past.hidden
-        search = Search(len(lengths), max_new_tokens, options, ends, mask.device)
-        while (step := search.advance(language.head(hidden))) is not None:
-            if step.rows != list(range(len(mask))):
-                rows = torch.tensor(step.rows, device=mask.device)
-                cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
-                mask = mask[rows]
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            hidden = language.extend(language.embed(step.tokens[:, None]), mask, cache)[:, -1]
+        past = language.read(embeddings, lengths, lead, conditioning)
+        search = Search(len(lengths), max_new_tokens, options, ends, past.mask.device)
+        while (step := search.advance(language.head(past.hidden))) is not None:
+            if step.rows != list(range(len(past.mask))):
+                past = past.reordered(torch.tensor(step.rows, device=past.mask.device))
+            past = language.advance(past, step.tokens)
     return search.best
 
 

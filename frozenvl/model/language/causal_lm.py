@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, Cache, DynamicCache, 
 
 from frozenvl.model.fingerprint import fingerprint, same_random_weights
 from frozenvl.model.language.capabilities import can_pack, check_cache, check_head
-from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded
+from frozenvl.model.language.conditioning import Conditioning, before_layer, conditioned
+from frozenvl.model.language.kv_cache import KEYS_AND_VALUES, KVCache, left_padded, left_padded_views
 from frozenvl.model.language.loading import end_tokens, load_causal_lm
 from frozenvl.model.language.packed_layout import Layout, unpacked
 from frozenvl.model.language.packing import leave_attention_as_it_is, packed
@@ -92,6 +93,10 @@ class FrozenLanguageModel(Part):
         self.mixed = False
         """True if the model has trained fp32 weights and frozen bf16 weights; it then runs under autocast."""
         self.soft_prompt: SoftPrompt | None = None
+        self.checkpoints = False
+        """True if the backward pass recomputes layers (activation checkpointing)."""
+        self.conditioned_layers: set[int] = set()
+        """Numbers of the layers whose input a fusion may change."""
         self.packs = False
         # `frozenvl plan` builds models on the meta device; without values nothing can be tested.
         if next(self.model.parameters()).is_meta:
@@ -110,6 +115,12 @@ class FrozenLanguageModel(Part):
         """Prepends a learned soft prompt to every sequence. The tuning module owns its parameters."""
         object.__setattr__(self, "soft_prompt", soft_prompt)
 
+    def condition(self, layers: Sequence[int]) -> None:
+        """Lets fusions change the input of layers, in passes with a `Conditioning`. Other passes stay as they are."""
+        for number in set(layers) - self.conditioned_layers:
+            self.layers[number].register_forward_pre_hook(partial(before_layer, number), with_kwargs=True)
+            self.conditioned_layers.add(number)
+
     def trained(self) -> dict[str, Tensor]:
         """Returns the trained weights by name (LoRA's, or all of a finetuned model), without the frozen ones."""
         names = {name for name, weight in self.named_parameters() if weight.requires_grad}
@@ -126,6 +137,11 @@ class FrozenLanguageModel(Part):
     def dim(self) -> int:
         """Dimension of the input embeddings."""
         return self.model.get_input_embeddings().embedding_dim
+
+    @property
+    def width(self) -> int:
+        """Dimension of the hidden states. In a few architectures it differs from that of the input embeddings."""
+        return self.model.config.hidden_size
 
     @property
     def max_positions(self) -> int | None:
@@ -161,6 +177,7 @@ class FrozenLanguageModel(Part):
         past: KVCache | None = None,
         layers: Sequence[int] = (),
         tree: PrefixTree | None = None,
+        conditioning: Conditioning | None = None,
     ) -> Tensor:
         """Returns the last hidden states, or those of several layers, of all real (non-padding) positions.
 
@@ -171,6 +188,8 @@ class FrozenLanguageModel(Part):
             layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
             tree: common beginnings of the sequences, which are computed once if the architecture can be packed. It is
                 not used with `past`, nor behind a soft prompt of keys and values.
+            conditioning: images that the positions see, if the fusion is not in the embeddings; by default those that
+                the last position of `past` sees.
 
         Returns:
             (sum of lengths, dim), row by row; with `layers`, (sum of lengths, layers, dim).
@@ -178,15 +197,18 @@ class FrozenLanguageModel(Part):
         real = real_positions(embeddings, lengths)
         if past is not None:
             mask = torch.cat([past.mask, past.mask.new_ones(embeddings.shape[:2])], dim=1)
-            return self.extend(embeddings, mask, past.cache, layers)[real]
+            seen = conditioning or past.conditioning
+            return self.extend(embeddings, mask, past.cache, layers, seen)[real]
         if (cache := self.soft_prompt_cache(len(lengths))) is not None:
             mask = lengths.new_ones(len(lengths), self.soft_prompt_length + embeddings.shape[1])
-            return self.extend(embeddings, mask, cache, layers)[real]
+            return self.extend(embeddings, mask, cache, layers, conditioning)[real]
         whole, longer = self.with_soft_prompt(embeddings, lengths)
         columns = real_positions(whole, longer).nonzero(as_tuple=True)[1]
-        tree = tree.behind(whole.shape[1] - embeddings.shape[1]) if tree else None
-        hidden = self._hidden_without_cache(whole, longer, layers, tree)
-        return hidden[columns >= whole.shape[1] - embeddings.shape[1]]
+        before = whole.shape[1] - embeddings.shape[1]
+        tree = tree.behind(before) if tree else None
+        conditioning = conditioning.behind(before) if conditioning else None
+        hidden = self._hidden_without_cache(whole, longer, layers, tree, conditioning)
+        return hidden[columns >= before]
 
     @property
     def soft_prompt_length(self) -> int:
@@ -206,20 +228,30 @@ class FrozenLanguageModel(Part):
         return torch.cat([first, embeddings], dim=1), lengths + len(vectors)
 
     def _hidden_without_cache(
-        self, embeddings: Tensor, lengths: Tensor, layers: Sequence[int], tree: PrefixTree | None
+        self,
+        embeddings: Tensor,
+        lengths: Tensor,
+        layers: Sequence[int],
+        tree: PrefixTree | None,
+        conditioning: Conditioning | None,
     ) -> Tensor:
         """Returns the hidden states of whole sequences, packed if the architecture can."""
         if not self.packs:
-            return self._body(layers=layers, inputs_embeds=embeddings)[real_positions(embeddings, lengths)]
+            hidden = self._body(layers=layers, conditioning=conditioning, inputs_embeds=embeddings)
+            return hidden[real_positions(embeddings, lengths)]
         # oneDNN, which computes a CPU's bf16 products, makes and keeps a kernel for each new length.
         bf16 = self.mixed or embeddings.dtype == torch.bfloat16
         few_lengths = bf16 and embeddings.device.type == "cpu"
         layout = Layout.of(lengths, tree, MULTIPLE if few_lengths else 1)
         once = embeddings[:, : layout.width][layout.new]
-        once = pad(once, (0, 0, 0, len(layout.positions) - len(once)))
+        padding = len(layout.positions) - len(once)
+        once = pad(once, (0, 0, 0, padding))
         inputs: Any = {"inputs_embeds": once[None], "position_ids": layout.positions[None]}
+        if conditioning is not None:
+            view_of = conditioning.view_of[:, : layout.width][layout.new]
+            conditioning = conditioning.seen_by(pad(view_of, (0, padding), value=-1)[None])
         with packed(self.model.config, layout):
-            hidden = self._body(layers=layers, **inputs)[0]
+            hidden = self._body(layers=layers, conditioning=conditioning, **inputs)[0]
         return unpacked(hidden, layout)
 
     @property
@@ -253,13 +285,27 @@ class FrozenLanguageModel(Part):
         """Returns a context manager in which compiled layers run uncompiled."""
         return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
-    def _body(self, cache: Cache | None = None, layers: Sequence[int] = (), **inputs: Any) -> Tensor:
+    def seeing(self, conditioning: Conditioning | None) -> AbstractContextManager:
+        """Returns a context manager in which passes are conditioned on images."""
+        if conditioning is None:
+            return nullcontext()
+        in_attention = conditioning.conditioner.in_attention and packed.now is None
+        config = self.model.config if in_attention else None
+        return conditioned(conditioning.recomputed(self.checkpoints), config)
+
+    def _body(
+        self,
+        cache: Cache | None = None,
+        layers: Sequence[int] = (),
+        conditioning: Conditioning | None = None,
+        **inputs: Any,
+    ) -> Tensor:
         """Returns last hidden states (…, dim), or with `layers` those of several layers (…, layers, dim)."""
         compiled = torch.is_grad_enabled() and cache is None and not layers
         if cache is not None:
             inputs[self.cache_name] = cache
         inputs |= {"output_hidden_states": True} if layers else {}
-        with nullcontext() if compiled else self.eagerly(), self.autocast():
+        with nullcontext() if compiled else self.eagerly(), self.autocast(), self.seeing(conditioning):
             out = self.model.base_model(**inputs, use_cache=cache is not None)
         if not layers:
             return out.last_hidden_state
@@ -270,7 +316,14 @@ class FrozenLanguageModel(Part):
         """Number of layers."""
         return self.model.config.num_hidden_layers
 
-    def extend(self, embeddings: Tensor, mask: Tensor, cache: Cache, layers: Sequence[int] = ()) -> Tensor:
+    def extend(
+        self,
+        embeddings: Tensor,
+        mask: Tensor,
+        cache: Cache,
+        layers: Sequence[int] = (),
+        conditioning: Conditioning | None = None,
+    ) -> Tensor:
         """Continues sequences from a cache, and adds the new positions to it.
 
         Args:
@@ -278,35 +331,54 @@ class FrozenLanguageModel(Part):
             mask: (B, T) 1 for real positions, 0 for padding.
             cache: cache of the first T - L positions.
             layers: layers to return; see `hidden`.
+            conditioning: images that the new positions see.
 
         Returns:
             (B, L, dim) last hidden states; with `layers`, (B, L, layers, dim).
         """
         new = embeddings.shape[1]
         cached = mask.shape[1] - new
+        if conditioning is not None:
+            conditioning = conditioning.fitted(len(embeddings), new)
         if self.goes_on_singly and cached and new > 1:
-            steps = range(new)
+            seen = [conditioning and conditioning.columns(t, t + 1) for t in range(new)]
             return torch.cat(
                 [
-                    self.extend(embeddings[:, t : t + 1], mask[:, : cached + t + 1], cache, layers)
-                    for t in steps
+                    self.extend(embeddings[:, t : t + 1], mask[:, : cached + t + 1], cache, layers, seen[t])
+                    for t in range(new)
                 ],
                 dim=1,
             )
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
         extra = {"position_ids": positions} if self.has_positions else {}
         attention_mask = None if self.is_recurrent and cached else mask
-        return self._body(cache, layers, inputs_embeds=embeddings, attention_mask=attention_mask, **extra)
+        inputs = {"inputs_embeds": embeddings, "attention_mask": attention_mask, **extra}
+        return self._body(cache, layers, conditioning, **inputs)
+
+    def advance(self, past: KVCache, tokens: Tensor) -> KVCache:
+        """Continues each sequence of a KV cache by one token (B,). The old cache cannot be used again."""
+        mask = torch.cat([past.mask, past.mask.new_ones(len(tokens), 1)], dim=1)
+        embeddings = self.embed(tokens[:, None])
+        hidden = self.extend(embeddings, mask, past.cache, conditioning=past.conditioning)[:, -1]
+        return KVCache(past.cache, mask, hidden, past.conditioning)
 
     @torch.no_grad()
-    def read(self, embeddings: Tensor, lengths: Tensor, lead: KVCache | None = None) -> KVCache:
+    def read(
+        self,
+        embeddings: Tensor,
+        lengths: Tensor,
+        lead: KVCache | None = None,
+        conditioning: Conditioning | None = None,
+    ) -> KVCache:
         """Returns the KV cache of sequences (prefill).
 
         Args:
             embeddings: (B, L, dim) input embeddings of whole sequences, padded on the right.
             lengths: (B,) number of real positions.
             lead: KV cache of the one leading part that all sequences share, if it was read before.
+            conditioning: images that the positions of the whole sequences see.
         """
+        width = embeddings.shape[1]
         embeddings, lengths = self.with_soft_prompt(embeddings, lengths)
         cached = before = 0
         cache: Cache | None
@@ -316,13 +388,21 @@ class FrozenLanguageModel(Part):
             before = self.soft_prompt_length
         else:
             cache = DynamicCache(config=self.model.config)
+        if conditioning is not None:
+            conditioning = left_padded_views(conditioning.behind(embeddings.shape[1] - width), lengths)
         embeddings, mask = left_padded(embeddings, lengths)
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
-        return KVCache(cache, mask, self.extend(embeddings[:, cached:], mask, cache)[:, -1])
+        seen = conditioning and conditioning.columns(cached)
+        hidden = self.extend(embeddings[:, cached:], mask, cache, conditioning=seen)[:, -1]
+        return KVCache(cache, mask, hidden, conditioning and conditioning.columns(-1))
 
     @torch.no_grad()
-    def read_lead(self, embeddings: Tensor) -> KVCache:
+    def read_lead(self, embeddings: Tensor, conditioning: Conditioning | None = None) -> KVCache:
         """Returns the KV cache of a leading part (1, L, dim) that other sequences will share.
+
+        Args:
+            embeddings: (1, L, dim) input embeddings.
+            conditioning: images that the positions see.
 
         Raises:
             UserError: if a layer caches anything but keys and values, or the soft prompt is learned keys and values.
@@ -340,10 +420,12 @@ class FrozenLanguageModel(Part):
             )
         # No configuration, so no sliding window drops positions: `KVCache.lead` needs them all.
         cache = DynamicCache()
-        length = torch.tensor([embeddings.shape[1]], device=embeddings.device)
-        embeddings, _ = self.with_soft_prompt(embeddings, length)
+        width = embeddings.shape[1]
+        embeddings, _ = self.with_soft_prompt(embeddings, torch.tensor([width], device=embeddings.device))
         mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
-        return KVCache(cache, mask, self.extend(embeddings, mask, cache)[:, -1])
+        seen = conditioning and conditioning.behind(embeddings.shape[1] - width)
+        hidden = self.extend(embeddings, mask, cache, conditioning=seen)[:, -1]
+        return KVCache(cache, mask, hidden, seen and seen.columns(-1))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Computes logits (n, vocabulary) of last hidden states (n, dim)."""

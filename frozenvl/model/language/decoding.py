@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.kv_cache import KVCache, left_padded
+from frozenvl.model.language.conditioning import Conditioning
+from frozenvl.model.language.kv_cache import KVCache, left_padded, left_padded_views
 from frozenvl.model.language.prepacked import prepacked
 from frozenvl.util.errors import UserError
 
@@ -80,6 +81,7 @@ def greedy(
     stop: Callable[[list[int]], bool],
     ends: Collection[int],
     lead: KVCache | None = None,
+    conditioning: Conditioning | None = None,
 ) -> list[list[int]]:
     """Continues `B` sequences greedily. Finished sequences leave the batch.
 
@@ -91,17 +93,17 @@ def greedy(
         stop: function that tells, from the token ids so far, whether a continuation ends before the end token.
         ends: ids of the tokens that end a continuation.
         lead: KV cache of the one leading part that all sequences share, if it was read before.
+        conditioning: images that the positions see, if the fusion is not in the embeddings.
 
     Returns:
         B lists of token ids, without the end token.
     """
     done: list[list[int]] = [[] for _ in range(len(lengths))]
     with prepacked(language.model, max_new_tokens):
-        past = language.read(embeddings, lengths, lead)
-        cache, mask, hidden = past.cache, past.mask, past.hidden
+        past = language.read(embeddings, lengths, lead, conditioning)
         active = list(range(len(lengths)))
         for step in range(max_new_tokens):
-            chosen = language.head(hidden).max(-1).indices  # same as argmax, in a third of its time
+            chosen = language.head(past.hidden).max(-1).indices  # same as argmax, in a third of its time
             keep = []
             for row, (index, token) in enumerate(zip(active, chosen.tolist(), strict=True)):
                 if token in ends:
@@ -112,12 +114,10 @@ def greedy(
             if not keep:
                 break
             if len(keep) < len(active):
-                rows: Any = torch.tensor(keep, dtype=torch.long, device=mask.device)
-                cache.reorder_cache(rows)  # recurrent states have no `batch_select_indices`
-                mask, chosen = mask[rows], chosen[rows]
+                rows = torch.tensor(keep, dtype=torch.long, device=chosen.device)
+                past, chosen = past.reordered(rows), chosen[rows]
                 active = [active[row] for row in keep]
-            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-            hidden = language.extend(language.embed(chosen[:, None]), mask, cache)[:, -1]
+            past = language.advance(past, chosen)
     return done
 
 
@@ -129,6 +129,7 @@ def sample(
     ends: Collection[int],
     max_new_tokens: int,
     stopping_criteria: Any = None,
+    conditioning: Conditioning | None = None,
     **options: Any,
 ) -> list[list[int]]:
     """Continues `B` sequences with transformers' `generate`: sampling, penalties, …
@@ -143,12 +144,17 @@ def sample(
         ends: ids of the tokens that end a continuation.
         max_new_tokens: maximal length of a continuation.
         stopping_criteria: stopping criteria of transformers; None by default.
+        conditioning: images that the positions see, if the fusion is not in the embeddings.
         options: options of `generate`, as `check_options` allows them.
 
     Returns:
         B lists of token ids, without the end token.
     """
-    embeddings, mask = left_padded(*language.with_soft_prompt(embeddings, lengths))
+    width = embeddings.shape[1]
+    embeddings, lengths = language.with_soft_prompt(embeddings, lengths)
+    if conditioning is not None:
+        conditioning = left_padded_views(conditioning.behind(embeddings.shape[1] - width), lengths)
+    embeddings, mask = left_padded(embeddings, lengths)
     inputs: dict[str, Any] = {}
     if (cache := language.soft_prompt_cache(len(mask) * int(options.get("num_beams", 1)))) is not None:
         # `generate` counts the cached positions as inputs, so it needs placeholders for them.
@@ -162,7 +168,7 @@ def sample(
     settings = GenerationConfig(
         **in_force(options), max_new_tokens=max_new_tokens, eos_token_id=eos, pad_token_id=eos[0]
     )
-    with language.eagerly(), language.autocast():
+    with language.eagerly(), language.autocast(), language.seeing(conditioning):
         out = language.model.generate(
             inputs_embeds=embeddings,
             attention_mask=mask,

@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from frozenvl.model.language.conditioning import Conditioning
+
 KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
 """Cache layer types that hold only keys and values, one per position."""
 
@@ -29,6 +31,8 @@ class KVCache:
     cache: Cache
     mask: Tensor
     hidden: Tensor
+    conditioning: Conditioning | None = None
+    """Images that the last position (B, 1) of each sequence sees; None if the fusion is in the embeddings."""
 
     @property
     def lengths(self) -> Tensor:
@@ -37,9 +41,14 @@ class KVCache:
 
     def rows(self, index: Tensor) -> KVCache:
         """Returns a copy with the sequences at `index`, which may repeat."""
-        cache: Any = copy.deepcopy(self.cache)
-        cache.reorder_cache(index)
-        return KVCache(cache, self.mask[index], self.hidden[index])
+        return KVCache(copy.deepcopy(self.cache), self.mask, self.hidden, self.conditioning).reordered(index)
+
+    def reordered(self, index: Tensor) -> KVCache:
+        """Returns the sequences at `index`, which may repeat. The old cache cannot be used again."""
+        cache: Any = self.cache
+        cache.reorder_cache(index)  # recurrent states have no `batch_select_indices`
+        seen = self.conditioning and self.conditioning.rows(index)
+        return KVCache(cache, self.mask[index], self.hidden[index], seen)
 
     def lead(self, shift: Tensor) -> DynamicCache:
         """Returns a cache of B sequences that all begin with this single sequence, each after its left padding.
@@ -62,9 +71,18 @@ class KVCache:
 
 def left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Moves padding from right to left, as decoding needs it. Returns the embeddings and the mask of real positions."""
-    width = embeddings.shape[1]
-    columns = torch.arange(width, device=embeddings.device)
-    shift = (width - lengths).to(embeddings.device)[:, None]
-    mask = columns[None] >= shift
-    source = (columns[None] - shift) % max(1, width)
+    source, mask = _left(lengths.to(embeddings.device), embeddings.shape[1])
     return embeddings.gather(1, source[..., None].expand_as(embeddings)), mask.long()
+
+
+def left_padded_views(conditioning: Conditioning, lengths: Tensor) -> Conditioning:
+    """Moves padding from right to left, as `left_padded` does, in what the positions see."""
+    view_of = conditioning.view_of
+    source, mask = _left(lengths.to(view_of.device), view_of.shape[1])
+    return conditioning.seen_by(torch.where(mask, view_of.gather(1, source), -1))
+
+
+def _left(lengths: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Returns, for each place (B, width) of left-padded sequences, its column before, and whether it is real."""
+    columns, shift = torch.arange(width, device=lengths.device), (width - lengths)[:, None]
+    return (columns - shift) % max(1, width), columns >= shift

@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedConfig
 from transformers.masking_utils import AttentionMaskInterface
 
+from frozenvl.model.language.conditioning import add_image_attention
 from frozenvl.model.language.packed_layout import Layout, collect, deal
 
 NAME = "frozenvl_packed"
@@ -36,7 +37,7 @@ def packed_attention(
     """Computes attention within each packed sequence, as an attention function of transformers.
 
     Args:
-        module: attention module (unused).
+        module: attention module.
         query: (1, heads, T, width) queries.
         key: (1, groups, T, width) keys; fewer heads than queries in grouped-query attention.
         value: (1, groups, T, width) values.
@@ -83,7 +84,7 @@ def packed_attention(
     parts = [attend(number, part) for number, part in enumerate(queries)]
     vectors = query.shape[2] * heads
     out = collect(parts[0] if len(parts) == 1 else torch.cat(parts), copies, vectors)
-    return out.view(1, -1, heads, out.shape[-1]), None
+    return add_image_attention(module, query, out.view(1, -1, heads, out.shape[-1]), scale), None
 
 
 def packed_mask(*args: Any, local_size: int | None = None, **options: Any) -> Tensor | None:

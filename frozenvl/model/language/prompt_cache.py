@@ -23,6 +23,10 @@ class PromptCache:
     text: str
     """Last text of the leading part; empty if it ends with an image."""
     processor: Processor
+    prefix: Tensor
+    """Prefix vectors (N, k, dim) of its images."""
+    image_of: Tensor
+    """(1, S) image that each of its positions sees; -1 before the first image."""
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -42,3 +46,16 @@ class PromptCache:
         """Returns embeddings and lengths of the whole prompts, given those of the rests."""
         lead = self.embeddings.expand(len(embeddings), -1, -1)
         return torch.cat([lead, embeddings], dim=1), lengths + len(self)
+
+    def whole_image_of(self, image_of: Tensor, real: Tensor) -> Tensor:
+        """Returns the image (B, S + L) that each position of the whole prompts sees, given that of the rests.
+
+        The images of the leading part come first, and its last one is seen until the rest has one of its own.
+
+        Args:
+            image_of: (B, L) image that each position of the rests sees, among their own images.
+            real: (B, L) mask of real positions.
+        """
+        rest = torch.where(image_of < 0, self.image_of[:, -1:], image_of + len(self.prefix))
+        lead = self.image_of.expand(len(image_of), -1)
+        return torch.cat([lead, rest.masked_fill(~real, -1)], dim=1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
+from frozenvl.model.language.conditioning import Conditioning
 from frozenvl.util.errors import UserError
 
 BLOCK = 256
@@ -37,6 +38,7 @@ def sample_continuations(
     uniforms: Tensor,
     ends: Collection[int],
     greedy: bool = False,
+    conditioning: Conditioning | None = None,
 ) -> list[list[Sampled]]:
     """Samples n continuations of each of `B` prompts. A prompt is read once, and so is a beginning that several share.
 
@@ -52,6 +54,7 @@ def sample_continuations(
         uniforms: (B, n, T) numbers in [0, 1): one for each of up to T tokens of each continuation.
         ends: ids of the tokens that end a continuation.
         greedy: whether to add the greedy continuation of each prompt, of up to T tokens, after its n samples.
+        conditioning: images that the positions see, if the fusion is not in the embeddings.
 
     Returns:
         The n (or n + 1) continuations of each prompt.
@@ -66,9 +69,8 @@ def sample_continuations(
     ended = [False] * len(tokens)
     if not tokens:
         return [[] for _ in range(prompts)]
-    past = language.read(embeddings, lengths)
-    cache: Any = past.cache
-    mask, logits, device = past.mask, language.head(past.hidden), past.mask.device
+    past = language.read(embeddings, lengths, conditioning=conditioning)
+    logits, device = language.head(past.hidden), past.mask.device
     numbers = uniforms.to(device, torch.float64)
     if greedy:
         numbers = torch.cat([numbers, numbers.new_full((prompts, 1, limit), torch.nan)], dim=1)
@@ -92,11 +94,10 @@ def sample_continuations(
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         rows = [row_of[text] for text in texts]
         source, inputs = torch.tensor(list(row_of), device=device).unbind(1)
-        if source.tolist() != list(range(len(mask))):
-            cache.reorder_cache(source)  # recurrent states have no `batch_select_indices`
-            mask = mask[source]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        logits = language.head(language.extend(language.embed(inputs[:, None]), mask, cache)[:, -1])
+        if source.tolist() != list(range(len(past.mask))):
+            past = past.reordered(source)
+        past = language.advance(past, inputs)
+        logits = language.head(past.hidden)
     continuations = [Sampled(*pair) for pair in zip(tokens, ended, strict=True)]
     return [continuations[start : start + each] for start in range(0, len(continuations), each)]
 

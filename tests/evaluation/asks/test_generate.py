@@ -9,7 +9,7 @@ from toy import Square, request
 
 from frozenvl.evaluation.asks import Generate
 from frozenvl.evaluation.suite import session_of
-from frozenvl.model import frozen
+from frozenvl.model import generation
 from frozenvl.model.language.decoding import NEUTRAL
 from frozenvl.util.errors import UserError
 
@@ -22,8 +22,8 @@ def test_ended_depends_on_the_tokens_not_on_the_text(tiny_trained, monkeypatch, 
         [(Square(f"{n}.png", (n * 37 % 256, 99, n * 11 % 256)), "Question:") for n in range(12)]
     )
     seen = []
-    greedy = frozen.greedy
-    monkeypatch.setattr(frozen, "greedy", lambda *args: seen.append(greedy(*args)) or seen[-1])
+    greedy = generation.greedy
+    monkeypatch.setattr(generation, "greedy", lambda *args: seen.append(greedy(*args)) or seen[-1])
     model.continuations(batch, processor, 12)
     (tokens,) = seen
     processor.end = tokens[0][4]  # a token that is generated

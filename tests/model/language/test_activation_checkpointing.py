@@ -8,7 +8,7 @@ from architectures import ALL
 from losses import loss_of
 from painted import Painted
 
-from frozenvl.model import forward, frozen
+from frozenvl.model import forward, generation
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
 from frozenvl.prompt import Sample
@@ -41,7 +41,7 @@ def assert_same(one, other):
 def test_loss_and_gradients_are_the_same(build, processor_of, monkeypatch, kind, pieces):
     """Holds also for a batch in several chunks, each of which is recomputed with its own packing."""
     if pieces == 3:
-        for module in (forward, frozen):
+        for module in (forward, generation):
             monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", 25)
     model = build(kind)
     batch = processor_of(model)(SAMPLES)

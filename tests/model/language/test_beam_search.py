@@ -109,7 +109,11 @@ def seen(model, monkeypatch) -> list[tuple[int, int]]:
     """Returns the list to which the (rows, positions) of each pass of the model will be added."""
     sizes, extend = [], model.extend
     monkeypatch.setattr(
-        model, "extend", lambda inputs, *rest: sizes.append(tuple(inputs.shape[:2])) or extend(inputs, *rest)
+        model,
+        "extend",
+        lambda inputs, *rest, **named: (
+            sizes.append(tuple(inputs.shape[:2])) or extend(inputs, *rest, **named)
+        ),
     )
     return sizes
 

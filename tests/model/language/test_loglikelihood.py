@@ -4,7 +4,7 @@ import pytest
 from samples import BLUE, RED, SUPPORT, WIDE, join
 from sequences import LENGTHS, rows
 
-from frozenvl.model import forward, frozen
+from frozenvl.model import forward, generation
 from frozenvl.model.language.loglikelihood import likelihoods
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import UserError
@@ -18,7 +18,7 @@ def test_candidate_scores_equal_scores_of_prompt_and_candidate(
 ):
     model = build(kind)
     processor = processor_of(model)
-    for module in (forward, frozen):
+    for module in (forward, generation):
         monkeypatch.setattr(module, "MAX_POSITIONS_PER_PASS", positions)
     prompts = [(RED, "This is a"), (BLUE, "what color"), (WIDE,)]
     candidates = [[" dax", " blicket and a circle", ""], [" red"], ["a child", "yes", "no", "three stairs"]]

@@ -150,7 +150,9 @@ def test_continuations_with_the_same_beginning_are_one_row(language, monkeypatch
     ]
     sizes, extend = [], model.extend
     monkeypatch.setattr(
-        model, "extend", lambda inputs, *rest: sizes.append(len(inputs)) or extend(inputs, *rest)
+        model,
+        "extend",
+        lambda inputs, *rest, **named: sizes.append(len(inputs)) or extend(inputs, *rest, **named),
     )
     found = sample_continuations(model, embeddings, LENGTHS, uniforms, ())
     assert found == [[one[0], other[0], last[0]] for one, other, last in zip(*apart, strict=True)]

@@ -1,0 +1,139 @@
+"""`Generates`: texts by a `FrozenVL`: continuations of prompts, and the likelihood of candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from frozenvl.model.batch import Batch
+from frozenvl.model.forward import MAX_POSITIONS_PER_PASS
+from frozenvl.model.language.beam_search import BeamOptions, beam_search
+from frozenvl.model.language.decoding import check_options, greedy, sample
+from frozenvl.model.language.kv_cache import KVCache
+from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
+from frozenvl.model.language.prompt_cache import PromptCache
+from frozenvl.model.processor import Processor, text_of
+from frozenvl.prompt import Prompt
+
+
+class Continuation(NamedTuple):
+    """Text generated after one prompt."""
+
+    text: str
+    ended: bool
+    """True if it ended with the end token or a stop text, False if it reached the length limit."""
+
+
+class Generates:
+    """Mixin of `FrozenVL` with the methods that generate texts, and that compare candidates by their likelihood."""
+
+    @torch.no_grad()
+    def rank_candidates(
+        self: Any,
+        processor: Processor,
+        prompts: Sequence[Prompt],
+        candidates: Sequence[Sequence[str]],
+        prompt_cache: PromptCache | None = None,
+    ) -> list[list[Likelihood]]:
+        """Returns the likelihood of each candidate after its prompt. Each prompt is read once.
+
+        Args:
+            processor: this model's processor.
+            prompts: prompts without targets.
+            candidates: candidate texts of each prompt, each with its leading space; they are never cut.
+            prompt_cache: leading part of the prompts, if `prompts` are the rest of them.
+
+        Raises:
+            UserError: if the tokeniser joins a prompt and a candidate, or they are longer than the context.
+        """
+        batch = processor(prompts, start=prompt_cache is None).to(self.device)
+        targets = [
+            [processor.continuation(text_of(prompt[-1:]), text) for text in texts]
+            for prompt, texts in zip(prompts, candidates, strict=True)
+        ]
+        longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
+        self._check(batch, prompt_cache, longest - 1)
+        prefix = self._prefix(batch)
+        conditioner = self.conditioner(prefix, prompt_cache)
+        ranked: list[list[Likelihood]] = [[] for _ in prompts]
+        for chunk in batch.chunks(MAX_POSITIONS_PER_PASS, before=len(prompt_cache or ())):
+            seen = self.conditioning(chunk, conditioner, prompt_cache)
+            past = self.language.read(*self._whole(chunk, prefix, prompt_cache), seen)
+            rows = [(row, t) for row, index in enumerate(chunk.index.tolist()) for t in targets[index]]
+            scores = likelihoods(self.language, past, rows, MAX_POSITIONS_PER_PASS)
+            for (row, _), likelihood in zip(rows, scores, strict=True):
+                ranked[int(chunk.index[row])].append(likelihood)
+        return ranked
+
+    def _whole(
+        self: Any, batch: Batch, prefix: Tensor, prompt_cache: PromptCache | None
+    ) -> tuple[Tensor, Tensor, KVCache | None]:
+        """Returns embeddings and lengths of whole prompts, and the KV cache of their common leading part."""
+        embeddings = self.embeddings(batch, prefix)
+        if prompt_cache is None:
+            return embeddings, batch.lengths, None
+        return *prompt_cache.whole(embeddings, batch.lengths), prompt_cache.past
+
+    def generate(
+        self: Any,
+        batch: Batch,
+        processor: Processor,
+        max_new_tokens: int = 32,
+        stop: Sequence[str] = (),
+        **options: Any,
+    ) -> list[str]:
+        """Returns the generated text of each prompt. Arguments as for `continuations`."""
+        continuations = self.continuations(batch, processor, max_new_tokens, stop, **options)
+        return [continuation.text for continuation in continuations]
+
+    @torch.no_grad()
+    def continuations(
+        self: Any,
+        batch: Batch,
+        processor: Processor,
+        max_new_tokens: int = 32,
+        stop: Sequence[str] = (),
+        prompt_cache: PromptCache | None = None,
+        **options: Any,
+    ) -> list[Continuation]:
+        """Continues each prompt: greedily, by beam search, or by transformers' `generate` if other `options` are given.
+
+        Args:
+            batch: prompts; their labels are ignored.
+            processor: processor that made the batch; its tokeniser decodes.
+            max_new_tokens: maximal length of a continuation, in tokens.
+            stop: texts that end a greedy continuation; they stay in it (`Template.answer` cuts them off). Beam search
+                and `generate` go on behind them.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them. It saves time in greedy
+                decoding and beam search.
+            options: options of `generate`: `num_beams`, `do_sample`, `temperature`, `top_p`, … Options that are not
+                given have transformers' defaults, whatever the model's own `generation_config.json` says.
+                `num_beams`, `length_penalty` and `early_stopping` alone give the beam search of this package, with the
+                results of transformers'.
+
+        Raises:
+            UserError: if a prompt with its continuation is longer than the model's context, or an option is refused.
+        """
+        if not len(batch):
+            return []
+        self._check(batch, prompt_cache, max_new_tokens)
+        prefix = self._prefix(batch)
+        inputs, lengths, lead = self._whole(batch, prefix, prompt_cache)
+        seen = self.conditioning(batch, self.conditioner(prefix, prompt_cache), prompt_cache)
+        stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
+        ends = self.language.end_tokens | {processor.end}
+        check_options(options)
+        if beams := BeamOptions.of(options):
+            tokens = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead, seen)
+        elif options:
+            tokens = sample(
+                self.language, inputs, lengths, ends, max_new_tokens, conditioning=seen, **options
+            )
+        else:
+            tokens = greedy(self.language, inputs, lengths, max_new_tokens, stopped, ends, lead, seen)
+        return [
+            Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
+        ]
