@@ -44,9 +44,8 @@ class PerImage(LayerFusion):
             raise UserError(
                 f"model.fusion: layer {max(self.layers)}, but {language.name} has {depth}; name 0 to {depth - 1}"
             )
-        self.maps = nn.ModuleDict(
-            {str(number): ImageMap(language.dim, language.width, self.width) for number in self.layers}
-        )
+        made = lambda: ImageMap(language.dim, language.width, self.width)
+        self.maps = nn.ModuleDict({str(number): made() for number in self.layers})
         language.condition(self.layers)
 
     def conditioner(self, prefix: Tensor) -> Conditioner:

@@ -140,7 +140,7 @@ class FrozenLanguageModel(Part):
 
     @property
     def width(self) -> int:
-        """Dimension of the hidden states. In a few architectures it differs from that of the input embeddings."""
+        """Dimension of the hidden states. A few architectures have input embeddings of another dimension (`dim`)."""
         return self.model.config.hidden_size
 
     @property

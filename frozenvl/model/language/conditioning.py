@@ -6,7 +6,6 @@ ask that variable. So passes of several models, or of several threads through on
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
@@ -21,8 +20,10 @@ Rule: TypeAlias = Literal["last", "all"]
 """Images that a position sees: the last one at or before it, or all of these."""
 
 
-class Conditioner(ABC):
-    """Images of a pass, as a fusion prepares them for the layers. Each layer's keys and values are computed once.
+class Conditioner:
+    """Images of a pass, as a fusion prepares them for the layers. A subclass overrides one of the two methods.
+
+    What depends on the images alone, such as keys and values, is computed once for all texts of the pass.
 
     Args:
         images: (N, k, dim) prefix vectors of the images.
@@ -193,7 +194,8 @@ class Conditioning:
         Returns:
             (S, heads, width)
         """
-        groups, (count, heads, width), shared = self.groups, query.shape, keys.shape[2]
+        groups, shared = self.groups, keys.shape[2]
+        _, heads, width = query.shape
         size, most = groups.grid.shape
         padded = torch.cat([query, query.new_zeros(1, heads, width)])
         q = padded.index_select(0, groups.grid.flatten()).view(size, most, shared, -1, width)

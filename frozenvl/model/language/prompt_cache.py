@@ -48,7 +48,7 @@ class PromptCache:
         return torch.cat([lead, embeddings], dim=1), lengths + len(self)
 
     def whole_image_of(self, image_of: Tensor, real: Tensor) -> Tensor:
-        """Returns the image (B, S + L) that each position of the whole prompts sees, given that of the rests.
+        """Returns the image (B, S + L) that each position of the whole prompts sees.
 
         The images of the leading part come first, and its last one is seen until the rest has one of its own.
 

@@ -108,13 +108,12 @@ def test_the_cache_is_copied_only_if_beams_change_rows(language, monkeypatch):
 def seen(model, monkeypatch) -> list[tuple[int, int]]:
     """Returns the list to which the (rows, positions) of each pass of the model will be added."""
     sizes, extend = [], model.extend
-    monkeypatch.setattr(
-        model,
-        "extend",
-        lambda inputs, *rest, **named: (
-            sizes.append(tuple(inputs.shape[:2])) or extend(inputs, *rest, **named)
-        ),
-    )
+
+    def recorded(inputs, *rest, **named):
+        sizes.append(tuple(inputs.shape[:2]))
+        return extend(inputs, *rest, **named)
+
+    monkeypatch.setattr(model, "extend", recorded)
     return sizes
 
 
