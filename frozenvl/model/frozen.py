@@ -228,7 +228,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
             return None
         if prompt_cache is None:
             return Conditioning.of(conditioner, batch.image_of)
-        return Conditioning.of(conditioner, prompt_cache.whole_image_of(batch.image_of, batch.real()))
+        return Conditioning.of(conditioner, prompt_cache.whole_image_of(batch))
 
     def hidden(
         self,
@@ -300,7 +300,8 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         prefix = self._prefix(batch)
         embeddings = self.embeddings(batch, prefix)
         past = self.language.read_lead(embeddings, self.conditioning(batch, self.conditioner(prefix)))
-        return PromptCache(past, embeddings[0], text_of(prompt[-1:]), processor, prefix, batch.image_of)
+        images = prefix, batch.image_of, batch.image_keys
+        return PromptCache(past, embeddings[0], text_of(prompt[-1:]), processor, *images)
 
     @torch.no_grad()
     def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from architectures import causal_lm
 
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.fusion import Fusion
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP
 from frozenvl.model.processor import Pixels, Processor
@@ -29,16 +30,23 @@ def build(language, tiny_vision) -> Callable[..., FrozenVL]:
     """Function that builds a separate model; equal arguments give equal weights."""
 
     def make(
-        kind: str = "llama", k: int = 2, grid: int = 1, trainable: bool = False, tuning: Tuning | None = None
+        kind: str = "llama",
+        k: int = 2,
+        grid: int = 1,
+        trainable: bool = False,
+        tuning: Tuning | None = None,
+        fusion: Fusion | None = None,
     ) -> FrozenVL:
         shared = language(kind)  # before the seed, since the first call makes it
         torch.manual_seed(1)
         vision = TimmEncoder(str(tiny_vision), grid=grid, trainable=trainable)
-        return FrozenVL(copy.deepcopy(shared), vision, partial(MLP, hidden=16), k, tuning)
+        return FrozenVL(copy.deepcopy(shared), vision, partial(MLP, hidden=16), k, tuning, fusion=fusion)
 
     return make
 
 
 @pytest.fixture(scope="session")
 def processor_of() -> Callable[[FrozenVL], Processor]:
-    return lambda model: Processor(model.language.name, model.k, Pixels(model.vision.size))
+    return lambda model: Processor(
+        model.language.name, model.fusion.places(model.k), Pixels(model.vision.size)
+    )

@@ -27,6 +27,8 @@ class PromptCache:
     """Prefix vectors (N, k, dim) of its images."""
     image_of: Tensor
     """(1, S) image that each of its positions sees; -1 before the first image."""
+    image_keys: tuple[str, ...]
+    """Identifier of each image."""
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -47,15 +49,15 @@ class PromptCache:
         lead = self.embeddings.expand(len(embeddings), -1, -1)
         return torch.cat([lead, embeddings], dim=1), lengths + len(self)
 
-    def whole_image_of(self, image_of: Tensor, real: Tensor) -> Tensor:
-        """Returns the image (B, S + L) that each position of the whole prompts sees.
+    def whole_image_of(self, batch: Batch) -> Tensor:
+        """Returns the image (B, S + L) that each position of whole prompts sees, given the rest of them.
 
-        The images of the leading part come first, and its last one is seen until the rest has one of its own.
-
-        Args:
-            image_of: (B, L) image that each position of the rests sees, among their own images.
-            real: (B, L) mask of real positions.
+        The images of the leading part come first, and its last one is seen until the rest has an image. An image of
+        both parts is one image.
         """
-        rest = torch.where(image_of < 0, self.image_of[:, -1:], image_of + len(self.prefix))
-        lead = self.image_of.expand(len(image_of), -1)
-        return torch.cat([lead, rest.masked_fill(~real, -1)], dim=1)
+        known = {key: index for index, key in enumerate(self.image_keys)}
+        of_rest = [known.get(key, len(known) + index) for index, key in enumerate(batch.image_keys)]
+        # The last item stands for no image yet.
+        numbers = torch.tensor([*of_rest, int(self.image_of[0, -1])], device=batch.image_of.device)
+        rest = numbers[batch.image_of].masked_fill(~batch.real(), -1)
+        return torch.cat([self.image_of.expand(len(batch), -1), rest], dim=1)
