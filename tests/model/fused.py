@@ -9,5 +9,5 @@ MAKE = {
     "all_images": lambda: CrossAttention(every=2, heads=2, width=8, ratio=0.0, images="all"),
     "layer_prefix": lambda: LayerPrefix(width=8),
 }
-NO_LAYER_PREFIX = {"gemma2", "gptj", "bloom", "mpt", "falcon", "mamba"}
+NO_LAYER_PREFIX = {"gemma2", "bloom", "mpt", "falcon", "mamba"}
 """Architectures whose attention cannot be extended."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from frozenvl.model.fusion.fusion import LayerFusion, gated
+from frozenvl.model.fusion.fusion import Gate, LayerFusion
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.conditioning import Conditioner, Conditioning, Rule
 from frozenvl.util.errors import UserError
@@ -15,8 +16,8 @@ from frozenvl.util.errors import UserError
 class CrossAttention(LayerFusion):
     """Fusion by gated cross-attention before every n-th frozen layer (Flamingo, section 2.2).
 
-    A block adds tanh(α) · attention(x, image vectors), then tanh(β) · feed-forward(x). α and β start at 0. Unlike in
-    Flamingo, the feed-forward part leaves text before the first image as it is, too.
+    A block adds tanh(s·α) · attention(x, image vectors), then tanh(s·β) · feed-forward(x). α and β start at 0. The
+    feed-forward part leaves text before the first image as it is, too, unlike in Flamingo.
 
     Args:
         every: number of layers from one block to the next. The first block stands before the first layer.
@@ -24,12 +25,19 @@ class CrossAttention(LayerFusion):
         width: dimension of a head.
         ratio: width of the feed-forward part ÷ dimension of the hidden states; 0 for none.
         images: images that a position attends to: the last one before it, or all of them.
+        gate_scale: factor of α and β (`LayerFusion`).
     """
 
     def __init__(
-        self, every: int = 4, heads: int = 8, width: int = 64, ratio: float = 4.0, images: Rule = "last"
+        self,
+        every: int = 4,
+        heads: int = 8,
+        width: int = 64,
+        ratio: float = 4.0,
+        images: Rule = "last",
+        gate_scale: float = 30.0,
     ) -> None:
-        super().__init__()
+        super().__init__(gate_scale)
         for name, value in (("every", every), ("heads", heads), ("width", width)):
             if value < 1:
                 raise UserError(f"model.fusion: {name} is {value}; give 1 or more")
@@ -45,15 +53,14 @@ class CrossAttention(LayerFusion):
         super().attach(language)
         numbers = range(0, len(language.layers), self.every)
         hidden = int(language.width * self.ratio)
-        block = lambda: Block(language.dim, language.width, self.heads, self.width, hidden)
-        self.blocks = nn.ModuleDict({str(number): block() for number in numbers})
+        sizes = language.dim, language.width, self.heads, self.width, hidden
+        self.blocks = nn.ModuleDict({str(number): Block(*sizes, self.gate_scale) for number in numbers})
         language.condition(numbers)
 
     def conditioner(self, prefix: Tensor) -> Conditioner:
         return KeysAndValues(self, prefix)
 
-    def identity(self) -> dict[str, str | int]:
-        # The shapes of the weights do not show it.
+    def identity(self) -> dict[str, Any]:
         return super().identity() | {"fusion_heads": self.heads, "fusion_images": self.images}
 
 
@@ -66,17 +73,18 @@ class Block(nn.Module):
         heads: number of heads.
         width: dimension of a head.
         hidden: width of the feed-forward part; 0 for none.
+        gate_scale: factor of the gates.
     """
 
-    def __init__(self, dim: int, out: int, heads: int, width: int, hidden: int) -> None:
+    def __init__(self, dim: int, out: int, heads: int, width: int, hidden: int, gate_scale: float) -> None:
         super().__init__()
         self.shape = heads, width
         self.image_norm, self.norm = nn.LayerNorm(dim), nn.LayerNorm(out)
         self.key_value = nn.Linear(dim, 2 * heads * width, bias=False)
         self.query = nn.Linear(out, heads * width, bias=False)
         self.out = nn.Linear(heads * width, out, bias=False)
-        self.attention = Gate()
-        self.feed_forward = FeedForward(out, hidden) if hidden else None
+        self.gate = Gate(gate_scale)
+        self.feed_forward = FeedForward(out, hidden, gate_scale) if hidden else None
 
     def keys_values(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the keys and values, (N, k, heads, width) each, of image vectors (N, k, dim)."""
@@ -87,31 +95,21 @@ class Block(nn.Module):
         """Returns what is added to the hidden states (S, dim) of positions that see an image."""
         query = self.query(self.norm(hidden)).unflatten(-1, self.shape)
         attended = conditioning.attend(query, keys, values, self.shape[1] ** -0.5)
-        update = self.attention(self.out(attended.flatten(1)))
+        update = self.gate(self.out(attended.flatten(1)))
         return update if self.feed_forward is None else update + self.feed_forward(hidden + update)
 
 
-class Gate(nn.Module):
-    """Gate of an update, which starts at 0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = nn.Parameter(torch.zeros(()))
-
-    def forward(self, update: Tensor) -> Tensor:
-        return gated(self.gate, update)
-
-
-class FeedForward(Gate):
+class FeedForward(nn.Module):
     """Gated feed-forward part."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, gate_scale: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.up, self.down = nn.Linear(dim, hidden, bias=False), nn.Linear(hidden, dim, bias=False)
+        self.gate = Gate(gate_scale)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return super().forward(self.down(gelu(self.up(self.norm(hidden)))))
+        return self.gate(self.down(gelu(self.up(self.norm(hidden)))))
 
 
 class KeysAndValues(Conditioner):

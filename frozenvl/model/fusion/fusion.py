@@ -12,6 +12,7 @@ from frozenvl.model.batch import Batch
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.conditioning import Conditioner
 from frozenvl.model.part import Part, path_of
+from frozenvl.util.errors import UserError
 
 
 class Fusion(Part, ABC):
@@ -60,7 +61,20 @@ class LayerFusion(Fusion):
     says that it stands there (Flamingo's `<image>`). The first word after an image is predicted from it.
 
     A position sees the last image before it. Without an image, the language model is the frozen one to the last bit.
+
+    Args:
+        gate_scale: factor of the gates, which start at 0. Adam changes a weight by at most about its learning rate a
+            step. With a factor of 1, as in Flamingo, gates open over thousands of steps.
+
+    Raises:
+        UserError: if the factor is not positive.
     """
+
+    def __init__(self, gate_scale: float = 30.0) -> None:
+        super().__init__()
+        if gate_scale <= 0:
+            raise UserError(f"model.fusion: gate_scale is {gate_scale}; give a positive number, such as 30")
+        self.gate_scale = gate_scale
 
     def places(self, k: int) -> int:
         return 1
@@ -76,6 +90,10 @@ class LayerFusion(Fusion):
     @abstractmethod
     def conditioner(self, prefix: Tensor) -> Conditioner: ...
 
+    def identity(self) -> dict[str, Any]:
+        # The shapes of the weights do not show it.
+        return super().identity() | {"fusion_gate_scale": self.gate_scale}
+
     @property
     def undecayed(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names of the gates, which start at 0, and of the tag."""
@@ -84,6 +102,18 @@ class LayerFusion(Fusion):
         )
 
 
-def gated(gate: Tensor, update: Tensor) -> Tensor:
-    """Returns tanh(gate) · update. A gate of 0 adds nothing (Flamingo, LLaMA-Adapter)."""
-    return torch.tanh(gate) * update
+class Gate(nn.Module):
+    """Gate of an update: tanh(scale · gate) · update, with a gate of 0 at the start (Flamingo, LLaMA-Adapter).
+
+    Args:
+        scale: factor of the gate.
+        shape: shape of the gate: () for one number, or what is broadcast to the update.
+    """
+
+    def __init__(self, scale: float, *shape: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.gate = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, update: Tensor) -> Tensor:
+        return torch.tanh(self.scale * self.gate) * update

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frozenvl.model.fusion.fusion import LayerFusion, gated
+from frozenvl.model.fusion.fusion import Gate, LayerFusion
 from frozenvl.model.language.capabilities import two_sequences
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.conditioned_attention import TEXT
@@ -19,18 +19,19 @@ class LayerPrefix(LayerFusion):
     """Fusion by keys and values in every frozen layer, made of the image: prefix tuning that depends on the image.
 
     The layer's own queries attend to them. That attention has a softmax of its own, and is added to the attention to
-    the text by tanh(gate), with a gate of 0 for each head at the start (LLaMA-Adapter, section 3.2). Keys have no
+    the text by tanh(s·gate), with a gate of 0 for each head at the start (LLaMA-Adapter, section 3.2). Keys have no
     rotary positions. All layers share a bottleneck, as in prefix tuning (Li and Liang 2021, section 4.3).
 
     Args:
         width: dimension of the bottleneck.
+        gate_scale: factor of the gates (`LayerFusion`).
 
     Raises:
         UserError: if the language model's attention cannot be extended.
     """
 
-    def __init__(self, width: int = 128) -> None:
-        super().__init__()
+    def __init__(self, width: int = 128, gate_scale: float = 30.0) -> None:
+        super().__init__(gate_scale)
         if width < 1:
             raise UserError(f"model.fusion: width is {width}; give 1 or more")
         self.width = width
@@ -49,22 +50,11 @@ class LayerPrefix(LayerFusion):
         )
         size = 2 * self.shape[0] * width
         self.layers = nn.ModuleList(nn.Linear(self.width, size) for _ in range(depth))
-        self.gates = nn.ModuleList(HeadGates(heads) for _ in range(depth))
+        self.gates = nn.ModuleList(Gate(self.gate_scale, heads, 1) for _ in range(depth))
         language.condition(range(depth))
 
     def conditioner(self, prefix: Tensor) -> Conditioner:
         return LayerKeysAndValues(self, prefix)
-
-
-class HeadGates(nn.Module):
-    """Gates of a layer's heads, which start at 0."""
-
-    def __init__(self, heads: int) -> None:
-        super().__init__()
-        self.gate = nn.Parameter(torch.zeros(heads, 1))
-
-    def forward(self, attended: Tensor) -> Tensor:
-        return gated(self.gate, attended)
 
 
 class LayerKeysAndValues(Conditioner):

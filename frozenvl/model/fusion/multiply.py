@@ -15,6 +15,7 @@ class Multiply(PerImage):
         layers: layers whose input is changed, from 0. The input of layer 0 is the input embeddings (with position
             embeddings, in architectures that add them).
         width: inner dimension of the projections; None for one full matrix each.
+        gate_scale: factor of the gates g, which start at 0 (`LayerFusion`).
     """
 
     def combine(self, hidden: Tensor, vectors: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from frozenvl.model.fusion.fusion import LayerFusion
+from frozenvl.model.fusion.fusion import Gate, LayerFusion
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.conditioning import Conditioner, Conditioning
 from frozenvl.util.errors import UserError
@@ -23,10 +23,13 @@ class PerImage(LayerFusion):
         layers: layers whose input is changed, from 0. The input of layer 0 is the input embeddings (with position
             embeddings, in architectures that add them).
         width: inner dimension of the projections; None for one full matrix each.
+        gate_scale: factor of the gates (`LayerFusion`).
     """
 
-    def __init__(self, layers: Sequence[int] = (0,), width: int | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, layers: Sequence[int] = (0,), width: int | None = None, gate_scale: float = 30.0
+    ) -> None:
+        super().__init__(gate_scale)
         if isinstance(layers, int) or not layers or len(set(layers)) < len(layers) or min(layers) < 0:
             raise UserError(
                 f"model.fusion: layers is {layers!r}; list distinct layers, from 0 on, such as [0, 8]"
@@ -44,7 +47,7 @@ class PerImage(LayerFusion):
             raise UserError(
                 f"model.fusion: layer {max(self.layers)}, but {language.name} has {depth}; name 0 to {depth - 1}"
             )
-        made = lambda: ImageMap(language.dim, language.width, self.width)
+        made = lambda: ImageMap(language.dim, language.width, self.width, self.gate_scale)
         self.maps = nn.ModuleDict({str(number): made() for number in self.layers})
         language.condition(self.layers)
 
@@ -60,20 +63,20 @@ class PerImage(LayerFusion):
 
 
 class ImageMap(nn.Module):
-    """Gated projection of an image's vectors (N, k, dim) to one vector (N, out). The gate starts at 0."""
+    """Gated projection of an image's vectors (N, k, dim) to one vector (N, out). Each dimension has a gate."""
 
-    def __init__(self, dim: int, out: int, width: int | None) -> None:
+    def __init__(self, dim: int, out: int, width: int | None, gate_scale: float) -> None:
         super().__init__()
         self.score = nn.Linear(dim, 1, bias=False)
         self.norm = nn.LayerNorm(dim)
         inner = nn.Identity() if width is None else nn.Linear(dim, width, bias=False)
         self.project = nn.Sequential(inner, nn.Linear(width or dim, out))
-        self.gate = nn.Parameter(torch.zeros(out))
+        self.gate = Gate(gate_scale, out)
 
     def forward(self, images: Tensor) -> Tensor:
         images = self.norm(images)
         weights = self.score(images).softmax(1)
-        return self.gate * self.project((weights * images).sum(1))
+        return self.gate(self.project((weights * images).sum(1)))
 
 
 class VectorPerImage(Conditioner):

@@ -298,7 +298,7 @@ def test_gates_and_tag_are_trained_without_weight_decay(fused):
     names = {name for name, weight in model.fusion.named_parameters() if id(weight) in fixed}
     assert groups["fusion (no weight decay)"]["weight_decay"] == 0.0
     assert names == {"tag"} | {
-        f"blocks.{block}.{part}.gate" for block in "01" for part in ("attention", "feed_forward")
+        f"blocks.{block}.{part}gate.gate" for block in "01" for part in ("", "feed_forward.")
     }
 
 
