@@ -33,6 +33,8 @@ class Fusion(Part, ABC):
     def embeddings(self, text: Tensor, batch: Batch, prefix: Tensor) -> Tensor:
         """Returns the input embeddings of a batch's prompts, images included.
 
+        Generated tokens do not come here. What an image adds to them belongs in a `conditioner`.
+
         Args:
             text: (B, L, dim) token embeddings; meaningless at image positions (`batch.slots` ≥ 0).
             batch: batch with the image vector at each position (`slots`) and the image it sees (`image_of`).
@@ -44,6 +46,8 @@ class Fusion(Part, ABC):
 
     def conditioner(self, prefix: Tensor) -> Conditioner | None:
         """Returns the images of a pass, prepared for the layers; None if layers do not see them (the default).
+
+        `attach` then names the layers whose input it changes (`FrozenLanguageModel.condition`).
 
         Args:
             prefix: (N, k, dim) prefix vectors of the images.

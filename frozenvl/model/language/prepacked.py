@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ MAX_BYTES = 2**30
 """Limit of the memory for packed copies. Layers beyond it are run as they are."""
 MIN_STEPS = 8
 """Number of decoding steps from which packing pays."""
+_LOCK = Lock()
+_USES: WeakKeyDictionary[nn.Linear, int] = WeakKeyDictionary()
+"""Number of context managers that each packed layer is in. Threads may decode with one model at a time."""
 
 
 def can_prepack(layer: nn.Linear) -> bool:
@@ -39,7 +44,7 @@ def can_prepack(layer: nn.Linear) -> bool:
 def prepacked(model: nn.Module, steps: int) -> Iterator[None]:
     """Context manager in which the linear layers of a model have prepacked weights.
 
-    The weights must not change inside, and no gradients are computed.
+    The weights must not change inside, and no gradients are computed. Several threads may use it for one model.
 
     Args:
         model: model on any device; layers that cannot be packed are left alone.
@@ -49,14 +54,33 @@ def prepacked(model: nn.Module, steps: int) -> Iterator[None]:
     packed, left = list[nn.Linear](), MAX_BYTES
     try:
         for layer in layers if steps >= MIN_STEPS else ():
-            if layer.weight.nbytes <= left and can_prepack(layer):
+            if layer.weight.nbytes <= left and _enter(layer):
                 left -= layer.weight.nbytes
-                _pack(layer)
                 packed.append(layer)
         yield
     finally:
         for layer in packed:
-            del layer.__dict__["forward"]
+            _leave(layer)
+
+
+def _enter(layer: nn.Linear) -> bool:
+    """Packs a layer, or counts one more use of its packed weights. Returns whether it is packed."""
+    with _LOCK:
+        if layer not in _USES:
+            if not can_prepack(layer):
+                return False
+            _pack(layer)
+            _USES[layer] = 0
+        _USES[layer] += 1
+        return True
+
+
+def _leave(layer: nn.Linear) -> None:
+    """Counts one use less of a layer's packed weights, and drops them after the last one."""
+    with _LOCK:
+        _USES[layer] -= 1
+        if not _USES[layer]:
+            del _USES[layer], layer.__dict__["forward"]
 
 
 def _pack(layer: nn.Linear) -> None:

@@ -88,7 +88,7 @@ def test_a_fusion_has_to_define_places_and_embeddings():
 
 
 def test_attach_creates_the_weights(language):
-    model, made = language("llama"), GatedAdd(0.5)
+    model, made = copy.deepcopy(language("llama")), GatedAdd(0.5)
     assert made.trained() == {}
     made.attach(model)
     assert made.trained()["gate"].shape == (model.dim,)

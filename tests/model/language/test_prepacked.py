@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -92,3 +93,21 @@ def test_decoding_packs_and_texts_stay_the_same(language, monkeypatch):
     monkeypatch.setattr(module, "MIN_STEPS", 11)
     assert ours == texts()
     assert sizes == [15, 15, 0, 0]  # seven products in each of two layers, and the head
+
+
+def test_threads_may_decode_with_one_model(language):
+    """Weights stay packed until the last of them is done, and are dropped then."""
+    model = language("llama")
+    if not can_prepack(model.model.get_output_embeddings()):
+        pytest.skip("this machine packs no weights")
+    embeddings, _ = rows(model)
+    run = lambda _: greedy(model, embeddings, LENGTHS, 10, lambda ids: False, ())
+    expected = run(0)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(12))) == [expected] * 12
+    with prepacked(model.model, 10):
+        names = packed(model.model)
+        with prepacked(model.model, 10):
+            pass
+        assert packed(model.model) == names
+    assert names and not packed(model.model)
