@@ -116,7 +116,7 @@ class KeysAndValues(Conditioner):
     """Images of a pass, as keys and values of each block."""
 
     def __init__(self, fusion: CrossAttention, images: Tensor) -> None:
-        super().__init__(images)
+        super().__init__(images, fusion)
         self.fusion, self.rule = fusion, fusion.images
         self._keys_values: dict[int, tuple[Tensor, Tensor]] = {}
 

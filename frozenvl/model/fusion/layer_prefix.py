@@ -63,7 +63,7 @@ class LayerKeysAndValues(Conditioner):
     in_attention = True
 
     def __init__(self, fusion: LayerPrefix, images: Tensor) -> None:
-        super().__init__(images)
+        super().__init__(images, fusion)
         self.fusion = fusion
         self._narrow: Tensor | None = None
         self._keys_values: dict[int, tuple[Tensor, Tensor]] = {}

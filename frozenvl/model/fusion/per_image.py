@@ -83,7 +83,7 @@ class VectorPerImage(Conditioner):
     """Images of a pass, each as one vector for each layer."""
 
     def __init__(self, fusion: PerImage, images: Tensor) -> None:
-        super().__init__(images)
+        super().__init__(images, fusion)
         self.fusion = fusion
         self._vectors: dict[int, Tensor] = {}
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.conditioning import Conditioning
+from frozenvl.model.language.conditioning import Conditioning, parts
 from frozenvl.model.language.decoding import NEUTRAL, cut_at
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.prepacked import prepacked
@@ -96,7 +96,7 @@ def beam_search(
     """
     if max_new_tokens < 1:
         return [[] for _ in range(len(lengths))]
-    with prepacked(language.model, max_new_tokens):
+    with prepacked(max_new_tokens, language.model, *parts(conditioning)):
         past = language.read(embeddings, lengths, lead, conditioning)
         search = Search(len(lengths), max_new_tokens, options, ends, past.mask.device)
         while (step := search.advance(language.head(past.hidden))) is not None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 Rule: TypeAlias = Literal["last", "all"]
@@ -27,14 +27,15 @@ class Conditioner:
 
     Args:
         images: (N, k, dim) prefix vectors of the images.
+        part: part of the model whose layers it runs, if any.
     """
 
     rule: Rule = "last"
     in_attention: bool = False
     """True if `attention` adds to the attention of layers."""
 
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
+    def __init__(self, images: Tensor, part: nn.Module | None = None) -> None:
+        self.images, self.part = images, part
 
     def before_layer(self, number: int, hidden: Tensor, conditioning: Conditioning) -> Tensor:
         """Returns the input (positions, dim) of a layer, given what it would be without images.
@@ -78,7 +79,7 @@ class Conditioning:
     """Images that the positions of sequences see. A *view* is a set of images that are seen together.
 
     Shapes, for B sequences of L positions:
-        views: (V, images) images of each view; -1 at padding.
+        views: (V, images) images of each view; -1 at padding. By the rule `last`, view n is image n.
         view_of: (B, L) view of each position; -1 if it sees no image.
     """
 
@@ -214,6 +215,12 @@ class Conditioning:
         weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(v.dtype)
         out = (weights @ v).view(size, shared, -1, most, v.shape[-1]).permute(0, 3, 1, 2, 4)
         return out.reshape(size * most, heads, v.shape[-1]).index_select(0, groups.place)
+
+
+def parts(conditioning: Conditioning | None) -> tuple[nn.Module, ...]:
+    """Returns the parts of the model that run before its layers, beside the language model."""
+    part = None if conditioning is None else conditioning.conditioner.part
+    return () if part is None else (part,)
 
 
 ATTENTION = "frozenvl_conditioned"

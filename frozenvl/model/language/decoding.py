@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.conditioning import Conditioning
+from frozenvl.model.language.conditioning import Conditioning, parts
 from frozenvl.model.language.kv_cache import KVCache, left_padded, left_padded_views
 from frozenvl.model.language.prepacked import prepacked
 from frozenvl.util.errors import UserError
@@ -99,7 +99,7 @@ def greedy(
         B lists of token ids, without the end token.
     """
     done: list[list[int]] = [[] for _ in range(len(lengths))]
-    with prepacked(language.model, max_new_tokens):
+    with prepacked(max_new_tokens, language.model, *parts(conditioning)):
         past = language.read(embeddings, lengths, lead, conditioning)
         active = list(range(len(lengths)))
         for step in range(max_new_tokens):

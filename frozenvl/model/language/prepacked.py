@@ -35,22 +35,26 @@ def can_prepack(layer: nn.Linear) -> bool:
     operators = torch.ops.mkldnn
     if not hasattr(operators, "_reorder_linear_weight") or not hasattr(operators, "_linear_pointwise"):
         return False
-    return weight.dtype == torch.float32 or (
-        weight.dtype == torch.bfloat16 and operators._is_mkldnn_bf16_supported()
-    )
+    return weight.dtype in _kinds()
+
+
+def _kinds() -> tuple[torch.dtype, ...]:
+    """Returns the types of weights that can be packed on this machine."""
+    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return (torch.float32, torch.bfloat16) if bf16 else (torch.float32,)
 
 
 @contextmanager
-def prepacked(model: nn.Module, steps: int) -> Iterator[None]:
-    """Context manager in which the linear layers of a model have prepacked weights.
+def prepacked(steps: int, *models: nn.Module) -> Iterator[None]:
+    """Context manager in which the linear layers of models have prepacked weights.
 
     The weights must not change inside, and no gradients are computed. Several threads may use it for one model.
 
     Args:
-        model: model on any device; layers that cannot be packed are left alone.
         steps: largest number of decoding steps; nothing is packed for fewer than `MIN_STEPS`.
+        models: models on any device; layers that cannot be packed are left alone.
     """
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for model in models for layer in model.modules() if isinstance(layer, nn.Linear)]
     packed, left = list[nn.Linear](), MAX_BYTES
     try:
         for layer in layers if steps >= MIN_STEPS else ():
@@ -84,15 +88,22 @@ def _leave(layer: nn.Linear) -> None:
 
 
 def _pack(layer: nn.Linear) -> None:
-    """Gives a layer a forward method that multiplies by a packed copy of its weights."""
-    weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
-    kind = layer.weight.dtype
+    """Gives a layer a forward method that multiplies by a packed copy of its weights, made on first use.
+
+    Under autocast the copy has autocast's type, so that weights in fp32 are not cast in every step.
+    """
+    copies: dict[torch.dtype, tuple[Tensor, Tensor | None]] = {}
 
     def forward(inputs: Tensor) -> Tensor:
-        # The packed product knows nothing of autocast.
-        cast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
-        if cast != kind:
+        cast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+        kind = cast or layer.weight.dtype
+        if kind not in _kinds() or (cast is None and inputs.dtype != kind):
             return linear(inputs, layer.weight, layer.bias)
-        return torch.ops.mkldnn._linear_pointwise(inputs.to(cast), weight, layer.bias, "none", [], "")
+        if kind not in copies:
+            weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().to(kind))
+            copies[kind] = weight, None if layer.bias is None else layer.bias.detach().to(kind)
+        weight, bias = copies[kind]
+        # The packed product knows nothing of autocast.
+        return torch.ops.mkldnn._linear_pointwise(inputs.to(kind), weight, bias, "none", [], "")
 
     layer.__dict__["forward"] = forward

@@ -29,7 +29,7 @@ def test_products_are_those_of_plain_layers(kind, bias):
         pytest.skip("this machine packs no weights of this type")
     for shape in ((1, 48), (7, 48), (5, 3, 48)):
         inputs = torch.randn(shape).to(kind)
-        with torch.no_grad(), prepacked(nn.Sequential(layer), MIN_STEPS):
+        with torch.no_grad(), prepacked(MIN_STEPS, nn.Sequential(layer)):
             assert packed(nn.Sequential(layer)) == ["0"]
             ours = layer(inputs)
         torch.testing.assert_close(ours, layer(inputs), rtol=1e-5, atol=1e-5)
@@ -41,20 +41,20 @@ def test_autocast_goes_on_as_before():
     model, inputs = nn.Sequential(wide, narrow), torch.randn(4, 16)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         plain = model(inputs)
-        with prepacked(model, MIN_STEPS):
+        with prepacked(MIN_STEPS, model):
             assert model(inputs).equal(plain) and plain.dtype == torch.bfloat16
 
 
 def test_inputs_of_another_type_fail_as_before():
     layer = nn.Linear(16, 16)
-    with torch.no_grad(), prepacked(nn.Sequential(layer), MIN_STEPS), pytest.raises(RuntimeError):
+    with torch.no_grad(), prepacked(MIN_STEPS, nn.Sequential(layer)), pytest.raises(RuntimeError):
         layer(torch.randn(2, 16).double())
 
 
 def test_layers_are_as_they_were_afterwards():
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
     before = packed(model)
-    with pytest.raises(ZeroDivisionError), prepacked(model, MIN_STEPS):
+    with pytest.raises(ZeroDivisionError), prepacked(MIN_STEPS, model):
         assert len(packed(model)) == 2 * can_prepack(nn.Linear(8, 8))
         raise ZeroDivisionError
     assert packed(model) == before == []
@@ -65,13 +65,13 @@ def test_few_steps_and_unsuitable_layers_are_left_alone(monkeypatch):
         pass
 
     model = nn.Sequential(Own(8, 8), nn.Linear(8, 8).double(), nn.Linear(8, 8, device="meta"))
-    with prepacked(model, MIN_STEPS):
+    with prepacked(MIN_STEPS, model):
         assert packed(model) == []
     model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 64))
-    with prepacked(model, MIN_STEPS - 1):
+    with prepacked(MIN_STEPS - 1, model):
         assert packed(model) == []
     monkeypatch.setattr(module, "MAX_BYTES", 8 * 8 * 4 + 10)
-    with prepacked(model, MIN_STEPS):
+    with prepacked(MIN_STEPS, model):
         assert packed(model) == ["0"] * can_prepack(nn.Linear(8, 8))
 
 
@@ -105,9 +105,9 @@ def test_threads_may_decode_with_one_model(language):
     expected = run(0)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(run, range(12))) == [expected] * 12
-    with prepacked(model.model, 10):
+    with prepacked(10, model.model):
         names = packed(model.model)
-        with prepacked(model.model, 10):
+        with prepacked(10, model.model):
             pass
         assert packed(model.model) == names
     assert names and not packed(model.model)

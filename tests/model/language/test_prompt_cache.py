@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from architectures import PACKED, PADDED, causal_lm
+from architectures import PACKED, PADDED
 from samples import BLUE, RED, SUPPORT, WIDE, join
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
-from frozenvl.model.language import causal_lm as causal_lm_module
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
@@ -151,13 +150,6 @@ def test_the_bos_token_is_only_in_the_prefix(tmp_path):
     whole, rest = processor([("What\n is",)]).tokens[0], processor([(" is",)], start=False).tokens[0]
     lead = processor([("What\n",)]).tokens[0]
     assert torch.cat([lead, rest]).equal(whole) and lead[0] == processor.tokenizer.bos_token_id
-
-
-def test_layers_with_another_kind_of_cache_are_refused(tmp_path, monkeypatch):
-    model = causal_lm_module.FrozenLanguageModel(str(causal_lm(tmp_path, "llama")))
-    monkeypatch.setattr(causal_lm_module, "KEYS_AND_VALUES", ())
-    with pytest.raises(UserError, match="cannot share a leading part"):
-        model.read_lead(torch.zeros(1, 3, model.dim))
 
 
 def test_a_recurrent_model_has_no_prompt_cache_but_ranks_candidates(build, processor_of):
