@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
-from frozenvl.model.language.conditioning import Conditioning
+from frozenvl.model.language.conditioning import Conditioning, parts
+from frozenvl.model.language.prepacked import prepacked
 from frozenvl.util.errors import UserError
 
 BLOCK = 256
@@ -69,35 +70,36 @@ def sample_continuations(
     ended = [False] * len(tokens)
     if not tokens:
         return [[] for _ in range(prompts)]
-    past = language.read(embeddings, lengths, conditioning=conditioning)
-    logits, device = language.head(past.hidden), past.mask.device
-    numbers = uniforms.to(device, torch.float64)
-    if greedy:
-        numbers = torch.cat([numbers, numbers.new_full((prompts, 1, limit), torch.nan)], dim=1)
-    numbers = numbers.flatten(0, 1)
-    active = list(range(len(tokens)))
-    rows = [place // each for place in active]  # row of the cache of each active continuation
-    for position in range(limit):
-        chosen = token_at(logits[rows], numbers[active, position]).tolist()
-        for place, token in zip(active, chosen, strict=True):
-            tokens[place].append(token)
-            ended[place] = token in ends
-        if position + 1 == limit or all(ended):
-            break
-        # Continuations of one row and token are the same text so far: they have one row until they part.
-        texts = [
-            text
-            for text, place in zip(zip(rows, chosen, strict=True), active, strict=True)
-            if not ended[place]
-        ]
-        active = [place for place in active if not ended[place]]
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        rows = [row_of[text] for text in texts]
-        source, inputs = torch.tensor(list(row_of), device=device).unbind(1)
-        if source.tolist() != list(range(len(past.mask))):
-            past = past.reordered(source)
-        past = language.advance(past, inputs)
-        logits = language.head(past.hidden)
+    with prepacked(limit, language.model, *parts(conditioning)):
+        past = language.read(embeddings, lengths, conditioning=conditioning)
+        logits, device = language.head(past.hidden), past.mask.device
+        numbers = uniforms.to(device, torch.float64)
+        if greedy:
+            numbers = torch.cat([numbers, numbers.new_full((prompts, 1, limit), torch.nan)], dim=1)
+        numbers = numbers.flatten(0, 1)
+        active = list(range(len(tokens)))
+        rows = [place // each for place in active]  # row of the cache of each active continuation
+        for position in range(limit):
+            chosen = token_at(logits[rows], numbers[active, position]).tolist()
+            for place, token in zip(active, chosen, strict=True):
+                tokens[place].append(token)
+                ended[place] = token in ends
+            if position + 1 == limit or all(ended):
+                break
+            # Continuations of one row and token are the same text so far: they have one row until they part.
+            texts = [
+                text
+                for text, place in zip(zip(rows, chosen, strict=True), active, strict=True)
+                if not ended[place]
+            ]
+            active = [place for place in active if not ended[place]]
+            row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+            rows = [row_of[text] for text in texts]
+            source, inputs = torch.tensor(list(row_of), device=device).unbind(1)
+            if source.tolist() != list(range(len(past.mask))):
+                past = past.reordered(source)
+            past = language.advance(past, inputs)
+            logits = language.head(past.hidden)
     continuations = [Sampled(*pair) for pair in zip(tokens, ended, strict=True)]
     return [continuations[start : start + each] for start in range(0, len(continuations), each)]
 
