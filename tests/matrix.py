@@ -22,6 +22,8 @@ PROPERTIES = (
     "weights the same after fitting, bit by bit",
     "save and load",
     "prefix tuning: batched = single",
+    "fusions in the layers start as the bare model, bit by bit",
+    "and the layer prefix",
 )
 
 

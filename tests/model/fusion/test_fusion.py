@@ -95,16 +95,29 @@ def test_attach_creates_the_weights(language):
     assert Nowhere().attach(model) is None and Nowhere().conditioner(torch.zeros(1, 1, 2)) is None
 
 
-@pytest.mark.matrix("fusions inside the layers start as the bare model, bit by bit")
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
+@pytest.mark.matrix("fusions in the layers start as the bare model, bit by bit")
+@pytest.mark.parametrize("name", [name for name in MAKE if name != "layer_prefix"])
+@pytest.mark.parametrize("kind", ALL)
 def test_it_starts_as_the_bare_language_model(build, language, processor_of, kind, name):
-    """Its logits equal those of the language model that was never attached to a fusion, and later differ."""
-    model = build(kind, fusion=MAKE[name]())
+    assert_starts_as(language(kind), build(kind, fusion=MAKE[name]()), processor_of)
+
+
+@pytest.mark.matrix(
+    "and the layer prefix",
+    cannot=dict.fromkeys(NO_LAYER_PREFIX, "the layer prefix is refused: its attention cannot be extended"),
+)
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in NO_LAYER_PREFIX])
+def test_a_layer_prefix_starts_as_the_bare_language_model(build, language, processor_of, kind):
+    assert_starts_as(language(kind), build(kind, fusion=MAKE["layer_prefix"]()), processor_of)
+
+
+def assert_starts_as(bare, model, processor_of):
+    """The logits equal those of a language model that was never attached to a fusion, and later differ."""
     batch = processor_of(model)(SAMPLES)
-    assert model.language.layers[0] is not language(kind).layers[0]
+    assert model.language.layers[0] is not bare.layers[0]
     (chunk,) = batch.chunks(4096)
     inputs = model.embeddings(chunk, model.run(batch).prefix)
-    expected = language(kind).head(language(kind).hidden(inputs, chunk.lengths))
+    expected = bare.head(bare.hidden(inputs, chunk.lengths))
     order = chunk.index.tolist()
     found = torch.cat([states(model, batch)[row] for row in order])
     assert model.language.head(found).equal(expected)
