@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,20 @@ class Runs:
         return main(
             [command, "--config", str(CONFIG), *self.models, *where, "--name", name, *map(str, options)]
         )
+
+
+def fit_compiled(frozenvl: Runs, *options: object) -> tuple[int, int]:
+    """Runs a fit called `compiled`; returns its exit status and the number of compiled graphs."""
+    # In a new process, since the compiler leaves threads behind, after which forked ranks hang.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        return fresh.submit(_fit_compiled, frozenvl, options).result()
+
+
+def _fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]:
+    from torch._dynamo.utils import counters
+
+    status = frozenvl("fit", *options, "--model.compile", "true", name="compiled")
+    return status, counters["stats"]["unique_graphs"]
 
 
 def add(callback: str, **settings: object) -> list[str]:

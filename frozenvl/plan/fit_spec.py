@@ -101,6 +101,8 @@ class Planned:
             }
             if layers is not None and self.settings.get("heads"):
                 settings["heads"] = with_layers(self.settings["heads"], layers)
+            if layers is not None and self.settings.get("fusion"):
+                settings["fusion"] = fusion_with_layers(self.settings["fusion"], layers)
             module: FrozenModule = made(self.kind, self.settings | settings, "model")
         if self.precision == "bf16":
             module.model.hold_frozen_in_bf16()
@@ -210,7 +212,7 @@ class Planned:
 
     def _uniform(self, size: int) -> Batch:
         """Returns a batch of pairs with one image and the same number of target tokens each."""
-        k, tokens = self.settings["k"], self.tokens or TOKENS
+        k, tokens = self.outlined.model.fusion.places(self.settings["k"]), self.tokens or TOKENS
         image_start = int(self.settings["bos"])
         length = image_start + k + tokens - 1
         ids = torch.zeros(size, length, dtype=torch.long)
@@ -218,19 +220,35 @@ class Planned:
         slots[:, image_start : image_start + k] = torch.arange(size * k).view(size, k)
         labels[:, image_start + k - 1 :] = 0
         lengths, names = torch.full((size,), length), tuple(map(str, range(size)))
-        return Batch(names, ids, slots, labels, lengths, self.unread(names), self.stage)
+        image_of = torch.arange(size)[:, None].repeat(1, length)
+        image_of[:, :image_start] = -1
+        images = self.unread(names)
+        return Batch(names, ids, slots, labels, lengths, images, self.stage, image_of=image_of)
 
 
 def with_layers(heads: dict[str, Any], layers: int) -> dict[str, Any]:
     """Returns heads whose settings name no layer beyond the first `layers` of a language model."""
     shortened = {}
     for name, head in heads.items():
-        described = head.as_dict() if isinstance(head, Namespace) else dict(head)
-        init_args = dict(described.get("init_args") or {})
+        described, init_args = class_and_arguments(head)
         if "layers" in init_args:
             init_args["layers"] = [min(layer, layers) for layer in init_args["layers"]]
         shortened[name] = described | {"init_args": init_args}
     return shortened
+
+
+def fusion_with_layers(fusion: Any, layers: int) -> dict[str, Any]:
+    """Returns a fusion whose settings name only the first `layers` of a language model, each once."""
+    described, init_args = class_and_arguments(fusion)
+    if "layers" in init_args:
+        init_args["layers"] = sorted({min(layer, layers - 1) for layer in init_args["layers"]})
+    return described | {"init_args": init_args}
+
+
+def class_and_arguments(part: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns copies of the settings of a part, which is given by class path, and of its arguments."""
+    described = part.as_dict() if isinstance(part, Namespace) else dict(part)
+    return described, dict(described.get("init_args") or {})
 
 
 @dataclass

@@ -32,7 +32,11 @@ class Pieces:
         self, planned: Planned, batch: Batch, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.clock, self.layers = clock, planned.language.num_hidden_layers
-        self.some = min(self.layers, enough(planned.outlined, batch))
+        every = planned.outlined.model.fusion.every
+        if every >= self.layers:  # one block, which one layer has, too
+            every = 1
+        # So the layers beyond the first have the same share of the fusion's blocks as those of the whole model.
+        self.some = min(self.layers, 1 + every * math.ceil((enough(planned.outlined, batch) - 1) / every))
         self.batch = replace(batch, images=drawn(batch.images))
         self.steps = [self._steps(planned.module(count)) for count in sorted({1, self.some})]
         self.took: list[list[float]] = [[] for _ in self.steps]

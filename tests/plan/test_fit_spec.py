@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, GPTJConfig
 
 from frozenvl.model.batch import IGNORE
@@ -51,6 +53,18 @@ def test_longer_data_gives_longer_batches(planned):
     assert mean(long) != mean(short)
     (batch,) = planned(tokens=5).batches(8)
     assert batch.lengths.tolist() == [2 + 5 - 1] * 8 and int((batch.labels != IGNORE).sum()) == 8 * 5
+
+
+def test_without_data_the_text_behind_an_image_sees_it(planned):
+    """Fusions inside the layers have one position for an image, and work for each position that sees it."""
+    fusion = ("--model.fusion", "frozenvl.model.fusion.CrossAttention", "--model.fusion.every", "1")
+    it = planned(*fusion, tokens=5)
+    (batch,) = it.batches(8)
+    assert batch.lengths.tolist() == [5] * 8 and (batch.slots >= 0).sum() == 8
+    assert batch.image_of.tolist() == [[row] * 5 for row in range(8)]
+    outline = Outline(it.outlined.model)
+    unseen = replace(batch, image_of=torch.full_like(batch.image_of, -1))
+    assert outline.step(batch).operations > 1.2 * outline.step(unseen).operations
 
 
 def test_sizes_come_from_the_configuration(planned):

@@ -14,7 +14,7 @@ LAYERS = 6
 
 @pytest.fixture
 def deep(planned, tmp_path):
-    """Plan with a language model of six layers, and a clock that each layer and each encoded image advances."""
+    """Plan with a language model of six layers, and a clock that layers, blocks of fusions and images advance."""
     LlamaConfig(
         hidden_size=32,
         intermediate_size=64,
@@ -31,6 +31,8 @@ def deep(planned, tmp_path):
         for layer in made.model.language.layers:
             layer.register_forward_hook(tick(3.0))
         made.model.mapper.register_forward_hook(tick(5.0))
+        for block in getattr(made.model.fusion, "blocks", {}).values():
+            block.register_forward_hook(tick(2.0))
         return made
 
     it.module = module
@@ -47,6 +49,34 @@ def test_the_time_of_all_layers_is_extrapolated_from_the_measured_ones(deep, mon
         pieces.turn()
     assert pieces.took[0] == [5.0 + 3.0] * 2 and pieces.took[-1] == [5.0 + 3.0 * pieces.some] * 2
     assert pieces.seconds == (5.0 + 3.0 * LAYERS if some > 1 else 5.0 + 3.0)
+
+
+@pytest.mark.parametrize(("every", "measured", "blocks"), [(1, 2, 6), (2, 3, 3), (4, 5, 2), (6, 2, 1)])
+def test_blocks_of_a_fusion_are_extrapolated_with_the_layers_between_them(
+    deep, monkeypatch, every, measured, blocks
+):
+    planned, clock = deep
+    planned.settings["fusion"] = {
+        "class_path": "frozenvl.model.fusion.CrossAttention",
+        "init_args": {"every": every, "heads": 2, "width": 8},
+    }
+    monkeypatch.setattr(timing, "enough", lambda *_: 2)
+    pieces = Pieces(planned, planned.batches(4)[0], clock)
+    assert pieces.some == measured
+    pieces.turn()
+    assert abs(pieces.seconds - (5.0 + 3.0 * LAYERS + 2.0 * blocks)) < 2.0  # less than a block
+
+
+def test_layers_that_a_fusion_names_beyond_the_measured_ones_are_left_out(deep, monkeypatch):
+    planned, clock = deep
+    planned.settings["fusion"] = {
+        "class_path": "frozenvl.model.fusion.Add",
+        "init_args": {"layers": [5, 0, 2, 4]},
+    }
+    monkeypatch.setattr(timing, "enough", lambda *_: 3)
+    Pieces(planned, planned.batches(4)[0], clock).turn()
+    assert planned.module(3).model.fusion.layers == [0, 2] and planned.module(1).model.fusion.layers == [0]
+    assert planned.module().model.fusion.layers == [5, 0, 2, 4]
 
 
 def test_a_slow_round_does_not_count(deep, monkeypatch):

@@ -21,6 +21,7 @@ from frozenvl.training.module import FrozenModule
 from frozenvl.training.trained_run import made
 
 TUNING = "frozenvl.model.tuning."
+FUSION = "frozenvl.model.fusion."
 WAYS = {
     "frozen": [],
     "LoRA": ["--model.tuning", TUNING + "LoRA"],
@@ -39,6 +40,21 @@ WAYS = {
         "2",
     ],
     "bf16": ["--model.precision", "bf16"],
+    "add": ["--model.fusion", FUSION + "Add", "--model.fusion.layers", "[0, 1]"],
+    "multiply": ["--model.fusion", FUSION + "Multiply", "--model.fusion.width", "8"],
+    "cross-attention": ["--model.fusion", FUSION + "CrossAttention", "--model.fusion.every", "1"],
+    "layer prefix": ["--model.fusion", FUSION + "LayerPrefix"],
+    "layer prefix, checkpointing": [
+        "--model.fusion",
+        FUSION + "LayerPrefix",
+        "--model.checkpointing",
+        "true",
+    ],
+    "cross-attention, bf16": ["--model.fusion", FUSION + "CrossAttention", "--model.precision", "bf16"],
+    "cross-attention, checkpointing": [
+        *("--model.fusion", FUSION + "CrossAttention", "--model.fusion.every", "1"),
+        *("--model.checkpointing", "true"),
+    ],
 }
 
 
@@ -99,7 +115,13 @@ def test_operations_agree_with_those_of_the_throughput_callback(planned, tmp_pat
     assert least < outline.step(batch).operations < 1.1 * least
 
 
-@pytest.mark.parametrize("way", ["frozen", "trained encoder", "checkpointing", "bf16", "LoRA"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("frozen", "trained encoder", "checkpointing", "bf16", "LoRA", "cross-attention", "layer prefix"),
+        "cross-attention, checkpointing",
+    ],
+)
 def test_working_memory_equals_what_torch_allocates(planned, way, tmp_path):
     it = planned(*WAYS[way], "--data.batch_size", "32")
     module, batch = real(it), it.batches(32)[0]

@@ -18,6 +18,9 @@ from frozenvl.util.errors import UserError
 class Fusion(Part, ABC):
     """Base class of fusions, which combine image vectors with text. A subclass implements `places`, `embeddings`."""
 
+    every: int = 1
+    """Number of layers from one block of the fusion to the next, by which `frozenvl plan` extrapolates."""
+
     @abstractmethod
     def places(self, k: int) -> int:
         """Returns the number of positions of an image in a prompt: `k` if its vectors are among the text."""

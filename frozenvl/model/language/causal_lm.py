@@ -273,7 +273,12 @@ class FrozenLanguageModel(Part, Continues):
         if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
             raise UserError("model.compile needs a C++ compiler (g++); install one, or leave it out")
         for layer in self.layers:
-            layer.compile(dynamic=True)
+            if self.conditioned_layers:
+                # Without the hooks before it: what fusions compute depends on the layer and on the images of the batch,
+                # so it would be compiled anew for each layer.
+                layer.forward = torch.compile(layer.forward, dynamic=True)
+            else:
+                layer.compile(dynamic=True)
         leave_attention_as_it_is()
         self.compiled = True
 

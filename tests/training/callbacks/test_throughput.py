@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
-from running import Runs, checkpoint, history, one_line, same_weights
+from running import checkpoint, fit_compiled, history, one_line, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from frozenvl.data.stream import TrainingStream
@@ -23,14 +21,6 @@ def logged(run: str = "tiny") -> dict[str, list[float]]:
     events = EventAccumulator(f"runs/{run}")
     events.Reload()
     return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-
-
-def fit_compiled(frozenvl: Runs, options: tuple[object, ...]) -> tuple[int, int]:
-    """Runs a fit with compilation; returns its exit status and the number of compiled graphs."""
-    from torch._dynamo.utils import counters
-
-    status = frozenvl("fit", *options, "--model.compile", "true", name="compiled")
-    return status, counters["stats"]["unique_graphs"]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -101,9 +91,7 @@ def test_compiled_layers_give_the_same_history(frozenvl, tiny_run):
     start = ("--init_from", tiny_run / "checkpoints" / "last.ckpt", "--trainer.max_steps", 2)
     every = ("--trainer.val_check_interval", 2)
     assert frozenvl("fit", *start, *every, name="plain") == 0
-    # In a new process, since the compiler leaves threads behind, after which forked ranks hang.
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-        status, graphs = fresh.submit(fit_compiled, frozenvl, (*start, *every)).result()
+    status, graphs = fit_compiled(frozenvl, *start, *every)
     # Without reuse, 12 graphs: 2 layers, 2 steps of different shapes, 3 pieces around attention.
     assert status == 0 and 0 < graphs <= 6
     plain, other = history("plain"), history("compiled")
