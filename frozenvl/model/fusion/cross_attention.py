@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class CrossAttention(LayerFusion):
     def attach(self, language: FrozenLanguageModel) -> None:
         super().attach(language)
         numbers = range(0, len(language.layers), self.every)
-        hidden = int(language.width * self.ratio)
+        hidden = math.ceil(language.width * self.ratio)
         sizes = language.dim, language.width, self.heads, self.width, hidden
         self.blocks = nn.ModuleDict({str(number): Block(*sizes, self.gate_scale) for number in numbers})
         language.condition(numbers)
