@@ -87,7 +87,7 @@ def others(drilled) -> None:
             "fusion_images = last",
         ),
         ("CrossAttention", (*fused("CrossAttention"), "--model.fusion.every", 2), "blocks.1.* absent"),
-        ("Add", (*fused("Add"), "--model.fusion.layers", "[1]"), "maps.0.gate is 32 there, absent"),
+        ("Add", (*fused("Add"), "--model.fusion.layers", "[1]"), "maps.0.gate.gate is 32 there, absent"),
     ],
     ids=str,
 )
