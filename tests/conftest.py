@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def forks_allowed():
 
     # If the first backward pass of a process follows `plan`'s fake tensors, autograd starts threads that forbid forks.
     torch.ones(1, requires_grad=True).sum().backward()
+
+
+@pytest.fixture(autouse=True)
+def same_signal_handlers():
+    """Fails a test that leaves other signal handlers: processes forked later would inherit them, and never end."""
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGUSR1
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    left = [number.name for number in numbers if signal.getsignal(number) is not before[number]]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert not left
 
 
 @pytest.fixture(scope="session")

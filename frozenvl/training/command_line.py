@@ -221,6 +221,12 @@ class FrozenCLI(LightningCLI):
         settle(trainer, checkpoint_io)
         return trainer
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        finally:  # what refuses bad input before a fit comes before Lightning would do it
+            self.trainer._signal_connector.teardown()
+
     def before_fit(self) -> None:
         """Resumes a run or starts a new one. Refuses to mix a new run with the files of an old one of its name."""
         self.trainer._signal_connector.register_signal_handlers()
