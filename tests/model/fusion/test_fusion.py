@@ -23,6 +23,7 @@ from frozenvl.model.part import Part
 from frozenvl.model.tuning import LoRA, PromptTuning
 from frozenvl.prompt import Sample
 from frozenvl.training.optim import parameter_groups
+from frozenvl.util.errors import UserError
 
 PAIRS = [
     (kind, name) for kind in ALL for name in MAKE if name != "layer_prefix" or kind not in NO_LAYER_PREFIX
@@ -106,8 +107,12 @@ def test_it_starts_as_the_bare_language_model(build, language, processor_of, kin
     "and the layer prefix",
     cannot=dict.fromkeys(NO_LAYER_PREFIX, "the layer prefix is refused: its attention cannot be extended"),
 )
-@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in NO_LAYER_PREFIX])
-def test_a_layer_prefix_starts_as_the_bare_language_model(build, language, processor_of, kind):
+@pytest.mark.parametrize("kind", ALL)
+def test_a_layer_prefix_starts_as_the_bare_language_model_or_is_refused(build, language, processor_of, kind):
+    if kind in NO_LAYER_PREFIX:
+        with pytest.raises(UserError, match=r"LayerPrefix on .*; use CrossAttention"):
+            build(kind, fusion=MAKE["layer_prefix"]())
+        return
     assert_starts_as(language(kind), build(kind, fusion=MAKE["layer_prefix"]()), processor_of)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fused import NO_LAYER_PREFIX
 from samples import BLUE, RED
 
 from frozenvl.model.fusion import LayerPrefix
@@ -47,12 +46,6 @@ def rotate(query: torch.Tensor, rotary: torch.nn.Module, length: int) -> torch.T
     angles = torch.arange(length)[:, None] * rotary.inv_freq
     turned = torch.complex(q[..., :4], q[..., 4:]) * torch.polar(torch.ones_like(angles), angles)
     return torch.cat([turned.real, turned.imag], dim=-1)
-
-
-@pytest.mark.parametrize("kind", sorted(NO_LAYER_PREFIX))
-def test_other_attention_is_refused(build, kind):
-    with pytest.raises(UserError, match=r"LayerPrefix on .*; use CrossAttention"):
-        build(kind, fusion=LayerPrefix())
 
 
 def test_an_empty_bottleneck_is_refused():
