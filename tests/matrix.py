@@ -82,8 +82,7 @@ class Matrix:
         """Returns whether a property holds for an architecture; "?" if no test was run."""
         passed = self.found.get((kind, name))
         if passed and (kind, name) in self.cannot:
-            reasons = list(dict.fromkeys(self.cannot.values()))
-            return f"no ({reasons.index(self.cannot[kind, name]) + 1})"
+            return f"no ({self.reasons().index(self.cannot[kind, name]) + 1})"
         return {None: "?", True: "✓", False: "✗"}[passed]
 
     def table(self) -> str:
@@ -91,9 +90,15 @@ class Matrix:
         lines = [["", *PROPERTIES], ["---", *(":-:" for _ in PROPERTIES)]]
         kinds = sorted({kind for kind, _ in self.found})
         lines += [[kind, *(self.cell(kind, name) for name in PROPERTIES)] for kind in kinds]
-        reasons = list(dict.fromkeys(self.cannot.values()))
         rows = [f"| {' | '.join(line)} |" for line in lines]
-        return "\n".join([*rows, "", *(f"({n}) {reason}" for n, reason in enumerate(reasons, 1))]) + "\n"
+        return (
+            "\n".join([*rows, "", *(f"({n}) {reason}" for n, reason in enumerate(self.reasons(), 1))]) + "\n"
+        )
+
+    def reasons(self) -> list[str]:
+        """Returns the reasons in the order of columns and rows, whatever the order in which tests ran."""
+        places = sorted(self.cannot, key=lambda place: (PROPERTIES.index(place[1]), place[0]))
+        return list(dict.fromkeys(self.cannot[place] for place in places))
 
 
 def cells(page: str) -> dict[tuple[str, str], str]:

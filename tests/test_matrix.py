@@ -53,3 +53,10 @@ def test_a_different_outcome_fails_the_run(page):
     assert other.session.exitstatus == pytest.ExitCode.TESTS_FAILED
     assert other.differing == [f"llama: {name}" for name in PROPERTIES]
     assert finished(page).session.exitstatus == pytest.ExitCode.OK
+
+
+def test_the_order_of_tests_does_not_number_the_reasons(page):
+    one, other = finished(page, gpt2=True, mpt=True), finished(page, gpt2=True, mpt=True)
+    for matrix, places in ((one, (1, 2)), (other, (2, 1))):
+        matrix.cannot = {("mpt", PROPERTIES[place]): f"why not {place}" for place in places}
+    assert one.table() == other.table() and one.cell("mpt", PROPERTIES[1]) == "no (1)"
