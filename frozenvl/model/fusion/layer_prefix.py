@@ -1,4 +1,4 @@
-"""Layer prefix: an image as keys and values of the frozen layers' own attention, without positions in the sequence."""
+"""Layer prefix: an image as keys and values of the frozen layers' own attention."""
 
 from __future__ import annotations
 

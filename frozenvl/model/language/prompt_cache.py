@@ -56,7 +56,7 @@ class PromptCache:
         both parts is one image.
         """
         known = {key: index for index, key in enumerate(self.image_keys)}
-        of_rest = [known.get(key, len(known) + index) for index, key in enumerate(batch.image_keys)]
+        of_rest = [known.get(key, len(self.image_keys) + index) for index, key in enumerate(batch.image_keys)]
         # The last item stands for no image yet.
         numbers = torch.tensor([*of_rest, int(self.image_of[0, -1])], device=batch.image_of.device)
         rest = numbers[batch.image_of].masked_fill(~batch.real(), -1)

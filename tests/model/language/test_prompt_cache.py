@@ -7,6 +7,8 @@ from samples import BLUE, RED, SUPPORT, WIDE, join
 from test_processor import byte_level_with_start
 from transformers import PreTrainedConfig
 
+from frozenvl.model.batch import Batch
+from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.prefix_cache import PrefixCache
 from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.tuning import PrefixTuning
@@ -179,3 +181,14 @@ def test_a_prompt_cache_can_be_built_from_cached_image_prefixes(build):
     texts = model.generate(kept(RESTS, start=False), kept, 6, prompt_cache=shared)
     assert RED.reads == before + 1
     assert texts == model.generate(plain([SUPPORT + rest for rest in RESTS]), plain, 6)
+
+
+def test_images_with_one_key_do_not_move_the_images_of_the_rest():
+    """Two images of the leading part may have the same key; their vectors are two all the same."""
+    empty = torch.zeros(2, 3, dtype=torch.long)
+    lead = torch.tensor([[0, 1]])
+    cache = PromptCache(None, torch.zeros(2, 4), "", None, torch.zeros(2, 1, 4), lead, ("same", "same"))
+    image_of = torch.tensor([[-1, 0, 0], [0, 0, -1]])
+    images, lengths = torch.zeros(1, 1, 4), torch.tensor([3, 2])
+    batch = Batch(("a", "b"), empty, empty, empty, lengths, images, image_of=image_of, image_keys=("new",))
+    assert cache.whole_image_of(batch).tolist() == [[0, 1, 1, 2, 2], [0, 1, 2, 2, -1]]
