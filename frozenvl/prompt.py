@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import PIL.Image
 
@@ -160,8 +160,31 @@ class Marker:
     """Name of the vector."""
 
 
-Prompt: TypeAlias = tuple["str | Image | Marker", ...]
-"""Texts, images and markers in the order in which the language model reads them."""
+Border: TypeAlias = Literal["opening", "reply", "end of turn", "next", "end"]
+"""Places of a conversation where the language model's own tokens stand.
+
+- `opening`: in front of the first message, with the system message;
+- `reply`: between a message and the reply to it;
+- `end of turn`: behind a reply;
+- `next`: between the end of a turn and the next message;
+- `end`: the end token, behind a reply in a conversation that is worded without a chat template.
+"""
+
+
+@dataclass(frozen=True)
+class Delimiter:
+    """A border inside a conversation. The processor replaces it by the tokens of the language model's chat template."""
+
+    border: Border
+    text: str = ""
+    """System message of an opening; empty for the chat template's own."""
+    learned: bool = False
+    """Whether the end of a turn is trained on."""
+
+
+PromptPart: TypeAlias = "str | Image | Marker | Delimiter"
+Prompt: TypeAlias = tuple[PromptPart, ...]
+"""Texts, images, markers and delimiters in the order in which the language model reads them."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +212,9 @@ def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
     return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
 
 
-def joined(parts: Iterable[str | Image | Marker]) -> Prompt:
+def joined(parts: Iterable[PromptPart]) -> Prompt:
     """Makes a prompt: joins neighbouring texts, except `Learned` ones, and drops empty texts."""
-    prompt: list[str | Image | Marker] = []
+    prompt: list[PromptPart] = []
     for part in parts:
         if type(part) is str and prompt and type(prompt[-1]) is str:
             prompt[-1] += part
@@ -201,9 +224,10 @@ def joined(parts: Iterable[str | Image | Marker]) -> Prompt:
 
 
 def without_images(prompt: Prompt) -> Prompt:
-    """Returns the texts of a prompt, joined; () if it has none."""
-    text = "".join(part for part in prompt if isinstance(part, str))
-    return (text,) if text else ()
+    """Returns the texts of a prompt, joined, and its delimiters; () if it has neither."""
+    return joined(
+        str(part) if isinstance(part, str) else part for part in prompt if isinstance(part, str | Delimiter)
+    )
 
 
 def black(image: Image) -> Image:
@@ -212,12 +236,29 @@ def black(image: Image) -> Image:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A message of a conversation and the reply to it."""
+
+    message: Prompt
+    """Texts and images of the message."""
+    reply: str
+    id: str = ""
+    """Identifier of the turn, such as that of a question; empty if it has none."""
+
+
+NO_IMAGE = BlackImage(name="no image")
+"""Image of an example without one: a conversation that is text only. It is not read."""
+
+
+@dataclass(frozen=True)
 class Example:
-    """One record of a data set (an image with captions, or a question), before a template words it as a prompt."""
+    """One record of a data set, before a template words it as a prompt: an image with captions, a question, or a
+    conversation."""
 
     id: str
     """Identifier, unique within the source and the same in every run."""
     image: Image
+    """Image; the first one of a conversation, or `NO_IMAGE`."""
     image_id: str
     """Identifier of the photograph. A demonstration never has the `image_id` of its query."""
     references: tuple[str, ...] = ()
@@ -231,11 +272,37 @@ class Example:
     """Soft scores: answer → score from 0 to 1, for data sets that have these instead of annotators' answers."""
     choices: tuple[str, ...] = ()
     """Multiple-choice answers, the correct one first; empty if the data set has none."""
+    turns: tuple[Turn, ...] = ()
+    """Turns of a conversation, whose replies are all trained on; empty for captions and questions."""
+    system: str = ""
+    """System message of a conversation; empty if it has none."""
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Target texts for training: the answer, or all captions. Each makes one (image, text) pair."""
+        """Target texts for training: the answer, the last reply, or all captions. Each makes one (image, text) pair."""
+        if self.turns:
+            return (self.turns[-1].reply,)
         return (self.answer,) if self.answer else self.references
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All images, each once: the image, or those of the turns. A conversation may have none."""
+        if not self.turns:
+            return (self.image,)
+        parts = (part for turn in self.turns for part in turn.message)
+        return tuple(dict.fromkeys(part for part in parts if isinstance(part, Image)))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts: references, question and answer, or the messages and replies of the turns."""
+        said = (part for turn in self.turns for part in (*turn.message, turn.reply))
+        return (
+            *self.references,
+            self.question,
+            self.answer,
+            self.system,
+            *(p for p in said if isinstance(p, str)),
+        )
 
 
 @dataclass(frozen=True)

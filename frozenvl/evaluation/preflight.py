@@ -13,7 +13,6 @@ from frozenvl.evaluation.requests import in_order, name_of, number_asked
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.session import Session
 from frozenvl.metrics.metric import main_of
-from frozenvl.model.processor import text_of
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage, UserError
 
@@ -91,7 +90,7 @@ def check_prompts(name: str, benchmark: Benchmark, queries: Sequence[Query], ses
         for query in queries[-MAX_QUERIES_TOKENIZED:] if isinstance(benchmark.ask, Generate) else ():
             for reference in [*query.references, *query.scores][:1]:
                 target = template.target.format(target=reference)
-                session.plain.continuation(text_of(query.prompt[-1:]), target)
+                session.plain.candidates(query.prompt, [target])
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
 

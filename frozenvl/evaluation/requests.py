@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from frozenvl.data.order import mixed
@@ -40,7 +40,7 @@ def evaluation_of(
     requests = requests_of(queries, view, session)
     provenance = {
         **session.provenance,
-        **({"template": asdict(benchmark.template)} if benchmark.template else {}),
+        **({"template": benchmark.template.record()} if benchmark.template else {}),
         **benchmark.ask.provenance(),
         "view": view,
         **setting.facts,

@@ -15,7 +15,7 @@ from frozenvl.model.language.decoding import check_options, greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
-from frozenvl.model.processor import Processor, text_of
+from frozenvl.model.processor import Processor
 from frozenvl.prompt import Prompt
 
 
@@ -51,8 +51,7 @@ class Generates:
         """
         batch = processor(prompts, start=prompt_cache is None).to(self.device)
         targets = [
-            [processor.continuation(text_of(prompt[-1:]), text) for text in texts]
-            for prompt, texts in zip(prompts, candidates, strict=True)
+            processor.candidates(prompt, texts) for prompt, texts in zip(prompts, candidates, strict=True)
         ]
         longest = max((len(tokens) for texts in targets for tokens in texts), default=1)
         self._check(batch, prompt_cache, longest - 1)
@@ -124,7 +123,7 @@ class Generates:
         inputs, lengths, lead = self._whole(batch, prefix, prompt_cache)
         seen = self.conditioning(batch, self.conditioner(prefix, prompt_cache), prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
-        ends = self.language.end_tokens | {processor.end}
+        ends = self.language.end_tokens | processor.ends
         check_options(options)
         if beams := BeamOptions.of(options):
             tokens = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead, seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from itertools import takewhile
 from typing import NamedTuple, Protocol
@@ -12,14 +12,15 @@ import PIL.Image
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.chat_template import Special
+from frozenvl.model.tokenizing import Tokenizes, Worded, text_of
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import BACKGROUND, MARGIN
-from frozenvl.wording import Template
 
 
 class ImageReader(Protocol):
@@ -94,7 +95,7 @@ class _Row(NamedTuple):
     target_bytes: int
 
 
-class Processor:
+class Processor(Tokenizes):
     """Turns prompts into a `Batch`. It needs the tokeniser, but no model weights.
 
     Args:
@@ -121,7 +122,7 @@ class Processor:
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
-            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            self.tokenizer = AutoTokenizer.from_pretrained(
                 resolve(language), split_special_tokens=True, trust_remote_code=False
             )
         self.language = language
@@ -129,12 +130,12 @@ class Processor:
             raise UserError(
                 f"{language}: its tokeniser has no end token, so no text could end; choose another"
             )
-        self.end: int = self.tokenizer.eos_token_id
+        self.end = self.tokenizer.eos_token_id
         first = self.tokenizer.bos_token_id
         if bos and first is None:
             raise UserError(f"{language}: its tokeniser has no start token; leave it out (bos)")
         adds_bos = first is not None and self.tokenizer("")["input_ids"][:1] == [first]
-        self.start: list[int] = [first] if bos or adds_bos else []
+        self.start = [first] if bos or adds_bos else []
         self.empty: list[int] = []
         self.k = k
         self.reader = reader
@@ -170,7 +171,7 @@ class Processor:
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             images=self.reader(list(row_of)),
             stage=self.reader.stage,
-            openings=() if start else tuple(text_of(sample.prompt[:1]) for sample in samples),
+            openings=() if start else tuple(text_of(self.worded(sample.prompt)[:1]) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
             texts=tuple(text_of(sample.prompt) for sample in samples),
@@ -188,92 +189,22 @@ class Processor:
         made.empty = [self.end if first is None else first]
         return made
 
-    def encode(self, text: str) -> list[int]:
-        """Returns the token ids of a text, without special tokens. Letters that spell a special token are letters."""
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
-
-    def decode(self, tokens: list[int]) -> str:
-        """Returns the text of token ids, without special tokens."""
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-
-    def check_template(self, template: Template) -> None:
-        """Checks that a template's wording spells no special token, which would be read as letters.
-
-        Raises:
-            UserError: if it does.
-        """
-        special = self.tokenizer.all_special_tokens
-        for name in ("query", "target", "separator", "induction"):
-            if spelled := [token for token in special if token in getattr(template, name)]:
-                raise UserError(
-                    f"template.{name} spells {spelled[0]!r}, a special token of {self.language}; a template holds "
-                    "text, which would be read letter by letter: leave it out (model.bos puts a start token in front)"
-                )
-
-    def targets(self, text: str, target: str) -> list[int]:
-        """Returns the token ids of a target after its prompt's last `text`, cut after `max_target_tokens`.
-
-        The end token does not count; a cut target has none.
-        """
-        tokens = self.continuation(text, target)
-        return tokens if len(tokens) <= self.max_target_tokens + 1 else tokens[: self.max_target_tokens]
-
-    def continuation(self, text: str, target: str) -> list[int]:
-        """Returns the token ids of a target after its prompt's last `text`, with the end token.
-
-        tok(text) + tok(target) must equal tok(text + target), because generation starts from the tokens of the prompt
-        alone.
-
-        Raises:
-            UserError: if the tokeniser joins text and target across their border.
-        """
-        before, whole = self.encode(text), self.encode(text + target)
-        if whole[: len(before)] != before:
-            raise UserError(
-                f"the tokeniser joins {text[-20:]!r} and {target[:20]!r} across the border of prompt and target; "
-                "let the template's target begin with the space, and its query end without one"
-            )
-        return [*whole[len(before) :], self.end]
-
-    def check_split(self, text: str, rests: Iterable[str]) -> None:
-        """Checks that tok(text) + tok(rest) = tok(text + rest), for each rest.
-
-        Raises:
-            UserError: if the tokeniser joins text and rest across their border.
-        """
-        for rest in dict.fromkeys(rests):
-            if text and rest and self.encode(text) + self.encode(rest) != self.encode(text + rest):
-                raise UserError(
-                    f"the tokeniser joins {text[-20:]!r} and {rest[:20]!r}, so a prompt cannot be shared up to "
-                    "there; let the shared part end before or after an image"
-                )
-
-    def bytes_of(self, text: str, target: str, tokens: list[int]) -> int:
-        """Returns the number of UTF-8 bytes of a target that its tokens cover; fewer than all if it was cut.
-
-        The end token counts 0 bytes, and so does a character that was cut in its middle.
-
-        Args:
-            text: last text of the prompt.
-            target: whole target text.
-            tokens: token ids that `targets` returned.
-        """
-        size = len(target.encode())
-        if tokens[-1] == self.end:
-            return size
-        # Computed from the bytes that were cut off, because some tokenisers drop a leading space when they decode.
-        whole = self.encode(text + target)
-        kept = whole[: len(self.encode(text)) + len(tokens)]
-        return size - len(self.decode(whole).encode()) + len(self.decode(kept).rstrip("\ufffd").encode())
-
     def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
         image = -1
         learned: dict[int, int] = {}
         marked: dict[int, int] = {}
         text, scored = "", 0
-        for part in runs(sample.prompt):
-            if isinstance(part, Marker):
+        whole = True  # whether the last learned text was not cut
+        for part in runs(self.worded(sample.prompt)):
+            if isinstance(part, Special):
+                if part.learned and whole:
+                    learned[len(tokens) - 1] = part.id
+                tokens.append(part.id)
+                slots.append(-1)
+                image_of.append(image)
+                text = ""
+            elif isinstance(part, Marker):
                 marked[len(tokens)] = self._marker(part)
                 tokens.append(0)
                 slots.append(-1)
@@ -288,7 +219,8 @@ class Processor:
             else:
                 text = "".join(part)
                 piece = self.encode(text)
-                for first, answer, size in self._learned(part, piece):
+                for first, answer, size, uncut in self._learned(part, piece):
+                    whole = uncut
                     learned |= dict(enumerate(answer, len(tokens) + first - 1))
                     scored += size
                 tokens += piece
@@ -300,8 +232,9 @@ class Processor:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
         labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
         if sample.target:
-            target = self.targets(text, sample.target)
-            scored += self.bytes_of(text, sample.target, target)
+            wanted, end = self.target(sample.prompt, sample.target)
+            target = self.targets(text, wanted, end)
+            scored += self.bytes_of(text, wanted, target, target[-1] == end)
             # The last target token is predicted but never an input.
             labels[-1:] = target
             tokens += target[:-1]
@@ -319,8 +252,10 @@ class Processor:
             )
         return self.markers.index(marker.name)
 
-    def _learned(self, texts: Sequence[str], whole: Sequence[int]) -> Iterator[tuple[int, list[int], int]]:
-        """Yields (index of the first token, token ids, number of bytes) of each `Learned` text.
+    def _learned(
+        self, texts: Sequence[str], whole: Sequence[int]
+    ) -> Iterator[tuple[int, list[int], int, bool]]:
+        """Yields (index of the first token, token ids, number of bytes, whether it is whole) of each `Learned` text.
 
         Args:
             texts: neighbouring texts. They are tokenised together, as in evaluation.
@@ -330,16 +265,18 @@ class Processor:
         for text in texts:
             if isinstance(text, Learned):
                 first = len(self.encode(before))
-                answer = self.continuation(before, text)[:-1][: self.max_target_tokens]
+                answer = self.continuation(before, text)[:-1]
+                kept_whole = len(answer) <= self.max_target_tokens
+                answer = answer[: self.max_target_tokens]
                 # Some tokenisers join "." and the newline after it: such a token is not the answer's, so not learned.
                 matches = takewhile(lambda pair: pair[0] == pair[1], zip(answer, whole[first:], strict=False))
                 if kept := [token for token, _ in matches]:
-                    yield first, kept, self.bytes_of(before, text, kept)
+                    yield first, kept, self.bytes_of(before, text, kept, False), kept_whole
             before += text
 
 
-def runs(prompt: Prompt) -> Iterator[Image | Marker | list[str]]:
-    """Yields the images and markers of a prompt, and lists of the consecutive texts between them."""
+def runs(prompt: Worded) -> Iterator[Image | Marker | Special | list[str]]:
+    """Yields the images, markers and special tokens of a prompt, and lists of the consecutive texts between them."""
     texts: list[str] = []
     for part in prompt:
         if isinstance(part, str):
@@ -351,8 +288,3 @@ def runs(prompt: Prompt) -> Iterator[Image | Marker | list[str]]:
         texts = []
     if texts:
         yield texts
-
-
-def text_of(part: Prompt) -> str:
-    """Returns the joined texts of a part of a prompt; empty if it is an image."""
-    return "".join(piece for piece in part if isinstance(piece, str))

@@ -166,7 +166,7 @@ class SelfCritical(Objective):
             model.embeddings(batch, run.prefix),
             batch.lengths,
             self._numbers(step, batch.ids),
-            model.language.end_tokens | {step.processor.end},
+            model.language.end_tokens | step.processor.ends,
             greedy,
             model.conditioning(batch, run.conditioner),
         )

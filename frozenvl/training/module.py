@@ -380,7 +380,7 @@ class FrozenModule(TrainedState):
             dataloader_idx: index of the task in `data.val`. Each task has its own loader.
         """
         name, task = list(self.trainer.datamodule.val.items())[dataloader_idx]  # type: ignore[attr-defined]
-        texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stop)
+        texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stops)
         rows = [
             {"task": name, "id": key, "text": task.template.answer(text)}
             for key, text in zip(batch.ids, texts, strict=True)

@@ -54,7 +54,7 @@ class Trained:
     def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
         """Generates an answer to each prompt greedily, truncated at the template's stop strings."""
         batch = self.processor(prompts).to(self.module.device)
-        texts = self.module.model.generate(batch, self.processor, max_new_tokens, template.stop)
+        texts = self.module.model.generate(batch, self.processor, max_new_tokens, template.stops)
         return [template.answer(text) for text in texts]
 
 
@@ -156,4 +156,4 @@ def made(kind: type, settings: dict[str, Any], key: str, where: str = "") -> Any
 def as_template(fields: dict[str, Any] | None) -> Template:
     """Makes a template from its fields in YAML."""
     fields = dict(fields or {})
-    return Template(**fields | ({"stop": tuple(fields["stop"])} if "stop" in fields else {}))
+    return Template(**fields | ({"stop": tuple(fields["stop"])} if fields.get("stop") is not None else {}))

@@ -14,7 +14,8 @@ from frozenvl.evaluation.session import Session
 from frozenvl.model.batch import Batch
 from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.language.prompt_cache import PromptCache
-from frozenvl.model.processor import Processor, text_of
+from frozenvl.model.processor import Processor
+from frozenvl.model.tokenizing import text_of
 from frozenvl.prompt import Image, Prompt
 
 

@@ -44,7 +44,7 @@ class Worded(Sourced):
 
     def _take(self, ask: Ask, template: Template) -> None:
         self.template = template
-        self.ask = replace(ask, stop=template.stop) if isinstance(ask, Generate) else ask
+        self.ask = replace(ask, stop=template.stops) if isinstance(ask, Generate) else ask
 
     def bind(self, train: Mapping[str, Task], val: Mapping[str, Task]) -> None:
         """Takes the source and the template from the run's task, unless the benchmark has its own.
