@@ -15,7 +15,7 @@ from torch import Tensor, distributed
 from frozenvl.plan.fit_spec import Planned
 from frozenvl.plan.timing import Pieces, reading
 from frozenvl.training.checkpoint import read_checkpoint
-from frozenvl.training.command_line import configuration_parser
+from frozenvl.training.parsing import configuration_parser
 
 WARM = 1
 """Number of steps at the start that are not counted."""

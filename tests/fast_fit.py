@@ -13,9 +13,10 @@ import torch
 from jsonargparse import ArgumentError, Namespace
 from running import CONFIG
 
-from frozenvl.training.command_line import FrozenCLI, ParserAlone, make
+from frozenvl.training.command_line import FrozenCLI
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.training.module import FrozenModule
+from frozenvl.training.parsing import ParserAlone, make
 from frozenvl.training.trained_run import made
 from frozenvl.util.errors import UserError
 from frozenvl.util.parser_messages import one_line

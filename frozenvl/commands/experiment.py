@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from frozenvl.training.command_line import FrozenCLI, make
+from frozenvl.training.command_line import FrozenCLI
 from frozenvl.training.configuration import names_module
+from frozenvl.training.parsing import make
 
 
 def run(arguments: list[str]) -> int:

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from frozenvl.plan.fit_spec import Planned
     from frozenvl.plan.forecast import Device, Forecast
-    from frozenvl.training.command_line import configuration_parser
+    from frozenvl.training.parsing import configuration_parser
     from frozenvl.util.kernel_cache import limit_kernel_cache
 
     limit_kernel_cache()

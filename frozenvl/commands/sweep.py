@@ -63,6 +63,6 @@ def run(args: argparse.Namespace) -> int:
 
 def parser() -> Any:
     """Returns a parser of configurations. Takes some seconds, because it imports all classes."""
-    from frozenvl.training.command_line import configuration_parser
+    from frozenvl.training.parsing import configuration_parser
 
     return configuration_parser()

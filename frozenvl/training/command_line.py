@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import yaml
-from jsonargparse import ArgumentError, Namespace, get_loader, set_dumper, set_loader, set_parsing_settings
-from jsonargparse._optionals import get_omegaconf_loader
-from lightning.fabric.utilities.rank_zero import rank_zero_module
+from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from lightning_utilities.core.enums import StrEnum
 
 from frozenvl.training.callbacks.averaging import average_trained_weights
 from frozenvl.training.callbacks.cost import Cost
@@ -42,11 +36,9 @@ from frozenvl.training.checkpoint import (
     settle,
     time_used_up,
 )
-from frozenvl.training.configuration import check_blocks, keys_of, names_module, refused, unknown_empty_key
-from frozenvl.training.datamodule import FrozenData
+from frozenvl.training.configuration import check_blocks, keys_of, refused, unknown_empty_key
 from frozenvl.training.inputs import PrepareInputs
 from frozenvl.training.launch import check_launch, launch
-from frozenvl.training.module import FrozenModule
 from frozenvl.training.run_folder import (
     CHECKPOINTS,
     checkpoints_elsewhere,
@@ -60,8 +52,6 @@ from frozenvl.training.signals import Signals, StopAtStep
 from frozenvl.training.steps import DueValidation
 from frozenvl.training.trainer_options import as_list, check_options, one_line
 from frozenvl.util.config_text import (
-    as_yaml,
-    protected,
     protected_argument,
     restored,
     set_apart,
@@ -69,29 +59,11 @@ from frozenvl.util.config_text import (
 )
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import write_atomically
-from frozenvl.util.kernel_cache import limit_kernel_cache
 from frozenvl.util.null_values import refuse_nulls
 from frozenvl.util.parser_messages import refused_by_class, unknown_key
 
-BESIDE_THE_POINT = (
-    "does not have many workers",
-    "sync_dist=True",
-    "LightningCLI's args parameter",
-    "module.s. in eval mode at the start",  # the frozen ones
-    "your dataloader is not resumable",  # it is: frozenvl.training.steps
-    "You are using a custom batch sampler",
-    "The dirpath has changed",  # a checkpoint scored under another name
-    "isinstance.treespec, LeafSpec",
-    "The `srun` command is available",
-)
-"""Parts of Lightning warnings that do not concern users of this command; they are silenced."""
 LEFT = ("checkpoints", "history.jsonl", "data_report.json", "curve.png", "cost.json", "evaluation")
 """Files and folders that a fit writes to its run's folder."""
-
-
-def no_tips(record: logging.LogRecord) -> bool:
-    """Log filter that drops Lightning's advertisements of other packages."""
-    return "Tip: For seamless cloud" not in record.getMessage()
 
 
 class SaveConfig(SaveConfigCallback):
@@ -110,6 +82,17 @@ def config_text(parser: LightningArgumentParser, config: Namespace) -> str:
     """Returns a parsed configuration as YAML, from which the same is parsed again."""
     # Lightning's own `setup` would check the whole configuration a second time.
     return with_escapes(parser.dump(set_apart(config), skip_none=False, skip_validation=True))
+
+
+@contextmanager
+def printed_with_escapes() -> Iterator[None]:
+    """Gives what `--print_config` prints its escapes back. Other output passes unchanged."""
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        sys.stdout.write(with_escapes(printed.getvalue()))
 
 
 class FrozenCLI(LightningCLI):
@@ -312,89 +295,3 @@ class FrozenCLI(LightningCLI):
             self.prepare_inputs.checkpoint = Path(named)
 
     before_test = before_predict = before_validate
-
-
-class ParserAlone(FrozenCLI):
-    """CLI that only parses configurations: it instantiates and runs nothing."""
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = Namespace(seed_everything=False)
-
-    def instantiate_classes(self) -> None:
-        """Does nothing."""
-
-
-def make(
-    kind: type[FrozenCLI], arguments: list[str], subcommands: bool = True, module: bool = False
-) -> FrozenCLI:
-    """Makes the command line, which runs the command at once.
-
-    Args:
-        kind: class of the command line.
-        arguments: command-line arguments.
-        subcommands: whether the first argument is a subcommand.
-        module: whether the arguments name a module class; `model` then holds its class path and arguments.
-    """
-    limit_kernel_cache()
-    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    set_loader("omegaconf+", load_config, (yaml.YAMLError,))
-    set_dumper("yaml", as_yaml)
-    for message in BESIDE_THE_POINT:
-        warnings.filterwarnings("ignore", message=f".*{message}")
-    rank_zero_module.log.addFilter(no_tips)
-    # Defaults of Lightning's callbacks, such as Timer's, could not be saved in config.yaml otherwise.
-    yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, value: dumper.represent_str(value.value))
-    if subcommands:  # without it, the parsers of all four would be made
-        command = {arguments[0]: kind.subcommands()[arguments[0]]}
-        kind = type(kind.__name__, (kind,), {"subcommands": staticmethod(lambda: command)})
-    return kind(
-        FrozenModule,
-        FrozenData,
-        run=subcommands,
-        args=arguments,
-        seed_everything_default=0,
-        save_config_callback=SaveConfig,
-        save_config_kwargs={"save_to_log_dir": False},
-        subclass_mode_model=module,
-        parser_kwargs={"parser_mode": "omegaconf+"},
-    )
-
-
-def load_config(text: str) -> Any:
-    """Returns the content of a configuration file, or of a value, with its escapes set apart."""
-    load = get_omegaconf_loader("omegaconf+")
-    return load(as_yaml(protected(get_loader("yaml")(text))) if "\\$" in text else text)
-
-
-@contextmanager
-def printed_with_escapes() -> Iterator[None]:
-    """Gives what `--print_config` prints its escapes back. Other output passes unchanged."""
-    printed = StringIO()
-    try:
-        with redirect_stdout(printed):
-            yield
-    finally:
-        sys.stdout.write(with_escapes(printed.getvalue()))
-
-
-def configuration_parser() -> Callable[[Sequence[str]], dict[str, Any]]:
-    """Returns a function that parses arguments of `fit` into a nested configuration, and instantiates nothing.
-
-    The function raises `UserError`, in one line, if the arguments are invalid.
-    """
-    parser_of = cache(lambda module: make(ParserAlone, [], subcommands=False, module=module).parser)
-
-    def parse(arguments: Sequence[str]) -> dict[str, Any]:
-        parser = parser_of(names_module(arguments))
-        check_blocks(arguments)
-        try:
-            config = parser.parse_args([protected_argument(argument) for argument in arguments])
-        except ArgumentError as error:
-            raise refused(error, parser, arguments) from error
-        config = restored(config)
-        if key := unknown_empty_key(arguments, config):
-            raise unknown_key(key, keys_of(parser))
-        refuse_nulls(parser, config)
-        return config.as_dict()
-
-    return parse

@@ -6,7 +6,7 @@ import pytest
 from running import CONFIG
 
 from frozenvl.plan.fit_spec import Planned
-from frozenvl.training.command_line import configuration_parser
+from frozenvl.training.parsing import configuration_parser
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from frozenvl.util.errors import UserError
 
 @pytest.fixture(scope="module")
 def parse():
-    from frozenvl.training.command_line import configuration_parser
+    from frozenvl.training.parsing import configuration_parser
 
     return configuration_parser()
 

@@ -9,7 +9,7 @@ import yaml
 from running import CONFIG
 
 from frozenvl.sweep.spec import Arm, Range, argument, read_spec
-from frozenvl.training.command_line import configuration_parser
+from frozenvl.training.parsing import configuration_parser
 from frozenvl.util.errors import UserError
 
 RATE = "model.optimizer.init_args.lr"

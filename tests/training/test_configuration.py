@@ -9,9 +9,9 @@ import yaml
 from own_module import Doubled
 from running import CONFIG, one_line
 
-from frozenvl.training.command_line import configuration_parser
 from frozenvl.training.configuration import StrictLoader, contents, module_spec, names_module
 from frozenvl.training.module import FrozenModule
+from frozenvl.training.parsing import configuration_parser
 from frozenvl.util.errors import UserError
 
 

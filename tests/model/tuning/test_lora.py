@@ -9,7 +9,7 @@ from running import CONFIG
 from tuned import SAMPLES
 
 from frozenvl.model.tuning import LoRA
-from frozenvl.training.command_line import configuration_parser
+from frozenvl.training.parsing import configuration_parser
 from frozenvl.util.errors import UserError
 
 
