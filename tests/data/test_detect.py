@@ -44,6 +44,9 @@ ALSO = {
     ("ImageFolder", "LabelledImages"),
     ("LlavaCaptions", "LlavaQuestions"),
     ("LlavaQuestions", "LlavaCaptions"),
+    ("LlavaQuestions", "LlavaConversations"),
+    ("LlavaConversations", "LlavaCaptions"),
+    ("LlavaConversations", "LlavaQuestions"),
     ("TableCaptions", "ConceptualCaptions"),
 }
 """Sources that also read the files of others: (source, the other)."""
