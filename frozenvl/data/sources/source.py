@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from frozenvl.data.order import Groups
-from frozenvl.prompt import Example
+from frozenvl.prompt import NO_IMAGE, Example, Image
 from frozenvl.util.errors import UserError
 
 
@@ -148,6 +148,8 @@ def checked(getitem: Callable[[Any, int], Example]) -> Callable[[Any, int], Exam
             )
         if field := _not_text(example):
             raise UserError(f"{_place(source, index)} has {field}; every text of an Example is a str")
+        if not example.turns and example.image is NO_IMAGE:
+            raise UserError(f"{_place(source, index)} has no image; only a conversation may have none")
         return example
 
     return example_at
@@ -162,10 +164,24 @@ def _not_text(example: Example) -> str:
     """Returns the first field of an example that holds something else than text; empty if there is none."""
     if not isinstance(example.references, tuple):
         return f"references that are {example.references!r:.40}, not a tuple of texts"
-    for name, text in (("id", example.id), ("question", example.question), ("answer", example.answer)):
+    named = {
+        "id": example.id,
+        "question": example.question,
+        "answer": example.answer,
+        "system": example.system,
+    }
+    for name, text in named.items():
         if not isinstance(text, str):
             return f"{name} {text!r:.40}"
     for text in example.references:
         if not isinstance(text, str):
             return f"a reference {text!r:.40}"
+    for turn in example.turns:
+        if not isinstance(turn.reply, str):
+            return f"a reply {turn.reply!r:.40}"
+        if not isinstance(turn.message, tuple):
+            return f"a message that is {turn.message!r:.40}, not a tuple of texts and images"
+        for part in turn.message:
+            if not isinstance(part, str | Image):
+                return f"a message with {part!r:.40}, which is neither a text nor an image"
     return ""
