@@ -20,7 +20,7 @@ from frozenvl.data.shards.notes import Notes
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
 from frozenvl.data.sources.table import BadRow
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import decode
 
@@ -95,14 +95,16 @@ class _Checked:
 
     id: str
     image_id: str
-    image: str
-    """Key of the image; empty if the whole row is invalid."""
+    images: tuple[str, ...]
+    """Keys of the images; one empty key if the whole row is invalid."""
     digest: bytes | None
-    """Hash of the image content; None if it is unreadable or was hashed for another example."""
+    """Hash of the content of the first image; None if it is unreadable or was hashed for another example."""
     texts: int
     findings: list[Finding]
     captions: tuple[int, ...] = ()
     """Hashes of the image with each caption; empty for questions."""
+    unreadable: tuple[str, ...] = ()
+    """Keys of the images that were found to be unreadable."""
 
 
 def check(
@@ -125,7 +127,9 @@ def check(
     captions: set[int] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
-    usable: Counter[str] = Counter()  # key of an image → number of its examples whose texts can be used
+    usable: Counter[tuple[str, ...]] = (
+        Counter()
+    )  # keys of images → number of examples whose texts can be used
     unreadable = {""}
     for number, example in enumerate(
         in_order(partial(_check_example, source, images, re.compile(special_token)), range(len(source)))
@@ -143,15 +147,14 @@ def check(
                 findings.append(("repeated caption", f"{example.id}: its image has the same caption twice"))
             captions.add(caption)
         kinds = {kind for kind, _ in findings}
-        if "unreadable" in kinds:
-            unreadable.add(example.image)
-        usable[example.image] += kinds.isdisjoint(BAD)
+        unreadable.update(example.unreadable)
+        usable[example.images] += kinds.isdisjoint(BAD)
         result.texts += example.texts
         for kind, line in findings:
             result.found.setdefault(kind, []).append(line)
         report(number + 1, len(source))
     result.images = len(images)
-    result.usable = sum(count for image, count in usable.items() if image not in unreadable)
+    result.usable = sum(count for images, count in usable.items() if unreadable.isdisjoint(images))
     return result
 
 
@@ -161,11 +164,10 @@ def _check_example(
     try:
         example = source[number]
     except UnreadableImage as error:  # the whole row is invalid
-        return _Checked(f"#{number}", "", "", None, 0, [("unreadable", f"#{number}: {error}")])
+        return _Checked(f"#{number}", "", ("",), None, 0, [("unreadable", f"#{number}: {error}")])
     if isinstance(example.image, BadRow):  # counted once, not as an image and a text
         row = example.image
-        return _Checked(example.id, row.name, "", None, 0, [("unreadable", f"{row.name}: {row.problem}")])
-    name = example.image.name
+        return _Checked(example.id, row.name, ("",), None, 0, [("unreadable", f"{row.name}: {row.problem}")])
     odd = _odd_texts(example, special_token)
     if isinstance(source, Shards) and (lines := source.lines_joined(number)) > 1:
         line = f"{lines} lines, read as one caption (lines: captions makes each a caption)"
@@ -176,30 +178,48 @@ def _check_example(
     if count != len(example.targets):
         line = f"{example.id}: {len(example.targets)} texts, but targets_per_example says {count}"
         findings.append(("wrong number of texts", line))
-    digest = None
-    if (
-        images.setdefault(example.image.key, number) == number
-    ):  # True in one thread only: setdefault is atomic
-        try:
-            data = original(example.image)
-            if data is None:
-                picture = example.image.read()
-                digest = example.image.digest.encode()
-            else:
-                findings += [(kind, f"{name}: {problem}") for kind, problem in _odd_image(data, name)]
-                digest = hashlib.sha256(data).digest()
-                picture = decode(data, name)
-            if colour := _only_colour(picture):
-                findings.append(("single colour", f"{name}: {colour} everywhere"))
-        except UnreadableImage as error:
+    digest, unreadable = None, []
+    for place, image in enumerate(example.images):
+        if images.setdefault(image.key, number) != number:  # equal in one thread only: setdefault is atomic
+            continue
+        content, odd_image, unread = _check_image(image)
+        findings += odd_image
+        if unread:
+            unreadable.append(image.key)
             # In a tar, a sample without a text also has an unreadable image: report it once.
             no_text = any(kind == "empty text" for kind, _ in odd)
-            if not (no_text and isinstance(example.image, TarImage) and example.image.flaw):
-                findings.append(("unreadable", str(error)))
-    key = example.image.key
+            if not (no_text and isinstance(image, TarImage) and image.flaw):
+                findings.append(("unreadable", unread))
+        elif not place:
+            digest = content
+    keys = tuple(image.key for image in example.images)
     texts = [] if example.question else [text for text in example.references if text]
-    captions = tuple(hash((key, text, example.choices)) for text in texts)  # a caption may have several foils
-    return _Checked(example.id, example.image_id, key, digest, len(example.targets), findings, captions)
+    captions = tuple(
+        hash((keys, text, example.choices)) for text in texts
+    )  # a caption may have several foils
+    learned = len(example.turns) or len(example.targets)
+    return _Checked(
+        example.id, example.image_id, keys, digest, learned, findings, captions, tuple(unreadable)
+    )
+
+
+def _check_image(image: Image) -> tuple[bytes, list[Finding], str]:
+    """Decodes an image. Returns the hash of its content, findings, and why it is unreadable (empty if it is not)."""
+    findings: list[Finding] = []
+    try:
+        data = original(image)
+        if data is None:
+            picture = image.read()
+            digest = image.digest.encode()
+        else:
+            findings += [(kind, f"{image.name}: {problem}") for kind, problem in _odd_image(data, image.name)]
+            digest = hashlib.sha256(data).digest()
+            picture = decode(data, image.name)
+        if colour := _only_colour(picture):
+            findings.append(("single colour", f"{image.name}: {colour} everywhere"))
+        return digest, findings, ""
+    except UnreadableImage as error:
+        return b"", findings, str(error)
 
 
 def _only_colour(picture: PIL.Image.Image) -> str:
@@ -211,9 +231,10 @@ def _only_colour(picture: PIL.Image.Image) -> str:
 
 
 def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding]:
-    texts = (*example.references, example.question, example.answer)
+    texts = example.texts
+    learned = tuple(turn.reply for turn in example.turns) or example.targets
     findings = []
-    if any(not text.strip() for text in example.targets):
+    if any(not text.strip() for text in learned[: -1 if example.turns and not example.targets else None]):
         flaw = example.image.flaw if isinstance(example.image, TarImage) else ""
         findings.append(("empty text", flaw or "a text to train on is empty"))
     if any("\0" in text for text in texts):
@@ -223,12 +244,12 @@ def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding
     if spelled := next(filter(None, map(special_token.search, texts)), None):
         findings.append(("special token in text", f"a text spells {spelled[0]!r}, which is read as letters"))
     for kind, pattern in ODD_TEXTS.items():
-        if odd := next((text for text in example.targets if text.strip() and pattern.fullmatch(text)), None):
+        if odd := next((text for text in learned if text.strip() and pattern.fullmatch(text)), None):
             findings.append((kind, f"a text to train on is {odd[:40]!r}"))
     for kind, pattern in ODD_MARKS.items():
         if mark := next(filter(None, map(pattern.search, texts)), None):
             findings.append((kind, f"a text holds {mark[0][:40]!r}"))
-    longest = max(map(len, texts))
+    longest = max(map(len, texts), default=0)
     if longest > LONG_TEXT:
         findings.append(("long text", f"{longest:,} characters"))
     return findings

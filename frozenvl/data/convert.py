@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from frozenvl.data.shards.contents import in_order
 from frozenvl.data.shards.pack import encoded, pack
+from frozenvl.data.shards.record import check_one_image
 from frozenvl.data.sources.source import Source
 from frozenvl.data.writers.coco import CocoWriter
 from frozenvl.data.writers.image_files import ImageFiles, safe_name
@@ -63,7 +64,8 @@ def convert(
 
     Raises:
         UnreadableImage: if an image is unreadable and `skip_bad` is false.
-        UserError: if the folder holds something else, the source is empty, or two examples have the same id.
+        UserError: if the folder holds something else, the source is empty, two examples have the same id, or one shows
+            several images.
         RunError: if the folder cannot be written.
     """
     if layout not in get_args(Layout):
@@ -140,6 +142,7 @@ def _read(source: Source, skip_bad: bool, readers: dict[str, int] | None, number
     """
     try:
         example = source[number]  # an invalid row raises UnreadableImage too
+        check_one_image(example)
         if readers is not None and readers.setdefault(example.image.key, number) != number:
             return _Item(example)
         return _Item(example, *encoded(example))

@@ -40,6 +40,10 @@ class Without(Source):
         ids = self.source.image_ids()
         return None if ids is None else [ids[index] for index in self.kept]
 
+    def all_image_ids(self) -> Sequence[tuple[str, ...]] | None:
+        ids = self.source.all_image_ids()
+        return None if ids is None else [ids[index] for index in self.kept]
+
     def why_no_pairs(self) -> str:
         if not self.source.pairs:
             others = "" if len(self) else ", of photographs that validation does not ask about"
@@ -67,7 +71,8 @@ def without_overlap(
 ) -> tuple[dict[str, Task], dict[str, int]]:
     """Removes the training examples whose photograph is also in validation.
 
-    Two photographs are the same if they have the same id and the id names its collection (`coco/285`).
+    Two photographs are the same if they have the same id and the id names its collection (`coco/285`). A conversation
+    is removed if it shows any of validation's photographs.
 
     Args:
         train: training tasks by name.
@@ -77,11 +82,12 @@ def without_overlap(
     Returns:
         The training tasks, and the number of such examples for each task that has any.
     """
-    val_ids = {key for task in val.values() for key in task.source.image_ids() or () if "/" in key}
+    shown = (ids for task in val.values() for ids in task.source.all_image_ids() or ())
+    val_ids = {key for ids in shown for key in ids if "/" in key}
     tasks, counts = dict(train), {}
     for name, task in train.items():
-        ids = (val_ids and task.source.image_ids()) or ()
-        kept = [index for index, key in enumerate(ids) if key not in val_ids]
+        ids = (val_ids and task.source.all_image_ids()) or ()
+        kept = [index for index, keys in enumerate(ids) if val_ids.isdisjoint(keys)]
         if len(kept) < len(ids):
             counts[name] = len(ids) - len(kept)
             if exclude:

@@ -123,8 +123,8 @@ class FrozenData(L.LightningDataModule):
         counts = []
         for tasks in (self.train, self.val):
             sources = [task.source for task in tasks.values()]
-            listed = [(source, source.image_ids()) for source in sources]
-            ids = {key for _, keys in listed for key in keys or ()}
+            listed = [(source, source.all_image_ids()) for source in sources]
+            ids = {key for _, of_examples in listed for keys in of_examples or () for key in keys}
             counts.append(len(ids) + sum(len(source) for source, keys in listed if keys is None))
         return counts[0] * (self.views or 1) + counts[1]
 
@@ -136,8 +136,9 @@ class FrozenData(L.LightningDataModule):
 
     def _seen(self, task: Task) -> Iterator[Image]:
         for index in range(len(task.source)):
-            yield self.see(task.source[index].image)
-            if self.blind:
+            images = task.source[index].images
+            yield from map(self.see, images)
+            if self.blind and images:
                 break
 
     def _change(self, sample: Sample, position: int, training: bool) -> Sample:

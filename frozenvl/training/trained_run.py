@@ -102,12 +102,20 @@ def run_folder(path: Path) -> Path:
 
 
 def images_of(run: Path) -> dict[str, Image]:
-    """Returns the images of a run's validation examples by example id, from the data in its configuration."""
+    """Returns the images of a run's validation examples by id, from the data in its configuration.
+
+    The ids of turns are among them, each with the last image that its conversation has shown by then.
+    """
     data: FrozenData = from_config(run, "data", FrozenData, {})
-    sources = [task.source for task in data.val.values()]
-    return {
-        example.id: example.image for source in sources for example in (source[i] for i in range(len(source)))
-    }
+    images: dict[str, Image] = {}
+    for source in [task.source for task in data.val.values()]:
+        for example in map(source.__getitem__, range(len(source))):
+            last = example.image
+            images[example.id] = last
+            for turn in example.turns:
+                last = next((part for part in reversed(turn.message) if isinstance(part, Image)), last)
+                images.setdefault(turn.id, last)
+    return images
 
 
 def read_config(run: Path) -> dict[str, Any]:

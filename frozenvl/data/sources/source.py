@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from frozenvl.data.order import Groups
-from frozenvl.prompt import Example
+from frozenvl.prompt import NO_IMAGE, Example, Image
 from frozenvl.util.errors import UserError
 
 
@@ -26,6 +26,9 @@ class Source(ABC):
 
     layout: ClassVar[str] = ""
     """Name of the layout that the source reads, for messages; empty if it reads no files."""
+
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Names of other sources that read the same files in another way."""
 
     window: int = 1
     """Number of shards whose pairs are mixed in training."""
@@ -71,6 +74,11 @@ class Source(ABC):
     def image_ids(self) -> Sequence[str] | None:
         """Returns the `image_id` of each example; None if they are not known without reading the examples."""
         return None
+
+    def all_image_ids(self) -> Sequence[tuple[str, ...]] | None:
+        """Returns the `image_id` of every image of each example; None if they are not known."""
+        ids = self.image_ids()
+        return None if ids is None else [(key,) for key in ids]
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -140,6 +148,8 @@ def checked(getitem: Callable[[Any, int], Example]) -> Callable[[Any, int], Exam
             )
         if field := _not_text(example):
             raise UserError(f"{_place(source, index)} has {field}; every text of an Example is a str")
+        if not example.turns and example.image is NO_IMAGE:
+            raise UserError(f"{_place(source, index)} has no image; only a conversation may have none")
         return example
 
     return example_at
@@ -154,10 +164,24 @@ def _not_text(example: Example) -> str:
     """Returns the first field of an example that holds something else than text; empty if there is none."""
     if not isinstance(example.references, tuple):
         return f"references that are {example.references!r:.40}, not a tuple of texts"
-    for name, text in (("id", example.id), ("question", example.question), ("answer", example.answer)):
+    named = {
+        "id": example.id,
+        "question": example.question,
+        "answer": example.answer,
+        "system": example.system,
+    }
+    for name, text in named.items():
         if not isinstance(text, str):
             return f"{name} {text!r:.40}"
     for text in example.references:
         if not isinstance(text, str):
             return f"a reference {text!r:.40}"
+    for turn in example.turns:
+        if not isinstance(turn.reply, str):
+            return f"a reply {turn.reply!r:.40}"
+        if not isinstance(turn.message, tuple):
+            return f"a message that is {turn.message!r:.40}, not a tuple of texts and images"
+        for part in turn.message:
+            if not isinstance(part, str | Image):
+                return f"a message with {part!r:.40}, which is neither a text nor an image"
     return ""
