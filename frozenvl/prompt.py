@@ -16,6 +16,8 @@ from typing import TypeAlias
 
 import PIL.Image
 
+from frozenvl.util.contact_sheet import contact_sheet
+from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import content, decode
 
 
@@ -34,6 +36,37 @@ class Image(ABC):
     def origin(self) -> Image:
         """The image that this one is a part or a version of; by default itself."""
         return self
+
+    @property
+    def frames(self) -> tuple[Image, ...]:
+        """Images that stand for it in a prompt, in order: the sampled frames of a video, by default itself.
+
+        Raises:
+            UnreadableImage: if a video has to be opened to find its frames, and cannot be.
+        """
+        return (self,)
+
+    @property
+    def max_frames(self) -> int:
+        """Largest number of `frames`, without reading anything."""
+        return 1
+
+    @property
+    def sampled_by(self) -> str:
+        """Rule by which its frames are sampled, for the provenance of scores; empty for a single image."""
+        return ""
+
+    def changed(self, change: Callable[[Image], Image]) -> Image:
+        """Returns the image with `change` applied to it; to each frame, if it has several."""
+        return change(self)
+
+    def drawn(self, seed: int) -> Image:
+        """Returns the image with its frames drawn at random by a seed, if its rule draws; else itself."""
+        return self
+
+    def holds(self, image: Image) -> bool:
+        """Tells whether an image is this one or one of its frames."""
+        return image == self
 
     @abstractmethod
     def read(self, side: int | None = None) -> PIL.Image.Image:
@@ -148,6 +181,70 @@ class BlackImage(Image):
         return "0" * 32
 
 
+class ImageSequence(Image):
+    """Several images in a row in place of one, such as the frames of a video. A subclass gives `frames`."""
+
+    @property
+    @abstractmethod
+    def frames(self) -> tuple[Image, ...]: ...
+
+    @property
+    @abstractmethod
+    def max_frames(self) -> int: ...
+
+    def changed(self, change: Callable[[Image], Image]) -> Image:
+        return ChangedSequence(self, change)
+
+    def holds(self, image: Image) -> bool:
+        try:
+            return image == self or image in self.frames
+        except UnreadableImage as error:
+            return bool(image == error.image)
+
+    def read(self, side: int | None = None) -> PIL.Image.Image:
+        """Reads a contact sheet of the frames, for galleries. A model reads each frame."""
+        return contact_sheet([frame.read(side) for frame in self.frames])
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(" ".join(frame.digest for frame in self.frames).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ChangedSequence(ImageSequence):
+    """A sequence with a function applied to each frame. Its frames are found when they are first needed."""
+
+    sequence: Image
+    change: Callable[[Image], Image]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.sequence.name
+
+    @property
+    def key(self) -> str:
+        return self.sequence.key
+
+    @property
+    def origin(self) -> Image:
+        return self.sequence.origin
+
+    @cached_property
+    def frames(self) -> tuple[Image, ...]:  # type: ignore[override]
+        return tuple(frame.changed(self.change) for frame in self.sequence.frames)
+
+    @property
+    def max_frames(self) -> int:
+        return self.sequence.max_frames
+
+    @property
+    def sampled_by(self) -> str:
+        return self.sequence.sampled_by
+
+    def drawn(self, seed: int) -> Image:
+        return ChangedSequence(self.sequence.drawn(seed), self.change)
+
+
 class Learned(str):
     """A text inside a prompt that is trained on like the target, such as the answer of a demonstration."""
 
@@ -176,17 +273,26 @@ class Sample:
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Images of the prompt, in order."""
+        """Images of the prompt, in order. A video is one image, with several frames."""
         return tuple(part for part in self.prompt if isinstance(part, Image))
 
     def with_images(self, change: Callable[[Image], Image]) -> Sample:
-        """Returns a copy with `change` applied to every image of the prompt."""
+        """Returns a copy with `change` applied to every image of the prompt, and to each frame of a video."""
         return replace(self, prompt=with_images(self.prompt, change))
+
+    def drawn(self, seed: int) -> Sample:
+        """Returns a copy whose videos have frames drawn by a seed, where their sampling draws at random."""
+        prompt = tuple(part.drawn(seed) if isinstance(part, Image) else part for part in self.prompt)
+        return replace(self, prompt=prompt)
+
+    def holds(self, image: Image) -> bool:
+        """Tells whether an image is one of the prompt's, or a frame of one."""
+        return any(part.holds(image) for part in self.images)
 
 
 def with_images(prompt: Prompt, change: Callable[[Image], Image]) -> Prompt:
-    """Returns the prompt with `change` applied to every image."""
-    return tuple(change(part) if isinstance(part, Image) else part for part in prompt)
+    """Returns the prompt with `change` applied to every image, and to each frame of a video."""
+    return tuple(part.changed(change) if isinstance(part, Image) else part for part in prompt)
 
 
 def joined(parts: Iterable[str | Image | Marker]) -> Prompt:

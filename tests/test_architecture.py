@@ -25,6 +25,7 @@ NEVER = {
     "wording": ("torch",),
     "report": ("torch", "lightning", "transformers"),
     "sweep": ("torch", "lightning", "transformers"),
+    "video": ("torch", "frozenvl.model", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
     "util": ("frozenvl.model", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
 }
 """Folder → modules that it must not import, directly or through another module."""

@@ -49,7 +49,7 @@ class TrainingBatches:
                 if error.image is None:
                     raise
                 for row, sample in enumerate(samples):
-                    if error.image in sample.images:
+                    if sample.holds(error.image):
                         unreadable.append((sample.id, str(error)))
                         attempts[row] += 1
                         if attempts[row] > ATTEMPTS:
@@ -96,8 +96,8 @@ def readable(samples: Sequence[Sample], process: Process) -> Batch:
         except UnreadableImage as error:
             if error.image is None:
                 raise
-            unreadable += [(s.id, str(error)) for s in remaining if error.image in s.images]
-            remaining = [s for s in remaining if error.image not in s.images]
+            unreadable += [(s.id, str(error)) for s in remaining if s.holds(error.image)]
+            remaining = [s for s in remaining if not s.holds(error.image)]
 
 
 def listing(batch: Batch, unreadable: list[tuple[str, str]]) -> Batch:

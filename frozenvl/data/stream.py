@@ -115,7 +115,8 @@ class TrainingStream:
             task.source.prefetch(shards)
         pair = order.replacement(turn, attempt) if attempt else order[turn]
         seed = seed_from("support", *order.seed, turn, attempt)
-        return self.change(task.sample(pair, order.others(turn, attempt), seed), position)
+        sample = task.sample(pair, order.others(turn, attempt), seed)
+        return self.change(sample.drawn(seed_from("frames", *order.seed, turn, attempt)), position)
 
 
 def check_shards(sizes: Mapping[str, Sequence[int]], lanes: int) -> None:

@@ -103,7 +103,10 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
-        return Processor(self.language.name, places, reader, max_target_tokens, self.bos, self.markers)
+        one_image = type(self.fusion).__name__ if self.fusion.sees_last else ""
+        return Processor(
+            self.language.name, places, reader, max_target_tokens, self.bos, self.markers, one_image
+        )
 
     def trained_weights(self) -> dict[str, Tensor]:
         """Returns the tensors that a checkpoint holds, by name: trained weights and their buffers."""

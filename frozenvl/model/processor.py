@@ -105,6 +105,7 @@ class Processor:
             limit also holds for each learned answer of a demonstration.
         bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself.
         markers: names of the model's markers, in the order of their vectors.
+        one_image: name of the fusion, if a text sees only the last image before it: then videos are refused.
 
     Raises:
         UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
@@ -118,6 +119,7 @@ class Processor:
         max_target_tokens: int = 64,
         bos: bool = False,
         markers: Sequence[str] = (),
+        one_image: str = "",
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
@@ -142,9 +144,12 @@ class Processor:
             raise UserError(f"max_target_tokens is {max_target_tokens}; a target needs at least one token")
         self.max_target_tokens = max_target_tokens
         self.markers = tuple(markers)
+        self.one_image = one_image
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
         """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
+
+        A video takes `k` positions for each of its frames, in order.
 
         Args:
             prompts: samples (prompts with targets) or bare prompts.
@@ -280,10 +285,11 @@ class Processor:
                 image_of.append(image)
                 text = ""
             elif isinstance(part, Image):
-                image = row_of.setdefault(part, len(row_of))
-                tokens += [0] * self.k
-                slots += range(image * self.k, (image + 1) * self.k)
-                image_of += [image] * self.k
+                for frame in self._frames(part):
+                    image = row_of.setdefault(frame, len(row_of))
+                    tokens += [0] * self.k
+                    slots += range(image * self.k, (image + 1) * self.k)
+                    image_of += [image] * self.k
                 text = ""
             else:
                 text = "".join(part)
@@ -309,6 +315,15 @@ class Processor:
             image_of += [image] * (len(target) - 1)
         markers = [marked.get(position, -1) for position in range(len(tokens))] if self.markers else []
         return _Row(tokens, slots, labels, image_of, markers, scored)
+
+    def _frames(self, image: Image) -> tuple[Image, ...]:
+        frames = image.frames
+        if len(frames) > 1 and self.one_image:
+            raise UserError(
+                f"{image.name}: has {len(frames)} frames, and with {self.one_image} a text sees only the last image "
+                "before it; use Concat, or CrossAttention with images: all (model.fusion)"
+            )
+        return frames
 
     def _marker(self, marker: Marker) -> int:
         if marker.name not in self.markers:

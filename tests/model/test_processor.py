@@ -12,8 +12,9 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from frozenvl.model.batch import IGNORE
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.prompt import BlackImage, Example, ImageFile, Learned, Marker, Sample
+from frozenvl.prompt import BlackImage, Example, ImageFile, Learned, Marker, Sample, black
 from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.video import Video
 from frozenvl.wording import VQA, Template
 
 
@@ -300,6 +301,44 @@ def test_an_image_is_read_once(make, red):
     assert (batch.images[0, 0] > batch.images[0, 2]).any() and not (
         batch.images[1, 0] > batch.images[1, 2]
     ).any()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_video_takes_the_positions_of_its_frames(make, k):
+    """A video is its frames in a row: the same batch, also where two videos share a frame."""
+    red, blue, green = map(Painted, ("red", "blue", "green"))
+    processor = make(k=k)
+    batch = processor(
+        [
+            Sample("1", ("see", Video([red, blue, red]), "what?"), "a"),
+            Sample("2", (Video([green, blue]),), "a"),
+        ]
+    )
+    assert_same(
+        batch,
+        processor([Sample("1", ("see", red, blue, red, "what?"), "a"), Sample("2", (green, blue), "a")]),
+    )
+    assert batch.image_keys == (red.key, blue.key, green.key) and batch.images.shape[0] == 3
+    assert (red.reads, blue.reads, green.reads) == (2, 2, 2)
+    blind = processor([Sample("1", (Video([red, blue]),), "a").with_images(black)])
+    assert blind.images.shape[0] == 1 and blind.slots[0, : 2 * k].tolist() == [*range(k), *range(k)]
+
+
+def test_a_video_is_refused_where_a_text_sees_only_the_last_image(make, tiny_language):
+    red, blue = Painted("red"), Painted("blue")
+    processor = Processor(str(tiny_language), 1, Pixels(8), one_image="LayerPrefix")
+    with pytest.raises(
+        UserError, match=r"has 2 frames, and with LayerPrefix a text sees only the last image"
+    ):
+        processor([Sample("1", (Video([red, blue]), "what?"), "a")])
+    assert len(processor([Sample("1", (Video([red]), "what?"), "a")])) == 1
+
+
+def assert_same(one, other):
+    """Checks that two batches have the same ids and tensors."""
+    for name in ("tokens", "slots", "labels", "lengths", "images", "image_of"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert one.ids == other.ids and one.texts == other.texts
 
 
 def test_an_empty_batch(make):

@@ -49,6 +49,7 @@ class CrossAttention(LayerFusion):
         if images not in ("last", "all"):
             raise UserError(f"model.fusion: images is {images!r}; give last or all")
         self.every, self.heads, self.width, self.ratio, self.images = every, heads, width, ratio, images
+        self.sees_last = images == "last"
 
     def attach(self, language: FrozenLanguageModel) -> None:
         super().attach(language)

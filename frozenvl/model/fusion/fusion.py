@@ -21,6 +21,9 @@ class Fusion(Part, ABC):
     every: int = 1
     """Number of layers from one block of the fusion to the next, by which `frozenvl plan` extrapolates."""
 
+    sees_last: bool = False
+    """True if a position sees only the last image before it, so that no text sees all frames of a video."""
+
     @abstractmethod
     def places(self, k: int) -> int:
         """Returns the number of positions of an image in a prompt: `k` if its vectors are among the text."""
@@ -76,6 +79,8 @@ class LayerFusion(Fusion):
     Raises:
         UserError: if the factor is not positive.
     """
+
+    sees_last = True
 
     def __init__(self, gate_scale: float = 30.0) -> None:
         super().__init__()
