@@ -1,16 +1,15 @@
 """Clips of one moving object, drawn so that only the order of the frames tells the direction.
 
-The object stands in the cells of a square grid, in another column and another row at each step. Along its direction the
-columns (or rows) follow each other, and the grid is closed: what leaves the picture at one side comes back at the other.
-Across its direction it hops, in an order that says nothing. So for every direction alike:
+The object stands in the cells of a square grid, in another column and another row at each step. Along its direction
+the columns (or rows) follow each other, and the grid is closed: an object that leaves at one side comes back at the
+other. Across its direction it hops from cell to cell in random order. So for every direction alike:
 
 - the place in the first, the last or any other single frame is uniform over the grid;
-- the frames without their order are equally likely: left, right, up and down visit the same sets of cells;
-- an object that rests at the end has the frames of one that rests at the start, and behind which of two squares an object
-  is first does not change the frames.
+- the frames without their order are equally likely: left, right, up and down visit the same sets of cells.
 
-A model that sees one frame, or all frames in random order, is therefore right on a quarter of the directions and on half
-of the other questions, at best.
+An object that rests at the end has the same frames as one that rests at the start, and so have two clips that differ in
+the square that the object is behind first. A model that sees one frame, or all frames in random order, can therefore
+expect to be right on a quarter of the directions and on half of the other questions.
 """
 
 from __future__ import annotations
@@ -80,16 +79,15 @@ def move(look: Look, rng: Random, event: Event, number: int, straight: bool = Fa
         rng: random generator.
         event: what happens.
         number: number of frames, from `MIN_FRAMES` to `MAX_FRAMES`; also the number of columns and of rows.
-        straight: whether the object keeps to its row or column instead of hopping. The set of its frames then tells left
-            and right from up and down.
+        straight: whether the object keeps to its row or column instead of hopping. Its frames in any order then tell
+            whether it moves across or up and down.
     """
     direction, stops = rng.choice(DIRECTIONS), event == "rest" and rng.random() < 0.5
     cells = _path(rng, direction, event, stops, number, straight)
-    screens, colours = (), ()
+    coloured: dict[Cell, str] = {}
     if event == "behind":
-        screens = rng.choice(_apart(cells, number))
-        colours = tuple(rng.sample([colour for colour in COLOURS if colour != look.pair[0]], 2))
-    coloured = dict(zip(screens, colours, strict=True))
+        colours = rng.sample([colour for colour in COLOURS if colour != look.pair[0]], 2)
+        coloured = dict(zip(rng.choice(_apart(cells, number)), colours, strict=True))
     ordered = tuple(coloured[cell] for cell in cells if cell in coloured)
     frames = tuple(_frame(look, cell, coloured, number) for cell in cells)
     return Motion(look.pair, direction, event, stops, ordered, frames)
@@ -110,7 +108,9 @@ def _path(
         cells = mirrored(cells)
     if event == "rest":
         cells += cells[-1:] * (number - steps)
-        if not stops:  # backwards it rests first, and moves the other way: so does its mirror image, the right way
+        if (
+            not stops
+        ):  # backwards it rests first, and moves the other way: so does its mirror image, the right way
             cells = mirrored(cells[::-1])
     return cells
 
@@ -122,7 +122,7 @@ def _mirrored(cell: Cell, direction: Direction, number: int) -> Cell:
 
 
 def _hops(rng: Random, steps: int, rests: bool) -> list[int]:
-    """Draws the order of the cells across the direction. The last one of an object that rests is the first or last cell.
+    """Draws the order of the cells across the direction. An object that rests ends in the first or the last cell.
 
     The inverse of an order is as likely as the order, so that rows and columns can change places.
     """

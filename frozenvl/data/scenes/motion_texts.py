@@ -6,7 +6,7 @@ from random import Random
 from typing import Literal, TypeAlias, get_args
 
 from frozenvl.data.scenes.captions import article
-from frozenvl.data.scenes.motion import Event, Motion
+from frozenvl.data.scenes.motion import DIRECTIONS, Event, Motion
 
 Ask: TypeAlias = Literal["direction", "stop", "behind"]
 ASKS: tuple[Ask, ...] = get_args(Ask)
@@ -58,13 +58,12 @@ def question(motion: Motion, ask: Ask) -> tuple[str, str, tuple[str, ...]]:
         The question, its answer, and the possible answers with the right one first.
     """
     name = " ".join(motion.pair)
+    choices: tuple[str, ...] = DIRECTIONS
+    answer, text = str(motion.direction), f"Which way does the {name} move?"
     if ask == "stop":
-        answer, choices = ("yes", "no")[not motion.stops], ("yes", "no")
-        text = f"Does the {name} stop?"
+        choices = "yes", "no"
+        answer, text = choices[not motion.stops], f"Does the {name} stop?"
     elif ask == "behind":
         choices = tuple(f"{colour} square" for colour in motion.screens)
         answer, text = choices[0], f"What is the {name} behind first?"
-    else:
-        answer, choices = motion.direction, ("left", "right", "up", "down")
-        text = f"Which way does the {name} move?"
     return text, answer, (answer, *(choice for choice in choices if choice != answer))

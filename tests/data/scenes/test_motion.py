@@ -128,9 +128,9 @@ def test_an_object_is_behind_its_squares_in_their_order_and_hidden_by_them(numbe
             alone = [group for group in clip.frames[0].groups if group.shape == "square"]
             hidden = clip.frames[min(times)]
             without = type(hidden)(tuple(alone), hidden.background, hidden.noise)
-            assert np.array_equal(
-                SceneImage("", hidden, 128).read(), SceneImage("", without, 128).read()
-            ), "the object shows"
+            assert np.array_equal(SceneImage("", hidden, 128).read(), SceneImage("", without, 128).read()), (
+                "the object shows"
+            )
     assert min(order.values()) > 10
 
 
