@@ -36,6 +36,9 @@ class Batch:
         images: (N, 3, H, W) uint8 pixels, (N, T, C) features or (N, k, dim) prefix vectors, depending on `stage`.
         image_of: (B, L) image that each position sees: the last one at or before it; -1 before the first image.
         markers: (B, L) index of the marker at each position, -1 if none; empty if the batch has no markers.
+        views: (M, F) index of each image of M views, -1 where a view has fewer than F frames; empty if each image is
+            one view. With views, the prefix vectors are those of views: `slots` and `image_of` count them.
+        numbers: (M, F) number of each frame in its video, -1 for images that are not in one; empty without views.
     """
 
     ids: tuple[str, ...]
@@ -55,10 +58,12 @@ class Batch:
     """Number of UTF-8 bytes of each row's targets, without the text that was cut off."""
     image_of: Tensor = field(default_factory=_no_indices)
     markers: Tensor = field(default_factory=_no_indices)
+    views: Tensor = field(default_factory=_no_indices)
+    numbers: Tensor = field(default_factory=_no_indices)
     texts: tuple[str, ...] = ()
     """Text of each row's prompt, without images, markers and target."""
     image_keys: tuple[str, ...] = ()
-    """Identifier of each image: equal ones are one photograph."""
+    """Identifier of each image, or view if the batch has views: equal ones are one photograph."""
     separate: Mapping[str, Batch] = field(default_factory=dict)
     """Rows of each objective that has a batch of its own, by name. Their images are those of this batch."""
     rest: tuple[Batch, ...] = ()
@@ -85,7 +90,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch with its tensors on a device."""
-        names = ("tokens", "slots", "labels", "lengths", "images", "image_of", "markers")
+        names = ("tokens", "slots", "labels", "lengths", "images", "image_of", "markers", "views", "numbers")
         moved = replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
         separate = {
             name: replace(batch, images=moved.images.new_empty(0)).to(device)
@@ -96,6 +101,13 @@ class Batch:
     def real(self) -> Tensor:
         """Returns the mask (B, L), bool, of real (non-padding) positions."""
         return torch.arange(self.tokens.shape[1], device=self.lengths.device)[None] < self.lengths[:, None]
+
+    def per_view(self, values: Tensor) -> Tensor:
+        """Returns the mean of values (N, …) over the images of each view (M, …); without views, the values."""
+        if not self.views.numel():
+            return values
+        seen = (self.views >= 0).to(values.dtype).reshape(*self.views.shape, *[1] * (values.ndim - 1))
+        return (values[self.views.clamp(min=0)] * seen).sum(1) / seen.sum(1)
 
     def own_rows(self, objective: str) -> tuple[int, ...] | None:
         """Returns the row indices of an objective, in its order; None if they are all rows in the batch's order."""

@@ -89,7 +89,7 @@ class Forward:
             return
         finite = finite_rows(self.features)
         if not finite.all():
-            images = (~finite).nonzero()[:, 0]
+            images = (self.batch.per_view(finite.float()) < 1).nonzero()[:, 0]
             rows = [bool(torch.isin(row, images).any()) for row in self.batch.image_of]
             names = ", ".join(compress(self.batch.ids, rows)) or "of the batch"
             advice = "lower the learning rate" if self.model.vision.trainable else "compute in fp32"
@@ -100,12 +100,12 @@ class Forward:
 
     @cached_property
     def prefix(self) -> Tensor:
-        """Prefix vectors (N, k, dim) of the images."""
+        """Prefix vectors (N, k, dim) of the images, or (M, k, dim) of the views."""
         if self.batch.stage == "prefixes":
             return self.batch.images
         features = self.features
         with self.randomness("prefix"):
-            return self.model.map(features)
+            return self.model.map(features, self.batch.views, self.batch.numbers)
 
     @cached_property
     def conditioner(self) -> Conditioner | None:

@@ -22,8 +22,10 @@ from frozenvl.model.mappers import Mapper
 from frozenvl.model.matching import Matches
 from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Processor
+from frozenvl.model.temporal import Temporal
 from frozenvl.model.tokenizing import text_of
 from frozenvl.model.tuning import Tuning
+from frozenvl.model.views import Views
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Prompt
@@ -45,6 +47,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         fusion: combination of image vectors and text; by default `Concat` places the vectors among the text.
         objectives: training objectives by name; their weights are trained and saved with the model's.
         heads: heads by name, for retrieval, naming and matching; none by default.
+        temporal: how the frames of a video become prefix vectors; by default frames are images in a row.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         fusion: Fusion | None = None,
         objectives: Mapping[str, Any] | None = None,
         heads: Mapping[str, Head] | None = None,
+        temporal: Temporal | None = None,
     ) -> None:
         super().__init__()
         if k < 1:
@@ -70,6 +74,9 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         self.tuning = tuning
         if tuning is not None:
             tuning.attach(language)
+        self.temporal = temporal
+        if temporal is not None:
+            temporal.attach(self.mapper)
         self.fusion = fusion or Concat()
         self.fusion.attach(language)
         self.heads: Any = nn.ModuleDict(dict(heads or {}))
@@ -90,7 +97,8 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
     @property
     def parts(self) -> dict[str, Part]:
         """Parts of the model by name. Checkpoints, exports, learning rates and DDP iterate over them."""
-        parts = {name: getattr(self, name) for name in ("language", "vision", "mapper", "tuning", "fusion")}
+        names = ("language", "vision", "mapper", "tuning", "fusion", "temporal")
+        parts = {name: getattr(self, name) for name in names}
         parts |= {f"heads.{name}": head for name, head in self.heads.items()}
         parts |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
         return {name: part for name, part in parts.items() if part is not None}
@@ -105,9 +113,8 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
         one_image = type(self.fusion).__name__ if self.fusion.sees_last else ""
-        return Processor(
-            self.language.name, places, reader, max_target_tokens, self.bos, self.markers, one_image
-        )
+        limit, markers = max_target_tokens, self.markers
+        return Processor(self.language.name, places, reader, limit, self.bos, markers, one_image, self.views)
 
     def trained_weights(self) -> dict[str, Tensor]:
         """Returns the tensors that a checkpoint holds, by name: trained weights and their buffers."""
@@ -168,10 +175,25 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         with self._autocast(images):
             return self.vision(images)
 
-    def map(self, features: Tensor) -> Tensor:
-        """Maps features (N, tokens, channels) to prefix vectors (N, k, dim)."""
+    @property
+    def views(self) -> Views:
+        """Rule by which a video becomes views, each of which takes the positions of one image."""
+        return Views() if self.temporal is None else self.temporal.views
+
+    def map(self, features: Tensor, views: Tensor | None = None, numbers: Tensor | None = None) -> Tensor:
+        """Maps features (N, tokens, channels) to the prefix vectors (N, k, dim) of images, or (M, k, dim) of views.
+
+        Args:
+            features: features of images.
+            views: (M, F) indices of the images of each view (`Batch.views`); None or empty if images are the views.
+            numbers: (M, F) numbers of frames (`Batch.numbers`).
+        """
         with self._autocast(features):
-            return self.mapper(features.to(next(self.mapper.parameters()).dtype))
+            features = features.to(next(self.mapper.parameters()).dtype)
+            if views is None or numbers is None or not views.numel():
+                return self.mapper(features)
+            assert self.temporal is not None  # its processor made the views
+            return self.temporal(self.mapper, features, views, numbers)
 
     def vectors(
         self, images: Tensor, stage: Stage, check: Callable[[Tensor], None] = lambda features: None

@@ -22,6 +22,7 @@ from frozenvl.model.heads import EmbeddingHead, Head, Matching
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import Mapper
 from frozenvl.model.part import Part, description, kind_at
+from frozenvl.model.temporal import Temporal
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.pretrained.names import loading
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 FILES = CONFIG, WEIGHTS, CARD = ("config.json", "model.safetensors", "README.md")
 """Files of an export."""
-KINDS = {"vision": VisionEncoder, "tuning": Tuning, "fusion": Fusion}
+KINDS = {"vision": VisionEncoder, "tuning": Tuning, "fusion": Fusion, "temporal": Temporal}
 """Base class of each part that an export names by its class path."""
 FORMER_MODULES = {
     "frozenvl.model.mapper": "frozenvl.model.mappers",
@@ -88,6 +89,7 @@ class OnHub(
                 "bos": self.bos,
             }
             | ({} if type(self.fusion) is Concat else {"fusion": description(self.fusion)})
+            | ({} if self.temporal is None else {"temporal": description(self.temporal)})
             | (
                 {"heads": {name: description(head) for name, head in self.heads.items()}}
                 if self.heads

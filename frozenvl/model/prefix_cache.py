@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from frozenvl.model.batch import Stage
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import ImageReader
+from frozenvl.model.views import View, images_of, indices
 from frozenvl.model.vision.finite import finite_rows, not_finite
 from frozenvl.model.vision.fixed_batches import BATCH, in_fixed_batches
 from frozenvl.prompt import Image
@@ -33,33 +34,68 @@ class PrefixCache:
 
     def __init__(self, model: FrozenVL, reader: ImageReader, batch: int = BATCH, limit: int = 2**30) -> None:
         self.model, self.reader, self.batch, self.limit = model, reader, batch, limit
-        self._kept: OrderedDict[Image, Tensor] = OrderedDict()
+        self._kept: OrderedDict[View, Tensor] = OrderedDict()
         self._bytes = 0
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        """Returns the prefix vectors (N, k, dim).
+        """Returns the prefix vectors (N, k, dim) of images.
 
         Raises:
             UnreadableImage: if an image cannot be read, or its features hold NaN or infinity; its `image` names it.
                 Vectors computed before are cached.
         """
-        vectors = {image: self._kept[image] for image in images if image in self._kept}
-        missing = [image for image in dict.fromkeys(images) if image not in vectors]
+        return self.of_views([View((image,)) for image in images])
+
+    def of_views(self, views: Sequence[View]) -> Tensor:
+        """Returns the prefix vectors (M, k, dim) of images and of views of videos. Raises as a call does."""
+        vectors = {view: self._kept[view] for view in views if view in self._kept}
+        missing = [view for view in dict.fromkeys(views) if view not in vectors]
         try:
-            for start in range(0, len(missing), self.batch):
-                batch = missing[start : start + self.batch]
-                vectors |= zip(batch, self._compute(batch), strict=True)
+            # Views of one number of frames are computed together: no padding, which could change last digits.
+            for frames, numbered in dict.fromkeys((len(view.frames), view.first >= 0) for view in missing):
+                alike = [
+                    view for view in missing if (len(view.frames), view.first >= 0) == (frames, numbered)
+                ]
+                compute = self._compute_views if numbered else self._compute
+                for start in range(0, len(alike), self.batch):
+                    batch = alike[start : start + self.batch]
+                    vectors |= zip(batch, compute(batch), strict=True)
         finally:
             self._keep(vectors)
-        return torch.stack([vectors[image] for image in images]) if images else self._compute([])
+        return torch.stack([vectors[view] for view in views]) if views else self._compute([])
 
     @torch.no_grad()
-    def _compute(self, images: Sequence[Image]) -> Tensor:
+    def _compute(self, views: Sequence[View]) -> Tensor:
+        """Computes the vectors of views that are images."""
+        vectors = partial(self.model.vectors, stage=self.reader.stage)
+        return self._in_batches([view.frames[0] for view in views], vectors).cpu()
+
+    @torch.no_grad()
+    def _compute_views(self, views: Sequence[View]) -> Tensor:
+        """Computes the vectors of views of videos, all with the same number of frames."""
+        images = images_of(views)
+
+        def read(rows: Tensor, check: Callable[[Tensor], None]) -> Tensor:
+            features = self.model.features(rows, self.reader.stage)
+            check(features)
+            return features
+
+        features = self._in_batches(list(images), read)
+
+        def vectors(rows: Tensor) -> Tensor:
+            of_view, numbers = rows.unbind(-1)
+            own = torch.arange(of_view.numel(), device=rows.device).view_as(of_view)
+            return self.model.map(features[of_view.flatten()], own, numbers)
+
+        rows = torch.stack(indices(views, images), dim=-1).to(self.model.device)
+        return in_fixed_batches(vectors, rows, self.batch).cpu()
+
+    def _in_batches(self, images: Sequence[Image], function: Callable[..., Tensor]) -> Tensor:
+        """Applies a function to fixed batches of what the reader gives of images, and checks the features."""
         rows = self.reader(images).to(self.model.device)
         finite: list[Tensor] = []
         check = lambda features: finite.append(finite_rows(features))
-        vectors = partial(self.model.vectors, stage=self.reader.stage, check=check)
-        computed = in_fixed_batches(vectors, rows, self.batch).cpu()
+        computed = in_fixed_batches(partial(function, check=check), rows, self.batch)
         for image, usable in zip(
             images, torch.cat(finite).tolist(), strict=False
         ):  # padding follows the images
@@ -67,12 +103,12 @@ class PrefixCache:
                 raise not_finite(image, self.model.vision.name)
         return computed
 
-    def _keep(self, computed: dict[Image, Tensor]) -> None:
-        for image, vectors in computed.items():
-            if image not in self._kept:
-                # A view would keep its whole batch in memory.
-                self._kept[image] = vectors.clone()
+    def _keep(self, computed: dict[View, Tensor]) -> None:
+        for view, vectors in computed.items():
+            if view not in self._kept:
+                # A slice would keep its whole batch in memory.
+                self._kept[view] = vectors.clone()
                 self._bytes += vectors.nbytes
-            self._kept.move_to_end(image)
+            self._kept.move_to_end(view)
         while self._bytes > self.limit:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes

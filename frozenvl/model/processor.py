@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import PIL.Image
@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.chat_template import Special
 from frozenvl.model.tokenizing import Tokenizes, Worded, text_of
+from frozenvl.model.views import View, Views, images_of, indices
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
@@ -107,6 +108,8 @@ class Processor(Tokenizes):
         bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself.
         markers: names of the model's markers, in the order of their vectors.
         one_image: name of the fusion, if a text sees only the last image before it: then videos are refused.
+        views: rule by which a video becomes views, each of which takes the positions of one image; by default each
+            frame is one.
 
     Raises:
         UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
@@ -121,6 +124,7 @@ class Processor(Tokenizes):
         bos: bool = False,
         markers: Sequence[str] = (),
         one_image: str = "",
+        views: Views | None = None,
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
@@ -146,18 +150,19 @@ class Processor(Tokenizes):
         self.max_target_tokens = max_target_tokens
         self.markers = tuple(markers)
         self.one_image = one_image
+        self.views = views or Views()
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
         """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
 
-        A video takes `k` positions for each of its frames, in order.
+        A video takes `k` positions for each of its views, in order: one for each frame by default.
 
         Args:
             prompts: samples (prompts with targets) or bare prompts.
             start: whether prompts begin with the BOS token; False for the rest of prompts that follow a prompt cache.
         """
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
-        row_of: dict[Image, int] = {}
+        row_of: dict[View, int] = {}
         rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
         width = max((len(row.tokens) for row in rows), default=0)
         blank = (0, -1, IGNORE, -1, -1)
@@ -168,21 +173,35 @@ class Processor(Tokenizes):
             ],
             dtype=torch.long,
         ).reshape(len(rows), 5, width)
+        images, views, numbers = self._read(list(row_of))
         return Batch(
             ids=tuple(sample.id for sample in samples),
             tokens=padded[:, 0],
             slots=padded[:, 1],
             labels=padded[:, 2],
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
-            images=self.reader(list(row_of)),
             stage=self.reader.stage,
             openings=() if start else tuple(text_of(self.worded(sample.prompt)[:1]) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
             texts=tuple(text_of(sample.prompt) for sample in samples),
-            image_keys=tuple(image.key for image in row_of),
+            image_keys=tuple(view.key for view in row_of),
             markers=padded[:, 4] if self.markers else torch.empty(0, dtype=torch.long),
+            images=images,
+            views=views,
+            numbers=numbers,
         )
+
+    def _read(self, views: Sequence[View]) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the columns `images`, `views` and `numbers` of a batch; the last two are empty without videos."""
+        none = torch.empty(0, dtype=torch.long)
+        if all(view.first < 0 for view in views):
+            return self.reader([view.frames[0] for view in views]), none, none
+        if self.reader.stage == "prefixes":
+            reader: Any = self.reader
+            return reader.of_views(views), none, none
+        images = images_of(views)
+        return self.reader(list(images)), *indices(views, images)
 
     def for_texts(self) -> Processor:
         """Returns a copy that reads an empty prompt as the BOS token, or the end token if the tokeniser has no BOS.
@@ -194,7 +213,7 @@ class Processor(Tokenizes):
         made.empty = [self.end if first is None else first]
         return made
 
-    def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
+    def _row(self, sample: Sample, row_of: dict[View, int], start: list[int]) -> _Row:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
         image = -1
         learned: dict[int, int] = {}
@@ -216,8 +235,8 @@ class Processor(Tokenizes):
                 image_of.append(image)
                 text = ""
             elif isinstance(part, Image):
-                for frame in self._frames(part):
-                    image = row_of.setdefault(frame, len(row_of))
+                for view in self._views(part):
+                    image = row_of.setdefault(view, len(row_of))
                     tokens += [0] * self.k
                     slots += range(image * self.k, (image + 1) * self.k)
                     image_of += [image] * self.k
@@ -249,14 +268,14 @@ class Processor(Tokenizes):
         markers = [marked.get(position, -1) for position in range(len(tokens))] if self.markers else []
         return _Row(tokens, slots, labels, image_of, markers, scored)
 
-    def _frames(self, image: Image) -> tuple[Image, ...]:
-        frames = image.frames
-        if len(frames) > 1 and self.one_image:
+    def _views(self, image: Image) -> list[View]:
+        views = self.views.of(image)
+        if len(views) > 1 and self.one_image:
             raise UserError(
-                f"{image.name}: has {len(frames)} frames, and with {self.one_image} a text sees only the last image "
+                f"{image.name}: has {len(views)} frames, and with {self.one_image} a text sees only the last image "
                 "before it; use Concat, or CrossAttention with images: all (model.fusion)"
             )
-        return frames
+        return views
 
     def _marker(self, marker: Marker) -> int:
         if marker.name not in self.markers:

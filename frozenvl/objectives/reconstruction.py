@@ -62,6 +62,11 @@ class Reconstruction(Objective):
                 f"model.objectives: a reconstruction reads the image's positions in the prompt, and the fusion "
                 f"{type(model.fusion).__name__} does not have {model.k} of them; use Concat, or drop the objective"
             )
+        if model.views.joint:
+            raise UserError(
+                "model.objectives: a reconstruction reads the positions of each frame, and with "
+                f"{type(model.temporal).__name__} all frames have the same; use FrameEmbedding, or drop the objective"
+            )
         if not -1 <= self.layer <= language.depth:
             raise UserError(
                 f"model.objectives: layer {self.layer}, but {language.name} has {language.depth}; name 0 (the "
@@ -111,7 +116,7 @@ class Reconstruction(Objective):
         if not seen:
             return total
         share = shares(batch, Counter(seen)) if run.prepared is None else run.prepared
-        share, features = share.to(run.features.device), run.features.detach().float()
+        share, features = share.to(run.features.device), batch.per_view(run.features.detach().float())
         for chunk, states in run.states((self.layer,)):
             slots = chunk.slots[chunk.real()]
             in_image = slots >= 0

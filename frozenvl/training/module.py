@@ -24,6 +24,7 @@ from frozenvl.model.language.quantization import Quantization
 from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.precision import Precision
 from frozenvl.model.processor import Processor
+from frozenvl.model.temporal import Temporal
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
@@ -67,7 +68,8 @@ class FrozenModule(TrainedState):
         quantization: weight format of the frozen language model, 8-bit (`int8`) or 4-bit (`nf4`). Needs CUDA and
             bitsandbytes. Untested: no CUDA device was available.
         optimizer: torch optimiser, by class path.
-        rates: learning rates of single parts (`vision`, `mapper`, `tuning`, `language`, `fusion`, `objectives.NAME`).
+        rates: learning rates of single parts (`vision`, `mapper`, `tuning`, `language`, `fusion`, `temporal`,
+            `objectives.NAME`).
             Other parts use the optimiser's.
         warmup_steps: optimiser steps over which the learning rate rises linearly from 0.
         schedule: learning rate after the warm-up: constant, or a linear or cosine decay to 0 at the last step.
@@ -85,6 +87,7 @@ class FrozenModule(TrainedState):
         fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
         objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
         heads: heads for retrieval and matching by name, each by class path (default: none).
+        temporal: how the frames of a video become prefix vectors, by class path (default: images in a row).
         feature_cache_gb: maximal size on disk, in GB, of the cache of a frozen encoder's features (default: what is
             stored and a fifth of the free disk). Images whose features do not fit are encoded each time they are read.
     """
@@ -113,13 +116,14 @@ class FrozenModule(TrainedState):
         fusion: Fusion | None = None,
         objectives: dict[str, Objective] | None = None,
         heads: dict[str, Head] | None = None,
+        temporal: Temporal | None = None,
         feature_cache_gb: float | None = None,
     ) -> None:
         super().__init__()
         objectives = {"captions": Captioning()} if objectives is None else objectives
         check_objectives(objectives)
         frozen = FrozenLanguageModel(language, language_pretrained, quantization)
-        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos, fusion, objectives, heads)
+        self.model = FrozenVL(frozen, vision, mapper, k, tuning, bos, fusion, objectives, heads, temporal)
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps = warmup_steps
         self.schedule: Schedule = schedule

@@ -107,7 +107,7 @@ class Retrieval(EmbeddingHead):
             return self.project_image(pooled_states(run, self.layers, self.pool))
         batch = run.batch
         image = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
-        return self.project_image(run.features.float().mean(1, keepdim=True))[image]
+        return self.project_image(batch.per_view(run.features.float().mean(1, keepdim=True)))[image]
 
     def states(self, model: FrozenVL) -> States | None:
         if self.pool == "marker" or model.tuning is not None:

@@ -103,7 +103,7 @@ class SentenceSpace(EmbeddingHead):
     def images(self, run: Forward) -> Tensor:
         batch = run.batch
         image = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
-        return self.project_image(run.features.float().mean(1))[image]
+        return self.project_image(batch.per_view(run.features.float().mean(1)))[image]
 
     def states(self, model: FrozenVL) -> States:
         return States(f"sentence encoder {self.fingerprint} {self.pool} {self.max_tokens}", (1, self.dim))

@@ -44,6 +44,18 @@ class Resampler(Mapper):
         self.layers = nn.TransformerDecoder(layer, layers)
 
     def map(self, features: Tensor) -> Tensor:
-        inputs = self.enter(features) + self.positions
-        queries = self.queries.to(inputs.dtype).expand(len(features), -1, -1)
-        return self.layers(queries, inputs)
+        return self.attend(self.inputs(features))
+
+    def inputs(self, features: Tensor) -> Tensor:
+        """Returns what the queries attend to (N, tokens, dim): projected features with their positions."""
+        return self.enter(features) + self.positions
+
+    def attend(self, inputs: Tensor, missing: Tensor | None = None) -> Tensor:
+        """Returns the k vectors (N, k, dim) of inputs (N, any number, dim).
+
+        Args:
+            inputs: what the queries attend to.
+            missing: (N, any number), True for inputs that are not there.
+        """
+        queries = self.queries.to(inputs.dtype).expand(len(inputs), -1, -1)
+        return self.layers(queries, inputs, memory_key_padding_mask=missing)
