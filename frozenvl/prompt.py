@@ -244,6 +244,12 @@ class Turn:
     reply: str
     id: str = ""
     """Identifier of the turn, such as that of a question; empty if it has none."""
+    choices: tuple[str, ...] = ()
+    """Candidate replies to rank, in the order of the data set; empty if it has none."""
+    correct: int = -1
+    """Index of the true reply among `choices`; -1 if it is not known."""
+    relevance: tuple[float, ...] = ()
+    """Relevance of each of `choices` from 0 to 1, as several annotators judged it; empty if nobody did."""
 
 
 NO_IMAGE = BlackImage(name="no image")
@@ -281,7 +287,7 @@ class Example:
     def targets(self) -> tuple[str, ...]:
         """Target texts for training: the answer, the last reply, or all captions. Each makes one (image, text) pair."""
         if self.turns:
-            return (self.turns[-1].reply,)
+            return (self.turns[-1].reply,) if self.turns[-1].reply else ()
         return (self.answer,) if self.answer else self.references
 
     @property

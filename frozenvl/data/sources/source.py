@@ -72,6 +72,11 @@ class Source(ABC):
         """Returns the `image_id` of each example; None if they are not known without reading the examples."""
         return None
 
+    def all_image_ids(self) -> Sequence[tuple[str, ...]] | None:
+        """Returns the `image_id` of every image of each example; None if they are not known."""
+        ids = self.image_ids()
+        return None if ids is None else [(key,) for key in ids]
+
     @cached_property
     def _ends(self) -> list[int]:
         """End of the pairs of each example (exclusive); empty if all examples have the same number of targets."""
