@@ -109,7 +109,11 @@ def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session
     longest = 0
     for query in queries[-MAX_QUERIES_TOKENIZED:]:
         positions = sum(
-            session.model.k if isinstance(part, Image) else len(plain.encode(part)) if isinstance(part, str) else 1
+            session.model.k
+            if isinstance(part, Image)
+            else len(plain.encode(part))
+            if isinstance(part, str)
+            else 1
             for part in plain.worded(query.prompt)
         )
         answer = max((len(plain.encode(text)) for text in query.candidates), default=ask.max_new_tokens)

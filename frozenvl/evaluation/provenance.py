@@ -50,7 +50,11 @@ def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
     for query in queries:
         parts = [
-            {"image": content_of(part)} if isinstance(part, Image) else part if isinstance(part, str) else repr(part)
+            {"image": content_of(part)}
+            if isinstance(part, Image)
+            else part
+            if isinstance(part, str)
+            else repr(part)
             for part in query.prompt
         ]
         digest.update(json.dumps([query.id, parts, query.candidates]).encode())

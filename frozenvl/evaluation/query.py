@@ -60,7 +60,7 @@ class Answer:
     ended: bool = False
     """True if the text ended at the end token or a stop text, rather than at the length limit."""
     values: tuple[float, ...] = ()
-    """Value of each candidate: its log-probability by `Rank` or in the measure of `Choose`, or its log-odds by `Match`."""
+    """Value of each candidate: its log-likelihood, in the measure of `Choose`, or its log-odds by `Match`."""
     vector: np.ndarray | None = None
     """Embedding (dim,) in fp32."""
     unreadable: str = ""

@@ -43,7 +43,7 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
         return
     rights = {key: benchmark.right(answer) for key, answer in answers.items()}
     baselines = benchmark.baselines(setting)
-    official = benchmark.official({key: answer.text for key, answer in answers.items()})
+    official = benchmark.results(answers)
     folder, size = session.folder / name, len(benchmark.queries(setting)) + further
     rows = [row_of(request, answer) for request, answer in answered]
     write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))

@@ -1,4 +1,4 @@
-"""Ranking of candidate replies in dialogue: MRR, R@1, R@5, R@10, mean rank and NDCG, as VisDial's evaluation has them."""
+"""Ranking of candidate replies in dialogue, as in VisDial's evaluation: MRR, R@1, R@5, R@10, mean rank and NDCG."""
 
 from __future__ import annotations
 
@@ -46,6 +46,32 @@ class Ranking:
     """Log-likelihood of each candidate, divided by its number of tokens; () if it could not be read."""
     relevance: Sequence[float] = ()
     """Relevance of each candidate; () if nobody judged it."""
+
+
+def ranking_of(
+    candidates: Sequence[str],
+    references: Sequence[str],
+    relevance: Mapping[str, float],
+    values: Sequence[float],
+    per_token: Sequence[float],
+) -> Ranking:
+    """Makes the ranking of a round from its texts.
+
+    Args:
+        candidates: texts of the candidates.
+        references: text of the true one, without white space at its ends.
+        relevance: text of a relevant candidate → its relevance; {} if nobody judged them.
+        values: log-likelihood of each candidate; () if the prompt could not be read.
+        per_token: log-likelihood per token of each; () if the prompt could not be read.
+
+    Raises:
+        UserError: if the true one is not among the candidates.
+    """
+    texts = [text.strip() for text in candidates]
+    if not references or references[0] not in texts:
+        raise UserError("a round's true reply is not among its candidates; add it, or leave the round out")
+    judged = [relevance.get(text, 0.0) for text in texts] if relevance else ()
+    return Ranking(texts.index(references[0]), len(texts), values, per_token, judged)
 
 
 def gold_rank(values: Sequence[float], gold: int, candidates: int) -> int:

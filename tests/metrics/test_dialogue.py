@@ -58,7 +58,9 @@ def test_scores_are_visdials(prefix):
 def test_ndcg_of_a_small_round_by_hand():
     # The model's first two of two relevant candidates: relevances 0.5 and 0.
     assert ndcg([3, 2, 1, 0], [0.5, 0, 1, 0]) == pytest.approx(0.5 / (1 + 0.5 / math.log2(3)))
-    assert ndcg([3, 1, 2, 0], [0.5, 0, 1, 0]) == pytest.approx((0.5 + 1 / math.log2(3)) / (1 + 0.5 / math.log2(3)))
+    assert ndcg([3, 1, 2, 0], [0.5, 0, 1, 0]) == pytest.approx(
+        (0.5 + 1 / math.log2(3)) / (1 + 0.5 / math.log2(3))
+    )
     assert ndcg([1, 0, 2, -1], [0.5, 0, 1, 0]) == pytest.approx(1)
 
 
@@ -66,8 +68,10 @@ def test_ties_count_against_the_model():
     assert gold_rank([1, 1, 0], 0, 3) == gold_rank([1, 1, 0], 1, 3) == 2
     assert gold_rank([2, 2, 2], 1, 3) == 3
     assert ndcg([1, 1, 1], [1, 0, 0]) == 0
-    assert ndcg([1, 1, 0], [1, 0, 0.5]) == ndcg([1, 1, 0], [0, 1, 0.5]) == pytest.approx(
-        (1 / math.log2(3)) / (1 + 0.5 / math.log2(3))
+    assert (
+        ndcg([1, 1, 0], [1, 0, 0.5])
+        == ndcg([1, 1, 0], [0, 1, 0.5])
+        == pytest.approx((1 / math.log2(3)) / (1 + 0.5 / math.log2(3)))
     )
 
 

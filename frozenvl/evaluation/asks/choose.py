@@ -119,7 +119,9 @@ def likelihoods_of(
     unknown = Likelihood(0.0, 0)
     for request, prompt in zip(requests, prompts, strict=True):
         known.setdefault(prompt, {}).update(dict.fromkeys(request.query.candidates, unknown))
-    computed = session.model.rank_candidates(processor, [*known], [[*texts] for texts in known.values()], cache)
+    computed = session.model.rank_candidates(
+        processor, [*known], [[*texts] for texts in known.values()], cache
+    )
     for texts, row in zip(known.values(), computed, strict=True):
         texts.update(zip(texts, row, strict=True))
     return [[known[p][text] for text in r.query.candidates] for r, p in zip(requests, prompts, strict=True)]

@@ -35,7 +35,8 @@ class Rank(Ask):
             requests, likelihoods_of(session, session.processor, requests, prompts, cache), strict=True
         ):
             counted = [
-                (one.logp, one.tokens) if self.end_token else (one.logp - one.end, one.tokens - 1) for one in row
+                (one.logp, one.tokens) if self.end_token else (one.logp - one.end, one.tokens - 1)
+                for one in row
             ]
             means = tuple(logp / max(1, tokens) for logp, tokens in counted)
             answers.append(replace(best(request.query, [logp for logp, _ in counted]), mean_values=means))
