@@ -243,7 +243,7 @@ class Turn:
     """Texts and images of the message."""
     reply: str
     id: str = ""
-    """Identifier of the turn, such as that of a question; empty if it has none."""
+    """Identifier of the turn, such as the id of a question; empty if it has none."""
     choices: tuple[str, ...] = ()
     """Candidate replies to rank, in the order of the data set; empty if it has none."""
     correct: int = -1

@@ -129,6 +129,19 @@ CONTENTS: dict[str, Any] = {
         },
     },
     "LLaVA conversations": [{"id": "1", "image": "1.jpg", "conversations": [HUMAN, GPT, HUMAN, GPT]}],
+    "LLaVA questions and answers": [{"id": "1", "image": "1.jpg", "conversations": [HUMAN, GPT]}],
+    "LLaVA captions, then conversations": [
+        {
+            "id": "1",
+            "image": "1.jpg",
+            "conversations": [{"from": "human", "value": "Describe it."}, {"from": "gpt", "value": "a dog"}],
+        },
+        {"id": "2", "image": "1.jpg", "conversations": [HUMAN, GPT, HUMAN, GPT]},
+    ],
+    "ShareGPT": [{"id": "Y_0", "conversations": [{"from": "system", "value": "Be kind."}, HUMAN, GPT]}],
+    "chat messages": [
+        {"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}]}
+    ],
     "LLaVA text first": [{"id": "1", "conversations": [HUMAN, GPT]}],
     "LLaVA captions": [
         {

@@ -27,6 +27,9 @@ class Source(ABC):
     layout: ClassVar[str] = ""
     """Name of the layout that the source reads, for messages; empty if it reads no files."""
 
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Names of other sources that read the same files in another way."""
+
     window: int = 1
     """Number of shards whose pairs are mixed in training."""
 
