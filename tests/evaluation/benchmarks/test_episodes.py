@@ -11,6 +11,7 @@ from frozenvl.evaluation import EpisodeVQA, Naming
 from frozenvl.evaluation.benchmarks.episodes import Episodes, names_of, ways_and_shots
 from frozenvl.prompt import Episode
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])
@@ -39,6 +40,14 @@ def test_choosing_from_a_support_set_without_names_is_refused():
 def test_a_benchmark_without_settings_is_refused(options):
     with pytest.raises(UserError, match="each need at least one value"):
         Naming(TWO, **options)
+
+
+def test_a_chat_template_is_refused():
+    for kind in (Naming, EpisodeVQA):
+        with pytest.raises(
+            UserError, match=f"^{kind.__name__}: a support set is one text .* leave template.chat out"
+        ):
+            kind(TWO, template=Template(query="{image}{question}", chat=True))
 
 
 def test_any_class_with_len_and_getitem_is_a_set_of_episodes():
