@@ -143,7 +143,8 @@ class Template:
         All replies of a conversation are trained on.
         """
         text = self.target.format(target=example.targets[target])
-        return Sample(f"{example.id}#{target}", self.prompt(example, shots, learned, True), text)
+        prompt = self.prompt(example, shots, learned, True)
+        return Sample(f"{example.id}#{target}", prompt, text, turns=len(example.turns))
 
     def answer(self, generated: str) -> str:
         """Cuts a generated text before the first stop string and strips white space."""

@@ -16,7 +16,8 @@ from transformers import AutoTokenizer
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.chat_template import Special
-from frozenvl.model.tokenizing import Tokenizes, Worded, text_of
+from frozenvl.model.conversation_cut import cut
+from frozenvl.model.tokenizing import Tokenizes, runs, text_of
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
 from frozenvl.util.errors import UnreadableImage, UserError
@@ -106,6 +107,8 @@ class Processor(Tokenizes):
             limit also holds for each learned answer of a demonstration.
         bos: whether to begin prompts with the BOS token if the tokeniser does not add it itself.
         markers: names of the model's markers, in the order of their vectors.
+        max_positions: maximal number of positions of a conversation to train on. A longer one is cut after its last
+            whole turn that fits.
 
     Raises:
         UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
@@ -119,6 +122,7 @@ class Processor(Tokenizes):
         max_target_tokens: int = 64,
         bos: bool = False,
         markers: Sequence[str] = (),
+        max_positions: int | None = None,
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
@@ -143,6 +147,7 @@ class Processor(Tokenizes):
             raise UserError(f"max_target_tokens is {max_target_tokens}; a target needs at least one token")
         self.max_target_tokens = max_target_tokens
         self.markers = tuple(markers)
+        self.max_positions = max_positions
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
         """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
@@ -150,10 +155,15 @@ class Processor(Tokenizes):
         Args:
             prompts: samples (prompts with targets) or bare prompts.
             start: whether prompts begin with the BOS token; False for the rest of prompts that follow a prompt cache.
+
+        Raises:
+            UnreadableImage: if an image cannot be read; its `image` names it.
+            LongSample: if the first turn of a conversation to train on is too long.
         """
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
         row_of: dict[Image, int] = {}
-        rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
+        cuts: list[tuple[str, str]] = []
+        rows = [self._fitting_row(sample, row_of, self.start if start else [], cuts) for sample in samples]
         width = max((len(row.tokens) for row in rows), default=0)
         blank = (0, -1, IGNORE, -1, -1)
         padded = torch.tensor(
@@ -171,6 +181,7 @@ class Processor(Tokenizes):
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             images=self.reader(list(row_of)),
             stage=self.reader.stage,
+            cut=tuple(cuts),
             openings=() if start else tuple(text_of(self.worded(sample.prompt)[:1]) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
@@ -188,6 +199,20 @@ class Processor(Tokenizes):
         first = self.tokenizer.bos_token_id
         made.empty = [self.end if first is None else first]
         return made
+
+    def _fitting_row(
+        self, sample: Sample, row_of: dict[Image, int], start: list[int], cuts: list[tuple[str, str]]
+    ) -> _Row:
+        """Returns the row of a sample. A conversation that is too long is cut, and listed in `cuts`."""
+        known, limit = len(row_of), self.max_positions
+        row = self._row(sample, row_of, start)
+        if not sample.turns or not sample.target or limit is None or len(row.tokens) <= limit:
+            return row
+        for image in [*row_of][known:]:
+            del row_of[image]
+        shorter, reason = cut(sample, lambda part: len(self._row(part, {}, start).tokens), limit)
+        cuts.append((sample.id, reason))
+        return self._row(shorter, row_of, start)
 
     def _row(self, sample: Sample, row_of: dict[Image, int], start: list[int]) -> _Row:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
@@ -273,18 +298,3 @@ class Processor(Tokenizes):
                 if kept := [token for token, _ in matches]:
                     yield first, kept, self.bytes_of(before, text, kept, False), kept_whole
             before += text
-
-
-def runs(prompt: Worded) -> Iterator[Image | Marker | Special | list[str]]:
-    """Yields the images, markers and special tokens of a prompt, and lists of the consecutive texts between them."""
-    texts: list[str] = []
-    for part in prompt:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if texts:
-            yield texts
-        yield part
-        texts = []
-    if texts:
-        yield texts

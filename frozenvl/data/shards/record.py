@@ -21,7 +21,7 @@ def as_record(example: Example) -> dict[str, Any]:
     turns = [
         {
             "message": [str(part) if isinstance(part, str) else numbers[part] for part in turn.message]  # type: ignore[index],
-            **{name: getattr(turn, name) for name in TURN_FIELDS},
+            ** {name: getattr(turn, name) for name in TURN_FIELDS},
         }
         for turn in example.turns
     ]
