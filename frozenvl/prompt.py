@@ -293,6 +293,8 @@ class Sample:
     target: str = ""
     objectives: tuple[str, ...] | None = None
     """Names of the objectives that train on it; None for all."""
+    turns: int = 0
+    """Number of turns of a conversation; 0 if it is none. Training cuts a conversation that is too long."""
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -20,7 +20,8 @@ class Template:
 
     A conversation is worded turn by turn. `{question}` is the text of a message. An image at the beginning or at the
     end of a message stands at `{image}`; others stay where they are in the text. With a `query` without `{question}`,
-    messages stay as they are.
+    messages stay as they are. Without `chat`, the system message of a conversation stands in front, with the separator
+    behind it.
 
     Args:
         query: text around the image, with the fields `{image}` and `{question}`.
@@ -126,7 +127,8 @@ class Template:
             learned_turns: whether the replies of a conversation before its last message are trained on.
         """
         system = "\n".join(text for text in (self.induction, example.system) if text)
-        parts: list[PromptPart] = [Delimiter("opening", system) if self.chat else self.induction]
+        own = f"{example.system}{self.separator}" if example.system else ""
+        parts: list[PromptPart] = [Delimiter("opening", system) if self.chat else self.induction + own]
         for index, shot in enumerate(shots):
             for message, reply in self._turns(shot, 0):
                 parts += [*message, *self._replied(reply, index in learned, bool(shot.turns))]
@@ -143,7 +145,8 @@ class Template:
         All replies of a conversation are trained on.
         """
         text = self.target.format(target=example.targets[target])
-        return Sample(f"{example.id}#{target}", self.prompt(example, shots, learned, True), text)
+        prompt = self.prompt(example, shots, learned, True)
+        return Sample(f"{example.id}#{target}", prompt, text, turns=len(example.turns))
 
     def answer(self, generated: str) -> str:
         """Cuts a generated text before the first stop string and strips white space."""

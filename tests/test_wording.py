@@ -2,7 +2,7 @@
 
 import pytest
 
-from frozenvl.prompt import BlackImage, Example, Learned, Sample
+from frozenvl.prompt import BlackImage, Delimiter, Example, Learned, Sample, Turn
 from frozenvl.util.errors import UserError
 from frozenvl.wording import LABEL_TEMPLATES, VQA, Template, label_text
 
@@ -124,3 +124,11 @@ def test_labels_are_worded_so_that_what_stands_before_is_a_prompt():
 def test_bad_label_templates(template):
     with pytest.raises(UserError, match=r"^templates: .*"):
         label_text(template, "dog")
+
+
+def test_the_system_message_of_a_conversation_stands_in_front():
+    talk = Example("1", ONE, "1", turns=(Turn((ONE, "What?"), "a bus"),), system="Be kind.")
+    plain = Template("{image}Q: {question} A:", " {target}", induction="Answer. ")
+    assert plain.prompt(talk) == ("Answer. Be kind.\n", ONE, "Q: What? A:")
+    chat = Template(chat=True, induction="Answer.").prompt(talk)
+    assert chat == (Delimiter("opening", "Answer.\nBe kind."), ONE, "What?", Delimiter("reply"))

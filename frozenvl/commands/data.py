@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,15 @@ from frozenvl.util.files import write_atomically
 
 if TYPE_CHECKING:
     from frozenvl.data.sources.source import Source
+    from frozenvl.prompt import Example
+    from frozenvl.util.gallery import Tile
 
 MAX_NAMED = 3
 """Number of examples that `check` prints for each kind of finding."""
+MAX_TOLD = 3
+"""Number of conversations that `show` prints."""
+TEMPLATE = {"query": "{image}Q: {question} A:", "target": " {target}"}
+"""Fields of the template by which questions and conversations are shown without a chat template."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,13 +96,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--language",
         metavar="NAME",
-        help="language model whose special tokens are looked for in texts (default: those of common models)",
+        help="language model whose special tokens are looked for in texts (default: those of common models), and by "
+        "whose tokens the first conversation is shown",
     )
+    add_template(check)
     show = command("show", "draw some examples with their captions, or questions and answers")
     show.add_argument("source", metavar="SOURCE")
     show.add_argument("--count", type=count, default=24, metavar="N", help="number of examples (default: 24)")
     show.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG file (default: sheet.png)")
     show.add_argument("--seed", type=int, default=0, help="seed of the choice of examples (default: 0)")
+    show.add_argument(
+        "--language",
+        metavar="NAME",
+        help="language model: prints the first examples as it reads them, with the tokens that are learned marked",
+    )
+    add_template(show)
+
+
+def add_template(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument of the prompt template by which `--language` words examples."""
+    parser.add_argument(
+        "--template",
+        type=json.loads,
+        metavar="JSON",
+        help="fields of the prompt template, such as '{\"chat\": true}' (default: the chat template of --language, if "
+        "it has one)",
+    )
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +169,7 @@ def run(args: argparse.Namespace) -> int:
 def run_what(args: argparse.Namespace) -> int:
     """Prints which sources read files and folders. Returns 1 if there is none for one of them."""
     from frozenvl.data.detect import annotation_files, identify, inside, usage
+    from frozenvl.data.registry import source_classes
 
     if args.rest:
         raise UserError(f"unrecognized arguments: {' '.join(args.rest)}")
@@ -152,6 +180,8 @@ def run_what(args: argparse.Namespace) -> int:
         for file, kinds in found:
             for kind in kinds:
                 print(f"{file}: {kind.layout}\n    frozenvl data check {usage(kind, file)}")
+                for other in kind.alternatives:
+                    print(f"    or {other}: {source_classes()[other].layout}")
         if path.is_dir() and (more := len(annotation_files(path)) - len(files)):
             print(
                 f"{path}: {more:,} other files that may be annotations are not recognised; ask about one by its name"
@@ -218,6 +248,7 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.util.progress import progress_line
 
     special_token = special_tokens_of(args.language) if args.language else SPECIAL_TOKEN
+    tell = teller(args)
     with progress_line("examples") as progress:
         report = check(source, progress, special_token)
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
@@ -229,6 +260,8 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
         print(f"{'BAD ' if kind in BAD else 'odd '} {kind}: {len(lines):,}")
         for line in [*lines[:MAX_NAMED], *(["…"] if len(lines) > MAX_NAMED else [])]:
             print(f"       {line}")
+    if report.usable and (text := tell(source[0])):
+        print(f"what is learned of {source[0].id}:\n{text}")
     if report.bad:
         print(f"{report.bad:,} images or texts cannot be used")
     if not report.usable:
@@ -257,20 +290,61 @@ def special_tokens_of(language: str) -> str:
     return "|".join(map(re.escape, tokenizer.all_special_tokens)) or "(?!)"
 
 
+def teller(args: argparse.Namespace) -> Callable[[Example], str]:
+    """Returns the function that words an example for the terminal; what it returns is empty if there is nothing to say.
+
+    Without `--language`, only conversations are worded.
+    """
+    from frozenvl.data.shown import (
+        brackets,
+        conversation_text,
+        green,
+        text_processor,
+        worded_text,
+    )
+
+    mark = green if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else brackets
+    if not args.language:
+        if args.template:
+            raise UserError("--template words examples for a language model; name it with --language")
+        return lambda example: conversation_text(example, mark) if example.turns else ""
+    from frozenvl.training.trained_run import as_template
+    from frozenvl.wording import Template
+
+    processor = text_processor(args.language)
+    has_chat = bool(processor.tokenizer.chat_template)
+    template = as_template(args.template or ({"chat": True} if has_chat else TEMPLATE))
+    processor.check_template(template)
+
+    def worded(example: Example) -> str:
+        if not example.targets:
+            return ""
+        known = template
+        if not args.template and not example.question and not example.turns:
+            known = Template()
+        return worded_text(example, known, processor, mark)
+
+    return worded
+
+
 def run_show(args: argparse.Namespace, source: Source) -> int:
-    """Draws random examples of a source into a PNG file."""
+    """Draws random examples of a source into a PNG file, and prints the first conversations among them."""
     import PIL.Image
 
     from frozenvl.data.order import Permutation
+    from frozenvl.data.shown import tile_of
     from frozenvl.util.gallery import SIDE, Tile, as_png, draw_gallery
 
-    order = Permutation(len(source), "show", args.seed)
-    tiles = []
+    order, tell = Permutation(len(source), "show", args.seed), teller(args)
+    tiles: list[Tile] = []
+    told = 0
     for place in range(min(args.count, len(source))):
         try:
             example = source[order[place]]
-            answers = example.references if example.answer else ()
-            tiles.append(Tile(example.image.read(SIDE), example.targets, example.question, answers))
+            if told < MAX_TOLD and (text := tell(example)):
+                told += 1
+                print(f"{example.id}:\n{text}\n")
+            tiles.append(tile_of(example, SIDE))
         except UnreadableImage as error:
             tiles.append(Tile(PIL.Image.new("RGB", (SIDE, SIDE), "#cccccc"), [str(error)]))
     write_atomically(args.out, as_png(draw_gallery(tiles)))

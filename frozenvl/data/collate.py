@@ -1,4 +1,5 @@
-"""Collation that copes with unreadable images: training replaces their samples, evaluation leaves them out.
+"""Collation that copes with unreadable images and conversations that are too long: training replaces their samples,
+evaluation leaves them out.
 
 Either way the batch lists each of them with the reason (`Batch.unreadable`), so that they are counted.
 """
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.prompt import Sample
-from frozenvl.util.errors import RunError, UnreadableImage
+from frozenvl.util.errors import LongSample, RunError, UnreadableImage
 
 if TYPE_CHECKING:
     from frozenvl.model.batch import Batch
@@ -27,7 +28,7 @@ class TrainingBatches:
 
     Args:
         stream: training samples by position.
-        process: function from samples to a batch. It raises `UnreadableImage` with the image.
+        process: function from samples to a batch. It raises `UnreadableImage` with the image, or `LongSample`.
     """
 
     def __init__(self, stream: TrainingStream, process: Process) -> None:
@@ -45,11 +46,9 @@ class TrainingBatches:
         while True:
             try:
                 return listing(self.process(samples), unreadable)
-            except UnreadableImage as error:
-                if error.image is None:
-                    raise
+            except (UnreadableImage, LongSample) as error:
                 for row, sample in enumerate(samples):
-                    if sample.holds(error.image):
+                    if is_concerned(sample, error):
                         unreadable.append((sample.id, str(error)))
                         attempts[row] += 1
                         if attempts[row] > ATTEMPTS:
@@ -93,11 +92,25 @@ def readable(samples: Sequence[Sample], process: Process) -> Batch:
     while True:
         try:
             return listing(process(remaining), unreadable)
-        except UnreadableImage as error:
-            if error.image is None:
-                raise
-            unreadable += [(s.id, str(error)) for s in remaining if s.holds(error.image)]
-            remaining = [s for s in remaining if not s.holds(error.image)]
+        except (UnreadableImage, LongSample) as error:
+            concerned = [is_concerned(sample, error) for sample in remaining]
+            unreadable += [
+                (s.id, str(error)) for s, is_one in zip(remaining, concerned, strict=True) if is_one
+            ]
+            remaining = [s for s, is_one in zip(remaining, concerned, strict=True) if not is_one]
+
+
+def is_concerned(sample: Sample, error: UnreadableImage | LongSample) -> bool:
+    """Tells whether a sample has the unreadable image of an error, or is the one that is too long.
+
+    Raises:
+        UnreadableImage: if the error names no image.
+    """
+    if isinstance(error, LongSample):
+        return sample.id == error.sample
+    if error.image is None:
+        raise error
+    return sample.holds(error.image)
 
 
 def listing(batch: Batch, unreadable: list[tuple[str, str]]) -> Batch:

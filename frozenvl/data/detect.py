@@ -71,8 +71,8 @@ def usage(kind: type[Source], path: Path) -> str:
     values = {o.name: o.name.upper() for o in others if o.default is inspect.Parameter.empty}
     folders = [folder for folder in path.parent.iterdir() if folder.is_dir()]
     folders = [folder for folder in folders if some_image(folder)] or folders
-    if "images" in values and len(folders) == 1:
-        values["images"] = shlex.quote(str(folders[0]))
+    if folders and any(other.name == "images" for other in others):
+        values["images"] = shlex.quote(str(folders[0])) if len(folders) == 1 else "IMAGES"
     arguments = {first.name: shlex.quote(str(path))} | values
     return " ".join([kind.__name__, *(f"--{name} {value}" for name, value in arguments.items())])
 

@@ -53,7 +53,9 @@ class Batch:
     index: Tensor = field(default_factory=_no_indices)
     """Indices (B,) of a chunk's or selection's rows in the batch that they come from."""
     unreadable: tuple[tuple[str, str], ...] = ()
-    """(sample id, reason) of each sample left out because an image could not be read."""
+    """(sample id, reason) of each sample left out because an image could not be read, or it was too long."""
+    cut: tuple[tuple[str, str], ...] = ()
+    """(sample id, what was left out) of each conversation that was cut, because it was too long."""
     target_bytes: tuple[int, ...] = ()
     """Number of UTF-8 bytes of each row's targets, without the text that was cut off."""
     image_of: Tensor = field(default_factory=_no_indices)

@@ -103,18 +103,34 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         parts |= {f"objectives.{name}": objective for name, objective in self.objectives.items()}
         return {name: part for name, part in parts.items() if part is not None}
 
-    def processor(self, max_target_tokens: int = 64, reader: ImageReader | None = None) -> Processor:
+    def processor(
+        self,
+        max_target_tokens: int = 64,
+        reader: ImageReader | None = None,
+        max_positions: int | None = None,
+    ) -> Processor:
         """Returns a processor that turns prompts into batches for this model.
 
         Args:
             max_target_tokens: maximal length of a target, in tokens.
             reader: image reader; by default the vision encoder's (pixels, or precomputed features).
+            max_positions: number of positions to which conversations are cut in training, if it is smaller than the
+                language model's context.
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
-        places = self.fusion.places(self.k)
-        one_image = type(self.fusion).__name__ if self.fusion.sees_last else ""
-        limit, markers = max_target_tokens, self.markers
-        return Processor(self.language.name, places, reader, limit, self.bos, markers, one_image, self.views)
+        context = self.language.max_positions
+        limits = [max_positions, context and context - self.language.soft_prompt_length]
+        return Processor(
+            self.language.name,
+            self.fusion.places(self.k),
+            reader,
+            max_target_tokens,
+            self.bos,
+            self.markers,
+            one_image=type(self.fusion).__name__ if self.fusion.sees_last else "",
+            views=self.views,
+            max_positions=min((limit for limit in limits if limit is not None), default=None),
+        )
 
     def trained_weights(self) -> dict[str, Tensor]:
         """Returns the tensors that a checkpoint holds, by name: trained weights and their buffers."""

@@ -16,7 +16,8 @@ from transformers import AutoTokenizer
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.chat_template import Special
-from frozenvl.model.tokenizing import Tokenizes, Worded, text_of
+from frozenvl.model.conversation_cut import cut
+from frozenvl.model.tokenizing import Tokenizes, runs, text_of
 from frozenvl.model.views import View, Views, images_of, indices
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
@@ -110,6 +111,8 @@ class Processor(Tokenizes):
         one_image: name of the fusion, if a text sees only the last image before it: then videos are refused.
         views: rule by which a video becomes views, each of which takes the positions of one image; by default each
             frame is one.
+        max_positions: maximal number of positions of a conversation to train on. A longer one is cut after its last
+            whole turn that fits.
 
     Raises:
         UserError: if the tokeniser has no end token, or `bos` is set and it has no BOS token.
@@ -125,6 +128,7 @@ class Processor(Tokenizes):
         markers: Sequence[str] = (),
         one_image: str = "",
         views: Views | None = None,
+        max_positions: int | None = None,
     ) -> None:
         with loading(language):
             # A caption that spells `</s>` must not end its sequence. Only this class places special tokens.
@@ -151,6 +155,7 @@ class Processor(Tokenizes):
         self.markers = tuple(markers)
         self.one_image = one_image
         self.views = views or Views()
+        self.max_positions = max_positions
 
     def __call__(self, prompts: Sequence[Sample | Prompt], start: bool = True) -> Batch:
         """Returns the batch, in the given order. Targets and `Learned` texts get labels, other positions none.
@@ -160,10 +165,15 @@ class Processor(Tokenizes):
         Args:
             prompts: samples (prompts with targets) or bare prompts.
             start: whether prompts begin with the BOS token; False for the rest of prompts that follow a prompt cache.
+
+        Raises:
+            UnreadableImage: if an image cannot be read; its `image` names it.
+            LongSample: if the first turn of a conversation to train on is too long.
         """
         samples = [p if isinstance(p, Sample) else Sample(str(i), p) for i, p in enumerate(prompts)]
         row_of: dict[View, int] = {}
-        rows = [self._row(sample, row_of, self.start if start else []) for sample in samples]
+        cuts: list[tuple[str, str]] = []
+        rows = [self._fitting_row(sample, row_of, self.start if start else [], cuts) for sample in samples]
         width = max((len(row.tokens) for row in rows), default=0)
         blank = (0, -1, IGNORE, -1, -1)
         padded = torch.tensor(
@@ -181,6 +191,7 @@ class Processor(Tokenizes):
             labels=padded[:, 2],
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             stage=self.reader.stage,
+            cut=tuple(cuts),
             openings=() if start else tuple(text_of(self.worded(sample.prompt)[:1]) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
@@ -212,6 +223,20 @@ class Processor(Tokenizes):
         first = self.tokenizer.bos_token_id
         made.empty = [self.end if first is None else first]
         return made
+
+    def _fitting_row(
+        self, sample: Sample, row_of: dict[View, int], start: list[int], cuts: list[tuple[str, str]]
+    ) -> _Row:
+        """Returns the row of a sample. A conversation that is too long is cut, and listed in `cuts`."""
+        known, limit = len(row_of), self.max_positions
+        row = self._row(sample, row_of, start)
+        if not sample.turns or not sample.target or limit is None or len(row.tokens) <= limit:
+            return row
+        for view in [*row_of][known:]:
+            del row_of[view]
+        shorter, reason = cut(sample, lambda part: len(self._row(part, {}, start).tokens), limit)
+        cuts.append((sample.id, reason))
+        return self._row(shorter, row_of, start)
 
     def _row(self, sample: Sample, row_of: dict[View, int], start: list[int]) -> _Row:
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
@@ -307,18 +332,3 @@ class Processor(Tokenizes):
                 if kept := [token for token, _ in matches]:
                     yield first, kept, self.bytes_of(before, text, kept, False), kept_whole
             before += text
-
-
-def runs(prompt: Worded) -> Iterator[Image | Marker | Special | list[str]]:
-    """Yields the images, markers and special tokens of a prompt, and lists of the consecutive texts between them."""
-    texts: list[str] = []
-    for part in prompt:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if texts:
-            yield texts
-        yield part
-        texts = []
-    if texts:
-        yield texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -193,3 +193,18 @@ class Tokenizes:
 def text_of(part: Sequence[object]) -> str:
     """Returns the joined texts of a part of a prompt; empty if it is an image."""
     return "".join(piece for piece in part if isinstance(piece, str))
+
+
+def runs(prompt: Worded) -> Iterator[Image | Marker | Special | list[str]]:
+    """Yields the images, markers and special tokens of a prompt, and lists of the consecutive texts between them."""
+    texts: list[str] = []
+    for part in prompt:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if texts:
+            yield texts
+        yield part
+        texts = []
+    if texts:
+        yield texts

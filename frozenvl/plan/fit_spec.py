@@ -199,7 +199,9 @@ class Planned:
 
     def processor(self, reader: ImageReader) -> Processor:
         """Makes the processor of training with an image reader."""
-        return self.outlined.model.processor(self.settings["max_target_tokens"], reader)
+        return self.outlined.model.processor(
+            self.settings["max_target_tokens"], reader, self.settings.get("max_positions")
+        )
 
     @cached_property
     def unread(self) -> Unread:

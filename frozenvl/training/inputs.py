@@ -115,7 +115,7 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
         check_needs(
             model.objectives, f"{vision.name} has features alone; use an encoder that looks at pixels"
         )
-    processor = model.processor(module.max_target_tokens, reader)
+    processor = model.processor(module.max_target_tokens, reader, module.max_positions)
     for task in (*data.train.values(), *data.val.values()):
         processor.check_template(task.template)
     objectives = in_use(dict(model.objectives.items()))

@@ -74,6 +74,8 @@ class FrozenModule(TrainedState):
         warmup_steps: optimiser steps over which the learning rate rises linearly from 0.
         schedule: learning rate after the warm-up: constant, or a linear or cosine decay to 0 at the last step.
         max_target_tokens: maximum number of target tokens. A truncated target gets no end token.
+        max_positions: maximum number of positions of a conversation in training (default: the language model's
+            context). A longer one is cut after its last whole turn that fits.
         precision: dtype of the frozen weights and of arithmetic. Trained weights are always fp32. `auto` takes the
             one that measures faster on this machine; a checkpoint records it, and a resumed run uses it again.
         compile: whether to compile the language model's layers for training. Needs a C++ compiler and about a
@@ -107,6 +109,7 @@ class FrozenModule(TrainedState):
         warmup_steps: int = 0,
         schedule: Schedule = "constant",
         max_target_tokens: int = 64,
+        max_positions: int | None = None,
         precision: Literal["auto", "bf16", "fp32"] = "auto",
         compile: bool = False,
         checkpointing: bool = False,
@@ -127,7 +130,7 @@ class FrozenModule(TrainedState):
         self.make_optimizer, self.rates = optimizer, rates or {}
         self.warmup_steps = warmup_steps
         self.schedule: Schedule = schedule
-        self.max_target_tokens = max_target_tokens
+        self.max_target_tokens, self.max_positions = max_target_tokens, max_positions
         self.precision: Precision = precision
         self.compile_layers = compile
         if checkpointing:

@@ -52,3 +52,16 @@ class UnreadableImage(UserError):
     def __init__(self, message: str, image: Any = None) -> None:
         super().__init__(message)
         self.image = image
+
+
+class LongSample(UserError):
+    """Conversation whose first turn is longer than the language model's context: training replaces its sample.
+
+    Args:
+        message: error line.
+        sample: id of the sample.
+    """
+
+    def __init__(self, message: str, sample: str) -> None:
+        super().__init__(message)
+        self.sample = sample

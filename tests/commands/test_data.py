@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chat_layouts import CHATML, chat_tokenizer
 from PIL import Image
 from running import one_line
 from tars import folder_of_shards, picture, sample, write_tar
@@ -396,3 +397,65 @@ def test_what_names_the_source_and_the_command_that_checks(here, capsys):
     assert "set/photos: a folder of images" in out and "odd.json: no layout that is read" in out
     for bad in ("nowhere", "set --size"):
         assert data("what", *bad.split()) == 2
+
+
+@pytest.fixture
+def talks(here) -> list[str]:
+    """Writes conversations with one image, none and two; returns the arguments of their source."""
+    rows = [
+        ("1", "a.jpg", ["<image>\nWhat is it?", "A bus.", "What colour?", "Red."]),
+        ("2", None, ["Hello?", "Hi."]),
+        ("3", ["a.jpg", "b.jpg"], ["<image> or <image>?", "Both."]),
+    ]
+    said = lambda texts: [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(texts)]
+    made = [{"id": key, "image": image, "conversations": said(texts)} for key, image, texts in rows]
+    Path("talks.json").write_text(json.dumps(made))
+    Path("images").mkdir()
+    for number, name in enumerate(("a.jpg", "b.jpg")):
+        Path("images", name).write_bytes(picture(number))
+    return ["LlavaConversations", "--annotations", "talks.json", "--images", "images"]
+
+
+def test_what_names_a_source_of_conversations_and_its_alternatives(talks, capsys):
+    assert data("what", "talks.json") == 0
+    first, command, other = capsys.readouterr().out.splitlines()
+    assert first == "talks.json: LLaVA's conversations JSON" and other.split() == [
+        "or", "LlavaQuestions:", "LLaVA's", "questions", "JSON",
+    ]  # fmt: skip
+    assert command.split()[1:] == ["data", "check", *talks]
+
+
+def test_check_prints_a_conversation_with_what_is_learned(talks, capsys):
+    assert data("check", *talks, "--strict") == 0
+    out = capsys.readouterr().out
+    assert "3 examples, 2 images, 4 texts to train on" in out
+    assert (
+        "what is learned of 1:\nuser: <a.jpg>\nWhat is it?\nassistant: ⟦A bus.⟧\nuser: What colour?\n"
+        "assistant: ⟦Red.⟧\nall can be used" in out
+    )
+
+
+def test_show_prints_the_tokens_that_are_learned_of_a_language_model(here, talks, capsys, tmp_path):
+    chat_tokenizer(tmp_path, CHATML)
+    assert data("show", *talks, "--language", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "<|im_start|>user\n<a.jpg> or <b.jpg>?<|im_end|>\n<|im_start|>assistant\n⟦Both.<|im_end|>⟧" in out
+    template = '{"query": "{image}Q: {question} A:", "target": " {target}"}'
+    assert data("show", *talks, "--language", tmp_path, "--template", template) == 0
+    assert "<a.jpg>Q: or <b.jpg>? A:⟦ Both.<end>⟧" in capsys.readouterr().out
+    assert Path("sheet.png").is_file()
+    assert data("show", *talks) == 0
+    assert "user: <a.jpg> or <b.jpg>?\nassistant: ⟦Both.⟧" in capsys.readouterr().out
+    assert data("check", "SceneCaptions", "--size", 2, "--language", tmp_path) == 0
+    assert "<end>⟧" in capsys.readouterr().out
+
+
+def test_a_template_is_refused_without_a_language_model(talks, capsys):
+    assert data("show", *talks, "--template", '{"chat": true}') == 2
+    assert "name it with --language" in one_line(capsys.readouterr().err)
+
+
+def test_convert_refuses_several_images_in_an_example(talks, capsys):
+    for layout in ("coco", "table", "webdataset", "parquet"):
+        assert data("convert", talks[0], f"new-{layout}", "--format", layout, *talks[1:]) == 2
+        assert "example 3 shows 2 images" in one_line(capsys.readouterr().err)

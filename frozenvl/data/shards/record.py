@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from frozenvl.prompt import NO_IMAGE, Example, Image, Turn
@@ -17,14 +18,7 @@ TURN_FIELDS = ("reply", "id", "choices", "correct", "relevance")
 
 def as_record(example: Example) -> dict[str, Any]:
     """Returns all fields of an example except its image as JSON values. An image in a message is its index."""
-    numbers = {image: number for number, image in enumerate(example.images)}
-    turns = [
-        {
-            "message": [str(part) if isinstance(part, str) else numbers[part] for part in turn.message]  # type: ignore[index],
-            **{name: getattr(turn, name) for name in TURN_FIELDS},
-        }
-        for turn in example.turns
-    ]
+    turns = [_turn_record(turn, example.images) for turn in example.turns]
     return {
         "id": example.id,
         "image_id": example.image_id,
@@ -37,6 +31,12 @@ def as_record(example: Example) -> dict[str, Any]:
         "choices": list(example.choices),
         **({"turns": turns, "system": example.system} if turns else {}),
     }
+
+
+def _turn_record(turn: Turn, images: Sequence[Image]) -> dict[str, Any]:
+    """Returns a turn as JSON values. An image in its message is its index."""
+    message = [images.index(part) if isinstance(part, Image) else str(part) for part in turn.message]
+    return {"message": message} | {name: getattr(turn, name) for name in TURN_FIELDS}
 
 
 def from_record(record: Any, image: Image, image_id: str = "") -> Example:

@@ -70,25 +70,27 @@ class Conversations(Annotated):
         row = Conversation(*self.rows[index])
         images = [ImageFile(self.folder / self.located(file)) for file in row.files]
         turns = tuple(_turn(row, place, images) for place in range(len(row.replies)))
+        ids = self.photographs_of(row.id, row.files[:1], row.photograph)
         shown = (part for turn in turns for part in turn.message if isinstance(part, ImageFile))
         return Example(
             id=row.id,
             image=next(shown, NO_IMAGE),
-            image_id=self.photographs_of(row.id, row.files[:1], row.photograph)[0],
+            image_id=ids[0] if ids else _text_id(row.id),
             kind=row.kind,
             turns=turns,
             system=row.system,
         )
 
     def photographs_of(self, key: str, files: Sequence[str], photograph: str) -> list[str]:
-        """Returns the `image_id` of each image of a conversation; of a text-only one, an id of its own."""
+        """Returns the `image_id` of each image of a conversation."""
         ids = [photograph_id(self.folder, self.located(file)) for file in files]
         if photograph:
             ids[:1] = [photograph]
-        return ids or [f"text {key.replace('/', ':')}"]
+        return ids
 
     def image_ids(self) -> list[str]:
-        return [ids[0] for ids in self._photographs(1)]
+        keys, photographs = self.rows.column("id"), self._photographs(1)
+        return [ids[0] if ids else _text_id(key) for key, ids in zip(keys, photographs, strict=True)]
 
     def all_image_ids(self) -> list[tuple[str, ...]]:
         return [tuple(ids) for ids in self._photographs(None)]
@@ -98,6 +100,11 @@ class Conversations(Annotated):
         columns = map(self.rows.column, ("id", "files", "photograph"))
         for key, files, photograph in zip(*columns, strict=True):
             yield self.photographs_of(key, files[:most], photograph)
+
+
+def _text_id(key: str) -> str:
+    """Returns the `image_id` of a conversation without an image, which no other one has."""
+    return f"text {key.replace('/', ':')}"
 
 
 def _turn(row: Conversation, place: int, images: Sequence[ImageFile]) -> Turn:

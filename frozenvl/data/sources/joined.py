@@ -22,7 +22,7 @@ class Joined(Source):
 
     Args:
         questions: source of questions, such as VQA v2, GQA or DAQUAR.
-        order: order of the turns: that of the source ("file"), or drawn at random for each image.
+        order: order of the turns: the order of the source ("file"), or drawn at random for each image.
         seed: seed of a random order.
         max_turns: maximal number of turns. The questions of an image beyond it make further conversations.
 

@@ -40,8 +40,8 @@ class LlavaConversations(Conversations):
         annotations: JSON list or JSON Lines with id, image (a file name, a list of these, or missing) and
             conversations: messages (from, value) of "human" and "gpt" in turn.
         images: folder that the image names start from; not needed if all conversations are text only.
-        unusable: what to do with records that cannot be used, such as those whose number of `<image>` is not that of
-            their images: "refuse" the file, naming all of them, or "leave out" and count them.
+        unusable: what to do with records that cannot be used, such as those that show more images than they name:
+            "refuse" the file, naming all of them, or "leave out" and count them.
         image_data: Visual Genome's `image_data.json`, which tells the photographs that are COCO's. Without it, overlaps
             between Visual Genome's and COCO's are not detected.
 

@@ -31,8 +31,8 @@ class ChatMessages(Conversations):
         annotations: JSON list or JSON Lines with messages (role, content) of "user" and "assistant" in turn, after an
             optional "system"; and optionally id and images (a file name, or a list of these).
         images: folder that the image names start from; not needed if all conversations are text only.
-        unusable: what to do with records that cannot be used, such as those whose number of `<image>` is not that of
-            their images: "refuse" the file, naming all of them, or "leave out" and count them.
+        unusable: what to do with records that cannot be used, such as those that show more images than they name:
+            "refuse" the file, naming all of them, or "leave out" and count them.
 
     Raises:
         UserError: if a file or the folder is missing, the layout is another one, messages do not alternate, or images

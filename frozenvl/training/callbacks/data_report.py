@@ -1,4 +1,4 @@
-"""Writes `data_report.json`: every unreadable sample of a run, with the reason."""
+"""Writes `data_report.json`: every unreadable sample of a run with the reason, and every conversation that was cut."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ ENOUGH = 1000
 class DataReport(L.Callback):
     """Lists unreadable samples of all ranks, prints their number at the end, and stops a run with too many.
 
+    Conversations that were cut, because they were too long, are listed at each validation and at the end.
+
     Args:
         due: returns whether the validation after the step of the resumed checkpoint is still to be done.
     """
@@ -30,7 +32,9 @@ class DataReport(L.Callback):
         self.due = due
         self.training: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
+        self.cut: list[dict[str, Any]] = []
         self._pending: list[tuple[str, str]] = []
+        self._cut: list[tuple[str, str]] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Restores the rows of earlier steps when a run is resumed."""
@@ -39,7 +43,9 @@ class DataReport(L.Callback):
             report, validated = read_json(path), trainer.global_step - self.due()
             self.training = [row for row in report["training"] if row["step"] < trainer.global_step]
             self.validation = [row for row in report["validation"] if row["step"] <= validated]
-        self.training, self.validation = trainer.strategy.broadcast((self.training, self.validation))
+            self.cut = [row for row in report.get("cut", ()) if row["step"] <= trainer.global_step]
+        rows = self.training, self.validation, self.cut
+        self.training, self.validation, self.cut = trainer.strategy.broadcast(rows)
         data = trainer.datamodule  # type: ignore[attr-defined]
         for task, count in data.overlapping.items() if trainer.is_global_zero else ():
             fate = "left out" if data.overlap == "exclude" else "kept, since data.overlap is count"
@@ -55,6 +61,7 @@ class DataReport(L.Callback):
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         self._pending += batch.unreadable
+        self._cut += batch.cut
         if not pl_module.unreadable:  # the same on all ranks: either all gather or none does
             return
         pl_module.unreadable = 0
@@ -79,18 +86,21 @@ class DataReport(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         self._pending += batch.unreadable
+        self._cut += batch.cut
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        rows = self._gathered(trainer.global_step)
-        if rows and not trainer.sanity_checking:
+        rows, cut = self._gathered(trainer.global_step), self._gathered_cut(trainer.global_step)
+        if (rows or cut) and not trainer.sanity_checking:
             self.validation += rows
+            self.cut += cut
             self._write(trainer)
 
     on_test_epoch_end = on_validation_epoch_end
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.cut += self._gathered_cut(trainer.global_step)
         self._write(trainer)
         self._say(trainer)
 
@@ -102,8 +112,11 @@ class DataReport(L.Callback):
 
     def _gathered(self, step: int) -> list[dict[str, Any]]:
         pending, self._pending = self._pending, []
-        rows = [row for rank_rows in gather(pending) for row in rank_rows]
-        return [{"step": step, "sample": sample, "reason": reason} for sample, reason in sorted(rows)]
+        return _of_all_ranks(pending, step)
+
+    def _gathered_cut(self, step: int) -> list[dict[str, Any]]:
+        cut, self._cut = self._cut, []
+        return _of_all_ranks(cut, step)
 
     def _write(self, trainer: L.Trainer) -> None:
         if trainer.is_global_zero:
@@ -112,16 +125,31 @@ class DataReport(L.Callback):
                 "notes": trainer.datamodule.notes,  # type: ignore[attr-defined]
                 "training": self.training,
                 "validation": self.validation,
+                "cut": self.cut,
             }
             write_atomically(report_path(trainer), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
     def _say(self, trainer: L.Trainer) -> None:
-        if trainer.is_global_zero and (self.training or self.validation):
+        if not trainer.is_global_zero:
+            return
+        if self.training or self.validation:
             print(
                 f"frozenvl: {len(self.training)} training samples could not be read and were replaced, "
                 f"{len(self.validation)} validation samples could not be read; {report_path(trainer)} lists them",
                 file=sys.stderr,
             )
+        if self.cut:
+            print(
+                f"frozenvl: {len(self.cut):,} times, a conversation was too long and was cut after its last whole turn "
+                f"that fits; {report_path(trainer)} lists them",
+                file=sys.stderr,
+            )
+
+
+def _of_all_ranks(rows: list[tuple[str, str]], step: int) -> list[dict[str, Any]]:
+    """Returns the (sample id, reason) rows of all ranks as objects with their step."""
+    gathered = sorted(row for rank_rows in gather(rows) for row in rank_rows)
+    return [{"step": step, "sample": sample, "reason": reason} for sample, reason in gathered]
 
 
 def report_path(trainer: L.Trainer) -> Path:

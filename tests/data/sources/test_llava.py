@@ -147,7 +147,7 @@ def test_text_only_and_several_images(tmp_path):
     assert unnamed.id == "2#2" and unnamed.turns[0].reply == "Me."
     assert source.image_ids() == ["text 1:x", "vg/1", "text 2#2"]
     ids = source.all_image_ids()
-    assert [len(each) for each in ids] == [1, 3, 1] and ids[1][0] == "vg/1"
+    assert [len(each) for each in ids] == [0, 3, 0] and ids[1][0] == "vg/1"
 
 
 def test_text_alone_needs_no_image_folder(tmp_path):
