@@ -138,7 +138,8 @@ def turns_of(example: Example) -> tuple[Turn, ...]:
             f"example {example.id} has no turns; give conversations, such as VisDial, or questions about images"
         )
     image = () if example.image == NO_IMAGE else (example.image,)
-    return (Turn((*image, example.question), example.answer, example.id),)
+    references = example.references if len(example.references) > 1 else ()
+    return (Turn((*image, example.question), example.answer, example.id, references=references),)
 
 
 def images_of(turns: Sequence[Turn]) -> list[Image]:

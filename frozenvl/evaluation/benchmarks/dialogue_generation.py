@@ -77,7 +77,7 @@ class DialogueGeneration(Dialogue):
         return self._recorded
 
     def finished(self, query: Query, turn: Turn) -> Query:
-        return replace(query, references=(turn.reply,) if turn.reply else ())
+        return replace(query, references=turn.references or ((turn.reply,) if turn.reply else ()))
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         texts = {key: answer.text for key, answer in answers.items()}
