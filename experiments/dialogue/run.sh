@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 data=${1:?usage: run.sh DATA}
 cd "$here/../.."
-fit() { frozenvl fit --data.root "$data" --resume true --config "experiments/dialogue/$1.yaml" --name "dialogue-$2" "${@:3}"; }
+fit() { frozenvl fit --config "experiments/dialogue/$1.yaml" --data.root "$data" --resume true --name "dialogue-$2" "${@:3}"; }
 ask() { frozenvl evaluate "runs/dialogue-$1" --config experiments/dialogue/evaluation.yaml --root "$data" --limit 8 --batch_size 50 "${@:2}"; }
 fit conversations conversations                             # as many pairs as single
 ask conversations --views seeing test-blind
