@@ -358,6 +358,8 @@ class Turn:
     """Index of the true reply among `choices`; -1 if it is not known."""
     relevance: tuple[float, ...] = ()
     """Relevance of each of `choices` from 0 to 1, as several annotators judged it; empty if nobody did."""
+    references: tuple[str, ...] = ()
+    """Annotators' answers, if the data set has several; the reply is the one that most gave."""
 
 
 NO_IMAGE = BlackImage(name="no image")

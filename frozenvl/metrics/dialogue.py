@@ -88,8 +88,8 @@ def gold_rank(values: Sequence[float], gold: int, candidates: int) -> int:
 def ndcg(values: Sequence[float], relevance: Sequence[float]) -> float:
     """Returns the normalised discounted cumulative gain of one round; nan if no candidate is relevant.
 
-    It is Σ relevance / log2(i + 1) over the first k candidates (i from 1), divided by that of the best order. k is the
-    number of relevant candidates (Das et al., VisDial challenge 2018). Equal values count against the model: the less
+    It is Σ relevance / log2(i + 1) over the first k candidates (i from 1), divided by the same sum of the best order.
+    k is the number of relevant candidates (VisDial challenge, 2018). Equal values count against the model: the less
     relevant candidate is first. Without values, all are equal.
     """
     judged = np.asarray(relevance, dtype=float)

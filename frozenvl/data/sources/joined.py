@@ -84,6 +84,7 @@ class Joined(Source):
                 example.id,
                 example.choices,
                 0 if example.choices else -1,
+                references=example.references if len(example.references) > 1 else (),
             )
             for example in asked
         ]

@@ -89,7 +89,7 @@ class Dialogue(Worded):
         return LazySequence(len(places), lambda at: self._query(setting, *places[at]))
 
     def further_queries(self, setting: Setting, answers: Mapping[str, Answer]) -> Sequence[Query]:
-        """With the model's own history, returns the next round of each conversation whose last round is answered."""
+        """Returns the next round of each conversation with the model's own replies; none with another history."""
         if setting.facts["history"] != "own":
             return ()
         queries = []
@@ -104,12 +104,11 @@ class Dialogue(Worded):
         example = self.source[index]
         turns = turns_of(example)
         turn, shown = turns[place], images_of(turns[: place + 1])
-        if setting.facts["history"] == "none":
-            asked = (alone(turns, place),)
-        else:
-            pairs = zip(turns, replies, strict=False)
-            own = tuple(replace(earlier, reply=reply) for earlier, reply in pairs)
-            asked = (*(own or turns[:place]), turn)
+        before = turns[:place]
+        if replies:
+            pairs = zip(before, replies, strict=True)
+            before = tuple(replace(earlier, reply=reply) for earlier, reply in pairs)
+        asked = (alone(turns, place),) if setting.facts["history"] == "none" else (*before, turn)
         query = Query(
             id=self.rounds[index][place],
             prompt=self.template.prompt(replace(example, turns=asked)),
@@ -138,7 +137,8 @@ def turns_of(example: Example) -> tuple[Turn, ...]:
             f"example {example.id} has no turns; give conversations, such as VisDial, or questions about images"
         )
     image = () if example.image == NO_IMAGE else (example.image,)
-    return (Turn((*image, example.question), example.answer, example.id),)
+    references = example.references if len(example.references) > 1 else ()
+    return (Turn((*image, example.question), example.answer, example.id, references=references),)
 
 
 def images_of(turns: Sequence[Turn]) -> list[Image]:

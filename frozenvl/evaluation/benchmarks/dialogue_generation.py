@@ -13,6 +13,7 @@ from frozenvl.evaluation.benchmarks.dialogue import Dialogue, History
 from frozenvl.evaluation.query import Answer, Query
 from frozenvl.metrics import captions, vqa
 from frozenvl.metrics.caption_groups import grouped_caption_scores
+from frozenvl.metrics.metric import Metric
 from frozenvl.metrics.tokenizers import TokenizerName
 from frozenvl.metrics.vqa_rules import RuleName, rules_of
 from frozenvl.prompt import Turn
@@ -43,7 +44,7 @@ class DialogueGeneration(Dialogue):
     """
 
     protocol = "dialogue_generation"
-    metrics = vqa.METRICS
+    metrics: Sequence[Metric] = vqa.METRICS
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class DialogueGeneration(Dialogue):
         return self._recorded
 
     def finished(self, query: Query, turn: Turn) -> Query:
-        return replace(query, references=(turn.reply,) if turn.reply else ())
+        return replace(query, references=turn.references or ((turn.reply,) if turn.reply else ()))
 
     def score(self, setting: Setting, answers: Mapping[str, Answer]) -> Scores:
         texts = {key: answer.text for key, answer in answers.items()}

@@ -81,8 +81,8 @@ class DialogueRanking(Dialogue):
                 f"DialogueRanking: no task {self.answers!r} in data.train whose answers could be candidates "
                 f"(there are: {', '.join(train) or 'none'})"
             )
-        name = self.answers or self.task
-        self.pool = AnswerPool(train[name].source) if name in train else None
+        task = train.get(self.answers or self.task or "")
+        self.pool = AnswerPool(task.source) if task else None
 
     def recorded(self) -> dict[str, Any]:
         rule = f"own, or else {self.candidates}: the true one, {self.frequent} most frequent, random, seed {self.seed}"

@@ -21,13 +21,19 @@ def ids(source: Joined) -> list[list[str]]:
 def test_the_questions_of_an_image_are_one_conversation(tmp_path):
     source = Joined(vqa(tmp_path, [ASKED[0], ASKED[2], ASKED[1]]))
     first, second = source
-    assert first.turns == (
-        Turn((first.image, "Is it red?"), "yes", "10"),
-        Turn(("How many?",), "2", "11"),
-    )
+    bare = [replace(turn, references=()) for turn in first.turns]
+    assert bare == [Turn((first.image, "Is it red?"), "yes", "10"), Turn(("How many?",), "2", "11")]
     assert (first.id, first.image_id, first.images) == ("coco/1", "coco/1", (first.image,))
-    assert second.turns == (Turn((second.image, "What?"), "b", "20"),)
+    assert replace(second.turns[0], references=()) == Turn((second.image, "What?"), "b", "20")
     assert len(source) == source.pairs == 2 and source.image_ids() == ["coco/1", "coco/2"]
+
+
+def test_turns_keep_the_answers_of_several_annotators():
+    image = Square("a.png")
+    rows = Rows(
+        question(0, image, references=("yes",) * 9 + ("no",)), question(1, image, references=("yes",))
+    )
+    assert [turn.references for turn in Joined(rows)[0].turns] == [("yes",) * 9 + ("no",), ()]
 
 
 def test_questions_without_an_answer_are_left_out(tmp_path):
