@@ -243,7 +243,7 @@ class Turn:
     """Texts and images of the message."""
     reply: str
     id: str = ""
-    """Identifier of the turn, such as that of a question; empty if it has none."""
+    """Identifier of the turn, such as the question's; empty if it has none."""
 
 
 NO_IMAGE = BlackImage(name="no image")

@@ -22,7 +22,7 @@ from frozenvl.model.mappers import Mapper
 from frozenvl.model.matching import Matches
 from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Processor
-from frozenvl.model.tokenizing import text_of
+from frozenvl.model.tokenizing import last_text
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
@@ -301,8 +301,9 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         prefix = self._prefix(batch)
         embeddings = self.embeddings(batch, prefix)
         past = self.language.read_lead(embeddings, self.conditioning(batch, self.conditioner(prefix)))
+        text, inside = last_text(processor.worded(prompt))
         images = prefix, batch.image_of, batch.image_keys
-        return PromptCache(past, embeddings[0], text_of(processor.worded(prompt)[-1:]), processor, *images)
+        return PromptCache(past, embeddings[0], text, inside, processor, *images)
 
     @torch.no_grad()
     def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:
