@@ -28,6 +28,7 @@ from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Prompt
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
@@ -84,6 +85,8 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         for objective in (objectives or {}).values():
             objective.attach(self)
         self.low_precision = False
+        self.template: Template | None = None
+        """Wording of conversations and questions that the model was trained with; None if it is not known."""
         self.scaled_decoding = True
         """Whether large JPEGs are decoded at a reduced size. It should be the same in training and inference."""
 
