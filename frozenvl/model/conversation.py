@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ class Conversation:
 
     Args:
         model: model in eval mode.
-        processor: its processor.
+        processor: the processor of this model.
         template: wording of messages and replies.
         system: system message; by default the template's task induction.
         shots: demonstrations in front of the first message.
@@ -81,7 +81,7 @@ class Conversation:
             pass
         return self.turns[-1].reply
 
-    def stream(self, *message: str | Image | Path) -> Iterator[str]:
+    def stream(self, *message: str | Image | Path) -> Generator[str]:
         """Says a message and yields the reply in pieces of whole words. Joined, they are the reply.
 
         If the caller stops, or on Ctrl-C, what was yielded is the reply.

@@ -93,7 +93,7 @@ class Generates:
         Args:
             processor: this model's processor; by default a new one.
             template: wording of messages and replies; by default the one that the model was trained with, if its
-                checkpoint or export records one, else the language model's chat template, else that of questions.
+                checkpoint or export records one, else the language model's chat template, else `VQA`.
             system: system message; by default the template's task induction.
             shots: demonstrations in front of the first message.
             max_new_tokens: maximal length of a reply, in tokens.

@@ -53,7 +53,7 @@ class Trained:
 
     @property
     def conversing(self) -> Template:
-        """Template of the first task that uses the chat template, or that of questions."""
+        """Template of the first task that uses the chat template; without one, `answering`."""
         return next((t for t in self.templates.values() if t.chat), self.answering)
 
     def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
