@@ -243,7 +243,15 @@ class Turn:
     """Texts and images of the message."""
     reply: str
     id: str = ""
-    """Identifier of the turn, such as the question's; empty if it has none."""
+    """Identifier of the turn, such as the id of a question; empty if it has none."""
+    choices: tuple[str, ...] = ()
+    """Candidate replies to rank, in the order of the data set; empty if it has none."""
+    correct: int = -1
+    """Index of the true reply among `choices`; -1 if it is not known."""
+    relevance: tuple[float, ...] = ()
+    """Relevance of each of `choices` from 0 to 1, as several annotators judged it; empty if nobody did."""
+    references: tuple[str, ...] = ()
+    """Annotators' answers, if the data set has several; the reply is the one that most gave."""
 
 
 NO_IMAGE = BlackImage(name="no image")
@@ -281,7 +289,7 @@ class Example:
     def targets(self) -> tuple[str, ...]:
         """Target texts for training: the answer, the last reply, or all captions. Each makes one (image, text) pair."""
         if self.turns:
-            return (self.turns[-1].reply,)
+            return (self.turns[-1].reply,) if self.turns[-1].reply else ()
         return (self.answer,) if self.answer else self.references
 
     @property

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from frozenvl.data.episodes.similar import MostSimilar
     from frozenvl.evaluation.callback import (
         Captions,
+        DialogueGeneration,
+        DialogueRanking,
         EpisodeVQA,
         Evaluate,
         FewShotVQA,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Captions",
+    "DialogueGeneration",
+    "DialogueRanking",
     "EpisodeVQA",
     "Evaluate",
     "FewShotVQA",

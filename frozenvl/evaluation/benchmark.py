@@ -71,9 +71,10 @@ class Benchmark(ABC):
         """Returns the scores of answers, given by query id. There may be fewer answers than queries."""
 
     def further_queries(self, setting: Setting, answers: Mapping[str, Answer]) -> Sequence[Query]:
-        """Returns queries that depend on the answers to `queries`, such as candidates to re-rank; none by default.
+        """Returns queries that depend on earlier answers, such as candidates to re-rank; none by default.
 
-        They are asked after all others, and scored together with them. The same answers have to give the same queries.
+        They are asked after `queries`, and scored together with them. Then this is asked again with all answers, until
+        it returns no query that is not answered. The same answers have to give the same queries.
         """
         return ()
 
@@ -119,6 +120,10 @@ class Benchmark(ABC):
         """
         tiles = answer_tiles(answers.values(), self.right) if self.ask.gives_text else iter(())
         return islice(tiles, MAX_TILES)
+
+    def results(self, answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
+        """Converts answers, given by query id, to the format of the evaluation server: by default their texts."""
+        return self.official({key: answer.text for key, answer in answers.items()})
 
     def official(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         """Converts texts, given by query id, to the format of the task's evaluation server; [] if it has none."""

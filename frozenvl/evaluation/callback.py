@@ -75,6 +75,14 @@ class Captions(_BenchmarkCallback, benchmarks.Captions):
     __doc__ = benchmarks.Captions.__doc__
 
 
+class DialogueGeneration(_BenchmarkCallback, benchmarks.DialogueGeneration):
+    __doc__ = benchmarks.DialogueGeneration.__doc__
+
+
+class DialogueRanking(_BenchmarkCallback, benchmarks.DialogueRanking):
+    __doc__ = benchmarks.DialogueRanking.__doc__
+
+
 class FewShotVQA(_BenchmarkCallback, benchmarks.FewShotVQA):
     __doc__ = benchmarks.FewShotVQA.__doc__
 

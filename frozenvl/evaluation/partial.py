@@ -11,6 +11,7 @@ from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.session import Session
 from frozenvl.metrics.vectors import decoded, encoded
+from frozenvl.prompt import Delimiter, Marker, PromptPart
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import as_line, cannot_write, read_lines, write_atomically
@@ -77,13 +78,14 @@ class PartialPredictions:
 def row_of(request: Request, answer: Answer) -> Row:
     """Converts an answer to a line of predictions.jsonl. The prompt is the one shown, with images by name."""
     query = request.query
-    parts = [{"text": part} if isinstance(part, str) else {"image": part.name} for part in request.prompt]
+    parts = [part_of(part) for part in request.prompt]
     optional = {
         "kind": query.kind,
         "scores": query.scores,
         "candidates": list(query.candidates),
         "values": [round(value, 4) for value in answer.values],
         "text_values": [round(value, 6) for value in answer.text_values],
+        "mean_values": [round(value, 6) for value in answer.mean_values],
         "vector": "" if answer.vector is None else encoded(answer.vector),
         "unreadable": answer.unreadable,
     }
@@ -105,5 +107,14 @@ def answer_of(query: Query, row: Row) -> Answer:
     """Converts a row of predictions.jsonl back to an answer, to the query as it is now."""
     vector = decoded(row["vector"]) if "vector" in row else None
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
-    texts = tuple(row.get("text_values", ()))
-    return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason, texts)
+    texts, means = tuple(row.get("text_values", ())), tuple(row.get("mean_values", ()))
+    return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason, texts, means)
+
+
+def part_of(part: PromptPart) -> Row:
+    """Converts a part of a prompt to JSON: a text, an image or a marker by its name, or a border of a conversation."""
+    if isinstance(part, str):
+        return {"text": part}
+    if isinstance(part, Delimiter):
+        return {"border": part.border, **({"text": part.text} if part.text else {})}
+    return {"marker" if isinstance(part, Marker) else "image": part.name}

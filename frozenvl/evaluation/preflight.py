@@ -108,9 +108,16 @@ def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session
         return
     longest = 0
     for query in queries[-MAX_QUERIES_TOKENIZED:]:
-        parts = [plain.encode(x) if isinstance(x, str) else [0] * session.model.k for x in query.prompt]
+        positions = sum(
+            session.model.k
+            if isinstance(part, Image)
+            else len(plain.encode(part))
+            if isinstance(part, str)
+            else 1
+            for part in plain.worded(query.prompt)
+        )
         answer = max((len(plain.encode(text)) for text in query.candidates), default=ask.max_new_tokens)
-        longest = max(longest, before + sum(map(len, parts)) + answer)
+        longest = max(longest, before + positions + answer)
     if longest > limit:
         raise UserError(
             f"{name}: its longest prompt takes {longest} positions with the answer, "

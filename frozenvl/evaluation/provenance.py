@@ -49,7 +49,14 @@ def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
     """Returns a hash of everything that predictions depend on: provenance, prompts, image contents, candidates."""
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
     for query in queries:
-        parts = [part if isinstance(part, str) else {"image": content_of(part)} for part in query.prompt]
+        parts = [
+            {"image": content_of(part)}
+            if isinstance(part, Image)
+            else part
+            if isinstance(part, str)
+            else repr(part)
+            for part in query.prompt
+        ]
         digest.update(json.dumps([query.id, parts, query.candidates]).encode())
     return digest.hexdigest()[:16]
 

@@ -34,7 +34,7 @@ class Query:
     scores: dict[str, float] = field(default_factory=dict)
     """Answer → soft score from 0 to 1, if the data set has soft scores."""
     candidates: tuple[str, ...] = ()
-    """Answers that `Choose` and `Match` compare, each with its leading space."""
+    """Answers that `Choose`, `Match` and `Rank` compare, each with its leading space."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,12 @@ class Answer:
     ended: bool = False
     """True if the text ended at the end token or a stop text, rather than at the length limit."""
     values: tuple[float, ...] = ()
-    """Value of each candidate: its log-probability in the measure of `Choose`, or its log-odds by `Match`."""
+    """Value of each candidate: its log-likelihood, in the measure of `Choose`, or its log-odds by `Match`."""
     vector: np.ndarray | None = None
     """Embedding (dim,) in fp32."""
     unreadable: str = ""
     """Reason why the prompt could not be read; empty if it was read."""
     text_values: tuple[float, ...] = ()
     """Log-probability of each candidate without any image, if it was computed."""
+    mean_values: tuple[float, ...] = ()
+    """Log-likelihood per token of each candidate, if it was computed."""

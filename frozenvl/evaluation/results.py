@@ -15,7 +15,7 @@ from frozenvl.evaluation.query import Answer, Request
 from frozenvl.evaluation.requests import Evaluation
 from frozenvl.evaluation.score_file import Score, write_score
 from frozenvl.metrics.fingerprint import digest
-from frozenvl.prompt import Image, Prompt
+from frozenvl.prompt import Delimiter, Image, Prompt
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.files import as_line, write_atomically
 from frozenvl.util.gallery import as_png, draw_gallery, log_png
@@ -43,7 +43,7 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
         return
     rights = {key: benchmark.right(answer) for key, answer in answers.items()}
     baselines = benchmark.baselines(setting)
-    official = benchmark.official({key: answer.text for key, answer in answers.items()})
+    official = benchmark.results(answers)
     folder, size = session.folder / name, len(benchmark.queries(setting)) + further
     rows = [row_of(request, answer) for request, answer in answered]
     write_atomically(folder / "predictions.jsonl", "".join(map(as_line, rows)))
@@ -146,6 +146,9 @@ def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], 
             file = f"shown/{number}-{len(pictures) + 1}.jpg"
             pictures[file] = thumbnail(part)
             parts.append({"image": file})
+        elif isinstance(part, Delimiter):  # a border of the chat template is shown as a line end
+            lines = {"opening": part.text and part.text + "\n", "reply": "\n", "next": "\n"}
+            parts += [{"text": text}] if (text := lines.get(part.border)) else []
     return parts, pictures
 
 

@@ -46,16 +46,18 @@ def evaluate(benchmark: Benchmark, setting: Setting, session: Session) -> None:
 def run(evaluation: Evaluation) -> None:
     """Answers the remaining requests batch by batch, then logs the scores and writes the results.
 
-    If the benchmark has further queries, which depend on these answers, they are answered next.
+    If the benchmark has further queries, which depend on these answers, they are answered next, until there are none.
     """
     session, benchmark = evaluation.session, evaluation.benchmark
     partial = PartialPredictions(session, evaluation.name, evaluation.fingerprint)
     answered = answer_all(evaluation, evaluation.requests, partial)
     answers = {request.query.id: answer for request, answer in answered}
-    further = requests_of(benchmark.further_queries(evaluation.setting, answers), evaluation.view, session)
-    if further:
-        answered = [*answered, *answer_all(evaluation, further, partial)]
-    write_results(evaluation, answered, len(further))
+    further = 0
+    while new := [q for q in benchmark.further_queries(evaluation.setting, answers) if q.id not in answers]:
+        made = answer_all(evaluation, requests_of(new, evaluation.view, session), partial)
+        answered, further = [*answered, *made], further + len(new)
+        answers |= {request.query.id: answer for request, answer in made}
+    write_results(evaluation, answered, further)
 
 
 def answer_all(

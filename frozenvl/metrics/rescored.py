@@ -1,4 +1,4 @@
-"""Scores computed again from the rows of a predictions.jsonl: captions, answers, names and matchings."""
+"""Scores computed again from the rows of a predictions.jsonl: captions, answers, names, matchings and dialogue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frozenvl.metrics import matching, naming, vqa
+from frozenvl.metrics import dialogue, matching, naming, vqa
 from frozenvl.metrics.bootstrap import Resampled
 from frozenvl.metrics.caption_groups import grouped_caption_scores
 from frozenvl.metrics.metric import Metric
@@ -110,3 +110,24 @@ def choices(rows: Rows, facts: Facts) -> Rescored:
         },
     )
     return Rescored(result, result.per_query, rows, rows.keys())
+
+
+def ranked_replies(rows: Rows, facts: Facts) -> Rescored:
+    """Scores the ranks of the true replies of rounds."""
+    rankings = {
+        key: dialogue.ranking_of(
+            row["candidates"],
+            row["references"],
+            row.get("scores", {}),
+            row.get("values", ()),
+            row.get("mean_values", ()),
+        )
+        for key, row in rows.items()
+    }
+    result = dialogue.ranking_scores(rankings, _kinds(rows), _images(rows))
+    return Rescored(result, result.per_query, rows, rows.keys())
+
+
+def replies(rows: Rows, facts: Facts) -> Rescored:
+    """Scores replies as answers or as captions, as was recorded."""
+    return captions(rows, facts) if facts.get("scored_as") == "captions" else answers(rows, facts)

@@ -34,6 +34,10 @@ PROTOCOLS = {
     "fast_vqa": Rescoring(rescored.answers, shared=("normalisation",)),
     "naming": Rescoring(rescored.names),
     "matching": Rescoring(rescored.choices),
+    "dialogue_ranking": Rescoring(rescored.ranked_replies),
+    "dialogue_generation": Rescoring(
+        rescored.replies, ("scored_as",), ("scored_as", "normalisation", "metrics_tokenizer")
+    ),
     "retrieval": Rescoring(rescored_vectors.retrieval),
     "zero_shot": Rescoring(rescored_vectors.classification, LABELS),
     "tagging": Rescoring(rescored_vectors.tags, (*LABELS, "min_captions", "k"), ("min_captions", "k")),

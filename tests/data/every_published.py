@@ -204,6 +204,52 @@ PUBLISHED: dict[str, Maker] = {
         "gqa/images/1.jpg",
         "x/1.jpg",
     ),
+    "LlavaConversations": annotated(
+        [
+            _talk("7", "gqa/images/1.jpg", "<image>\nWhat?", "A bus.", "Where?", "There."),
+            _talk("8", "x/1.jpg", "Who?\n<image>", "Me."),
+            {key: value for key, value in _talk("9", "", "Hello?", "Hi.").items() if key != "image"},
+        ],
+        "gqa/images/1.jpg",
+        "x/1.jpg",
+    ),
+    "ChatMessages": annotated(
+        [
+            {
+                "messages": [
+                    {"role": "system", "content": "Be kind."},
+                    {
+                        "role": "user",
+                        "content": [{"type": "image", "path": "1.jpg"}, {"type": "text", "text": "Who?"}],
+                    },
+                    {"role": "assistant", "content": "Me."},
+                ]
+            },
+            {"messages": [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hi."}]},
+        ],
+        "1.jpg",
+    ),
+    "VisDial": annotated(
+        {
+            "version": "1.0",
+            "split": "val2018",
+            "data": {
+                "questions": ["is it sunny", "why"],
+                "answers": ["no", "yes"],
+                "dialogs": [
+                    {
+                        "image_id": 4,
+                        "caption": "a dog",
+                        "dialog": [
+                            {"question": n, "answer": n, "answer_options": [0, 1], "gt_index": n}
+                            for n in (0, 1)
+                        ],
+                    }
+                ],
+            },
+        },
+        "VisualDialog_val2018_000000000004.jpg",
+    ),
     "LlavaEvalQuestions": annotated(
         lines(*({"question_id": n, "image": "a.jpg", "text": "Who?\nSay.", "category": "x"} for n in (1, 1))),
         "a.jpg",

@@ -123,6 +123,7 @@ EVERY: dict[str, Maker] = {
     "HuggingFaceData": _hugging_face,
     "ImageFolder": _folder,
     "ImageTextFiles": _image_text_files,
+    "Joined": lambda folder: {"questions": source_classes()["VQAQuestions"](**_vqa(folder))},
     "KarpathyCaptions": _karpathy,
     "LabelledImages": _labelled,
     "LxmertQuestions": _lxmert,

@@ -119,7 +119,29 @@ CONTENTS: dict[str, Any] = {
         {"question_id": 1, "question": "Q", "answer": ["a"], "image": "val2014/1.jpg", "dataset": "vqa"}
     ],
     "BLIP test questions": [{"question_id": 1, "question": "Q", "image": "test2015/1.jpg", "dataset": "vqa"}],
+    "VisDial": {
+        "version": "1.0",
+        "split": "val2018",
+        "data": {
+            "questions": ["is it sunny"],
+            "answers": ["no"],
+            "dialogs": [{"image_id": 1, "caption": "a dog", "dialog": [{"question": 0, "answer": 0}]}],
+        },
+    },
     "LLaVA conversations": [{"id": "1", "image": "1.jpg", "conversations": [HUMAN, GPT, HUMAN, GPT]}],
+    "LLaVA questions and answers": [{"id": "1", "image": "1.jpg", "conversations": [HUMAN, GPT]}],
+    "LLaVA captions, then conversations": [
+        {
+            "id": "1",
+            "image": "1.jpg",
+            "conversations": [{"from": "human", "value": "Describe it."}, {"from": "gpt", "value": "a dog"}],
+        },
+        {"id": "2", "image": "1.jpg", "conversations": [HUMAN, GPT, HUMAN, GPT]},
+    ],
+    "ShareGPT": [{"id": "Y_0", "conversations": [{"from": "system", "value": "Be kind."}, HUMAN, GPT]}],
+    "chat messages": [
+        {"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}]}
+    ],
     "LLaVA text first": [{"id": "1", "conversations": [HUMAN, GPT]}],
     "LLaVA captions": [
         {

@@ -36,7 +36,7 @@ def test_other_contents_are_not_recognised(content):
     assert "data/README.md" in advice(Path("x.json"), content)
 
 
-FILES = sorted(name for name in EVERY if not name.startswith("Scene"))
+FILES = sorted(name for name in EVERY if not name.startswith(("Scene", "Joined")))
 """Sources of files."""
 ALSO = {
     ("ConceptualCaptions", "TableCaptions"),
@@ -44,6 +44,9 @@ ALSO = {
     ("ImageFolder", "LabelledImages"),
     ("LlavaCaptions", "LlavaQuestions"),
     ("LlavaQuestions", "LlavaCaptions"),
+    ("LlavaQuestions", "LlavaConversations"),
+    ("LlavaConversations", "LlavaCaptions"),
+    ("LlavaConversations", "LlavaQuestions"),
     ("TableCaptions", "ConceptualCaptions"),
 }
 """Sources that also read the files of others: (source, the other)."""

@@ -62,3 +62,18 @@ def answered(monkeypatch) -> list[int]:
 
     monkeypatch.setattr(FrozenVL, "continuations", counting)
     return numbers
+
+
+@pytest.fixture(scope="session")
+def chatting(tiny_trained):
+    """The loaded model, with a chat template."""
+    from copy import copy, deepcopy
+    from dataclasses import replace
+
+    processor = copy(tiny_trained.processor)
+    processor.tokenizer = deepcopy(processor.tokenizer)
+    processor.tokenizer.chat_template = (
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}<end>\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    return replace(tiny_trained, processor=processor)

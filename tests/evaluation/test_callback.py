@@ -126,6 +126,24 @@ def test_results_without_the_feature_cache_and_with_beam_search(frozenvl, tiny_r
     assert score("tiny", "captions")["provenance"]["decoding"] == NEUTRAL | {"num_beams": 2}
 
 
+def test_dialogue_is_ranked_and_generated_in_the_loop(frozenvl, tiny_run):
+    at = ("--ckpt_path", tiny_run / "checkpoints" / "last.ckpt")
+    options = {"task": "vqa", "candidates": 4, "frequent": 1, "history": '["gold","none"]'}
+    ranking = instead_of_all_callbacks("frozenvl.evaluation.DialogueRanking", **options)
+    assert frozenvl("validate", *at, *ranking) == 0
+    ranked = score("tiny", "vqa_dialogue_ranking-gold-history")
+    assert ranked["scores"]["mrr"] == score("tiny", "vqa_dialogue_ranking-no-history")["scores"]["mrr"]
+    assert ranked["baselines"].keys() == {"chance", "frequency", "question_words"}
+    generation = instead_of_all_callbacks(
+        "frozenvl.evaluation.DialogueGeneration", task="vqa", max_new_tokens=4
+    )
+    assert frozenvl("validate", *at, *generation) == 0
+    # Questions that are conversations of one round have the prompts and the scores of 0-shot questions.
+    asked = score("tiny", "vqa_dialogue_generation-gold-history")["scores"]
+    known = json.loads((tiny_run / "evaluation/vqa-0shot/score.json").read_text())["scores"]
+    assert asked["overall"] == known["overall"]
+
+
 @pytest.mark.parametrize(
     ("callback", "settings", "message"),
     [

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from scores import score_of
 from suites import coco, rows_of
+from toy import Square
 
 from frozenvl.evaluation.partial import PartialPredictions, answer_of, row_of
 from frozenvl.evaluation.query import Answer, Query, Request
 from frozenvl.evaluation.score_file import write_score
+from frozenvl.prompt import Delimiter, Marker
 
 
 def answered(key: str) -> tuple[Request, Answer]:
@@ -49,11 +51,29 @@ def test_predictions_beside_an_unreadable_score_are_not_reused(tmp_path, score):
 def test_an_answer_and_its_vector_are_saved_exactly():
     request, _ = answered("1")
     vector = np.random.default_rng(0).standard_normal(7).astype(np.float32)
-    answer = Answer(request.query, "a", " a\n", True, (-1.5, -2.25), vector, text_values=(-3.5, -0.000125))
+    texts, means = (-3.5, -0.000125), (-0.5, -0.75)
+    answer = Answer(
+        request.query, "a", " a\n", True, (-1.5, -2.25), vector, text_values=texts, mean_values=means
+    )
     again = answer_of(request.query, json.loads(json.dumps(row_of(request, answer))))
     assert (again.text, again.generated, again.ended, again.values) == ("a", " a\n", True, (-1.5, -2.25))
-    assert again.text_values == (-3.5, -0.000125)
+    assert (again.text_values, again.mean_values) == (texts, means)
     assert again.vector.tobytes() == vector.tobytes()
+
+
+def test_every_part_of_a_prompt_is_saved():
+    image, parts = (
+        Square("a.png"),
+        (Delimiter("opening", "Be brief."), Delimiter("reply"), Marker("RET"), "text"),
+    )
+    request = Request(Query("1", (), "1"), (image, *parts), 0)
+    assert row_of(request, Answer(request.query))["prompt"] == [
+        {"image": "a.png"},
+        {"border": "opening", "text": "Be brief."},
+        {"border": "reply"},
+        {"marker": "RET"},
+        {"text": "text"},
+    ]
 
 
 def test_reused_answers_are_scored_against_the_current_references(evaluate, run, answered, tmp_path):

@@ -11,12 +11,14 @@ import PIL.Image
 import pytest
 from running import one_line
 from suites import LOOP, QUESTIONS, described, result_files, scenes, toy
+from talks import TALK, talk
 from toy import Broken, Rows, question
 
-from frozenvl.evaluation import Captions, FewShotVQA, Fixed
+from frozenvl.evaluation import Captions, DialogueGeneration, FewShotVQA, Fixed
 from frozenvl.evaluation.suite import check_suite, session_of
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 def missing_key(folder: Path) -> dict:
@@ -186,6 +188,15 @@ def test_the_longest_prompt_is_reported_if_any_is_too_long(tiny_trained, tmp_pat
         return int(re.search(r"takes (\d+)", str(error.value))[1])
 
     assert needed(600) < needed(600, 700) == needed(700, 600)
+
+
+def test_the_longest_conversation_is_reported_if_it_is_too_long(chatting, tmp_path):
+    session = session_of(chatting, tmp_path, ["seeing"], 4, None)
+    long = talk("long", *((f"color {'color ' * 20}?", "red") for _ in range(20)))
+    for template in (Template("{image}{question}", chat=True), None):
+        made = DialogueGeneration(source=Rows(TALK, long), template=template)
+        with pytest.raises(UserError, match=r"talk-gold-history: its longest prompt takes \d+ positions"):
+            check_suite(toy(talk=made), session)
 
 
 def test_questions_without_answers_are_refused(tiny_trained, tmp_path):

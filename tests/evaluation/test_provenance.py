@@ -13,6 +13,7 @@ from toy import Broken, Square
 
 from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_run
 from frozenvl.evaluation.query import Query
+from frozenvl.prompt import Delimiter
 from frozenvl.training.trained_run import load_trained
 
 
@@ -60,6 +61,7 @@ KNOWN = {"precision": "bf16", "decoding": {"num_beams": 2}}
         (KNOWN, replace(QUERY, prompt=(Square("a.png"), "Is it", " red?"))),
         (KNOWN, replace(QUERY, prompt=(Square("a.png").digest, "Is it red?"))),
         (KNOWN, replace(QUERY, candidates=(" no", " yes"))),
+        (KNOWN, replace(QUERY, prompt=(Square("a.png"), Delimiter("reply"), "Is it red?"))),
     ],
 )
 def test_anything_that_predictions_depend_on_changes_the_fingerprint(provenance, query):

@@ -12,8 +12,9 @@ from toy import Broken, Rows, question
 from frozenvl.evaluation import FewShotVQA
 from frozenvl.evaluation.query import Answer
 from frozenvl.evaluation.requests import Evaluation, evaluation_of, in_order
-from frozenvl.evaluation.results import MAX_SHOWN, write_results
+from frozenvl.evaluation.results import MAX_SHOWN, with_thumbnails, write_results
 from frozenvl.evaluation.suite import session_of
+from frozenvl.prompt import Delimiter
 from frozenvl.util.files import read_json
 
 ODD = "a\u2028b \u2029 c\x85d \r e \x1c f \0"
@@ -48,6 +49,12 @@ def test_right_and_wrong_answers_are_shown_with_their_prompts(session):
             assert max(picture.size) <= 160
     score = json.loads((folder / "score.json").read_text())
     assert score["scores"]["overall"] == 50 and score["samples"] == score["of"] == 18
+
+
+def test_borders_of_a_chat_are_shown_as_line_ends():
+    prompt = (Delimiter("opening", "Be brief."), "Is it?", Delimiter("reply"), "no", Delimiter("end of turn"))
+    parts, pictures = with_thumbnails((*prompt, Delimiter("next"), "Sure?", Delimiter("reply")), 1)
+    assert "".join(part["text"] for part in parts) == "Be brief.\nIs it?\nno\nSure?\n" and not pictures
 
 
 def test_notes_of_the_scores_are_saved(session):

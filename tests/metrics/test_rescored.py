@@ -7,6 +7,7 @@ import pytest
 from frozenvl.metrics import captions, matching, naming, vqa
 from frozenvl.metrics.rescored import Rescored
 from frozenvl.metrics.rescoring import PROTOCOLS, rescore
+from frozenvl.util.errors import UserError
 
 
 def scored(protocol: str, *rows: dict, **facts) -> Rescored:
@@ -53,6 +54,31 @@ def test_choices_with_winogrounds_items_and_the_row_without_images():
     assert found.result.scores == expected.scores
     assert found.result.scores["image"] == 0 and found.result.scores["text_only"] == 50
     assert not found.redundant
+
+
+def test_ranks_of_true_replies():
+    row = {"candidates": [" no", " a dog"], "values": [1.0, 2.0], "mean_values": [2.0, 1.0]}
+    judged = row | {"scores": {"no": 1.0}, "kind": {"round": "2"}}
+    found = scored(
+        "dialogue_ranking", row | {"kind": {"round": "1"}}, judged, {"candidates": ["a dog", "no"]}
+    )
+    assert found.result.scores["mrr"] == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert found.result.scores["per_token/mrr"] == 0.5 and found.result.scores["round/2"] == 1
+    assert (found.result.scores["ndcg"], found.result.scores["per_token/ndcg"]) == (0, 1)
+    assert found.result.units == ["photograph"] and found.per_query["7/2"] == 0.5
+    with pytest.raises(UserError, match="true reply is not among its candidates"):
+        scored("dialogue_ranking", row | {"references": ["a cat"]})
+
+
+def test_replies_are_answers_or_captions():
+    rows = {"text": "A dog."}, {"text": "a cat"}
+    as_answers = scored("dialogue_generation", *rows, scored_as="answers", normalisation="official")
+    as_captions = scored("dialogue_generation", *rows, scored_as="captions")
+    assert (
+        as_answers.result.scores == scored("vqa", *rows).result.scores
+        and as_answers.result.scores["overall"] == 50
+    )
+    assert as_captions.result.scores == scored("captions", *rows).result.scores
 
 
 @pytest.mark.parametrize("torn", [{"unreadable": "torn", "generated": ""}])

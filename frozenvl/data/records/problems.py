@@ -24,6 +24,8 @@ class Problems:
         self.path, self.layout, self.named = path, layout, named
         self.notes: Counter[str] = Counter()
         """What a reader leaves out or treats in a special way: note → count."""
+        self.remedy_of_records = ""
+        """What else to do with records that cannot be used, for messages."""
         self._named: list[str] = []
         self._count = 0
         self._seen: Counter[str] = Counter()
@@ -35,6 +37,18 @@ class Problems:
         self._count += 1
         if self._count <= MAX_NAMED:
             self._named.append(text)
+
+    @property
+    def count(self) -> int:
+        """Number of problems so far."""
+        return self._count
+
+    def forgive(self, count: int) -> str:
+        """Drops the problems that were noted since there were `count` of them. Returns the first; empty if none."""
+        first = self._named[count] if count < len(self._named) else ""
+        first = first or ("a record" if count < self._count else "")
+        self._named, self._count = self._named[:count], count
+        return first
 
     def seen(self, kind: str) -> None:
         """Counts a record of some kind."""
@@ -66,10 +80,11 @@ class Problems:
                 for name in names:
                     self.problem(f"{name}: has no {field!r}, which other records have")
         if self._count == 1:
-            raise UserError(f"{self.path}: {self._named[0]}; correct or remove it")
+            raise UserError(f"{self.path}: {self._named[0]}; correct or remove it{self.remedy_of_records}")
         if self._count:
             more = f"\n  … and {self._count - MAX_NAMED:,} more" if self._count > MAX_NAMED else ""
             lines = "".join(f"\n  {line}" for line in self._named)
             raise UserError(
-                f"{self.path}: {self._count:,} problems; correct or remove these records:{lines}{more}"
+                f"{self.path}: {self._count:,} problems; correct or remove these records{self.remedy_of_records}:"
+                f"{lines}{more}"
             )

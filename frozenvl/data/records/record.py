@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from frozenvl.data.records.problems import Problems
-from frozenvl.data.records.values import MISSING, as_id, described, one_line, short_line
+from frozenvl.data.records.values import MISSING, as_id, described, one_line, short_line, whole_text
 
 ID_FIELDS = (
     "id",
@@ -98,6 +98,14 @@ class Record:
         self._wrong(field, value, "a text")
         return ""
 
+    def whole_text(self, field: str) -> str:
+        """Returns a text with its line breaks, without white space at its ends."""
+        value = self.data.get(field, MISSING)
+        if isinstance(value, str) and (text := whole_text(value)):
+            return text
+        self._wrong(field, value, "a text")
+        return ""
+
     def texts(self, field: str, optional: bool = False, numbers: bool = False) -> tuple[str, ...]:
         """Returns a text, or a list of at least one text. None of them may be empty.
 
@@ -176,6 +184,22 @@ class Record:
             return name.strip()
         self._wrong(field, name, "the name of a file")
         return ""
+
+    def files(self, field: str) -> tuple[str, ...]:
+        """Returns the names of image files: a name, a list of names, or () if the field is missing or null."""
+        names = self.data.get(field)
+        if names is None:
+            return ()
+        if isinstance(names, str):
+            return (self.file(field),)
+        if not isinstance(names, list):
+            self._wrong(field, names, "the name of a file, or a list of names")
+            return ()
+        for index, name in enumerate(names):
+            if not (isinstance(name, str) and name.strip() and "\0" not in name):
+                self.problem(f"{field}[{index}] is {described(name)}, not the name of a file")
+                return ()
+        return tuple(name.strip() for name in names)
 
     def labels(self, *fields: str) -> dict[str, str]:
         """Returns those of the fields that the record has, as text, without null and empty ones."""

@@ -78,8 +78,9 @@ class RecordFile(Problems):
         rows = self.content if key is None else self.content.get(key, MISSING)
         if not isinstance(rows, dict):
             raise self.refused(f"{repr(key) if key else 'it'} is {described(rows)}, not an object by id")
-        if not any(isinstance(data, dict) for data in rows.values()):
-            raise self.refused("none of its values is an object")
+        objects = sum(isinstance(data, dict) for data in rows.values())
+        if 2 * objects < max(1, len(rows)):
+            raise self.refused(f"{objects or 'none'} of its {len(rows)} values are objects")
         self.find_repeated_keys()
         for name, data in rows.items():
             place = f"{key or 'record '}[{name!r}]"

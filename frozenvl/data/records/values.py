@@ -20,6 +20,13 @@ def one_line(text: str) -> str:
     return line if line.isascii() else line.encode("utf-8", "replace").decode()
 
 
+def whole_text(text: str) -> str:
+    """Returns a text with its line breaks and indents, without white space at its ends. Lone surrogates: see
+    `one_line`."""
+    text = text.replace("\r\n", "\n").strip()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 short_line = lru_cache(2**16)(one_line)
 """`one_line` for answers, of which millions are only thousands of different ones."""
 

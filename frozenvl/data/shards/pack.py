@@ -19,7 +19,7 @@ from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.index import TarIndex, build_index
 from frozenvl.data.shards.keys import IMAGE_SUFFIXES, parse_keys
-from frozenvl.data.shards.record import as_record
+from frozenvl.data.shards.record import as_record, check_one_image
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example
@@ -159,7 +159,14 @@ def _members(source: Source, skip_bad: bool, number: int) -> _Members:
 
 
 def encoded(example: Example) -> tuple[str, bytes]:
-    """Returns the suffix and the encoded bytes of an image: the original ones, or else a PNG."""
+    """Returns the suffix and the encoded bytes of an example's image: the original ones, or else a PNG.
+
+    A conversation without an image gets a small black one, which its record says not to show.
+
+    Raises:
+        UserError: if the example shows several images.
+    """
+    check_one_image(example)
     data = original(example.image)
     if data is None:
         png = io.BytesIO()

@@ -1,23 +1,92 @@
-"""Conversations about images in LLaVA's layout, as questions or as captions."""
+"""Conversations in LLaVA's layout: as conversations, as questions or as captions."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
+from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
 from frozenvl.data.sources.captions import Captioned, Captions, by_image
-from frozenvl.data.sources.llava_turns import asks_for_caption, numbered, said, turns, with_image
+from frozenvl.data.sources.conversations import Conversation, Conversations
+from frozenvl.data.sources.dialogue import Shown, Unusable, check_unusable, dialogue, usable
+from frozenvl.data.sources.llava_turns import (
+    MARK,
+    asks_for_caption,
+    converses,
+    numbered,
+    photograph_of,
+    said,
+    turns,
+    with_image,
+)
 from frozenvl.data.sources.questions import Part, Question, Questions
-from frozenvl.data.sources.visual_genome import photograph, read_coco_ids
+from frozenvl.data.sources.visual_genome import read_coco_ids
 from frozenvl.util.errors import UserError
 
 Turns = Literal["first", "all"]
-_VISUAL_GENOME = re.compile(r"(?:.*/)?(?:VG_100K(?:_2)?|gqa/images)/(\d+)\.\w+")
-"""Matches the image names of Visual Genome and GQA."""
+
+
+class LlavaConversations(Conversations):
+    """Conversations in LLaVA's layout: `llava_v1_5_mix665k.json`, LLaVA-Instruct, ShareGPT4V, ShareGPT's own text.
+
+    Each record is one example with all of its turns. An `<image>` in a human message is the place of an image; there
+    may be none or several. A message of "system" in front is the system message. Texts keep their line breaks. Of
+    records with the same id, the second is `<id>#2`; a record without an id has its number in the file.
+
+    Args:
+        annotations: JSON list or JSON Lines with id, image (a file name, a list of these, or missing) and
+            conversations: messages (from, value) of "human" and "gpt" in turn.
+        images: folder that the image names start from; not needed if all conversations are text only.
+        unusable: what to do with records that cannot be used, such as those whose number of `<image>` is not that of
+            their images: "refuse" the file, naming all of them, or "leave out" and count them.
+        image_data: Visual Genome's `image_data.json`, which tells the photographs that are COCO's. Without it, overlaps
+            between Visual Genome's and COCO's are not detected.
+
+    Raises:
+        UserError: if a file or the folder is missing, the layout is another one, or messages do not alternate.
+    """
+
+    layout = "LLaVA's conversations JSON"
+    alternatives = ("LlavaQuestions",)
+
+    def __init__(
+        self,
+        annotations: str,
+        images: str | None = None,
+        unusable: Unusable = "refuse",
+        image_data: str | None = None,
+    ) -> None:
+        check_unusable(unusable)
+        super().__init__(annotations, images, unusable=unusable, image_data=image_data)
+
+    @classmethod
+    def recognises(cls, content: Any) -> bool:
+        return converses(content)
+
+    @classmethod
+    def read(
+        cls, file: RecordFile, unusable: Unusable = "refuse", image_data: str | None = None
+    ) -> Iterator[Conversation]:
+        """Yields the conversations of a file."""
+        coco_ids, seen = read_coco_ids(image_data), Counter[str]()
+
+        def conversation(number: int, row: Record) -> Conversation | None:
+            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            files = row.files("image")
+            system, pairs = dialogue(row, "conversations", "from")
+            shown = Shown(files)
+            messages = [shown.marked(human.whole_text("value"), MARK) for human, _ in pairs]
+            replies = tuple(model.whole_text("value") for _, model in pairs)
+            if not pairs or not shown.fit(row):
+                return None
+            image_id = photograph_of(files[0], coco_ids) if files else ""
+            whole = system.whole_text("value") if system else ""
+            return Conversation(key, files, messages, replies, system=whole, photograph=image_id)
+
+        return usable(file, unusable, conversation)
 
 
 class LlavaQuestions(Questions):
@@ -41,7 +110,8 @@ class LlavaQuestions(Questions):
         UserError: if a file or the folder is missing, the layout is another one, or messages do not alternate.
     """
 
-    layout = "LLaVA's conversations JSON"
+    layout = "LLaVA's questions JSON"
+    alternatives = ("LlavaConversations",)
 
     def __init__(
         self,
@@ -58,7 +128,8 @@ class LlavaQuestions(Questions):
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
-        return has_fields(content, "conversations") and not asks_for_caption(content)
+        asks = has_fields(content, "conversations") and not asks_for_caption(content)
+        return asks and not converses(content)
 
     @classmethod
     def read(
@@ -69,8 +140,7 @@ class LlavaQuestions(Questions):
         for row in with_image(file):
             key, name = row.id("id"), row.file("image")
             first = numbered(file, key, seen)
-            own = _VISUAL_GENOME.fullmatch(name)
-            image_id = photograph(own[1], coco_ids) if own else ""
+            image_id = photograph_of(name, coco_ids)
             pairs = turns(row)
             for turn, (human, model) in enumerate(pairs if used == "all" else pairs[:1]):
                 question, answer = said(human), said(model)
@@ -94,13 +164,14 @@ class LlavaCaptions(Captions):
     """
 
     layout = "LLaVA's captions JSON"
+    alternatives = ("LlavaConversations",)
 
     def __init__(self, annotations: str, images: str) -> None:
         super().__init__(annotations, images)
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
-        return asks_for_caption(content)
+        return asks_for_caption(content) and not converses(content)
 
     @classmethod
     def read(cls, file: RecordFile) -> Iterator[Captioned]:
@@ -114,5 +185,5 @@ def _captioned(file: RecordFile) -> Iterator[Captioned]:
         if len(pairs) > 1 and not index:
             raise file.refused(f"{row.name} has {len(pairs)} turns")
         if len(pairs) > 1:
-            row.problem(f"has {len(pairs)} turns, so it is no caption; LlavaQuestions reads conversations")
+            row.problem(f"has {len(pairs)} turns, so it is no caption; LlavaConversations reads it")
         yield Captioned(row.id("id"), row.file("image"), tuple(said(model) for _, model in pairs[:1]))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields, one_line
+from frozenvl.data.sources.visual_genome import photograph
 
 MARK = "<image>"
 """Place of the image in a message. It is no part of the text."""
@@ -19,6 +20,31 @@ _DESCRIBE = re.compile(
     re.I,
 )
 """Matches requests for a caption in LLaVA's and ShareGPT4V's files."""
+_VISUAL_GENOME = re.compile(r"(?:.*/)?(?:VG_100K(?:_2)?|gqa/images)/(\d+)\.\w+")
+"""Matches the image names of Visual Genome and GQA."""
+MAX_LOOKED_AT = 256
+"""Number of records of a file by which its layout is told."""
+
+
+def photograph_of(name: str, coco_ids: Mapping[str, str]) -> str:
+    """Returns the `image_id` of an image of Visual Genome or GQA, by its name; empty for others."""
+    own = _VISUAL_GENOME.fullmatch(name)
+    return photograph(own[1], coco_ids) if own else ""
+
+
+def converses(content: Any) -> bool:
+    """Tells whether the first records of a file have more than one question about one image: several turns, several
+    images or none, or a system message."""
+    if not has_fields(content, "conversations"):
+        return False
+    for row in content[:MAX_LOOKED_AT]:
+        messages = row.get("conversations")
+        if not has_fields(messages, "from"):
+            continue
+        image = row.get("image")
+        if len(messages) > 2 or messages[0]["from"] == "system" or not image or not isinstance(image, str):
+            return True
+    return False
 
 
 def with_image(file: RecordFile) -> Iterator[Record]:

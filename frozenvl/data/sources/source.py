@@ -27,6 +27,9 @@ class Source(ABC):
     layout: ClassVar[str] = ""
     """Name of the layout that the source reads, for messages; empty if it reads no files."""
 
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Names of other sources that read the same files in another way."""
+
     window: int = 1
     """Number of shards whose pairs are mixed in training."""
 
@@ -71,6 +74,11 @@ class Source(ABC):
     def image_ids(self) -> Sequence[str] | None:
         """Returns the `image_id` of each example; None if they are not known without reading the examples."""
         return None
+
+    def all_image_ids(self) -> Sequence[tuple[str, ...]] | None:
+        """Returns the `image_id` of every image of each example; None if they are not known."""
+        ids = self.image_ids()
+        return None if ids is None else [(key,) for key in ids]
 
     @cached_property
     def _ends(self) -> list[int]:

@@ -32,7 +32,7 @@ def record_of(example: Example, image_id: str | None, always: bool = False) -> d
         always: whether the layout needs the record in any case.
     """
     captions = list(example.references)
-    others = (example.question, example.answer, example.kind, example.scores, example.choices)
+    others = (example.question, example.answer, example.kind, example.scores, example.choices, example.turns)
     plain = captions and not any(others) and public_texts(example) == captions
     made = image_id is None and _is_made(example)
     if (

@@ -1,4 +1,4 @@
-"""Request types of benchmarks: generate a text, choose a candidate, judge pairs, embed a prompt."""
+"""Request types of benchmarks: generate a text, choose or rank candidates, judge pairs, embed a prompt."""
 
 from frozenvl.evaluation.asks.ask import Ask
 from frozenvl.evaluation.asks.choose import Choose, Measure
@@ -6,5 +6,6 @@ from frozenvl.evaluation.asks.embed import Embed
 from frozenvl.evaluation.asks.embed_and_choose import EmbedAndChoose
 from frozenvl.evaluation.asks.generate import Generate
 from frozenvl.evaluation.asks.match import Match
+from frozenvl.evaluation.asks.rank import Rank
 
-__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Match", "Measure"]
+__all__ = ["Ask", "Choose", "Embed", "EmbedAndChoose", "Generate", "Match", "Measure", "Rank"]

@@ -71,18 +71,8 @@ class Choose(Ask):
         prompts: Sequence[Prompt],
         cache: PromptCache | None,
     ) -> list[list[float]]:
-        # Without images, or with black ones, many requests have the same prompt: each candidate is computed once.
-        known: dict[Prompt, dict[str, float]] = {}
-        for request, prompt in zip(requests, prompts, strict=True):
-            known.setdefault(prompt, {}).update(dict.fromkeys(request.query.candidates, 0.0))
-        likelihoods = session.model.rank_candidates(
-            processor, list(known), [list(values) for values in known.values()], cache
-        )
-        for values, row in zip(known.values(), likelihoods, strict=True):
-            values.update(zip(values, map(self._value, row), strict=True))
-        return [
-            [known[p][text] for text in r.query.candidates] for r, p in zip(requests, prompts, strict=True)
-        ]
+        rows = likelihoods_of(session, processor, requests, prompts, cache)
+        return [[*map(self._value, row)] for row in rows]
 
     def _value(self, likelihood: Likelihood) -> float:
         logp, tokens, end = likelihood
@@ -105,6 +95,36 @@ class Choose(Ask):
     def needs_prefix(self) -> str:  # type: ignore[override]
         reason = "differences of likelihoods compare prompts with images and without"
         return reason if self.measure == "difference" else ""
+
+
+def likelihoods_of(
+    session: Session,
+    processor: Processor,
+    requests: Sequence[Request],
+    prompts: Sequence[Prompt],
+    cache: PromptCache | None,
+) -> list[list[Likelihood]]:
+    """Returns the likelihood of each candidate of each request.
+
+    Without images, or with black ones, many requests have the same prompt: each candidate is computed once.
+
+    Args:
+        session: the model and its settings.
+        processor: processor of the prompts.
+        requests: requests whose candidates are compared.
+        prompts: their prompts, or the remainders of these after the prompt cache.
+        cache: common beginning of the prompts; None if there is none.
+    """
+    known: dict[Prompt, dict[str, Likelihood]] = {}
+    unknown = Likelihood(0.0, 0)
+    for request, prompt in zip(requests, prompts, strict=True):
+        known.setdefault(prompt, {}).update(dict.fromkeys(request.query.candidates, unknown))
+    computed = session.model.rank_candidates(
+        processor, [*known], [[*texts] for texts in known.values()], cache
+    )
+    for texts, row in zip(known.values(), computed, strict=True):
+        texts.update(zip(texts, row, strict=True))
+    return [[known[p][text] for text in r.query.candidates] for r, p in zip(requests, prompts, strict=True)]
 
 
 def _minus(

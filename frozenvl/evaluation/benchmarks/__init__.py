@@ -1,6 +1,8 @@
-"""The benchmarks: captioning, few-shot VQA, few-shot naming, Fast-VQA, matching, retrieval, zero-shot and tagging."""
+"""The benchmarks: captions, few-shot VQA and naming, Fast-VQA, matching, retrieval, zero-shot, tagging and dialogue."""
 
 from frozenvl.evaluation.benchmarks.captions import Captions
+from frozenvl.evaluation.benchmarks.dialogue_generation import DialogueGeneration
+from frozenvl.evaluation.benchmarks.dialogue_ranking import DialogueRanking
 from frozenvl.evaluation.benchmarks.fast_vqa import EpisodeVQA
 from frozenvl.evaluation.benchmarks.matching import Matching
 from frozenvl.evaluation.benchmarks.naming import Naming
@@ -12,6 +14,8 @@ from frozenvl.evaluation.benchmarks.zero_shot import ZeroShot
 
 __all__ = [
     "Captions",
+    "DialogueGeneration",
+    "DialogueRanking",
     "EpisodeVQA",
     "FewShotVQA",
     "Matching",

@@ -1,4 +1,4 @@
-"""LLaVA's conversations, as questions and as captions."""
+"""LLaVA's conversations, as they are, as questions and as captions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import pytest
 from published_layouts import recognised
 from vqa_files import write
 
-from frozenvl.data.sources.llava import LlavaCaptions, LlavaQuestions
+from frozenvl.data.arrow import table_cache
+from frozenvl.data.arrow.row_table import RowTable
+from frozenvl.data.records import streamed
+from frozenvl.data.sources.llava import LlavaCaptions, LlavaConversations, LlavaQuestions
+from frozenvl.prompt import NO_IMAGE, ImageFile, Turn
 from frozenvl.util.errors import UserError
 
 
@@ -31,6 +35,10 @@ def questions(folder, *rows, **more) -> LlavaQuestions:
 
 def captions(folder, *rows) -> LlavaCaptions:
     return LlavaCaptions(write(folder, "llava.json", list(rows)), str(folder / "images"))
+
+
+def conversations(folder, *rows, **more) -> LlavaConversations:
+    return LlavaConversations(write(folder, "llava.json", list(rows)), str(folder / "images"), **more)
 
 
 REPEATED = "records with the id of another one, told apart as ID#2, ID#3, …"
@@ -99,10 +107,133 @@ def test_two_captions_of_an_image_are_one_example(tmp_path):
 
 
 def test_conversations_are_no_captions(tmp_path):
-    with pytest.raises(UserError, match=r"not LLaVA's captions JSON .*has 2 turns\); .*use LlavaQuestions"):
+    with pytest.raises(
+        UserError, match=r"not LLaVA's captions JSON .*has 2 turns\); .*use LlavaConversations"
+    ):
         captions(tmp_path, *ROWS)
     with pytest.raises(UserError, match=r"record \[1\] .*: has 2 turns, so it is no caption"):
         captions(tmp_path, conversation("Describe it.", "a bus"), ROWS[0] | {"id": "2"})
+
+
+def test_conversations_are_read_with_all_turns(tmp_path):
+    source = conversations(tmp_path, *ROWS[:2], ROWS[4])
+    first, second, third = source
+    image = ImageFile(tmp_path / "images/coco/train2017/000000033471.jpg")
+    assert first.turns == (
+        Turn((image, "\nWhat is\nshown?"), "A bus.", "33471/0"),
+        Turn(("What colour?",), "White\nand red.", "33471/1"),
+    )
+    assert (first.id, first.image, first.image_id) == ("33471", image, "coco/33471")
+    assert first.targets == ("White\nand red.",) and source.pairs == 3 and first.images == (image,)
+    assert second.id == "33471#2" and second.turns[0].message == ("Why?\n", image)
+    assert source.image_ids() == [example.image_id for example in source] and third.image.name == "n5.jpg"
+    assert source.notes == {REPEATED: 1}
+
+
+def test_text_only_and_several_images(tmp_path):
+    rows = [
+        conversation("Hello?", "Hi.", id="1/x", image=None),
+        conversation(
+            "<image>A<image>", "1", "and <image>?", "2", id="2", image=["gqa/images/1.jpg", "b.jpg", "c.jpg"]
+        ),
+        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Me."}]},
+    ]
+    source = conversations(tmp_path, *rows)
+    text, several, unnamed = source
+    assert text.image is NO_IMAGE and text.images == () and text.image_id == "text 1:x"
+    a, b, c = several.images
+    assert several.turns[0].message == (a, "A", b) and several.turns[1].message == ("and ", c, "?")
+    assert [image.name for image in several.images] == ["1.jpg", "b.jpg", "c.jpg"] and several.image == a
+    assert unnamed.id == "2#2" and unnamed.turns[0].reply == "Me."
+    assert source.image_ids() == ["text 1:x", "vg/1", "text 2#2"]
+    ids = source.all_image_ids()
+    assert [len(each) for each in ids] == [1, 3, 1] and ids[1][0] == "vg/1"
+
+
+def test_text_alone_needs_no_image_folder(tmp_path):
+    text = write(tmp_path, "text.json", [conversation("Hello?", "Hi.", image=None)])
+    assert LlavaConversations(text)[0].turns[0].message == ("Hello?",)
+    shown = write(tmp_path, "shown.json", ROWS[:1])
+    with pytest.raises(UserError, match="its conversations show images; give the folder"):
+        LlavaConversations(shown)
+
+
+def test_a_system_message_stands_in_front(tmp_path):
+    row = conversation("<image>\nWhat?", "A bus.")
+    row["conversations"].insert(0, {"from": "system", "value": "Be\nbrief."})
+    (example,) = conversations(tmp_path, row)
+    assert example.system == "Be\nbrief." and len(example.turns) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "shown", "named"),
+    [
+        (conversation("What?", "A"), "0 images", "1 image"),
+        (conversation("<image><image>What?", "A"), "2 images", "1 image"),
+        (conversation("<image>What?", "A", image=None), "1 image", "0 images"),
+        (conversation("<image>What?", "A", image=["a.jpg", "b.jpg"]), "1 image", "2 images"),
+    ],
+)
+def test_as_many_marks_as_images(tmp_path, row, shown, named):
+    with pytest.raises(
+        UserError, match=rf"record \[1\].*: shows {shown}, but names {named}; correct or remove"
+    ):
+        conversations(tmp_path, ROWS[0], row | {"id": "2"})
+    source = conversations(tmp_path, ROWS[0], row | {"id": "2"}, row | {"id": "3"}, unusable="leave out")
+    ((note, count),) = source.notes.items()
+    assert len(source) == 1 and count == 2
+    assert note.startswith(
+        "records left out because they cannot be used (the first: record [1] (id 2): shows"
+    )
+
+
+def test_all_problems_of_a_file_are_named_at_once(tmp_path):
+    human, model = {"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}
+    rows = [
+        conversation(image=None, conversations=messages)
+        for messages in (
+            [human, human, model],
+            [model, human],
+            [human, model, human],
+            [],
+            [human, model | {"from": "robot"}],
+            [human, {"from": "system", "value": "S"}, model],
+            [human, model | {"value": ""}],
+            "hello",
+        )
+    ]
+    with pytest.raises(UserError, match="8 problems") as error:
+        conversations(tmp_path, *rows)
+    text = str(error.value)
+    for problem in (
+        "[0].conversations[1]: is a second question in a row; questions and answers alternate",
+        "[1].conversations[0]: is an answer, but a conversation begins with a question",
+        "[2] (id 33471): 'conversations' ends with a question; each needs an answer",
+        "[3] (id 33471): 'conversations' has no messages",
+        "[4].conversations[1]: 'from' is 'robot'; known are human, user, gpt, assistant, system, developer",
+        "[5].conversations[1]: is a system message behind another one; it has to be the first",
+        "[6].conversations[1]: 'value' is an empty text",
+        "[7] (id 33471): 'conversations' is a text ('hello'), not a list",
+    ):
+        assert problem in text, text
+    assert "(or leave out such records with unusable: leave out)" in text.split("\n")[0]
+    with pytest.raises(UserError, match=r"lists no conversations .8 records left out because they cannot"):
+        conversations(tmp_path, *rows, unusable="leave out")
+    with pytest.raises(UserError, match="unknown unusable 'skip'; choose one of refuse, leave out"):
+        conversations(tmp_path, *rows, unusable="skip")
+
+
+def test_a_large_file_is_read_from_a_table(tmp_path, feature_home, monkeypatch):
+    rows = [
+        *ROWS,
+        conversation("<image>A<image>", "1", "\ud800<image>", "2", id="n", image=["1.jpg", "2.jpg", "1.jpg"]),
+    ]
+    usual = [*conversations(tmp_path, *rows, unusable="leave out")]
+    monkeypatch.setattr(table_cache, "MIN_BYTES", 0)
+    monkeypatch.setattr(streamed, "MIN_BYTES", 0)
+    mapped = conversations(tmp_path, *rows, unusable="leave out")
+    assert isinstance(mapped.rows, RowTable) and [*mapped] == usual
+    assert usual[-1].turns[1].message[0] == "?" and len(usual[-1].images) == 2
 
 
 @pytest.mark.parametrize("kind", [questions, captions])
@@ -150,7 +281,13 @@ def test_a_question_without_text_is_refused(tmp_path):
 
 
 def test_only_its_own_layout_is_recognised():
-    assert recognised(LlavaQuestions) == {"LLaVA conversations", "LLaVA text first"}
+    assert recognised(LlavaConversations) == {
+        "LLaVA conversations",
+        "LLaVA text first",
+        "LLaVA captions, then conversations",
+        "ShareGPT",
+    }
+    assert recognised(LlavaQuestions) == {"LLaVA questions and answers"}
     assert recognised(LlavaCaptions) == {"LLaVA captions"}
 
 

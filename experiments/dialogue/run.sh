@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Trains on DAQUAR's questions one by one and as conversations, and evaluates all models on both. An interrupted run continues when the
+# script is called again.
+#   experiments/dialogue/run.sh DATA
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+data=${1:?usage: run.sh DATA}
+cd "$here/../.."
+fit() { frozenvl fit --config "experiments/dialogue/$1.yaml" --data.root "$data" --resume true --name "dialogue-$2" "${@:3}"; }
+ask() { frozenvl evaluate "runs/dialogue-$1" --config experiments/dialogue/evaluation.yaml --root "$data" --limit 8 --batch_size 50 "${@:2}"; }
+fit conversations conversations                             # as many pairs as single
+ask conversations --views seeing test-blind
+fit single single
+ask single --views seeing test-blind
+fit conversations conversations-blind --data.blind true
+ask conversations-blind
+fit conversations longer --trainer.max_steps 210            # as long as single
+ask longer --views seeing test-blind
