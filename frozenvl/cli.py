@@ -28,6 +28,7 @@ SMALL = {
     "data": "pack, index, check and show data sets",
     "caption": "caption images with a trained checkpoint",
     "ask": "ask a question about an image, zero-shot or few-shot",
+    "chat": "talk about images with a trained checkpoint, on the terminal",
     "embed": "write the embeddings of images or texts to a file",
     "retrieve": "find images by text, or texts by image",
     "classify": "name what images show, from a list of labels (zero-shot)",

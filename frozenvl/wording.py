@@ -173,6 +173,8 @@ VQA = Template(
     query="{image}Question: {question} Answer:", target=" {target}", separator="\n", stop=("\n", "Question:")
 )
 """Default template of visual question answering."""
+CHAT = Template(query="{image}{question}", chat=True)
+"""Template of conversations in the language model's own chat template."""
 
 
 NAMING_WORDINGS = {

@@ -14,6 +14,16 @@ from frozenvl.util.errors import UserError
 DAY = datetime(2024, 7, 26)
 """Day that templates are told. Some write today's date into the system message, so the prompts of one run would differ
 from day to day. This one is the day that Llama 3's templates name where they are told none."""
+SETTINGS: dict[str, Any] = {"enable_thinking": False, "date_string": DAY.strftime("%d %b %Y")}
+"""Variables that chat templates are told. Each knows some of them."""
+DIRECTIVES = {f"%{letter}": DAY.strftime(f"%{letter}") for letter in "aAbBdHIjmMpSyY"}
+# transformers replaces functions among the variables by their names, so the day is told by a macro in front.
+FIXED_DAY = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f' | replace("{directive}", "{text}")' for directive, text in DIRECTIVES.items())
+    + " }}{%- endmacro -%}"
+)
+"""Definition in front of chat templates: their function `strftime_now` formats the fixed day."""
 
 
 class Special(NamedTuple):
@@ -29,31 +39,31 @@ class ChatTemplate:
     The template is rendered with placeholders for messages, once. So it never sees the texts of a data set: it cannot
     change them, and a text that spells a special token stays text. In front of each reply stands what the template
     writes when it asks for one (its generation prompt), so a conversation reads the same in training, in generation and
-    in its later turns. Templates that can switch thinking off are told to.
+    in its later turns. Templates that can switch thinking off are told to; a thought that a generation prompt opens all
+    the same is left out, as in the history of a conversation.
 
     Args:
         tokenizer: tokeniser with a chat template.
         name: name of the language model, for messages.
-        start: tokens that prompts begin with. The template's own are left out if they are the same.
         end: token that ends a reply if the template writes no special token behind it.
 
     Raises:
         UserError: if the tokeniser has no chat template, or it does not word a conversation of two turns.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str, start: list[int], end: int) -> None:
-        self.tokenizer, self.name, self.start = tokenizer, name, start
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str, end: int) -> None:
+        self.tokenizer, self.name = tokenizer, name
+        self._trims: dict[str, bool] = {}
         if not tokenizer.chat_template:
             raise UserError(
                 f"{name}: its tokeniser has no chat template; leave template.chat out, or choose a model that was "
                 "trained on conversations"
             )
-        asked = self._rendered(("user",))
-        self._first, generation = asked
-        told = self._rendered(("user", "assistant", "user"))
-        between, behind = told[1:3]
-        # In front of a reply, some templates write more than they do when they ask for one: a space, an empty thought.
-        before = between if between.startswith(generation) else generation
+        self._first, generation = self._rendered(("user",))
+        between, behind = self._rendered(("user", "assistant", "user"))[1:3]
+        # In front of a reply, some templates write more than they do when they ask for one: a space, a channel.
+        opens_thought = generation.count("<think>") > generation.count("</think>")
+        before = between if between.startswith(generation) or opens_thought else generation
         reply = before.rstrip(" ")
         self.lead = before[len(reply) :]
         """Space in front of a reply. It belongs to the reply, as tokenisers join spaces with words."""
@@ -78,68 +88,69 @@ class ChatTemplate:
             UserError: if the template takes no system message.
         """
         if not system:
-            pieces = self._split(self._first)
-        else:
-            before, behind = self._with_system
-            pieces = [*self._split(before), self.trimmed(system), *self._split(behind)]
-        start = [Special(token) for token in self.start]
-        return pieces[len(start) :] if start and pieces[: len(start)] == start else pieces
+            return self._split(self._first)
+        before, behind = self._with_system
+        text = system.strip() if self.trims("system") else system
+        return [*self._split(before), text, *self._split(behind)]
+
+    def worded_reply(self, text: str) -> str:
+        """Returns a reply with the spaces around it that the template writes."""
+        return self.lead + (text.strip() if self.trims("assistant") else text) + self.tail
 
     @cached_property
     def _with_system(self) -> list[str]:
-        refused = f"{self.name}: its chat template takes no system message; leave out template.induction"
         try:
             return self._rendered(("system", "user"))[:2]
         except UserError:
-            raise UserError(refused) from None
+            raise UserError(
+                f"{self.name}: its chat template takes no system message; leave out template.induction"
+            ) from None
 
-    @cached_property
-    def trims(self) -> bool:
-        """Whether the template takes white space off the ends of messages."""
-        return "  " not in "".join(self._rendered(("user",), space="  "))
+    def trims(self, role: str) -> bool:
+        """Returns whether the template takes white space off the ends of the messages of a role."""
+        if role not in self._trims:
+            roles = ("system", "user") if role == "system" else ("user", "assistant", "user")
+            self._trims[role] = self._rendered(roles, role) == self._rendered(roles)
+        return self._trims[role]
 
-    def trimmed(self, text: str) -> str:
-        """Returns a message as the template would word it: without space at its ends, if the template trims."""
-        return text.strip() if self.trims else text
-
-    def _rendered(self, roles: tuple[str, ...], space: str = "") -> list[str]:
+    def _rendered(self, roles: tuple[str, ...], spaced: str = "") -> list[str]:
         """Renders messages of some roles, and returns the texts in front of, between and behind their contents.
 
         Args:
             roles: roles of the messages. If the last is the user's, a reply is asked for.
-            space: space around each content. It is returned with the texts around, if the template keeps it.
+            spaced: role whose contents have spaces around them. They are returned with the texts around the content, if
+                the template keeps them.
 
         Raises:
             UserError: if the template refuses such messages, or leaves out, repeats or reorders contents.
         """
         marks = [f"\ue000{number}\ue001" for number in range(len(roles))]
-        messages = [
-            {"role": role, "content": f"{space}{mark}{space}"}
-            for role, mark in zip(roles, marks, strict=True)
-        ]
-        known: dict[str, Any] = {
-            "enable_thinking": False,
-            "strftime_now": DAY.strftime,
-            "date_string": DAY.strftime("%d %b %Y"),
-        }
-        said = "-".join(roles)
-        try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=roles[-1] == "user", **known
-            )
-        except Exception as error:  # templates raise errors of their own, and any of jinja's
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{self.name}: its chat template refuses messages of {said} ({reason})"
-            ) from error
-        texts = re.split("|".join(map(re.escape, marks)), str(text))
-        found = re.findall("|".join(map(re.escape, marks)), str(text))
-        if found != marks:
-            raise UserError(
-                f"{self.name}: its chat template does not write each of the messages {said} once and in order; "
-                "leave template.chat out"
-            )
-        return texts
+        contents = [f" {mark} " if role == spaced else mark for role, mark in zip(roles, marks, strict=True)]
+        refused = ""
+        for as_list in (False, True):  # templates of vision-language models want lists
+            messages: Any = [
+                {"role": role, "content": [{"type": "text", "text": content}] if as_list else content}
+                for role, content in zip(roles, contents, strict=True)
+            ]
+            try:
+                text = self.tokenizer.apply_chat_template(
+                    messages,
+                    chat_template=FIXED_DAY + self.tokenizer.get_chat_template(),
+                    tokenize=False,
+                    add_generation_prompt=roles[-1] == "user",
+                    **SETTINGS,
+                )
+            except Exception as error:  # templates raise errors of their own, and any of jinja's
+                refused = refused or f"refuses them ({' '.join(str(error).split())[:200]})"
+                continue
+            parts = re.split("(" + "|".join(map(re.escape, marks)) + ")", str(text))
+            if parts[1::2] == marks:
+                return parts[::2]
+            refused = refused or "does not write each of them once and in order"
+        raise UserError(
+            f"{self.name}: its chat template does not suit messages of {'-'.join(roles)}: it {refused}; leave "
+            "template.chat out"
+        )
 
     @cached_property
     def _tokens(self) -> dict[str, Any]:

@@ -23,13 +23,14 @@ from frozenvl.model.matching import Matches
 from frozenvl.model.part import Part
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.model.temporal import Temporal
-from frozenvl.model.tokenizing import text_of
+from frozenvl.model.tokenizing import last_text
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.views import Views
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.model.vision.fixed_batches import in_fixed_batches
 from frozenvl.prompt import Prompt
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
@@ -91,6 +92,8 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         for objective in (objectives or {}).values():
             objective.attach(self)
         self.low_precision = False
+        self.template: Template | None = None
+        """Wording of conversations and questions that the model was trained with; None if it is not known."""
         self.scaled_decoding = True
         """Whether large JPEGs are decoded at a reduced size. It should be the same in training and inference."""
 
@@ -342,8 +345,9 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         prefix = self._prefix(batch)
         embeddings = self.embeddings(batch, prefix)
         past = self.language.read_lead(embeddings, self.conditioning(batch, self.conditioner(prefix)))
+        text, inside = last_text(processor.worded(prompt))
         images = prefix, batch.image_of, batch.image_keys
-        return PromptCache(past, embeddings[0], text_of(processor.worded(prompt)[-1:]), processor, *images)
+        return PromptCache(past, embeddings[0], text, inside, processor, *images)
 
     @torch.no_grad()
     def score(self, batch: Batch, prompt_cache: PromptCache | None = None) -> Tensor:

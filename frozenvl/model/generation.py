@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,11 @@ from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.processor import Processor
-from frozenvl.prompt import Prompt
+from frozenvl.prompt import Example, Prompt
+from frozenvl.wording import CHAT, VQA, Template
+
+if TYPE_CHECKING:
+    from frozenvl.model.conversation import Conversation
 
 
 class Continuation(NamedTuple):
@@ -75,6 +79,32 @@ class Generates:
         if prompt_cache is None:
             return embeddings, batch.lengths, None
         return *prompt_cache.whole(embeddings, batch.lengths), prompt_cache.past
+
+    def chat(
+        self: Any,
+        processor: Processor | None = None,
+        template: Template | None = None,
+        system: str = "",
+        shots: Sequence[Example] = (),
+        max_new_tokens: int = 256,
+    ) -> Conversation:
+        """Begins a conversation: `model.chat().say(image, "what is this?")` returns the reply.
+
+        Args:
+            processor: this model's processor; by default a new one.
+            template: wording of messages and replies; by default the one that the model was trained with, if its
+                checkpoint or export records one, else the language model's chat template, else `VQA`.
+            system: system message; by default the template's task induction.
+            shots: demonstrations in front of the first message.
+            max_new_tokens: maximal length of a reply, in tokens.
+        """
+        from frozenvl.model.conversation import (
+            Conversation,  # it reads images through a cache that needs a model
+        )
+
+        processor = processor or self.processor()
+        template = template or self.template or (CHAT if processor.tokenizer.chat_template else VQA)
+        return Conversation(self, processor, template, system, shots, max_new_tokens)
 
     def generate(
         self: Any,

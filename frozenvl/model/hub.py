@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 if TYPE_CHECKING:
     from frozenvl.model.frozen import FrozenVL
@@ -98,6 +100,7 @@ class OnHub(
             | ({"objectives": objectives} if objectives else {}),
             "precision": "bf16" if self.low_precision else "fp32",
             "scaled_decoding": self.scaled_decoding,
+            **({"template": asdict(self.template)} if self.template else {}),
             "identity": self.identity(),
         }
 
@@ -146,6 +149,9 @@ class OnHub(
         refuse_misfit(config["identity"], weights, model.identity(), model.trained_weights(), model_id)
         model.load_state_dict(weights, strict=False)
         model.scaled_decoding = config["scaled_decoding"]
+        if template := config.get("template"):
+            stop = template.pop("stop", None)
+            model.template = Template(**template, stop=None if stop is None else tuple(stop))
         if config["precision"] == "bf16":
             model.hold_frozen_in_bf16()
         return model.eval()

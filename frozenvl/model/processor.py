@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 from frozenvl.model.batch import IGNORE, Batch, Stage
 from frozenvl.model.chat_template import Special
 from frozenvl.model.conversation_cut import cut
-from frozenvl.model.tokenizing import Tokenizes, runs, text_of
+from frozenvl.model.tokenizing import Tokenizes, first_text, runs, text_of
 from frozenvl.model.views import View, Views, images_of, indices
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.prompt import Image, Learned, Marker, Prompt, Sample
@@ -192,7 +192,7 @@ class Processor(Tokenizes):
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             stage=self.reader.stage,
             cut=tuple(cuts),
-            openings=() if start else tuple(text_of(self.worded(sample.prompt)[:1]) for sample in samples),
+            openings=() if start else tuple(first_text(self.worded(sample.prompt)) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
             image_of=padded[:, 3],
             texts=tuple(text_of(sample.prompt) for sample in samples),
@@ -239,37 +239,40 @@ class Processor(Tokenizes):
         return self._row(shorter, row_of, start)
 
     def _row(self, sample: Sample, row_of: dict[View, int], start: list[int]) -> _Row:
+        worded = self.worded(sample.prompt)
+        if [part.id for part in worded[: len(start)] if isinstance(part, Special)] == start:
+            start = []  # the chat template writes it, too
         tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
         image = -1
         learned: dict[int, int] = {}
         marked: dict[int, int] = {}
-        text, scored = "", 0
+        text, scored, inside = "", 0, False
         whole = True  # whether the last learned text was not cut
-        for part in runs(self.worded(sample.prompt)):
+        for part in runs(worded):
             if isinstance(part, Special):
                 if part.learned and whole:
                     learned[len(tokens) - 1] = part.id
                 tokens.append(part.id)
                 slots.append(-1)
                 image_of.append(image)
-                text = ""
+                text, inside = "", True
             elif isinstance(part, Marker):
                 marked[len(tokens)] = self._marker(part)
                 tokens.append(0)
                 slots.append(-1)
                 image_of.append(image)
-                text = ""
+                text, inside = "", False
             elif isinstance(part, Image):
                 for view in self._views(part):
                     image = row_of.setdefault(view, len(row_of))
                     tokens += [0] * self.k
                     slots += range(image * self.k, (image + 1) * self.k)
                     image_of += [image] * self.k
-                text = ""
+                text, inside = "", False
             else:
                 text = "".join(part)
-                piece = self.encode(text)
-                for first, answer, size, uncut in self._learned(part, piece):
+                piece = self.encode(text, inside)
+                for first, answer, size, uncut in self._learned(part, piece, inside):
                     whole = uncut
                     learned |= dict(enumerate(answer, len(tokens) + first - 1))
                     scored += size
@@ -283,8 +286,8 @@ class Processor(Tokenizes):
         labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
         if sample.target:
             wanted, end = self.target(sample.prompt, sample.target)
-            target = self.targets(text, wanted, end)
-            scored += self.bytes_of(text, wanted, target, target[-1] == end)
+            target = self.targets(text, wanted, end, inside)
+            scored += self.bytes_of(text, wanted, target, target[-1] == end, inside)
             # The last target token is predicted but never an input.
             labels[-1:] = target
             tokens += target[:-1]
@@ -312,23 +315,24 @@ class Processor(Tokenizes):
         return self.markers.index(marker.name)
 
     def _learned(
-        self, texts: Sequence[str], whole: Sequence[int]
+        self, texts: Sequence[str], whole: Sequence[int], inside: bool
     ) -> Iterator[tuple[int, list[int], int, bool]]:
         """Yields (index of the first token, token ids, number of bytes, whether it is whole) of each `Learned` text.
 
         Args:
             texts: neighbouring texts. They are tokenised together, as in evaluation.
             whole: token ids of the joined texts.
+            inside: whether the texts follow a special token.
         """
         before = ""
         for text in texts:
             if isinstance(text, Learned):
-                first = len(self.encode(before))
-                answer = self.continuation(before, text)[:-1]
+                first = len(self.encode(before, inside))
+                answer = self.continuation(before, text, inside=inside)[:-1]
                 kept_whole = len(answer) <= self.max_target_tokens
                 answer = answer[: self.max_target_tokens]
                 # Some tokenisers join "." and the newline after it: such a token is not the answer's, so not learned.
                 matches = takewhile(lambda pair: pair[0] == pair[1], zip(answer, whole[first:], strict=False))
                 if kept := [token for token, _ in matches]:
-                    yield first, kept, self.bytes_of(before, text, kept, False), kept_whole
+                    yield first, kept, self.bytes_of(before, text, kept, False, inside), kept_whole
             before += text

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TypeAlias
+from itertools import takewhile
+from typing import Any, TypeAlias
 
 from transformers import PreTrainedTokenizerBase
 
 from frozenvl.model.chat_template import ChatTemplate, Special
-from frozenvl.prompt import Delimiter, Image, Learned, Marker, Prompt
+from frozenvl.prompt import Border, Delimiter, Image, Learned, Marker, Prompt
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
@@ -26,9 +28,30 @@ class Tokenizes:
     start: list[int]
     max_target_tokens: int
 
-    def encode(self, text: str) -> list[int]:
-        """Returns the token ids of a text, without special tokens. Letters that spell a special token are letters."""
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+    def encode(self, text: str, inside: bool = False) -> list[int]:
+        """Returns the token ids of a text, without special tokens. Letters that spell a special token are letters.
+
+        Args:
+            text: text of a prompt.
+            inside: whether it follows a special token. Some tokenisers put a space in front of the first text only.
+        """
+        if not text:
+            return []
+        tokenizer = self._tokenizer_inside if inside else self.tokenizer
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    @cached_property
+    def _tokenizer_inside(self) -> PreTrainedTokenizerBase:
+        """Tokeniser of texts that follow a special token."""
+        before = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+        first = b'"prepend_scheme":"first"'
+        if before is None or first not in (state := before.__getstate__()):
+            return self.tokenizer
+        made: Any = copy.deepcopy(self.tokenizer)
+        before = made.backend_tokenizer.pre_tokenizer
+        before.__setstate__(state.replace(first, b'"prepend_scheme":"never"'))
+        made.backend_tokenizer.pre_tokenizer = before
+        return made
 
     def decode(self, tokens: list[int]) -> str:
         """Returns the text of token ids, without special tokens."""
@@ -37,7 +60,7 @@ class Tokenizes:
     @cached_property
     def chat(self) -> ChatTemplate:
         """Chat template of the language model. Raises `UserError` if it has none."""
-        return ChatTemplate(self.tokenizer, self.language, self.start, self.end)
+        return ChatTemplate(self.tokenizer, self.language, self.end)
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -58,64 +81,67 @@ class Tokenizes:
         worded: Worded = []
         content: Worded = []
         """Parts since the last delimiter: a message, or a reply."""
-        replies = False
+        last: Border | None = None
         for part in prompt:
             if not isinstance(part, Delimiter):
                 content.append(part)
                 continue
-            if part.border == "end":
-                worded += [*content, Special(self.end, part.learned)]
-            elif part.border == "opening":
-                worded += [*content, *self.chat.opening(part.text)]
+            worded += self._content(content, last, part.border)
+            if part.border == "opening":
+                worded += self.chat.opening(part.text)
             elif part.border == "reply":
-                worded += [*self._trimmed(content), *self.chat.reply]
-            elif part.border == "end of turn":
-                worded += [*self._reply(content), Special(self.chat.end, part.learned)]
+                worded += self.chat.reply
+            elif part.border == "next":
+                worded += self.chat.next
             else:
-                worded += [*content, *self.chat.next]
-            content, replies = [], part.border == "reply"
-        if replies:  # what is generated begins with its own space
-            return [*worded, *self._reply(content)] if content else worded
-        return [*worded, *content]
+                worded.append(Special(self.end if part.border == "end" else self.chat.end, part.learned))
+            content, last = [], part.border
+        return [*worded, *self._content(content, last, None)]
 
-    def _trimmed(self, content: Worded) -> Worded:
-        """Returns a message without space at its ends, if the chat template trims messages."""
+    def _content(self, content: Worded, last: Border | None, following: Border | None) -> Worded:
+        """Returns a message or a reply, or a piece of one, as the chat template words it.
+
+        Args:
+            content: texts and images of the message.
+            last: delimiter in front; None if the prompt begins inside the message, as behind a prompt cache.
+            following: delimiter behind; None at the end of the prompt.
+        """
+        if not content:
+            return []
+        if last == "reply" or following == "end of turn":
+            text = self.chat.worded_reply("".join(part for part in content if isinstance(part, str)))
+            return [Learned(text) if any(isinstance(part, Learned) for part in content) else text]
         made = list(content)
-        if not self.chat.trims:
+        if not (last in ("opening", "next") or following == "reply") or not self.chat.trims("user"):
             return made
-        if made and isinstance(made[0], str):
-            made[0] = type(made[0])(made[0].lstrip())
-        if made and isinstance(made[-1], str):
-            made[-1] = type(made[-1])(made[-1].rstrip())
-        return made
-
-    def _reply(self, content: Worded) -> Worded:
-        """Returns a reply with the spaces around it that the chat template writes."""
-        text = "".join(part for part in content if isinstance(part, str))
-        kind = Learned if any(isinstance(part, Learned) for part in content) else str
-        return [kind(self.chat.lead + self.chat.trimmed(text) + self.chat.tail)]
+        if last in ("opening", "next") and isinstance(made[0], str):
+            made[0] = made[0].lstrip()
+        if following == "reply" and isinstance(made[-1], str):
+            made[-1] = made[-1].rstrip()
+        return [part for part in made if part != ""]
 
     def target(self, prompt: Prompt, text: str) -> tuple[str, int]:
         """Returns the target text behind a prompt and its end token: a reply and the end of a turn, if it chats."""
         if prompt and isinstance(prompt[-1], Delimiter) and prompt[-1].border == "reply":
-            return self.chat.lead + self.chat.trimmed(text) + self.chat.tail, self.chat.end
+            return self.chat.worded_reply(text), self.chat.end
         return text, self.end
 
-    def targets(self, text: str, target: str, end: int | None = None) -> list[int]:
+    def targets(self, text: str, target: str, end: int | None = None, inside: bool = False) -> list[int]:
         """Returns the token ids of a target after its prompt's last `text`, cut after `max_target_tokens`.
 
         The end token does not count; a cut target has none. See `continuation`.
         """
-        tokens = self.continuation(text, target, end)
+        tokens = self.continuation(text, target, end, inside)
         return tokens if len(tokens) <= self.max_target_tokens + 1 else tokens[: self.max_target_tokens]
 
-    def continuation(self, text: str, target: str, end: int | None = None) -> list[int]:
+    def continuation(self, text: str, target: str, end: int | None = None, inside: bool = False) -> list[int]:
         """Returns the token ids of a target after its prompt's last `text`, with the end token.
 
         Args:
             text: last text of the prompt.
             target: whole target text.
             end: end token; by default the language model's.
+            inside: whether the text follows a special token.
 
         tok(text) + tok(target) must equal tok(text + target), because generation starts from the tokens of the prompt
         alone.
@@ -123,7 +149,7 @@ class Tokenizes:
         Raises:
             UserError: if the tokeniser joins text and target across their border.
         """
-        before, whole = self.encode(text), self.encode(text + target)
+        before, whole = self.encode(text, inside), self.encode(text + target, inside)
         if whole[: len(before)] != before:
             raise UserError(
                 f"the tokeniser joins {text[-20:]!r} and {target[:20]!r} across the border of prompt and target; "
@@ -137,23 +163,29 @@ class Tokenizes:
         Raises:
             UserError: if the tokeniser joins the prompt and a text.
         """
-        before = text_of(self.worded(prompt)[-1:])
-        return [self.continuation(before, *self.target(prompt, text)) for text in texts]
+        before, inside = last_text(self.worded(prompt))
+        return [self.continuation(before, *self.target(prompt, text), inside) for text in texts]
 
-    def check_split(self, text: str, rests: Iterable[str]) -> None:
+    def check_split(self, text: str, rests: Iterable[str], inside: bool = False) -> None:
         """Checks that tok(text) + tok(rest) = tok(text + rest), for each rest.
+
+        Args:
+            text: last text of the leading part.
+            rests: first text of each rest.
+            inside: whether the text follows a special token.
 
         Raises:
             UserError: if the tokeniser joins text and rest across their border.
         """
         for rest in dict.fromkeys(rests):
-            if text and rest and self.encode(text) + self.encode(rest) != self.encode(text + rest):
+            whole = self.encode(text + rest, inside)
+            if rest and self.encode(text, inside) + self.encode(rest) != whole:
                 raise UserError(
                     f"the tokeniser joins {text[-20:]!r} and {rest[:20]!r}, so a prompt cannot be shared up to "
                     "there; let the shared part end before or after an image"
                 )
 
-    def bytes_of(self, text: str, target: str, tokens: list[int], ended: bool) -> int:
+    def bytes_of(self, text: str, target: str, tokens: list[int], ended: bool, inside: bool = False) -> int:
         """Returns the number of UTF-8 bytes of a target that its tokens cover; fewer than all if it was cut.
 
         The end token counts 0 bytes, and so does a character that was cut in its middle.
@@ -163,13 +195,14 @@ class Tokenizes:
             target: whole target text.
             tokens: token ids that `targets` returned.
             ended: whether the last of them is the end token.
+            inside: whether the text follows a special token.
         """
         size = len(target.encode())
         if ended:
             return size
         # Computed from the bytes that were cut off, because some tokenisers drop a leading space when they decode.
-        whole = self.encode(text + target)
-        kept = whole[: len(self.encode(text)) + len(tokens)]
+        whole = self.encode(text + target, inside)
+        kept = whole[: len(self.encode(text, inside)) + len(tokens)]
         return size - len(self.decode(whole).encode()) + len(self.decode(kept).rstrip("\ufffd").encode())
 
     def check_template(self, template: Template) -> None:
@@ -208,3 +241,15 @@ def runs(prompt: Worded) -> Iterator[Image | Marker | Special | list[str]]:
         texts = []
     if texts:
         yield texts
+
+
+def first_text(worded: Worded) -> str:
+    """Returns the text that a prompt begins with; empty if it begins with anything else."""
+    return "".join(str(part) for part in takewhile(lambda part: isinstance(part, str), worded))
+
+
+def last_text(worded: Worded) -> tuple[str, bool]:
+    """Returns the text that a prompt ends with, and whether it follows a special token."""
+    texts = list(takewhile(lambda part: isinstance(part, str), reversed(worded)))
+    rest = worded[: len(worded) - len(texts)]
+    return "".join(map(str, reversed(texts))), bool(rest) and isinstance(rest[-1], Special)

@@ -51,6 +51,11 @@ class Trained:
         """Template of the first question answering task, or VQA's."""
         return next((t for t in self.templates.values() if "{question}" in t.query), VQA)
 
+    @property
+    def conversing(self) -> Template:
+        """Template of the first task that uses the chat template; without one, `answering`."""
+        return next((t for t in self.templates.values() if t.chat), self.answering)
+
     def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
         """Generates an answer to each prompt greedily, truncated at the template's stop strings."""
         batch = self.processor(prompts).to(self.module.device)
@@ -82,7 +87,9 @@ def load_trained(path: Path) -> Trained:
     module.model.scaled_decoding = data.get("scaled_decoding", True)
     processor = module.model.processor()
     templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
-    return Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
+    trained = Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
+    module.model.template = trained.conversing
+    return trained
 
 
 def run_folder(path: Path) -> Path:

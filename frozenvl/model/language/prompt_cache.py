@@ -22,6 +22,8 @@ class PromptCache:
     """Input embeddings (S, dim) of its S positions."""
     text: str
     """Last text of the leading part; empty if it ends with an image."""
+    inside: bool
+    """Whether that text follows a special token."""
     processor: Processor
     prefix: Tensor
     """Prefix vectors (N, k, dim) of its images."""
@@ -42,7 +44,7 @@ class PromptCache:
         """
         if len(batch.openings) != len(batch):
             raise ValueError("what comes after a shared part is made by processor(rests, start=False)")
-        self.processor.check_split(self.text, batch.openings)
+        self.processor.check_split(self.text, batch.openings, self.inside)
 
     def whole(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Returns embeddings and lengths of the whole prompts, given those of the rests."""

@@ -187,7 +187,9 @@ def test_images_with_one_key_do_not_move_the_images_of_the_rest():
     """Two images of the leading part may have the same key; their vectors are two all the same."""
     empty = torch.zeros(2, 3, dtype=torch.long)
     lead = torch.tensor([[0, 1]])
-    cache = PromptCache(None, torch.zeros(2, 4), "", None, torch.zeros(2, 1, 4), lead, ("same", "same"))
+    cache = PromptCache(
+        None, torch.zeros(2, 4), "", False, None, torch.zeros(2, 1, 4), lead, ("same", "same")
+    )
     image_of = torch.tensor([[-1, 0, 0], [0, 0, -1]])
     images, lengths = torch.zeros(1, 1, 4), torch.tensor([3, 2])
     batch = Batch(("a", "b"), empty, empty, empty, lengths, images, image_of=image_of, image_keys=("new",))
