@@ -12,6 +12,10 @@ IMAGE_SUFFIXES = (
     *("jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "pbm", "pgm", "pnm", "pfm"),
 )
 """Suffixes of the image formats that are decoded."""
+VIDEO_SUFFIXES = ("mp4", "webm", "mkv", "mov", "avi", "m4v", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "ts")
+"""Suffixes of video files."""
+VIDEO_KEY = ";".join((*VIDEO_SUFFIXES, "video"))
+"""Default names of the member with a video."""
 IMAGE_KEY = ";".join((*IMAGE_SUFFIXES, "image", "img"))
 """Default names of the image member."""
 TEXT_KEY = "txt;caption;text;captions"
