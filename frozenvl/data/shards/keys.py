@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from frozenvl.util.errors import UserError
+from frozenvl.video.files import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = (
     *("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "jfif", "jpe", "apng", "avif"),
     *("jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "pbm", "pgm", "pnm", "pfm"),
 )
 """Suffixes of the image formats that are decoded."""
-VIDEO_SUFFIXES = ("mp4", "webm", "mkv", "mov", "avi", "m4v", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "ts")
-"""Suffixes of video files."""
 VIDEO_KEY = ";".join((*VIDEO_SUFFIXES, "video"))
 """Default names of the member with a video."""
 IMAGE_KEY = ";".join((*IMAGE_SUFFIXES, "image", "img"))

@@ -19,13 +19,14 @@ from filelock import FileLock, Timeout
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.index import TarIndex, build_index
-from frozenvl.data.shards.keys import IMAGE_KEY, IMAGE_SUFFIXES, VIDEO_KEY, VIDEO_SUFFIXES, parse_keys
+from frozenvl.data.shards.keys import IMAGE_KEY, IMAGE_SUFFIXES, VIDEO_KEY, parse_keys
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageSequence
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
+from frozenvl.video.files import VIDEO_SUFFIXES
 
 STATE = "pack.json"
 """Name of the state file, which records what is packed and the progress."""

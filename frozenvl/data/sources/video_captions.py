@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from frozenvl.data.records.folders import image_folder
-from frozenvl.data.shards.keys import VIDEO_SUFFIXES
 from frozenvl.data.sources.captions import Captions
 from frozenvl.prompt import Image
+from frozenvl.video.files import VIDEO_SUFFIXES
 from frozenvl.video.sampling import Rule, Sampling
 from frozenvl.video.video import Video
 
