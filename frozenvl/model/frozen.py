@@ -103,7 +103,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
-        one_image = type(self.fusion).__name__ if self.fusion.sees_last else ""
+        one_image = type(self.fusion).__name__ if self.fusion.sees_last or not places else ""
         return Processor(
             self.language.name, places, reader, max_target_tokens, self.bos, self.markers, one_image
         )
