@@ -97,6 +97,12 @@ class VideoFile(Clip):
 
         return read_times(self.content(), self.name)
 
+    def rotation(self) -> int:
+        """Returns the degrees, counterclockwise, by which the display matrix turns the clip; 0 without one."""
+        from frozenvl.video.decode import read_rotation
+
+        return read_rotation(self.content(), self.name)
+
     def frames(self, indices: Sequence[int]) -> Iterator[Image]:
         group = tuple(dict.fromkeys(indices))
         return (VideoFrame(self, index, group) for index in indices)

@@ -180,6 +180,19 @@ def read_counted(source: Path | bytes, name: str, indices: Sequence[int]) -> dic
     raise unreadable(name, f"it has fewer than {max(wanted) + 1:,} frames")
 
 
+def read_rotation(source: Path | bytes, name: str) -> int:
+    """Returns the degrees, counterclockwise, by which a video's display matrix turns its frames; 0 without one.
+
+    Raises:
+        UnreadableImage: if no frame can be decoded.
+    """
+    with opened(source, name) as (container, stream):
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise unreadable(name, "it has no frame")
+        return round(frame.rotation) % 360
+
+
 def upright(frame: Any) -> PIL.Image.Image:
     """Returns a decoded frame as an RGB picture, turned as its display matrix says."""
     picture = frame.to_image()

@@ -28,7 +28,7 @@ DATA = {
     "SugarCrepePairs": ("",),
 }
 """Source → fields with an object whose keys are data, such as answers or ids; "" is the file itself."""
-BINARY = {".tar", ".parquet", ".frozenvl", *(f".{suffix}" for suffix in IMAGE_SUFFIXES)}
+BINARY = {".tar", ".parquet", ".frozenvl", ".mp4", *(f".{suffix}" for suffix in IMAGE_SUFFIXES)}
 SEPARATOR = {".csv": ",", ".tsv": "\t"}
 
 
