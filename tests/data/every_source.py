@@ -173,6 +173,8 @@ EVERY: dict[str, Maker] = {
     "KarpathyCaptions": _karpathy,
     "LabelledImages": _labelled,
     "LxmertQuestions": _lxmert,
+    "MovingSceneCaptions": lambda folder: SCENES | {"shown": "one"},
+    "MovingSceneQuestions": lambda folder: SCENES | {"shown": "one"},
     "SceneCaptions": lambda folder: SCENES,
     "SceneObjects": lambda folder: SCENES,
     "SceneQuestions": lambda folder: SCENES,
