@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -113,7 +114,7 @@ def installed(path: Path, indices: Sequence[int]) -> dict[str, Side]:
             side(path, indices)
             found[name] = side
         except (ImportError, RuntimeError, OSError) as error:
-            print(f"{name}: left out ({type(error).__name__}: {str(error).strip().splitlines()[0]})")
+            print(f"{name}: left out ({str(error).strip().splitlines()[0]})", file=sys.stderr)
     return found
 
 
@@ -150,25 +151,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument(
+        "--keyframes", nargs="+", type=int, default=KEYFRAMES, help="frames between two keyframes"
+    )
     args = parser.parse_args()
     count = SECONDS * RATE
     indices = Sampling(frames=FRAMES).indices(range(count), count, Fraction(1, RATE))
+    print(f"| {FRAMES} frames of {SECONDS} s | " + " | ".join(SIDES) + " | load |")
+    print("|---" * (2 + len(SIDES)) + "|")
+    sides = None
     with tempfile.TemporaryDirectory() as folder:
-        rows, sides = [], None
         for size in args.sizes:
-            for keyframes in KEYFRAMES:
+            for keyframes in args.keyframes:
                 path = Path(folder) / f"{size}-{keyframes}.mp4"
                 write_clip(path, SIZES[size], keyframes)
                 sides = sides or installed(path, indices)
+                name = f"{size}, keyframes {keyframes} apart, {path.stat().st_size / 1e6:.1f} MB"
                 cells = measured(path, indices, sides, args.rounds)
-                megabytes = path.stat().st_size / 1e6
-                rows.append([f"{size}, keyframes {keyframes} apart, {megabytes:.1f} MB", *cells])
+                print("| " + " | ".join([name, *cells, f"{os.getloadavg()[0]:.1f}"]) + " |", flush=True)
                 path.unlink()
-    print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; av {av.__version__}\n")
-    print(f"| {FRAMES} frames of {SECONDS} s | " + " | ".join(SIDES) + " |")
-    print("|---" * (1 + len(SIDES)) + "|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    print(f"\n{os.cpu_count()} cores; av {av.__version__}")
 
 
 if __name__ == "__main__":

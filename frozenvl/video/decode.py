@@ -6,6 +6,7 @@ The frames are those that decoding the whole file gives, bit for bit.
 from __future__ import annotations
 
 import io
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def read_times(source: Path | bytes, name: str) -> Times:
             keyframes = sorted(
                 (p.pts, p.dts) for p in packets if p.is_keyframe and None not in (p.pts, p.dts)
             )
-            return Times(ticks, ticks[-1] + max(1, last), tick, keyframes)
+            return Times(array("q", ticks), ticks[-1] + max(1, last), tick, keyframes)
     # AVI and raw streams know no presentation times of reordered frames: these are counted at the nominal rate.
     with opened(source, name) as (container, stream):
         count = sum(1 for _ in container.decode(stream))

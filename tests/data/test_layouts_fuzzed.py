@@ -214,6 +214,7 @@ def files_of(name: str) -> bool:
         "ImageFolder",
         "LabelledImages",
         "Shards",
+        "VideoShards",
         "HuggingFaceData",
     )
 
