@@ -109,7 +109,11 @@ class ImageFile(Image):
 
     @cached_property
     def digest(self) -> str:  # type: ignore[override]
-        return hashlib.sha256(content(self.path, str(self.path))).hexdigest()[:32]
+        try:
+            with self.path.open("rb") as file:  # in pieces: a video may be larger than memory
+                return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        except (OSError, ValueError):  # `content` says what is wrong
+            return hashlib.sha256(content(self.path, str(self.path))).hexdigest()[:32]
 
     def set_digest(self, digest: str) -> None:
         """Sets the digest, for callers that know it without reading the file."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -75,6 +77,23 @@ def write_clip(
             container.mux(voice.encode(silence(1024)))
             container.mux(voice.encode())
     return path
+
+
+@cache
+def clip_bytes(number: int, frames: int = 3) -> bytes:
+    """Returns the content of a small MP4 file whose frames are numbered from `number` on."""
+    with TemporaryDirectory() as folder:
+        pictures = [numbered(number + place) for place in range(frames)]
+        return write_clip(Path(folder) / "a.mp4", pictures, "mpeg4").read_bytes()
+
+
+def videos(folder: Path, *names: str) -> str:
+    """Writes a small clip for each name, numbered from 100, 200, … on; returns their folder."""
+    for place, name in enumerate(names, 1):
+        path = folder / "videos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(clip_bytes(100 * place))
+    return str(folder / "videos")
 
 
 def write_sound(path: Path) -> Path:

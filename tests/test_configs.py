@@ -28,7 +28,12 @@ LAYERS = dict.fromkeys(
 
 OWN_DATA = {
     "moving_scenes": [
-        *("--data.train.direction.source.init_args.size", 16, "--data.val.direction.source.init_args.size", 4),
+        *(
+            "--data.train.direction.source.init_args.size",
+            16,
+            "--data.val.direction.source.init_args.size",
+            4,
+        ),
         *("--data.train.direction.source.init_args.resolution", 64),
         *("--data.val.direction.source.init_args.resolution", 64),
     ]

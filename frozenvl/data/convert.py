@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from frozenvl.data.shards.contents import in_order
-from frozenvl.data.shards.pack import encoded, pack
+from frozenvl.data.shards.pack import encoded, holds_videos, pack
 from frozenvl.data.sources.source import Source
 from frozenvl.data.writers.coco import CocoWriter
 from frozenvl.data.writers.image_files import ImageFiles, safe_name
@@ -72,10 +72,15 @@ def convert(
         raise UserError(
             f"{layout} holds the images in its own files, so there is nothing to link; leave out --link"
         )
+    videos = holds_videos(source)
+    if videos and layout != "webdataset":
+        raise UserError(f"{layout} holds images, and these are videos; choose webdataset")
     if layout == "webdataset":
         packed = pack(source, folder, skip_bad=skip_bad, report=report)
         written = packed.examples - len(packed.left_out)
-        return Converted(written, packed.left_out, ["Shards", "--shards", f"{folder}"])
+        return Converted(
+            written, packed.left_out, ["VideoShards" if videos else "Shards", "--shards", f"{folder}"]
+        )
     if not len(source):
         raise UserError(f"{type(source).__name__}: is empty; there is nothing to convert")
     with whole_folder(folder) as made:

@@ -143,9 +143,10 @@ def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], 
         if isinstance(part, str):
             parts.append({"text": part})
         elif isinstance(part, Image):
-            file = f"shown/{number}-{len(pictures) + 1}.jpg"
-            pictures[file] = thumbnail(part)
-            parts.append({"image": file})
+            for frame in part.frames:
+                file = f"shown/{number}-{len(pictures) + 1}.jpg"
+                pictures[file] = thumbnail(frame)
+                parts.append({"image": file})
     return parts, pictures
 
 

@@ -111,7 +111,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
         places = self.fusion.places(self.k)
-        one_image = type(self.fusion).__name__ if self.fusion.sees_last else ""
+        one_image = type(self.fusion).__name__ if self.fusion.sees_last or not places else ""
         limit, markers = max_target_tokens, self.markers
         return Processor(self.language.name, places, reader, limit, self.bos, markers, one_image, self.views)
 

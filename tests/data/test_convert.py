@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from every_source import EVERY, small
+from every_source import EVERY, VIDEOS, small
 from filelock import FileLock
 from parquet import images, write_parquet
 from tars import picture
@@ -28,6 +28,7 @@ from frozenvl.data.sources.huggingface import HuggingFaceData
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile, StoredImage
 from frozenvl.util.errors import RunError, UnreadableImage, UserError
+from frozenvl.video import Video
 
 LAYOUTS = get_args(Layout)
 FILES = ("coco", "table", "parquet")
@@ -77,7 +78,7 @@ def test_every_source_has_a_small_data_set():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in VIDEOS])
 def test_a_converted_source_gives_the_same_examples(tmp_path, name, layout):
     source = small(name, tmp_path)
     made = convert(source, tmp_path / "made", layout)
@@ -89,6 +90,26 @@ def test_a_converted_source_gives_the_same_examples(tmp_path, name, layout):
     for one, other in zip(source, again, strict=True):
         if one.image_id.startswith(("coco/", "vg/", "scenes/")):
             assert other.image_id == one.image_id
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_converted_source_of_videos_gives_the_same_clips(tmp_path, name):
+    source = small(name, tmp_path)
+    made = convert(source, tmp_path / "made", "webdataset")
+    again = read(made)
+    assert made.reader == ["VideoShards", "--shards", str(tmp_path / "made")] and not made.left_out
+    assert fields(again) == fields(source) and pixels(again) == pixels(source)
+    assert [example.image.frames for example in again] != [example.image.frames for example in source]
+    digests = [[[frame.digest for frame in e.image.frames] for e in data] for data in (source, again)]
+    assert digests[0] == digests[1]
+    with pytest.raises(UserError, match="coco holds images, and these are videos; choose webdataset"):
+        convert(source, tmp_path / "coco", "coco")
+
+
+def test_a_video_of_images_has_no_file_to_convert(tmp_path):
+    source = Rows(Example("7", Video([Square("a.png"), Square("b.png")]), "7", ("plain",)))
+    with pytest.raises(UserError, match="example 7: a video of several images has no file to copy"):
+        convert(source, tmp_path / "made", "webdataset")
 
 
 AWKWARD = [

@@ -73,7 +73,8 @@ def test_files_given_to_another_source_are_answered_with_their_own(places, name,
     for other, place in places.items():
         if other == name or (name, other) in ALSO:
             continue
-        given = {"images": str(place.parent), "annotations": None, "names": str(place)}
+        parent = str(place.parent)
+        given = {"images": parent, "videos": parent, "annotations": None, "names": str(place)}
         arguments = {first: str(place)} | {key: value for key, value in given.items() if key in others}
         with pytest.raises(UserError) as error:
             kind(**arguments)
@@ -102,6 +103,10 @@ def test_folders_and_tars_are_recognised(tmp_path):
     assert identify(tmp_path / "one") == [ImageFolder]
     assert identify(tmp_path / "none") == []
     assert identify(tmp_path / "tars") == identify(next((tmp_path / "tars").glob("*.tar"))) == [Shards]
+    for name in ("VideoShards", "VideoFolder"):
+        (tmp_path / name).mkdir()
+        kind = source_classes()[name]
+        assert identify(Path(next(iter(EVERY[name](tmp_path / name).values())))) == [kind]
     with pytest.raises(UserError, match="nowhere: no such file or folder"):
         identify(tmp_path / "nowhere")
 

@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,14 @@ from filelock import FileLock, Timeout
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.index import TarIndex, build_index
-from frozenvl.data.shards.keys import IMAGE_SUFFIXES, parse_keys
+from frozenvl.data.shards.keys import IMAGE_KEY, IMAGE_SUFFIXES, VIDEO_KEY, parse_keys
 from frozenvl.data.shards.record import as_record
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, ImageSequence
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
+from frozenvl.video.files import VIDEO_SUFFIXES
 
 STATE = "pack.json"
 """Name of the state file, which records what is packed and the progress."""
@@ -109,7 +111,8 @@ def _pack(
     urls = [str((folder / shard["name"]).absolute()) for shard in state.shards]
     checksums = [shard["sha256"] for shard in state.shards]
     if not _has_index(folder / INDEX, checksums):
-        build_index(folder / INDEX, urls, ShardStore(urls), parse_keys(), checksums)
+        keys = parse_keys(VIDEO_KEY if holds_videos(source) else IMAGE_KEY)
+        build_index(folder / INDEX, urls, ShardStore(urls), keys, checksums)
     return state
 
 
@@ -158,9 +161,28 @@ def _members(source: Source, skip_bad: bool, number: int) -> _Members:
     return {suffix: image, **texts, "json": record.encode()}
 
 
+def holds_videos(source: Source) -> bool:
+    """Tells whether the first example of a source that can be read has a video."""
+    for index in range(len(source)):
+        with suppress(UnreadableImage):
+            return isinstance(source[index].image, ImageSequence)
+    return False
+
+
 def encoded(example: Example) -> tuple[str, bytes]:
-    """Returns the suffix and the encoded bytes of an image: the original ones, or else a PNG."""
+    """Returns the suffix and the encoded bytes of an image or a video: the original ones, or else a PNG.
+
+    Raises:
+        UserError: if a video is a list of images.
+    """
     data = original(example.image)
+    if isinstance(example.image, ImageSequence):
+        suffix = example.image.name.rpartition(".")[2].lower()
+        if data is None:
+            raise UserError(
+                f"example {example.id}: a video of several images has no file to copy; write its frames as a clip first"
+            )
+        return suffix if suffix in VIDEO_SUFFIXES else "mp4", data
     if data is None:
         png = io.BytesIO()
         example.image.read().save(png, "PNG")
