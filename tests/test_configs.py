@@ -27,6 +27,20 @@ LAYERS = dict.fromkeys(
 )
 """Configuration → options that name layers of the tiny language model."""
 
+OWN_DATA = {
+    "moving_scenes": [
+        *(
+            "--data.train.direction.source.init_args.size",
+            16,
+            "--data.val.direction.source.init_args.size",
+            4,
+        ),
+        *("--data.train.direction.source.init_args.resolution", 64),
+        *("--data.val.direction.source.init_args.resolution", 64),
+    ]
+}
+"""Configuration → options that make its own data small, if other data would not go with it."""
+
 
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory) -> Path:
@@ -106,7 +120,8 @@ def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tin
         "--data.batch_size",
         8,
     ]
-    command = ["fit", "--config", config, "--config", scenes, *swapped, *short, *quiet]
+    data = OWN_DATA.get(name, ["--config", scenes])
+    command = ["fit", "--config", config, *data, *swapped, *short, *quiet]
     assert main([str(word) for word in command]) == 0
     losses = [row["train/loss"] for row in history(run) if "train/loss" in row]
     assert len(losses) == 2

@@ -65,6 +65,7 @@ def of_images(batch: Batch, values: Tensor) -> Tensor:
         values: (N, …) value of each image of the batch, in fp32.
     """
     seen = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
+    values = batch.per_view(values)
     chosen = values[seen]
     placed = (batch.slots >= 0) & batch.real()
     several = ((batch.image_of != seen[:, None]) & placed).any(1)

@@ -105,8 +105,7 @@ class Retrieval(EmbeddingHead):
     def images(self, run: Forward) -> Tensor:
         if not self.reads_features:
             return self.project_image(pooled_states(run, self.layers, self.pool))
-        features = run.batch.per_view(run.features.float().mean(1, keepdim=True))
-        return of_images(run.batch, self.project_image(features))
+        return of_images(run.batch, self.project_image(run.features.float().mean(1, keepdim=True)))
 
     def states(self, model: FrozenVL) -> States | None:
         if self.pool == "marker" or model.tuning is not None:

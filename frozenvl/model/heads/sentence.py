@@ -102,7 +102,7 @@ class SentenceSpace(EmbeddingHead):
         return states[:, 0]
 
     def images(self, run: Forward) -> Tensor:
-        return of_images(run.batch, self.project_image(run.batch.per_view(run.features.float().mean(1))))
+        return of_images(run.batch, self.project_image(run.features.float().mean(1)))
 
     def states(self, model: FrozenVL) -> States:
         return States(f"sentence encoder {self.fingerprint} {self.pool} {self.max_tokens}", (1, self.dim))

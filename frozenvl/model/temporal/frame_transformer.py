@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from frozenvl.model.mappers import Mapper
 from frozenvl.model.mappers.mapper import check_heads
-from frozenvl.model.temporal.temporal import Temporal, check_frames
+from frozenvl.model.temporal.temporal import Temporal, check_frames, for_videos
 from frozenvl.model.views import Views
 
 
@@ -61,11 +61,7 @@ class FrameTransformer(Temporal):
 
     def forward(self, mapper: Mapper, features: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         vectors = mapper(features)
-        is_video = numbers[:, 0] >= 0
-        video = is_video.nonzero()[:, 0]
-        read = self._of_videos(vectors, views[video], numbers[video])
-        made = vectors[views[:, 0]]
-        return made.index_copy(0, video, read.to(made.dtype))
+        return for_videos(numbers, self._of_videos(vectors, views, numbers), vectors[views[:, 0]])
 
     def _of_videos(self, vectors: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         is_frame = views >= 0
@@ -77,4 +73,4 @@ class FrameTransformer(Temporal):
         inputs = torch.cat([read, self.queries.to(read.dtype).expand(len(views), -1, -1)], dim=1)
         k = vectors.shape[1]
         missing = torch.cat([~is_frame, is_frame.new_zeros(len(views), 2)], dim=1).repeat_interleave(k, dim=1)
-        return self.encoder(inputs, src_key_padding_mask=missing if missing.any() else None)[:, -k:]
+        return self.encoder(inputs, src_key_padding_mask=missing)[:, -k:]
