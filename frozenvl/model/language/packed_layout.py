@@ -19,6 +19,8 @@ from frozenvl.model.prefix_tree import PrefixTree
 
 SAVES = 0.75
 """Largest share of the queries that two parts of the rows may leave to be computed in two parts."""
+PART_COST = 4096
+"""Cost of a further part of the rows on a CPU, as the number of pairs of query and key that take the same time."""
 
 
 class Copies(NamedTuple):
@@ -43,6 +45,8 @@ class Part(NamedTuple):
     """Place behind the last row."""
     queries: int
     """Largest number of queries of a row."""
+    keys: int
+    """Largest number of positions of a row."""
     shared: Tensor | None
     """(rows,) position of each row's first query; None if all rows compute all of their positions."""
 
@@ -98,8 +102,8 @@ class Layout:
         if tree is None or not tree.saved:
             starts = lengths.cumsum(0) - lengths
             deal = torch.where(real, starts[:, None] + columns[None], 0)
-            order, whole = torch.arange(rows, device=lengths.device), Part(0, rows, width, None)
-            return cls(rows, width, deal, real, real, positions(real, multiple), order, (whole,))
+            order, parts = by_length(lengths)
+            return cls(rows, width, deal, real, real, positions(real, multiple), order, parts)
         shared = torch.tensor(tree.shared, device=lengths.device)
         new = real & (columns[None] >= shared[:, None])
         # On the CPU: one small copy for each row.
@@ -153,7 +157,7 @@ class Layout:
         return Copies(source, ordered, repeated, source[repeated])
 
     def hidden(self, number: int, window: int | None = None) -> Tensor:
-        """Returns the mask of the keys that queries do not see: (queries, W), or (rows, 1, 1, queries, W).
+        """Returns the mask of the keys that queries do not see: (queries, keys), or (rows, 1, 1, queries, keys).
 
         Args:
             number: number of the part.
@@ -164,8 +168,8 @@ class Layout:
             at = torch.arange(part.queries, device=device)[:, None]
             if part.shared is not None:
                 # Padding sees what the last column sees. Without any key its softmax and all gradients were nan.
-                at = (at + part.shared[:, None, None, None, None]).clamp(max=self.width - 1)
-            distance = at - torch.arange(self.width, device=device)
+                at = (at + part.shared[:, None, None, None, None]).clamp(max=part.keys - 1)
+            distance = at - torch.arange(part.keys, device=device)
             self._hidden[number, window] = (distance < 0) | (distance >= (window or self.width))
         return self._hidden[number, window]
 
@@ -174,6 +178,39 @@ def positions(computed: Tensor, multiple: int) -> Tensor:
     """Returns the positions (T,) at the places (B, W) that are computed, with zeros up to a multiple of `multiple`."""
     places = computed.nonzero(as_tuple=True)[1]
     return pad(places, (0, -len(places) % multiple))
+
+
+def by_length(lengths: Tensor) -> tuple[Tensor, tuple[Part, ...]]:
+    """Splits rows that share nothing into parts of similar length, on a CPU and where this saves more than parts cost.
+
+    Attention takes as long for each row of a part as for its longest. No other device was timed.
+
+    Args:
+        lengths: (B,) number of real positions.
+
+    Returns:
+        the order (B,) of the rows, the longest first if there are several parts, and the parts.
+    """
+    sizes, order = lengths.sort(descending=True, stable=True)
+    counts = sizes.tolist()
+    squares = [count * count for count in counts]
+    starts = [0]
+    if lengths.device.type == "cpu" and len(counts) * squares[0] - sum(squares) > PART_COST:
+        # Least cost of the rows before each place where lengths change, and the starts of the parts with this cost.
+        best: dict[int, tuple[int, list[int]]] = {0: (0, [])}
+        changes = [place for place in range(1, len(counts)) if counts[place] < counts[place - 1]]
+        for end in [*changes, len(counts)]:
+            best[end] = min(
+                (cost + PART_COST + (end - start) * squares[start], [*before, start])
+                for start, (cost, before) in best.items()
+            )
+        starts = best[len(counts)][1]
+    if len(starts) == 1:
+        order = torch.arange(len(counts), device=lengths.device)
+    bounds = pairwise([*starts, len(counts)])
+    return order, tuple(
+        Part(start, end, counts[start], counts[start], None) for start, end in bounds if counts[start]
+    )
 
 
 def split(lengths: Tensor, shared: Tensor) -> tuple[Tensor, tuple[Part, ...]]:
@@ -192,9 +229,11 @@ def split(lengths: Tensor, shared: Tensor) -> tuple[Tensor, tuple[Part, ...]]:
     queries, at = min((place * most + (rows - place) * counts[place], place) for place in range(1, rows))
     # Two parts have twice the operations, so they have to save more than that costs.
     parts = [(0, rows)] if queries > SAVES * rows * most else [(0, at), (at, rows)]
-    starts = shared[order]
+    starts, sizes = shared[order], lengths[order].tolist()
     return order, tuple(
-        Part(start, end, counts[start], starts[start:end]) for start, end in parts if counts[start]
+        Part(start, end, counts[start], max(sizes[start:end]), starts[start:end])
+        for start, end in parts
+        if counts[start]
     )
 
 

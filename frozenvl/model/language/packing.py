@@ -60,7 +60,8 @@ def packed_attention(
     def attend(number: int, q: Tensor) -> Tensor:
         """Computes attention of the queries (rows·heads·queries, width) of one part."""
         part = layout.parts[number]
-        k, v, count = keys[part.start : part.end], values[part.start : part.end], part.end - part.start
+        k, v = (x[part.start : part.end, :, : part.keys] for x in (keys, values))
+        count = part.end - part.start
         if kernel:
             q = q.view(count, heads, part.queries, -1)
             seen = None if part.shared is None else ~layout.hidden(number)[:, 0]
@@ -73,9 +74,9 @@ def packed_attention(
         if softcap is not None:
             scores = softcap * torch.tanh(scores.to(wide) / softcap)
         hidden = layout.hidden(number, None if attention_mask is None else int(attention_mask))
-        scores = scores.view(count, groups, -1, part.queries, layout.width).masked_fill(hidden, float("-inf"))
+        scores = scores.view(count, groups, -1, part.queries, part.keys).masked_fill(hidden, float("-inf"))
         weights = scores.softmax(-1, dtype=wide).to(v.dtype)
-        return (weights.view(count, groups, -1, layout.width) @ v).view(-1, v.shape[-1])
+        return (weights.view(count, groups, -1, part.keys) @ v).view(-1, v.shape[-1])
 
     keys, values, copies = rows(key), rows(value), layout.queries(heads)
     queries = deal(query, copies).split(

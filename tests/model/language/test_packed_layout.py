@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from frozenvl.model.language import packed_layout
 from frozenvl.model.language.packed_layout import Layout, unpacked
 from frozenvl.model.prefix_tree import PrefixTree
 
@@ -82,6 +83,30 @@ def test_each_position_is_a_query_once_where_it_is_computed(tree, lengths, parts
             if at < lengths[of]:  # else it is padding
                 assert places[row, head, query] == layout.deal[of, at] * heads + head
                 assert seen[row, 0, 0, query].nonzero()[:, 0].tolist() == list(range(at + 1))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "cost", "parts"),
+    [
+        ([9, 3, 9, 2], 0, [(2, 9, 9), (1, 3, 3), (1, 2, 2)]),
+        ([9, 3, 9, 2], 6, [(2, 9, 9), (2, 3, 3)]),  # a third part saves 9 - 4 = 5 pairs
+        ([9, 3, 9, 2], 150, [(4, 9, 9)]),  # two parts save 2 * (81 - 9) = 144
+        ([9, 0, 3], 0, [(1, 9, 9), (1, 3, 3)]),
+        ([5, 5, 5], 0, [(3, 5, 5)]),
+        ([30, 29, 28, 27, 25] * 10, None, [(50, 30, 30)]),
+        ([257, 120, 112, 89], None, [(1, 257, 257), (2, 120, 120), (1, 89, 89)]),
+    ],
+)
+def test_rows_of_similar_length_are_a_part_if_that_saves_more_than_parts_cost(
+    lengths, cost, parts, monkeypatch
+):
+    if cost is not None:
+        monkeypatch.setattr(packed_layout, "PART_COST", cost)
+    layout = Layout.of(torch.tensor(lengths))
+    assert [(part.end - part.start, part.queries, part.keys) for part in layout.parts] == parts
+    assert sorted(layout.order.tolist()) == list(range(len(lengths)))
+    if len(parts) == 1:
+        assert layout.order.tolist() == list(range(len(lengths)))
 
 
 def test_a_window_hides_what_is_too_far_back():

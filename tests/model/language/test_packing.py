@@ -3,13 +3,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from frozenvl.model.language import packing
+from frozenvl.model.language import packed_layout, packing
 from frozenvl.model.language.packed_layout import Layout
 from frozenvl.model.language.packing import packed, packed_attention
 from frozenvl.model.prefix_tree import PrefixTree
 
 TREES = {
     "none": (None, [4, 1, 6]),
+    "conversations": (None, [3, 9, 4, 9, 1, 3]),
     "an image with three captions, and one alone": (PrefixTree((0, 1, 2, 3), (0, 5, 5, 0)), [7, 8, 6, 3]),
     "a branch of a branch": (PrefixTree((2, 0, 1, 3), (3, 6, 0, 1)), [6, 8, 4, 9]),
     "a branch with fewer queries than others of its part": (PrefixTree((0, 1, 2), (0, 8, 4)), [10, 9, 10]),
@@ -39,9 +40,12 @@ def plainly(query, key, value, layout, window, softcap):
 @pytest.mark.parametrize("window, softcap, fused", [(None, None, False), (None, None, True), (3, 2.0, False)])
 @pytest.mark.parametrize("multiple", [1, 16])
 @pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("cost", [0, packed_layout.PART_COST])
 def test_attention_and_its_gradients_are_those_of_each_row_alone(
-    name, multiple, window, softcap, fused, monkeypatch
+    name, multiple, window, softcap, fused, cost, monkeypatch
 ):
+    """Also where rows of other lengths are other parts (with a cost of 0)."""
+    monkeypatch.setattr(packed_layout, "PART_COST", cost)
     monkeypatch.setattr(packing, "fused", lambda device: fused)
     tree, lengths = TREES[name]
     layout = Layout.of(torch.tensor(lengths), tree, multiple)
