@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers as hf
 import yaml
-from chat_layouts import CHATML, chat_model
+from chat_models import CHATML, chat_model
 from running import checkpoint, history
 
 from frozenvl.cli import main

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chat_layouts import CHATML, chat_model
+from chat_models import CHATML, chat_model
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
