@@ -42,7 +42,7 @@ class VideoCaptions(Captions):
         fps: float | None = None,
         **options: Any,
     ) -> None:
-        self.sampling = Sampling(sampling, frames, fps)
+        self.sampling, self.max_frames = Sampling(sampling, frames, fps), frames
         super().__init__(path, str(image_folder(Path(videos), "a video")), **options)
 
     def image(self, path: Path) -> Image:

@@ -40,7 +40,7 @@ class VideoFolder(Source):
     def __init__(
         self, folder: str, sampling: Rule = "uniform", frames: int = 8, fps: float | None = None
     ) -> None:
-        self.sampling = Sampling(sampling, frames, fps)
+        self.sampling, self.max_frames = Sampling(sampling, frames, fps), frames
         self.folder = image_folder(Path(folder), "a video")
         targets: list[int] = []
         self.rows = Packed(self._rows(targets))
