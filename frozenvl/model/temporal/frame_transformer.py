@@ -17,8 +17,7 @@ class FrameTransformer(Temporal):
     A video takes k positions, as an image. Any mapper will do: with `PatchLinear`, a frame's vectors are its cells.
 
     Each vector loses its mean over the frames and is normed, so that what moves is as large as what stays. The means
-    are inputs, too. (A classifier on such a transformer knew the direction of 93 % of moving scenes after 100 steps;
-    without the centring it was at chance after 150.)
+    are inputs, too. Without the centring, training takes far longer to find a small object that moves.
 
     Args:
         frames: largest number of frames of a video.
