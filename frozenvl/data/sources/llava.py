@@ -17,6 +17,7 @@ from frozenvl.data.sources.llava_turns import (
     MARK,
     asks_for_caption,
     converses,
+    key_of,
     numbered,
     photograph_of,
     said,
@@ -86,7 +87,7 @@ class LlavaConversations(Conversations):
         coco_ids, seen = read_coco_ids(image_data), Counter[str]()
 
         def conversation(number: int, row: Record) -> Conversation | None:
-            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            key = key_of(file, row, number, seen)
             files = row.files("image")
             system, pairs = dialogue(row, "conversations", "from")
             shown = Shown(files)
