@@ -22,7 +22,7 @@ from frozenvl.data.shards.keys import IMAGE_SUFFIXES, parse_keys
 from frozenvl.data.shards.record import as_record, check_one_image
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
 
@@ -167,17 +167,22 @@ def encoded(example: Example) -> tuple[str, bytes]:
         UserError: if the example shows several images.
     """
     check_one_image(example)
-    data = original(example.image)
+    return encoded_image(example.image)
+
+
+def encoded_image(image: Image) -> tuple[str, bytes]:
+    """Returns the suffix and the encoded bytes of an image: the original ones, or else a PNG."""
+    data = original(image)
     if data is None:
         png = io.BytesIO()
-        example.image.read().save(png, "PNG")
+        image.read().save(png, "PNG")
         return "png", png.getvalue()
-    suffix = example.image.name.rpartition(".")[2].lower()
+    suffix = image.name.rpartition(".")[2].lower()
     if suffix in IMAGE_SUFFIXES:
         return suffix, data
     try:
-        with PIL.Image.open(io.BytesIO(data)) as image:
-            detected = {"JPEG2000": "jp2"}.get(image.format or "", (image.format or "").lower())
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            detected = {"JPEG2000": "jp2"}.get(picture.format or "", (picture.format or "").lower())
     except Exception:  # packed all the same: `check` reports what is wrong with it
         detected = ""
     return detected if detected in IMAGE_SUFFIXES else "jpg", data

@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
+from frozenvl.data.shards.record import RECORD
 from frozenvl.data.sources.captions import Captioned, Captions, by_image
 from frozenvl.data.sources.coco_ids import coco_id
-from frozenvl.data.sources.conversations import Conversation, Conversations
+from frozenvl.data.sources.conversations import Conversation, Conversations, recorded
 from frozenvl.data.sources.dialogue import Shown, Unusable, check_choices, dialogue, usable
 from frozenvl.data.sources.llava_turns import (
     MARK,
@@ -89,6 +90,8 @@ class LlavaConversations(Conversations):
         def conversation(number: int, row: Record) -> Conversation | None:
             key = key_of(file, row, number, seen)
             files = row.files("image")
+            if row.raw(RECORD) is not None:
+                return recorded(row, files)
             system, pairs = dialogue(row, "conversations", "from")
             shown = Shown(files)
             messages = [shown.marked(human.whole_text("value"), MARK) for human, _ in pairs]
