@@ -23,7 +23,7 @@ from frozenvl.data.shards.keys import IMAGE_KEY, IMAGE_SUFFIXES, VIDEO_KEY, pars
 from frozenvl.data.shards.record import as_record, check_one_image
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example, ImageSequence
+from frozenvl.prompt import Example, Image, ImageSequence
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
 from frozenvl.video.suffixes import VIDEO_SUFFIXES
@@ -178,24 +178,33 @@ def encoded(example: Example) -> tuple[str, bytes]:
         UserError: if the example shows several images, or its video is a list of images.
     """
     check_one_image(example)
-    data = original(example.image)
-    if isinstance(example.image, ImageSequence):
-        suffix = example.image.name.rpartition(".")[2].lower()
+    return encoded_image(example.image)
+
+
+def encoded_image(image: Image) -> tuple[str, bytes]:
+    """Returns the suffix and the encoded bytes of an image or a video: the original ones, or else a PNG.
+
+    Raises:
+        UserError: if it is a video that is a list of images.
+    """
+    data = original(image)
+    if isinstance(image, ImageSequence):
+        suffix = image.name.rpartition(".")[2].lower()
         if data is None:
             raise UserError(
-                f"example {example.id}: a video of several images has no file to copy; write its frames as a clip first"
+                f"{image.name}: a video of several images has no file to copy; write its frames as a clip first"
             )
         return suffix if suffix in VIDEO_SUFFIXES else "mp4", data
     if data is None:
         png = io.BytesIO()
-        example.image.read().save(png, "PNG")
+        image.read().save(png, "PNG")
         return "png", png.getvalue()
-    suffix = example.image.name.rpartition(".")[2].lower()
+    suffix = image.name.rpartition(".")[2].lower()
     if suffix in IMAGE_SUFFIXES:
         return suffix, data
     try:
-        with PIL.Image.open(io.BytesIO(data)) as image:
-            detected = {"JPEG2000": "jp2"}.get(image.format or "", (image.format or "").lower())
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            detected = {"JPEG2000": "jp2"}.get(picture.format or "", (picture.format or "").lower())
     except Exception:  # packed all the same: `check` reports what is wrong with it
         detected = ""
     return detected if detected in IMAGE_SUFFIXES else "jpg", data

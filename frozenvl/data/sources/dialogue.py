@@ -51,8 +51,9 @@ def usable(
         ask_share: fraction that belongs to the part "ask".
     """
     file.remedy_of_records = " (or leave out such records with unusable: leave out)"
-    note, known = "", file.count
+    note = ""
     for number, row in enumerate(file.records()):
+        known = file.count
         made = read(number, row)
         if unusable == "leave out" and (reason := file.forgive(known)):
             note = note or f"records left out because they cannot be used (the first: {reason})"
@@ -61,7 +62,6 @@ def usable(
             first = made.files[0] if made.files else made.id
             if in_part(made.photograph or coco_id(first) or first, part, ask_share):
                 yield made
-        known = file.count
 
 
 def dialogue(row: Record, field: str, role: str) -> tuple[Record | None, list[tuple[Record, Record]]]:

@@ -9,14 +9,16 @@ from typing import Any, Literal, get_args
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
+from frozenvl.data.shards.record import RECORD
 from frozenvl.data.sources.captions import Captioned, Captions, by_image
 from frozenvl.data.sources.coco_ids import coco_id
-from frozenvl.data.sources.conversations import Conversation, Conversations
+from frozenvl.data.sources.conversations import Conversation, Conversations, recorded
 from frozenvl.data.sources.dialogue import Shown, Unusable, check_choices, dialogue, usable
 from frozenvl.data.sources.llava_turns import (
     MARK,
     asks_for_caption,
     converses,
+    key_of,
     numbered,
     photograph_of,
     said,
@@ -86,8 +88,10 @@ class LlavaConversations(Conversations):
         coco_ids, seen = read_coco_ids(image_data), Counter[str]()
 
         def conversation(number: int, row: Record) -> Conversation | None:
-            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            key = key_of(file, row, number, seen)
             files = row.files("image")
+            if row.raw(RECORD) is not None:
+                return recorded(row, files)
             system, pairs = dialogue(row, "conversations", "from")
             shown = Shown(files)
             messages = [shown.marked(human.whole_text("value"), MARK) for human, _ in pairs]

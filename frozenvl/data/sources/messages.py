@@ -11,7 +11,7 @@ from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import described, has_fields, whole_text
 from frozenvl.data.sources.conversations import Conversation, Conversations
 from frozenvl.data.sources.dialogue import Shown, Unusable, check_choices, dialogue, usable
-from frozenvl.data.sources.llava_turns import MARK, numbered
+from frozenvl.data.sources.llava_turns import MARK, key_of
 from frozenvl.data.sources.questions import Part
 
 FILES = ("images", "image")
@@ -68,7 +68,7 @@ class ChatMessages(Conversations):
         seen = Counter[str]()
 
         def conversation(number: int, row: Record) -> Conversation | None:
-            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            key = key_of(file, row, number, seen)
             listed = row.files(next((field for field in FILES if field in row.data), FILES[0]))
             system, pairs = dialogue(row, "messages", "role")
             content = Content(Shown(listed))
