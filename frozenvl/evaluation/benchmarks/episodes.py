@@ -11,7 +11,7 @@ from frozenvl.evaluation.benchmark import Setting
 from frozenvl.evaluation.benchmarks.worded import Worded, induced
 from frozenvl.evaluation.layouts import vqa_results
 from frozenvl.evaluation.query import Query
-from frozenvl.prompt import Episode, Example, Image, Marker, Prompt, joined
+from frozenvl.prompt import Episode, Example, Image, Prompt, PromptPart, joined
 from frozenvl.util.errors import UserError
 from frozenvl.util.lazy import LazySequence
 from frozenvl.wording import Template
@@ -65,6 +65,11 @@ class EpisodeBenchmark(Worded):
                     f"{type(self).__name__}: {name}: {type(episode_set).__name__} gives no episodes; LabelledEpisodes "
                     "draws some from labelled images"
                 )
+        if template.chat:
+            raise UserError(
+                f"{type(self).__name__}: a support set is captions, which no chat template words; leave template.chat "
+                "out"
+            )
         super().__init__(ask, None, episodes, template, supervised_encoder)
         self.repeats, self.induction = repeats, induction
         self._checked = False
@@ -109,7 +114,7 @@ class EpisodeBenchmark(Worded):
 
     def _query(self, setting: Setting, episode: Episode) -> Query:
         support = episode.support * (1 + setting.facts["repeats"])
-        parts: list[str | Image | Marker] = [self._induction(setting, episode)]
+        parts: list[PromptPart] = [self._induction(setting, episode)]
         for image, caption in support:
             parts += [*self._support_example(image, caption), self.template.separator]
         asked = Example(episode.id, episode.query, "", (episode.answer,), question=episode.question)

@@ -11,6 +11,7 @@ from frozenvl.evaluation import EpisodeVQA, Naming
 from frozenvl.evaluation.benchmarks.episodes import Episodes, names_of, ways_and_shots
 from frozenvl.prompt import Episode
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])
@@ -33,6 +34,12 @@ def test_choosing_from_a_support_set_without_names_is_refused():
         with pytest.raises(UserError, match=r"episode 7: its captions do not name things") as error:
             naming.queries(naming.settings()[0])[0]
         assert "\n" not in str(error.value)
+
+
+def test_a_chat_template_is_refused():
+    """It would stand between the support set and the query."""
+    with pytest.raises(UserError, match=r"Naming: a support set is captions.*leave template\.chat out"):
+        Naming(TWO, template=Template(query="{image}{question}", chat=True))
 
 
 @pytest.mark.parametrize("options", [{"repeats": []}, {"repeats": [-1]}, {"induction": []}])
