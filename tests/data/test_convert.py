@@ -114,7 +114,7 @@ def test_a_converted_source_of_videos_gives_the_same_clips(tmp_path, name):
 
 def test_a_video_of_images_has_no_file_to_convert(tmp_path):
     source = Rows(Example("7", Video([Square("a.png"), Square("b.png")]), "7", ("plain",)))
-    with pytest.raises(UserError, match="example 7: a video of several images has no file to copy"):
+    with pytest.raises(UserError, match="a video of several images has no file to copy"):
         convert(source, tmp_path / "made", "webdataset")
 
 
