@@ -89,7 +89,7 @@ class DialogueRanking(Dialogue):
         return {"candidates": rule}
 
     def finished(self, query: Query, turn: Turn) -> Query:
-        choices, gold = self._choices(turn, query.id, query.question)
+        choices, gold = self._choices(turn, query.id)
         texts = tuple(self.template.target.format(target=choice) for choice in choices)
         judged = zip(texts, turn.relevance, strict=True) if turn.relevance else ()
         return replace(
@@ -99,7 +99,7 @@ class DialogueRanking(Dialogue):
             scores={text.strip(): relevance for text, relevance in judged if relevance},
         )
 
-    def _choices(self, turn: Turn, key: str, question: str) -> tuple[tuple[str, ...], int | None]:
+    def _choices(self, turn: Turn, key: str) -> tuple[tuple[str, ...], int | None]:
         """Returns the candidates of a round, and the index of the true one; None if it is not known."""
         if turn.choices:
             if turn.correct >= 0:
@@ -157,7 +157,7 @@ class DialogueRanking(Dialogue):
             for index, ids in enumerate(self.rounds):
                 for key, turn in zip(ids, turns_of(self.source[index]), strict=True):
                     question = question_of(turn)
-                    choices, gold = self._choices(turn, key, question)
+                    choices, gold = self._choices(turn, key)
                     if gold is None:
                         continue
                     counts.append(len(choices))

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 
+import PIL.Image
 import pytest
 from running import one_line
 from suites import rows_of, toy
@@ -20,6 +21,7 @@ from frozenvl.evaluation.requests import evaluation_of, in_order
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.suite import session_of
+from frozenvl.metrics.rescored import ranked_replies
 from frozenvl.prompt import Sample, Turn
 from frozenvl.report.compare import compare
 from frozenvl.util.errors import UserError
@@ -204,10 +206,7 @@ def test_a_round_that_cannot_be_read_has_the_last_rank(tiny_trained, tmp_path):
     assert score.unreadable == 1
     rows = rows_of(tmp_path / "dialogue-gold-history")
     assert "values" not in rows["9/1"]
-    (again,) = [rows["9/1"]]
-    from frozenvl.metrics.rescored import ranked_replies
-
-    assert ranked_replies({"9/1": again}, {}).result.scores["mrr"] == 0.5
+    assert ranked_replies({"9/1": rows["9/1"]}, {}).result.scores["mrr"] == 0.5
 
 
 def test_without_a_pool_a_suite_tells_what_to_do(evaluate, capfd):
@@ -240,6 +239,41 @@ def test_a_suite_ranks_questions_of_scenes(evaluate, run):
     assert score.baselines.keys() == {"chance", "frequency", "question_words"}
     # A question alone is the same with and without history.
     assert score.scores == read_score(run / "evaluation/talk-no-history/score.json").scores
+
+
+def test_a_suite_ranks_visdials_files(evaluate, run, tmp_path):
+    (tmp_path / "images").mkdir()
+    for n in (7, 8):
+        PIL.Image.new("RGB", (40, 30), (n * 9, 90, 9)).save(
+            tmp_path / f"images/VisualDialog_val2018_{n:012d}.jpg"
+        )
+    rounds = [{"question": n, "answer": n, "answer_options": [2, 1, 0], "gt_index": 2 - n} for n in range(2)]
+    texts = {"questions": ["is it red", "how many"], "answers": ["yes", "2", "no"]}
+    dialogs = [{"image_id": n, "caption": "a circle", "dialog": rounds} for n in (7, 8)]
+    (tmp_path / "val.json").write_text(json.dumps({"split": "val2018", "data": texts | {"dialogs": dialogs}}))
+    dense = [{"image_id": 8, "round_id": 2, "gt_relevance": [0.0, 1.0, 0.4]}]
+    (tmp_path / "dense.json").write_text(json.dumps(dense))
+    files = {name: str(tmp_path / f"{name}.json") for name in ("val", "dense")}
+    source = {"annotations": files["val"], "dense": files["dense"], "images": str(tmp_path / "images")}
+    visdial = {"class_path": "frozenvl.data.sources.visdial.VisDial", "init_args": source}
+    made = {"class_path": "frozenvl.evaluation.DialogueRanking", "init_args": {"source": visdial}}
+    assert evaluate({"visdial": made}) == 0
+    folder = run / "evaluation/visdial-gold-history"
+    score, rows = read_score(folder / "score.json"), rows_of(folder)
+    assert score.baselines == {"chance": pytest.approx((1 + 1 / 2 + 1 / 3) / 3)}
+    ranks = {
+        (row["image_id"], row["round_id"]): row["ranks"]
+        for row in json.loads((folder / "results.json").read_text())
+    }
+    assert [*ranks] == [(7, 1), (7, 2), (8, 1), (8, 2)]
+    gold = [
+        ranks[image, number][3 - number] for image, number in ranks
+    ]  # no ties here: the same ranks as the scores'
+    assert score.scores["mrr"] == pytest.approx(sum(1 / rank for rank in gold) / 4)
+    gains = dict(zip(ranks[8, 2], [0.0, 1.0, 0.4], strict=True))
+    expected = (gains[1] + gains[2] / math.log2(3)) / (1 + 0.4 / math.log2(3))
+    assert score.scores["ndcg"] == pytest.approx(expected)
+    assert "a circle is it red?" in rows["8/2"]["prompt"][1]["text"]
 
 
 def test_names_of_all_replies_differ():
