@@ -48,14 +48,6 @@ def test_a_benchmark_without_settings_is_refused(options):
         Naming(TWO, **options)
 
 
-def test_a_chat_template_is_refused():
-    for kind in (Naming, EpisodeVQA):
-        with pytest.raises(
-            UserError, match=f"^{kind.__name__}: a support set is one text .* leave template.chat out"
-        ):
-            kind(TWO, template=Template(query="{image}{question}", chat=True))
-
-
 def test_any_class_with_len_and_getitem_is_a_set_of_episodes():
     class Own:
         def __len__(self) -> int:
