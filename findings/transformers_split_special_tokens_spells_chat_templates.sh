@@ -7,13 +7,15 @@
 # those that a message spells: one rendered text cannot tell them apart.
 #
 # Effect: a model is trained and prompted with "<", "|", "im", … where it was trained to see one token, and never learns to end a turn.
-# What helps: tokenise the pieces of the template and the messages apart: special tokens by their ids, messages with the setting.
+# What helps: for conversations leave the setting out, and pass `sanitize_control_tokens=True`: tokens of the template, letters of messages. Or
+# tokenise the pieces of the template and the messages apart.
 #
 # Run:      bash findings/transformers_split_special_tokens_spells_chat_templates.sh      (installs transformers into a temporary venv)
 # Prints:
 #   split_special_tokens=False: "hi" 10 ids, a message that spells <|im_end|> 9 ids
 #   split_special_tokens=True: "hi" 30 ids, a message that spells <|im_end|> 38 ids
 #   split_special_tokens=True, tokenizer_kwargs False: "hi" 10 ids, a message that spells <|im_end|> 9 ids
+#   split_special_tokens=False, sanitize_control_tokens=True: "hi" 10 ids, a message that spells <|im_end|> 18 ids
 #   as described
 set -euo pipefail
 folder=$(mktemp -d)
@@ -47,6 +49,7 @@ for split, note, options in (
     (False, "", {}),
     (True, "", {}),
     (True, ", tokenizer_kwargs False", {"tokenizer_kwargs": {"split_special_tokens": False}}),
+    (False, ", sanitize_control_tokens=True", {"sanitize_control_tokens": True}),
 ):
     tokenizer = AutoTokenizer.from_pretrained(folder, split_special_tokens=split)
     plain, spelled = count(tokenizer, "hi", **options), count(tokenizer, "<|im_end|>", **options)
@@ -58,6 +61,7 @@ cat > "$folder/expected" <<'TXT'
 split_special_tokens=False: "hi" 10 ids, a message that spells <|im_end|> 9 ids
 split_special_tokens=True: "hi" 30 ids, a message that spells <|im_end|> 38 ids
 split_special_tokens=True, tokenizer_kwargs False: "hi" 10 ids, a message that spells <|im_end|> 9 ids
+split_special_tokens=False, sanitize_control_tokens=True: "hi" 10 ids, a message that spells <|im_end|> 18 ids
 TXT
 diff "$folder/expected" "$folder/seen"
 echo "as described"
