@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 import PIL.Image
+import pytest
 
 BITS, BLOCK = 12, 16
 SIZE = BITS * BLOCK, 64
@@ -63,6 +66,8 @@ def write_clip(
         if times is not None:
             stream.codec_context.time_base = stream.time_base = 1 / Fraction(rate)
         if turned:
+            if not hasattr(type(stream), "set_display_rotation"):
+                pytest.skip("this PyAV cannot write a display matrix")
             stream.set_display_rotation(turned)
         voice = container.add_stream("aac", rate=16000, layout="mono") if sound else None
         for place, picture in enumerate(pictures):
@@ -75,6 +80,23 @@ def write_clip(
             container.mux(voice.encode(silence(1024)))
             container.mux(voice.encode())
     return path
+
+
+@cache
+def clip_bytes(number: int, frames: int = 3) -> bytes:
+    """Returns the content of a small MP4 file whose frames are numbered from `number` on."""
+    with TemporaryDirectory() as folder:
+        pictures = [numbered(number + place) for place in range(frames)]
+        return write_clip(Path(folder) / "a.mp4", pictures, "mpeg4").read_bytes()
+
+
+def videos(folder: Path, *names: str) -> str:
+    """Writes a small clip for each name, numbered from 100, 200, … on; returns their folder."""
+    for place, name in enumerate(names, 1):
+        path = folder / "videos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(clip_bytes(100 * place))
+    return str(folder / "videos")
 
 
 def write_sound(path: Path) -> Path:

@@ -1,14 +1,16 @@
-"""Asks a trained checkpoint a question about an image, zero-shot or after examples."""
+"""Asks a trained checkpoint a question about an image or a video, zero-shot or after examples."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from frozenvl.video.arguments import add_sampling_arguments, sampling_of
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    parser.add_argument("image", type=Path, help="image that the question is about")
+    parser.add_argument("image", type=Path, help="image or video that the question is about")
     parser.add_argument("question", help="text of the question")
     parser.add_argument(
         "--example",
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_new_tokens", type=int, default=10, help="maximum length of the answer (default: 10)"
     )
+    add_sampling_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,11 +32,14 @@ def run(args: argparse.Namespace) -> int:
     import sys
     from dataclasses import replace
 
-    from frozenvl.prompt import Example, ImageFile
-    from frozenvl.training.trained_run import load_trained
+    from frozenvl.prompt import Example
+    from frozenvl.training.trained_run import load_trained, run_sampling
+    from frozenvl.video.files import image_or_video
+
+    sampling = sampling_of(args, run_sampling(args.checkpoint))
 
     def example(path: str | Path, question: str, answer: str = "") -> Example:
-        image = ImageFile(Path(path))
+        image = image_or_video(Path(path), sampling)
         image.read()  # a bad image is an error before the model is loaded
         return Example(image.name, image, image.name, question=question, answer=answer)
 

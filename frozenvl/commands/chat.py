@@ -50,8 +50,12 @@ def run(args: argparse.Namespace) -> int:
         import readline  # noqa: F401 - `input` then edits lines and knows the ones before
 
         note("/help lists the commands, /quit ends")
-    while terminal.once():
-        pass
+    goes_on = True
+    while goes_on:
+        try:
+            goes_on = terminal.once()
+        except KeyboardInterrupt:  # between two lines
+            note("\n/quit ends")
     return 0
 
 
@@ -89,9 +93,6 @@ class Terminal:
             if sys.stdin.isatty():
                 note("")
             return False
-        except KeyboardInterrupt:
-            note("\n/quit ends")
-            return True
         except UnicodeDecodeError:
             note("frozenvl: the line is not UTF-8; it is left out")
             return True

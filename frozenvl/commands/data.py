@@ -65,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip-bad", action="store_true", help="leave out examples whose image is missing, and list them"
     )
     add_convert(
-        command("convert", "write a source as COCO JSON, a table, tars or Parquet files; it stays the same")
+        command(
+            "convert",
+            "write a source as COCO JSON, a table, tars, Parquet files or LLaVA's JSON",
+        )
     )
     index = command("index", "index existing tars, for random access")
     index.add_argument(
@@ -126,7 +129,7 @@ def add_template(parser: argparse.ArgumentParser) -> None:
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `convert`."""
-    formats = ("coco", "table", "webdataset", "parquet")
+    formats = ("coco", "table", "webdataset", "parquet", "llava")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("dest", metavar="DEST", type=Path, help="folder to write: a new one")
     parser.add_argument("--format", choices=formats, required=True, help="layout of the new data set")
@@ -134,7 +137,9 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
         "--skip-bad", action="store_true", help="leave out examples whose image is missing, and list them"
     )
     parser.add_argument(
-        "--link", action="store_true", help="hard-link image files instead of copying them (coco and table)"
+        "--link",
+        action="store_true",
+        help="hard-link image files instead of copying them (coco, table and llava)",
     )
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
 
@@ -20,9 +21,11 @@ from frozenvl.data.shards.notes import Notes
 from frozenvl.data.sources.shards import Shards, TarImage
 from frozenvl.data.sources.source import Source
 from frozenvl.data.sources.table import BadRow
-from frozenvl.prompt import Example, Image
+from frozenvl.prompt import Example, Image, ImageSequence
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import decode
+from frozenvl.video import Video
+from frozenvl.video.clip import VideoFile
 
 BAD = ("unreadable", "empty text", "wrong number of texts")
 """Kinds of finding that make an example unusable."""
@@ -188,7 +191,8 @@ def _check_example(
             unreadable.append(image.key)
             # In a tar, a sample without a text also has an unreadable image: report it once.
             no_text = any(kind == "empty text" for kind, _ in odd)
-            if not (no_text and isinstance(image, TarImage) and image.flaw):
+            member = image.origin
+            if not (no_text and isinstance(member, TarImage) and member.flaw):
                 findings.append(("unreadable", unread))
         elif not place:
             digest = content
@@ -207,7 +211,9 @@ def _check_image(image: Image) -> tuple[bytes, list[Finding], str]:
     """Decodes an image. Returns the hash of its content, findings, and why it is unreadable (empty if it is not)."""
     findings: list[Finding] = []
     try:
-        data = original(image)
+        data = None if isinstance(image, ImageSequence) else original(image)
+        if isinstance(image, ImageSequence):
+            findings += [(kind, f"{image.name}: {problem}") for kind, problem in odd_video(image)]
         if data is None:
             picture = image.read()
             digest = image.digest.encode()
@@ -230,12 +236,34 @@ def _only_colour(picture: PIL.Image.Image) -> str:
     return "#" + "".join(f"{low:02x}" for low, _ in extrema)
 
 
+def odd_video(video: ImageSequence) -> list[Finding]:
+    """Returns findings about the clip of a video: frames that are shown twice, a variable rate, a display matrix.
+
+    Raises:
+        UnreadableImage: if the clip cannot be opened.
+    """
+    findings: list[Finding] = []
+    frames = len({frame.key for frame in video.frames})
+    if frames < len(video.frames):
+        findings.append(("short clip", f"{len(video.frames)} frames are sampled, of {frames} different ones"))
+    if not (isinstance(video, Video) and isinstance(video.clip, VideoFile)):
+        return findings
+    times = video.clip.times
+    gaps = [later - earlier for earlier, later in pairwise(times.ticks)]
+    if gaps and max(gaps) > 2 * min(gaps):
+        longest = float(max(gaps) * times.tick)
+        findings.append(("variable frame rate", f"from one frame to the next up to {longest:.2f} s"))
+    if turned := video.clip.rotation():
+        findings.append(("turned by its display matrix", f"{turned} degrees"))
+    return findings
+
+
 def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding]:
     texts = example.texts
     learned = tuple(turn.reply for turn in example.turns) or example.targets
     findings = []
     if any(not text.strip() for text in learned[: -1 if example.turns and not example.targets else None]):
-        flaw = example.image.flaw if isinstance(example.image, TarImage) else ""
+        flaw = member.flaw if isinstance(member := example.image.origin, TarImage) else ""
         findings.append(("empty text", flaw or "a text to train on is empty"))
     if any("\0" in text for text in texts):
         findings.append(("NUL in text", "a text holds a NUL character"))

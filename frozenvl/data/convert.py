@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from frozenvl.data.shards.contents import in_order
-from frozenvl.data.shards.pack import encoded, pack
+from frozenvl.data.shards.pack import encoded_image, holds_videos, pack
 from frozenvl.data.shards.record import check_one_image
 from frozenvl.data.sources.source import Source
 from frozenvl.data.writers.coco import CocoWriter
 from frozenvl.data.writers.image_files import ImageFiles, safe_name
+from frozenvl.data.writers.llava import LlavaWriter
 from frozenvl.data.writers.parquet import ParquetWriter
 from frozenvl.data.writers.public import public_id
 from frozenvl.data.writers.table import TableWriter
 from frozenvl.data.writers.writer import Writer
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.whole_folder import whole_folder
 
-Layout = Literal["coco", "table", "webdataset", "parquet"]
-WRITERS: dict[str, type[Writer]] = {"coco": CocoWriter, "table": TableWriter, "parquet": ParquetWriter}
+Layout = Literal["coco", "table", "webdataset", "parquet", "llava"]
+WRITERS: dict[str, type[Writer]] = {
+    "coco": CocoWriter,
+    "table": TableWriter,
+    "parquet": ParquetWriter,
+    "llava": LlavaWriter,
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ def convert(
     Args:
         source: source to convert.
         folder: target folder: new or empty.
-        layout: "coco" (`captions.json` and `images/`), "table" (`captions.csv` and `images/`), "webdataset" (tars) or
-            "parquet" (files with images, as on the Hugging Face hub).
+        layout: "coco" (`captions.json` and `images/`), "table" (`captions.csv` and `images/`), "webdataset" (tars),
+            "parquet" (files with images, as on the Hugging Face hub) or "llava" (`conversations.json` and `images/`).
         skip_bad: true to leave out and list examples whose image is unreadable.
         link: true to hard-link image files instead of copying them, where the file system can.
         report: progress callback, called with the numbers (done, total) of examples.
@@ -74,10 +80,15 @@ def convert(
         raise UserError(
             f"{layout} holds the images in its own files, so there is nothing to link; leave out --link"
         )
+    videos = holds_videos(source)
+    if videos and layout != "webdataset":
+        raise UserError(f"{layout} holds images, and these are videos; choose webdataset")
     if layout == "webdataset":
         packed = pack(source, folder, skip_bad=skip_bad, report=report)
         written = packed.examples - len(packed.left_out)
-        return Converted(written, packed.left_out, ["Shards", "--shards", f"{folder}"])
+        return Converted(
+            written, packed.left_out, ["VideoShards" if videos else "Shards", "--shards", f"{folder}"]
+        )
     if not len(source):
         raise UserError(f"{type(source).__name__}: is empty; there is nothing to convert")
     with whole_folder(folder) as made:
@@ -98,7 +109,8 @@ def _write(
     left_out: list[str] = []
     ids: dict[str, int] = {}
     readers: dict[str, int] | None = {} if kind.copies_images else None
-    for number, item in enumerate(in_order(partial(_read, source, skip_bad, readers), range(len(source)))):
+    read = partial(_read, source, skip_bad, readers, kind.several_images)
+    for number, item in enumerate(in_order(read, range(len(source)))):
         report(number, len(source))
         if isinstance(item, str):
             left_out.append(item)
@@ -109,7 +121,10 @@ def _write(
         if writer is None:
             writer = kind(folder, link, item.example)
         try:
-            file = _file(writer.images, item, number)
+            shows = item.example.images or not kind.several_images  # other layouts need an image in any case
+            file = _file(writer.images, item, number) if shows else ""
+            if writer.images:
+                _write_others(writer.images, item.example.images[1:], number)
         except UnreadableImage as error:
             left_out.append(_refused(error, skip_bad, number))
             continue
@@ -131,21 +146,27 @@ class _Item(NamedTuple):
     """Encoded bytes; empty if another example of the same image has them."""
 
 
-def _read(source: Source, skip_bad: bool, readers: dict[str, int] | None, number: int) -> _Item | str:
+def _read(
+    source: Source, skip_bad: bool, readers: dict[str, int] | None, several: bool, number: int
+) -> _Item | str:
     """Reads an example and its image; returns a line if it is unreadable.
 
     Args:
         source: source to read.
         skip_bad: false to raise if an image is unreadable.
         readers: image → number of the example that reads it; None to read the image of every example.
+        several: whether an example may show several images, or none.
         number: number of the example.
     """
     try:
         example = source[number]  # an invalid row raises UnreadableImage too
-        check_one_image(example)
+        if not several:
+            check_one_image(example)
+        elif not example.images:
+            return _Item(example)
         if readers is not None and readers.setdefault(example.image.key, number) != number:
             return _Item(example)
-        return _Item(example, *encoded(example))
+        return _Item(example, *encoded_image(example.image))
     except UnreadableImage as error:
         return _refused(error, skip_bad, number)
 
@@ -164,5 +185,12 @@ def _file(images: ImageFiles | None, item: _Item, number: int) -> str:
     if name := images.name(image):
         return name
     # Another example was to read the image, but it comes later or could not.
-    suffix, data = (item.suffix, item.data) if item.suffix else encoded(item.example)
+    suffix, data = (item.suffix, item.data) if item.suffix else encoded_image(image)
     return images.write(image, number, suffix, data)
+
+
+def _write_others(images: ImageFiles, others: Sequence[Image], number: int) -> None:
+    """Writes the images of an example behind its first that are new ones."""
+    for image in others:
+        if not images.name(image):
+            images.write(image, number, *encoded_image(image))

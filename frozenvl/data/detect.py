@@ -12,6 +12,7 @@ from typing import Any
 from frozenvl.data.registry import source_classes
 from frozenvl.data.sources.folder import some_image
 from frozenvl.data.sources.source import Source
+from frozenvl.data.sources.video_folder import some_clip
 from frozenvl.util.errors import UserError
 
 NO_SOURCE = "no source reads this layout (data/README.md lists them); docs/tutorials/add_source.md writes one"
@@ -73,6 +74,9 @@ def usage(kind: type[Source], path: Path) -> str:
     folders = [folder for folder in folders if some_image(folder)] or folders
     if folders and any(other.name == "images" for other in others):
         values["images"] = shlex.quote(str(folders[0])) if len(folders) == 1 else "IMAGES"
+    folders = [folder for folder in path.parent.iterdir() if folder.is_dir() and some_clip(folder)]
+    if "videos" in values and len(folders) == 1:
+        values["videos"] = shlex.quote(str(folders[0]))
     arguments = {first.name: shlex.quote(str(path))} | values
     return " ".join([kind.__name__, *(f"--{name} {value}" for name, value in arguments.items())])
 

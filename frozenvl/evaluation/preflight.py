@@ -13,7 +13,8 @@ from frozenvl.evaluation.requests import in_order, name_of, number_asked
 from frozenvl.evaluation.score_file import read_score
 from frozenvl.evaluation.session import Session
 from frozenvl.metrics.metric import main_of
-from frozenvl.prompt import Image
+from frozenvl.model.chat_template import Special
+from frozenvl.prompt import Image, Marker
 from frozenvl.util.errors import UnreadableImage, UserError
 
 MIN_READABLE_AMONG = 20
@@ -108,21 +109,21 @@ def check_length(name: str, ask: Ask, queries: Sequence[Query], session: Session
         return
     longest = 0
     for query in queries[-MAX_QUERIES_TOKENIZED:]:
-        positions = sum(
-            session.model.k
-            if isinstance(part, Image)
-            else len(plain.encode(part))
-            if isinstance(part, str)
-            else 1
-            for part in plain.worded(query.prompt)
-        )
+        parts = [positions_of(part, session) for part in plain.worded(query.prompt)]
         answer = max((len(plain.encode(text)) for text in query.candidates), default=ask.max_new_tokens)
-        longest = max(longest, before + positions + answer)
+        longest = max(longest, before + sum(parts) + answer)
     if longest > limit:
         raise UserError(
             f"{name}: its longest prompt takes {longest} positions with the answer, "
-            f"{language.name} has {limit}; ask for fewer shots or repeats, or a smaller k"
+            f"{language.name} has {limit}; ask for fewer shots, repeats or frames, or a smaller k"
         )
+
+
+def positions_of(part: str | Image | Marker | Special, session: Session) -> int:
+    """Returns the largest number of positions that a part of a prompt takes."""
+    if isinstance(part, str):
+        return len(session.plain.encode(part))
+    return session.model.k * session.plain.views.most(part) if isinstance(part, Image) else 1
 
 
 def refuse_to_replace_whole(benchmark: Benchmark, setting: Setting, session: Session) -> None:
@@ -153,7 +154,7 @@ def unreadable_prompts(queries: Sequence[Query], session: Session) -> Iterator[s
 def unreadable(image: Image, session: Session) -> str:
     """Returns the reason why an image cannot be read, as the session shows it; "" if it can be read."""
     try:
-        session.plain.reader([session.see(image)])
+        session.plain.reader(image.changed(session.see).frames)
     except UnreadableImage as error:
         return str(error)
     return ""

@@ -45,6 +45,13 @@ def of_loop(module: Any, data: Any) -> dict[str, Any]:
     return of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
 
 
+def of_frames(queries: Sequence[Query]) -> dict[str, Any]:
+    """Returns how the frames of the queries' videos are sampled and decoded; nothing if no query has a video."""
+    images = (part for query in queries for part in query.prompt if isinstance(part, Image))
+    rules = sorted({image.sampled_by for image in images} - {""})
+    return {"frames": "; ".join(rules), "decoder": f"av {version('av')}"} if rules else {}
+
+
 def fingerprint(provenance: dict[str, Any], queries: Sequence[Query]) -> str:
     """Returns a hash of everything that predictions depend on: provenance, prompts, image contents, candidates."""
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())

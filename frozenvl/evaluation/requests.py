@@ -8,10 +8,10 @@ from typing import Any
 
 from frozenvl.data.order import mixed
 from frozenvl.evaluation.benchmark import Benchmark, Setting
-from frozenvl.evaluation.provenance import fingerprint
+from frozenvl.evaluation.provenance import fingerprint, of_frames
 from frozenvl.evaluation.query import Query, Request, View
 from frozenvl.evaluation.session import Session
-from frozenvl.prompt import black, with_images, without_images
+from frozenvl.prompt import Image, black, with_images, without_images
 from frozenvl.util.errors import UnreadableImage, UserError
 
 
@@ -42,6 +42,7 @@ def evaluation_of(
         **session.provenance,
         **({"template": benchmark.template.record()} if benchmark.template else {}),
         **benchmark.ask.provenance(),
+        **of_frames(queries),
         "view": view,
         **setting.facts,
         **setting.provenance,
@@ -82,9 +83,16 @@ def in_order(name: str, queries: Sequence[Query], session: Session, most: int | 
         raise
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-    image_length = 4 * session.model.k  # an image takes k positions; a token has about 4 characters
-    length = lambda query: sum(len(x) if isinstance(x, str) else image_length for x in query.prompt)
-    return sorted(chosen, key=lambda query: (length(query), query.id))
+    return sorted(chosen, key=lambda query: (length_of(query, session.model.k), query.id))
+
+
+def length_of(query: Query, k: int) -> int:
+    """Returns the length of a query's prompt in characters: a frame takes k positions, a token about 4 characters."""
+    lengths = (
+        len(part) if isinstance(part, str) else 4 * k * (part.max_frames if isinstance(part, Image) else 1)
+        for part in query.prompt
+    )
+    return sum(lengths)
 
 
 def number_asked(session: Session, size: int) -> int:

@@ -143,9 +143,10 @@ def with_thumbnails(prompt: Prompt, number: int) -> tuple[list[dict[str, str]], 
         if isinstance(part, str):
             parts.append({"text": part})
         elif isinstance(part, Image):
-            file = f"shown/{number}-{len(pictures) + 1}.jpg"
-            pictures[file] = thumbnail(part)
-            parts.append({"image": file})
+            for frame in part.frames:
+                file = f"shown/{number}-{len(pictures) + 1}.jpg"
+                pictures[file] = thumbnail(frame)
+                parts.append({"image": file})
         elif isinstance(part, Delimiter):  # a border of the chat template is shown as a line end
             lines = {"opening": part.text and part.text + "\n", "reply": "\n", "next": "\n"}
             parts += [{"text": text}] if (text := lines.get(part.border)) else []

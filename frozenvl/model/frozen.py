@@ -121,16 +121,18 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
                 language model's context.
         """
         reader = reader or self.vision.reader(self.scaled_decoding)
+        places = self.fusion.places(self.k)
+        one_image = type(self.fusion).__name__ if self.fusion.sees_last or not places else ""
         context = self.language.max_positions
         limits = [max_positions, context and context - self.language.soft_prompt_length]
         return Processor(
             self.language.name,
-            self.fusion.places(self.k),
+            places,
             reader,
             max_target_tokens,
             self.bos,
             self.markers,
-            one_image=type(self.fusion).__name__ if self.fusion.sees_last else "",
+            one_image=one_image,
             views=self.views,
             max_positions=min((limit for limit in limits if limit is not None), default=None),
         )

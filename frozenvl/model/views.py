@@ -23,7 +23,7 @@ class View:
 
     @property
     def key(self) -> str:
-        """Identifier, unique within a run: that of an image is its own."""
+        """Identifier, unique within a run: an image's own, or the frames' with their place."""
         keys = "+".join(frame.key for frame in self.frames)
         return keys if self.first < 0 else f"{keys} from frame {self.first}"
 

@@ -151,20 +151,18 @@ class Embedder:
         """Embeds images that were read. Those whose features or embeddings are not finite get a reason."""
         if not read:
             return {}
-        rows, stage = torch.stack(list(read.values())).to(self.model.device), self.processor.reader.stage
+        rows, stage = torch.cat(list(read.values())).to(self.model.device), self.processor.reader.stage
         if stage == "pixels":
             rows, stage = self.model.encode(rows), "features"
+        frames = [frame for image in read for frame in image.frames]
         finite = finite_rows(rows).tolist()
-        features = {image: row for image, row, usable in zip(read, rows, finite, strict=True) if usable}
+        features = {frame: row for frame, row, usable in zip(frames, rows, finite, strict=True) if usable}
+        images = [image for image in read if all(frame in features for frame in image.frames)]
         processor = copy(self.processor)
         processor.reader = _Held(features, stage)
-        embedded = (
-            self.model.embed_images(processor, list(features), self.head, self.batch_size).float().numpy()
-        )
+        embedded = self.model.embed_images(processor, images, self.head, self.batch_size).float().numpy()
         vectors = {
-            image: vector
-            for image, vector in zip(features, embedded, strict=True)
-            if np.isfinite(vector).all()
+            image: vector for image, vector in zip(images, embedded, strict=True) if np.isfinite(vector).all()
         }
         reasons |= {
             image: str(not_finite(image, self.model.vision.name)) for image in read if image not in vectors
@@ -184,8 +182,8 @@ class _Held:
 
 
 def _read(reader: ImageReader, skip: Callable[[Image], bool], image: Image) -> Tensor | str | None:
-    """Returns the pixels or features of an image, the reason why it is unreadable, or None if it needs no embedding."""
+    """Returns the pixels or features (frames, …) of an image, the reason why it is unreadable, or None to skip it."""
     try:
-        return None if skip(image) else reader([image])[0]
+        return None if skip(image) else reader(image.frames)
     except UnreadableImage as error:
         return str(error)

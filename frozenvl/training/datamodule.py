@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from multiprocessing.util import Finalize
 from typing import Any, Literal, TypeVar
@@ -19,7 +20,7 @@ from frozenvl.prompt import Image, Sample, black
 from frozenvl.training.inputs import Inputs
 from frozenvl.training.loaders import Batches, Indices, Loader, StepLoader, end_readers, reads_only
 from frozenvl.training.steps import Start, StepBatches
-from frozenvl.util.errors import UserError
+from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.seeds import seed_from
 
 Made = TypeVar("Made", bound=Loader)
@@ -106,17 +107,20 @@ class FrozenData(L.LightningDataModule):
         return black(image) if self.blind else image
 
     def images(self) -> Iterator[Image]:
-        """Yields all images of the run: each view of training images, then validation images; black if blind."""
+        """Yields all images of the run: each view of training images, then validation images; black if blind.
+
+        Of a video these are its frames: the middles of the segments, if its frames are drawn at random.
+        """
         for task in self.train.values():
-            for image in self._seen(task):
+            for image in self.seen(task):
                 yield from (self._view(image, view) for view in range(self.views)) if self.views else [image]
         for task in self.val.values():
-            yield from self._seen(task)
+            yield from self.seen(task)
 
     def image_count(self) -> int:
-        """Returns the number of distinct images of the run, views included, without reading an example.
+        """Returns the number of distinct images of the run, frames and views included, without reading an example.
 
-        A source that does not know its images counts one for each example.
+        A source that does not know its images counts one for each example. A video counts `Source.max_frames`.
         """
         if self.blind:
             return 1
@@ -124,8 +128,9 @@ class FrozenData(L.LightningDataModule):
         for tasks in (self.train, self.val):
             sources = [task.source for task in tasks.values()]
             listed = [(source, source.all_image_ids()) for source in sources]
+            frames = max((source.max_frames for source in sources), default=1)
             ids = {key for _, of_examples in listed for keys in of_examples or () for key in keys}
-            counts.append(len(ids) + sum(len(source) for source, keys in listed if keys is None))
+            counts.append(frames * (len(ids) + sum(len(source) for source, keys in listed if keys is None)))
         return counts[0] * (self.views or 1) + counts[1]
 
     def texts(self) -> Iterator[str]:
@@ -134,10 +139,13 @@ class FrozenData(L.LightningDataModule):
             for index in range(len(task.source)):
                 yield from task.source[index].targets
 
-    def _seen(self, task: Task) -> Iterator[Image]:
+    def seen(self, task: Task) -> Iterator[Image]:
+        """Yields the images of a task, and the frames of its videos, as the run sees them."""
         for index in range(len(task.source)):
             images = task.source[index].images
-            yield from map(self.see, images)
+            # A clip that cannot be opened is reported when its sample is loaded.
+            with suppress(UnreadableImage):
+                yield from (frame for image in images for frame in image.changed(self.see).frames)
             if self.blind and images:
                 break
 

@@ -243,9 +243,7 @@ def training_features(data: Any, reader: ImageReader) -> Iterator[Tensor]:
     """Yields batches of the cached features (n, tokens, channels) of the training images; none without a cache."""
     if not isinstance(reader, CachedFeatures):
         return
-    examples = lambda task: (task.source[index] for index in range(len(task.source)))
-    seen = lambda task: (data.see(image) for example in examples(task) for image in example.images)
-    images = dict.fromkeys(image for task in data.train.values() for image in seen(task))
+    images = dict.fromkeys(image for task in data.train.values() for image in data.seen(task))
     for batch in pieces([("", image) for image in images if image in reader.digest_of], MEASURED_TOGETHER):
         yield readable_part(batch, reader)[1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ from frozenvl.model.temporal import Temporal
 from frozenvl.model.tuning import Tuning
 from frozenvl.model.vision import VisionEncoder
 from frozenvl.objectives import Captioning, Objective
-from frozenvl.objectives.objective import check_objectives, in_use, micro_loss, total_of
+from frozenvl.objectives.objective import check_objectives, in_use, micro_loss
 from frozenvl.objectives.step import Prepared, pass_seed, prepare_step
 from frozenvl.training.callbacks.throughput import Work
 from frozenvl.training.inputs import Inputs
@@ -43,6 +43,7 @@ from frozenvl.training.optim import (
 )
 from frozenvl.training.steps import seed_step
 from frozenvl.training.trained_state import TrainedState
+from frozenvl.training.validation import Validates
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import RunError, UserError
 
@@ -52,7 +53,7 @@ WORK = ("targets", "positions", "padding", "unreadable")
 """Counters of an optimiser step, kept beside the totals of the objectives."""
 
 
-class FrozenModule(TrainedState):
+class FrozenModule(Validates, TrainedState):
     """LightningModule of a frozen language model with a trainable visual prefix.
 
     Args:
@@ -315,86 +316,8 @@ class FrozenModule(TrainedState):
                 self.log(f"train/{name}_{key}", sums[key] / max(sums["n"], 1))
         self.log("train/lr", optimizer.param_groups[0]["lr"])
 
-    def _weighted(self, losses: Mapping[str, float]) -> float:
-        """Returns the weighted sum of the objectives' losses."""
-        return sum(self.objectives[name].weight * loss for name, loss in losses.items())
-
-    def _all_sum(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Returns each number summed over all ranks, which must pass the same names in the same order."""
-        summed = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
-        return dict(zip(values, self.trainer.strategy.reduce(summed, reduce_op="sum").tolist(), strict=True))
-
     def on_train_end(self) -> None:
         switch(self.trainer.optimizers, "eval")
-
-    # Validation
-
-    def on_validation_start(self) -> None:
-        """Gathers a sharded language model: in validation the ranks do different numbers of forward passes."""
-        switch(self.trainer.optimizers, "eval")
-        if self.sharded:
-            self.sharded.gather()
-
-    def on_validation_end(self) -> None:
-        if self.sharded:
-            self.sharded.release()
-
-    on_test_start = on_predict_start = on_validation_start
-    on_test_end = on_predict_end = on_validation_end
-
-    def on_validation_epoch_start(self) -> None:
-        self._sums: dict[str, float] = {}
-
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Adds the totals and counts of each objective for a batch."""
-        run = self.model.run(batch)
-        for name, objective in self.objectives.items():
-            objective_run = run.of(name)
-            sums = {
-                "total": float(total_of(objective, objective_run)),
-                "count": objective.count(objective_run.batch),
-            }
-            for key, value in (sums | objective.sums(objective_run.batch)).items():
-                self._sums[f"{name}/{key}"] = self._sums.get(f"{name}/{key}", 0.0) + value
-        run.check_features()
-
-    def on_validation_epoch_end(self) -> None:
-        """Logs each objective's loss (total ÷ count over all ranks), and its other validation metrics."""
-        summed, losses = self._all_sum(self._sums), {}
-        for name, objective in self.objectives.items():
-            sums = {
-                key.removeprefix(f"{name}/"): value
-                for key, value in summed.items()
-                if key.startswith(f"{name}/")
-            }
-            if not sums["count"]:  # an objective without a loss on validation data, such as SelfCritical
-                continue
-            losses[name] = sums["total"] / sums["count"]
-            self.log(f"val/{name}", losses[name])
-            for key, value in objective.summary(losses[name], sums).items():
-                self.log(f"val/{key}", value)
-        if losses:
-            self.log("val/loss", self._weighted(losses), prog_bar=True)
-
-    on_test_epoch_start = on_validation_epoch_start
-    test_step = validation_step
-    on_test_epoch_end = on_validation_epoch_end
-
-    def predict_step(self, batch: Batch, _index: int, dataloader_idx: int = 0) -> list[dict[str, str]]:
-        """Returns the greedy continuation of each prompt as {task, id, text}; unreadable images come last.
-
-        Args:
-            dataloader_idx: index of the task in `data.val`. Each task has its own loader.
-        """
-        name, task = list(self.trainer.datamodule.val.items())[dataloader_idx]  # type: ignore[attr-defined]
-        texts = self.model.generate(batch, self.processor, self.max_target_tokens, task.template.stops)
-        rows = [
-            {"task": name, "id": key, "text": task.template.answer(text)}
-            for key, text in zip(batch.ids, texts, strict=True)
-        ]
-        return rows + [
-            {"task": name, "id": key, "text": "", "unreadable": reason} for key, reason in batch.unreadable
-        ]
 
 
 def work_of(run: Forward, batch: Batch) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from frozenvl.util.config_text import unescaped
 from frozenvl.util.errors import UserError
 from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import one_line
+from frozenvl.video.sampling import Sampling
 from frozenvl.wording import VQA, Template
 
 CONFIG = "config.yaml"
@@ -123,6 +125,21 @@ def images_of(run: Path) -> dict[str, Image]:
                 last = next((part for part in reversed(turn.message) if isinstance(part, Image)), last)
                 images.setdefault(turn.id, last)
     return images
+
+
+def run_sampling(path: Path) -> Sampling:
+    """Returns the sampling of the videos that a run was validated or trained on; the default one, if there are none.
+
+    Args:
+        path: checkpoint in a run's folder, or a run's folder.
+    """
+    with suppress(UserError):  # loading the run says what is wrong with it
+        data = read_config(run_folder(path))["data"]
+        for task in (*data["val"].values(), *data["train"].values()):
+            settings = task.get("source", {}).get("init_args", {})
+            if settings.get("sampling") and settings.get("frames"):
+                return Sampling(settings["sampling"], settings["frames"], settings.get("fps"))
+    return Sampling()
 
 
 def read_config(run: Path) -> dict[str, Any]:

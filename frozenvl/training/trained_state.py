@@ -19,6 +19,8 @@ from frozenvl.training.optim import switch
 from frozenvl.training.steps import resume
 from frozenvl.util.errors import UserError
 
+ADDED = ("model.language.", "model.tuning.")
+"""Beginnings of the names of weights that a tuning trains. A checkpoint of a run without a tuning has none of them."""
 PRECISION = "set model.precision to that, or leave it out"
 
 
@@ -112,13 +114,19 @@ class TrainedState(L.LightningModule):
     def load_trained(self, path: Path) -> None:
         """Loads the trained weights of a checkpoint, without optimiser state or counters.
 
+        The checkpoint may lack the weights of a tuning, which a second stage of training adds. They start as in a new
+        run.
+
         Raises:
             UserError: if the checkpoint is unreadable or belongs to another model.
         """
         checkpoint = read_checkpoint(path)
-        self._check_fit(checkpoint, str(path))
+        self._check_fit(checkpoint, str(path), added=ADDED)
         self.load_state_dict(checkpoint["state_dict"], strict=False)
 
-    def _check_fit(self, checkpoint: dict[str, Any], what: str) -> None:
+    def _check_fit(self, checkpoint: dict[str, Any], what: str, added: tuple[str, ...] = ()) -> None:
         identity, weights = checkpoint["frozenvl"]["identity"], checkpoint["state_dict"]
-        refuse_misfit(identity, weights, self.model.identity(), self.state_dict(), what, self._names())
+        own = self.state_dict()
+        if not any(key.startswith(added) for key in weights):
+            own = {key: value for key, value in own.items() if not key.startswith(added)}
+        refuse_misfit(identity, weights, self.model.identity(), own, what, self._names())

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from frozenvl.prompt import Image, ImageFile
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.video.frame_buffer import BUFFER
 from frozenvl.video.times import Times
+
+REMEMBERED = 8192
+"""Number of video files of which a process remembers the times of the frames: 8 bytes for each frame."""
 
 
 class Clip(ABC):
@@ -93,9 +96,22 @@ class VideoFile(Clip):
 
     @cached_property
     def times(self) -> Times:  # type: ignore[override]
+        source = self.content()
+        if isinstance(source, Path):
+            try:
+                status = source.stat()
+                return times_of(source, self.name, (status.st_mtime_ns, status.st_size))
+            except OSError:  # `read_times` says what is wrong
+                pass
         from frozenvl.video.decode import read_times  # PyAV is not needed to build a prompt
 
-        return read_times(self.content(), self.name)
+        return read_times(source, self.name)
+
+    def rotation(self) -> int:
+        """Returns the degrees, counterclockwise, by which the display matrix turns the clip; 0 without one."""
+        from frozenvl.video.decode import read_rotation
+
+        return read_rotation(self.content(), self.name)
 
     def frames(self, indices: Sequence[int]) -> Iterator[Image]:
         group = tuple(dict.fromkeys(indices))
@@ -110,6 +126,20 @@ class VideoFile(Clip):
         from frozenvl.video.decode import read_frames
 
         return read_frames(self.content(), self.name, self.times, indices)
+
+
+@lru_cache(REMEMBERED)
+def times_of(path: Path, name: str, state: tuple[int, int]) -> Times:
+    """Returns the times of a video file's frames, read once while the file stays the same.
+
+    Args:
+        path: the file.
+        name: name of the clip in messages.
+        state: time of its last change and size.
+    """
+    from frozenvl.video.decode import read_times
+
+    return read_times(path, name)
 
 
 @dataclass(frozen=True)

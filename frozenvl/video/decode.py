@@ -6,6 +6,7 @@ The frames are those that decoding the whole file gives, bit for bit.
 from __future__ import annotations
 
 import io
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def read_times(source: Path | bytes, name: str) -> Times:
             keyframes = sorted(
                 (p.pts, p.dts) for p in packets if p.is_keyframe and None not in (p.pts, p.dts)
             )
-            return Times(ticks, ticks[-1] + max(1, last), tick, keyframes)
+            return Times(array("q", ticks), ticks[-1] + max(1, last), tick, keyframes)
     # AVI and raw streams know no presentation times of reordered frames: these are counted at the nominal rate.
     with opened(source, name) as (container, stream):
         count = sum(1 for _ in container.decode(stream))
@@ -178,6 +179,19 @@ def read_counted(source: Path | bytes, name: str, indices: Sequence[int]) -> dic
             if len(found) == len(wanted):
                 return found
     raise unreadable(name, f"it has fewer than {max(wanted) + 1:,} frames")
+
+
+def read_rotation(source: Path | bytes, name: str) -> int:
+    """Returns the degrees, counterclockwise, by which a video's display matrix turns its frames; 0 without one.
+
+    Raises:
+        UnreadableImage: if no frame can be decoded.
+    """
+    with opened(source, name) as (container, stream):
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise unreadable(name, "it has no frame")
+        return round(frame.rotation) % 360
 
 
 def upright(frame: Any) -> PIL.Image.Image:

@@ -101,7 +101,7 @@ def test_wrong_input_gets_one_line_and_the_conversation_goes_on(chat, pictures):
         "/image": "/image needs the name of an image file",
         "/image none.png": "none.png: no such image",
         "/image bad.png": "bad.png: not a readable image",
-        "/image 'a": "'a",
+        "/image 'a": "a quotation mark is not closed",
         "/shots": "/shots needs a .json file",
         "/shots a b": "/shots needs a .json file",
         "/shots none.json": "none.json: No such file",

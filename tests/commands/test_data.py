@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_layouts import CHATML, chat_tokenizer
+from chat_models import CHATML, chat_tokenizer
 from PIL import Image
 from running import one_line
 from tars import folder_of_shards, picture, sample, write_tar

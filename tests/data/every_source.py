@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clips import clip_bytes, videos
 from every_published import PUBLISHED, Maker, images
 from parquet import images as images_of
 from parquet import write_parquet
-from tars import folder_of_shards
+from tars import folder_of_shards, write_tar
 
 from frozenvl.data.registry import source_classes
 from frozenvl.data.sources.source import Source
@@ -94,6 +95,51 @@ def _shards(folder: Path) -> dict[str, Any]:
     return {"shards": str(folder_of_shards(folder / "tars", [2, 1]))}
 
 
+def _msrvtt(folder: Path) -> dict[str, Any]:
+    listed = [{"video_id": f"video{n}", "split": "train", "category": 9, "id": n} for n in range(2)]
+    said = [{"video_id": f"video{n % 2}", "caption": f"a man runs {n}", "sen_id": n} for n in range(3)]
+    return {
+        "annotations": _file(folder, {"videos": listed, "sentences": said}),
+        "videos": videos(folder, "video0.mp4", "video1.mp4"),
+    }
+
+
+def _msvd(folder: Path) -> dict[str, Any]:
+    text = "-4ws_5_15 a squirrel is eating\n-4ws_5_15 a squirrel eats a nut\nmv89_0_9 a man plays\n"
+    (folder / "AllVideoDescriptions.txt").write_text(text)
+    return {
+        "annotations": str(folder / "AllVideoDescriptions.txt"),
+        "videos": videos(folder, "-4ws_5_15.mp4", "mv89_0_9.mp4"),
+    }
+
+
+def _video_folder(folder: Path) -> dict[str, Any]:
+    made = Path(videos(folder, "run/1.mp4", "swim/2.mp4"))
+    (made / "run" / "1.txt").write_text("a man runs\nsomebody runs\n")
+    return {"folder": str(made)}
+
+
+def _video_shards(folder: Path) -> dict[str, Any]:
+    members = [(f"{n:05}.{end}", content) for n in range(2) for end, content in clip_sample(n).items()]
+    (folder / "tars").mkdir()
+    write_tar(folder / "tars" / "0.tar", members)
+    return {"shards": str(folder / "tars")}
+
+
+def clip_sample(number: int) -> dict[str, Any]:
+    """Returns the members of a sample with a clip: suffix → content."""
+    return {"mp4": clip_bytes(100 * number), "txt": f"a man runs {number}", "json": {"duration": 0.3}}
+
+
+def _video_table(folder: Path) -> dict[str, Any]:
+    rows = [
+        "videoid,contentUrl,duration,page_dir,name",
+        *(f'{n},x,PT1S,001_050,"a man, {n}"' for n in (7, 8)),
+    ]
+    (folder / "results.csv").write_text("\n".join(rows) + "\n")
+    return {"table": str(folder / "results.csv"), "videos": videos(folder, "001_050/7.mp4", "001_050/8.mp4")}
+
+
 def _visual_genome(folder: Path) -> dict[str, Any]:
     qas = [{"qa_id": n, "image_id": 1, "question": f"What {n}?", "answer": f"A {n}."} for n in range(2)]
     return {"questions": _file(folder, [{"id": 1, "qas": qas}]), "images": images(folder, "1.jpg")}
@@ -127,15 +173,26 @@ EVERY: dict[str, Maker] = {
     "KarpathyCaptions": _karpathy,
     "LabelledImages": _labelled,
     "LxmertQuestions": _lxmert,
+    "MovingSceneCaptions": lambda folder: SCENES | {"shown": "one"},
+    "MovingSceneQuestions": lambda folder: SCENES | {"shown": "one"},
     "SceneCaptions": lambda folder: SCENES,
     "SceneObjects": lambda folder: SCENES,
     "SceneQuestions": lambda folder: SCENES,
+    "MSRVTT": _msrvtt,
+    "MSVD": _msvd,
     "Shards": _shards,
     "VQAQuestions": _vqa,
+    "VideoFolder": _video_folder,
+    "VideoShards": _video_shards,
+    "VideoTable": _video_table,
     "VisualGenomeQuestions": _visual_genome,
     **{name: maker for name, maker in PUBLISHED.items() if name in source_classes()},
 }
 """Source class → function that writes a small data set into a folder and returns the arguments of the class."""
+
+
+VIDEOS = ("MSRVTT", "MSVD", "VideoFolder", "VideoShards", "VideoTable")
+"""Sources of videos."""
 
 
 def small(name: str, folder: Path) -> Source:

@@ -49,6 +49,13 @@ CONTENTS: dict[str, Any] = {
     "AI Challenger": [{"url": "http://x", "image_id": "8f00.jpg", "caption": ["一只狗", "狗"]}],
     "captions in lines": [{"image": "1.jpg", "caption": "a dog"}],
     "captions by file": {"1.jpg": "a dog", "2.jpg": ["a cat", "the cat"]},
+    "MSR-VTT": {
+        "videos": [{"video_id": "video0", "split": "train"}],
+        "sentences": [{"video_id": "video0", "caption": "a dog"}],
+    },
+    "MSVD": "-4ws_5_15 a squirrel is eating\n-4ws_5_15 a squirrel eats\n",
+    "MSVD table": "VideoID,Start,End,WorkerID,Source,Language,Description\nmv89,0,9,1,clean,English,a man\n",
+    "WebVid": "videoid,contentUrl,duration,page_dir,name\n7,x,PT1S,001_050,a man\n",
     "XM3600": [{"image/key": "0", "image/locale": "de", "de": {"caption": ["ein Hund"]}}],
     "SBU": {"image_urls": ["http://x/1.jpg"], "user_ids": ["1"], "captions": ["a dog"]},
     "Hugging Face metadata": [{"file_name": "1.jpg", "text": "a dog"}],

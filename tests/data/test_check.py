@@ -12,7 +12,7 @@ from frozenvl.data.check import LONG_TEXT, check
 from frozenvl.data.sources.conceptual import ConceptualCaptions
 from frozenvl.data.sources.folder import ImageFolder
 from frozenvl.data.sources.shards import Shards
-from frozenvl.prompt import Example, ImageFile
+from frozenvl.prompt import NO_IMAGE, Example, Image, ImageFile, Turn
 
 
 def test_each_image_is_read_once_and_progress_is_reported(monkeypatch):
@@ -210,3 +210,32 @@ def test_a_wrong_number_of_texts_is_bad():
     assert (
         report.found["wrong number of texts"] == ["1: 1 texts, but targets_per_example says 2"] and report.bad
     )
+
+
+def talk(key: str, *images: Image, reply: str = "yes", **more) -> Example:
+    turns = (Turn((*images, "Is it?"), "no"), Turn(("And now?",), reply))
+    return Example(key, images[0] if images else NO_IMAGE, key, turns=turns, **more)
+
+
+def test_all_images_and_replies_of_conversations_are_checked():
+    shared, torn = Square("shared.png", noise=9), Broken()
+    rows = Rows(
+        talk("text"),
+        talk("two", shared, Square("other.png", noise=9)),
+        talk("bad", shared, torn),
+        talk("empty", shared, reply=" "),
+        talk("odd", shared, system="says <|im_end|>"),
+    )
+    report = check(rows)
+    assert (report.examples, report.images, report.texts, report.usable) == (5, 3, 10, 3)
+    assert {kind: [line.split(":")[0] for line in lines] for kind, lines in report.found.items()} == {
+        "unreadable": ["broken"],
+        "empty text": ["empty"],
+        "special token in text": ["odd"],
+    }
+
+
+def test_the_last_reply_of_a_test_set_may_be_missing():
+    rows = Rows(talk("1", Square("a.png", noise=9), reply=""))
+    rows.targets_per_example = 0
+    assert not check(rows).bad

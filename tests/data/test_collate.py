@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from numbered import Numbers, process
+from numbered import Numbered, Numbers, process
 
 from frozenvl.data.collate import ATTEMPTS, TrainingBatches, readable
 from frozenvl.data.stream import Task, TrainingStream
 from frozenvl.model.batch import Batch
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import RunError
+from frozenvl.video import Video
 
 
 def batches(broken: Sequence[int]) -> TrainingBatches:
@@ -63,3 +64,29 @@ def test_evaluation_leaves_out_unreadable_samples_and_lists_them():
     assert batch.ids == ("0#0", "2#0", "3#0")
     assert dict(batch.unreadable) == {"1#0": "1.jpg: broken", "4#0": "4.jpg: broken"}
     assert len(readable(samples[1:2], process)) == 0
+
+
+def test_a_sample_with_an_unreadable_frame_is_left_out():
+    numbers = [Numbered(number, number == 3) for number in range(6)]
+    samples = [
+        Sample("a", (Video(numbers[:3]),)),
+        Sample("b", (Video(numbers[2:5]), "text")),
+        Sample("c", (numbers[5],)),
+    ]
+
+    def by_frames(samples: Sequence[Sample]) -> Batch:
+        return process([Sample(s.id, tuple(frame for i in s.images for frame in i.frames)) for s in samples])
+
+    batch = readable(samples, by_frames)
+    assert batch.ids == ("a", "c") and batch.unreadable == (("b", "3.jpg: broken"),)
+
+
+def test_a_sample_with_a_clip_that_cannot_be_opened_is_left_out():
+    samples = [Sample("a", (Video("none.mp4"),)), Sample("b", (Numbered(1, False),))]
+    samples = [sample.with_images(lambda image: image) for sample in samples]
+
+    def by_frames(samples: Sequence[Sample]) -> Batch:
+        return process([Sample(s.id, tuple(frame for i in s.images for frame in i.frames)) for s in samples])
+
+    batch = readable(samples, by_frames)
+    assert batch.ids == ("b",) and "none.mp4: no such video" in batch.unreadable[0][1]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from every_source import EVERY, small
+from every_source import EVERY, VIDEOS, small
 from filelock import FileLock
 from parquet import images, write_parquet
 from tars import picture
@@ -28,8 +28,11 @@ from frozenvl.data.sources.huggingface import HuggingFaceData
 from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageFile, StoredImage
 from frozenvl.util.errors import RunError, UnreadableImage, UserError
+from frozenvl.video import Video
 
 LAYOUTS = get_args(Layout)
+CAPTIONS = LAYOUTS[:-1]
+"""Layouts of captions and questions."""
 FILES = ("coco", "table", "parquet")
 pytestmark = pytest.mark.usefixtures("cache", "arrow_cache")
 
@@ -77,9 +80,13 @@ def test_every_source_has_a_small_data_set():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in VIDEOS])
 def test_a_converted_source_gives_the_same_examples(tmp_path, name, layout):
     source = small(name, tmp_path)
+    if layout == "llava" and not source[0].turns:
+        with pytest.raises(UserError, match="is no conversation, which is what this format holds"):
+            convert(source, tmp_path / "made", layout)
+        return
     made = convert(source, tmp_path / "made", layout)
     again = read(made)
     assert made.examples == len(source) and not made.left_out
@@ -89,6 +96,26 @@ def test_a_converted_source_gives_the_same_examples(tmp_path, name, layout):
     for one, other in zip(source, again, strict=True):
         if one.image_id.startswith(("coco/", "vg/", "scenes/")):
             assert other.image_id == one.image_id
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_converted_source_of_videos_gives_the_same_clips(tmp_path, name):
+    source = small(name, tmp_path)
+    made = convert(source, tmp_path / "made", "webdataset")
+    again = read(made)
+    assert made.reader == ["VideoShards", "--shards", str(tmp_path / "made")] and not made.left_out
+    assert fields(again) == fields(source) and pixels(again) == pixels(source)
+    assert [example.image.frames for example in again] != [example.image.frames for example in source]
+    digests = [[[frame.digest for frame in e.image.frames] for e in data] for data in (source, again)]
+    assert digests[0] == digests[1]
+    with pytest.raises(UserError, match="coco holds images, and these are videos; choose webdataset"):
+        convert(source, tmp_path / "coco", "coco")
+
+
+def test_a_video_of_images_has_no_file_to_convert(tmp_path):
+    source = Rows(Example("7", Video([Square("a.png"), Square("b.png")]), "7", ("plain",)))
+    with pytest.raises(UserError, match="a video of several images has no file to copy"):
+        convert(source, tmp_path / "made", "webdataset")
 
 
 AWKWARD = [
@@ -117,7 +144,7 @@ AWKWARD = [
 ]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", CAPTIONS)
 @pytest.mark.parametrize("order", [1, -1], ids=["captions first", "questions first"])
 def test_awkward_examples_stay_the_same(tmp_path, layout, order):
     source = Rows(*AWKWARD[::order])
@@ -194,7 +221,7 @@ def test_names_that_differ_in_capitals_only_are_two_files(tmp_path):
     assert names == ["a.jpg", "image000000001_A.JPG", "image000000002_a.jpg"]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", CAPTIONS)
 def test_original_bytes_are_kept(tmp_path, layout):
     source = small("CocoCaptions", tmp_path)
     again = read(convert(source, tmp_path / "made", layout))
@@ -218,7 +245,7 @@ def test_there_is_nothing_to_link_in_files_with_images(tmp_path, layout):
         convert(small("ImageFolder", tmp_path), tmp_path / "made", layout, link=True)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", CAPTIONS)
 def test_an_unreadable_image_is_refused_or_left_out_and_listed(tmp_path, layout):
     torn = Broken()
     source = Rows(question(0), question(1, torn), question(2), question(3, torn))
@@ -317,7 +344,7 @@ def test_an_unknown_layout_is_refused(tmp_path):
         convert(Rows(question(0)), tmp_path / "made", "x")
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", CAPTIONS)
 def test_progress_is_reported_and_each_image_is_read_once(tmp_path, layout, monkeypatch):
     shared, reads, read_square = Square("shared.png"), [], Square.read
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ from frozenvl.data.decontamination import Without
 from frozenvl.data.episodes import Shots
 from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task
-from frozenvl.prompt import BlackImage, Example
+from frozenvl.prompt import BlackImage, Example, Turn
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.util.errors import UserError
 
@@ -71,7 +71,9 @@ def test_bare_numbers_of_different_data_sets_are_not_compared():
 
 def test_a_source_without_some_examples_keeps_its_shard_sizes():
     whole = Photographs(COCO, [1, 2, 3, 1, 1, 2], shards=[3, 0, 4, 3])
+    whole.max_frames = 4
     left = Without(whole, [0, 2, 5])
+    assert left.max_frames == 4
     assert left.shard_sizes == [1, 0, 3, 2] and left.pairs == 6
     assert [left.pair(i) for i in range(6)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     assert [left[i].image_id for i in range(3)] == ["coco/0", "coco/2", "coco/5"]
@@ -136,3 +138,28 @@ def test_a_training_set_without_pairs_is_refused_with_its_cause(ids, texts, over
 def test_max_unreadable_above_one_is_refused():
     with pytest.raises(UserError, match="max_unreadable is 5; it is a share"):
         data(Photographs(COCO), Photographs(COCO), max_unreadable=5)
+
+
+class Albums(Photographs):
+    """Source of conversations that show the photographs of the lists in `ids`."""
+
+    def __getitem__(self, index: int) -> Example:
+        turns = (Turn((*(BlackImage(name=key) for key in self.ids[index]), "What?"), "It."),)
+        return Example(str(index), BlackImage(), "album", turns=turns)
+
+    def image_ids(self):
+        return [keys[0] if keys else "text" for keys in self.ids]
+
+    def all_image_ids(self):
+        return self.ids
+
+
+def test_a_conversation_is_left_out_if_any_of_its_images_is_in_validation():
+    albums = [("coco/1", "coco/2"), ("coco/3", "coco/4"), (), ("coco/5",)]
+    made = data(Albums(albums), Photographs(["coco/4", "coco/9"]))
+    source = made.train["t"].source
+    assert made.overlapping == {"t": 1} and [source[n].id for n in range(len(source))] == ["0", "2", "3"]
+    assert source.all_image_ids() == [albums[0], albums[2], albums[3]]
+    other = data(Photographs(["coco/2", "coco/3"]), Albums(albums))
+    assert other.overlapping == {"t": 2}
+    assert made.image_count() == 3 + 2 and len([*made.images()]) == 3 + 2

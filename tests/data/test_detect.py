@@ -36,7 +36,7 @@ def test_other_contents_are_not_recognised(content):
     assert "data/README.md" in advice(Path("x.json"), content)
 
 
-FILES = sorted(name for name in EVERY if not name.startswith(("Scene", "Joined")))
+FILES = sorted(name for name in EVERY if not name.startswith(("Scene", "MovingScene", "Joined")))
 """Sources of files."""
 ALSO = {
     ("ConceptualCaptions", "TableCaptions"),
@@ -76,7 +76,8 @@ def test_files_given_to_another_source_are_answered_with_their_own(places, name,
     for other, place in places.items():
         if other == name or (name, other) in ALSO:
             continue
-        given = {"images": str(place.parent), "annotations": None, "names": str(place)}
+        parent = str(place.parent)
+        given = {"images": parent, "videos": parent, "annotations": None, "names": str(place)}
         arguments = {first: str(place)} | {key: value for key, value in given.items() if key in others}
         with pytest.raises(UserError) as error:
             kind(**arguments)
@@ -105,6 +106,10 @@ def test_folders_and_tars_are_recognised(tmp_path):
     assert identify(tmp_path / "one") == [ImageFolder]
     assert identify(tmp_path / "none") == []
     assert identify(tmp_path / "tars") == identify(next((tmp_path / "tars").glob("*.tar"))) == [Shards]
+    for name in ("VideoShards", "VideoFolder"):
+        (tmp_path / name).mkdir()
+        kind = source_classes()[name]
+        assert identify(Path(next(iter(EVERY[name](tmp_path / name).values())))) == [kind]
     with pytest.raises(UserError, match="nowhere: no such file or folder"):
         identify(tmp_path / "nowhere")
 

@@ -28,7 +28,7 @@ DATA = {
     "SugarCrepePairs": ("",),
 }
 """Source → fields with an object whose keys are data, such as answers or ids; "" is the file itself."""
-BINARY = {".tar", ".parquet", ".frozenvl", *(f".{suffix}" for suffix in IMAGE_SUFFIXES)}
+BINARY = {".tar", ".parquet", ".frozenvl", ".mp4", *(f".{suffix}" for suffix in IMAGE_SUFFIXES)}
 SEPARATOR = {".csv": ",", ".tsv": "\t"}
 
 
@@ -214,6 +214,7 @@ def files_of(name: str) -> bool:
         "ImageFolder",
         "LabelledImages",
         "Shards",
+        "VideoShards",
         "HuggingFaceData",
     )
 

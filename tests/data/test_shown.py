@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chat_layouts import LAYOUTS, chat_tokenizer
+from chat_models import LAYOUTS, chat_tokenizer
 from toy import Square, question
 
 from frozenvl.data.shown import conversation_text, green, text_processor, tile_of, worded_text

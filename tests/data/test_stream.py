@@ -11,6 +11,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.prompt import BlackImage, Example
 from frozenvl.util.errors import UserError
+from frozenvl.video import Sampling, Video
 from frozenvl.wording import VQA
 
 CAPTIONS = Task(SceneCaptions(size=4, resolution=64))
@@ -145,3 +146,28 @@ def test_lanes_that_fit_no_shards_are_refused(lanes, tasks, message):
     with pytest.raises(UserError, match=message):
         TrainingStream(tasks, seed=0, lanes=lanes)
     TrainingStream({"a": Task(InShards()), "b": Task(Uneven())}, seed=0, lanes=8)
+
+
+class Clips(Source):
+    """Source of two videos of 40 frames, of which four are drawn at random."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Example:
+        frames = [BlackImage(size, f"{index} {size}") for size in range(1, 41)]
+        return Example(str(index), Video(frames, Sampling("random", 4)), str(index), ("text",))
+
+
+def test_frames_are_drawn_by_position_in_training_and_are_the_middles_in_validation():
+    tasks = {"clips": Task(Clips())}
+    frames = lambda sample: [frame.name for frame in sample.images[0].frames]
+    stream, again, other = (TrainingStream(tasks, seed) for seed in (0, 0, 1))
+    drawn = [frames(stream[position]) for position in range(12)]
+    assert drawn == [frames(again[position]) for position in reversed(range(12))][::-1]
+    assert len({*map(tuple, drawn)}) == 12 and drawn != [frames(other[position]) for position in range(12)]
+    for row in drawn:
+        assert [(int(name.split()[1]) - 1) // 10 for name in row] == [0, 1, 2, 3]
+    assert frames(stream.attempt(3, 1)) != frames(stream[3])
+    middles = [f"{index} {size}" for index in range(2) for size in (6, 16, 26, 36)]
+    assert sorted(name for sample in ValidationPairs(tasks) for name in frames(sample)) == sorted(middles)

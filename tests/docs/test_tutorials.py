@@ -9,11 +9,14 @@ import runpy
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import yaml
+from chat_models import CHATML, chat_model
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
@@ -24,16 +27,21 @@ BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```$', re.MULTILINE
 SHORTER = {"max_steps: 300": "max_steps: 3", "val_check_interval: 100": "val_check_interval: 3"}
 
 
-def run_page(name: str) -> None:
-    """Writes the files with a title and runs the commands of a page, in their order."""
+def run_page(name: str, other: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Writes the files with a title and runs the commands of a page, in their order.
+
+    Args:
+        name: name of the page.
+        other: texts to replace, such as the names of models.
+    """
     for language, title, text in BLOCK.findall((TUTORIALS / f"{name}.md").read_text(encoding="utf-8")):
         if title:
-            for long, short in SHORTER.items():
+            for long, short in (SHORTER | dict(other)).items():
                 text = text.replace(long, short)
             Path(title).write_text(text, encoding="utf-8")
         elif language == "bash":
             for line in text.splitlines():
-                program, *arguments = shlex.split(line)
+                program, *arguments = [other.get(word, word) for word in shlex.split(line)]
                 if program == "python":
                     runpy.run_path(arguments[0])
                 elif arguments != ["fetch"]:
@@ -148,6 +156,46 @@ def test_retrieval(desk, tiny_language, tiny_vision, capsys):
     capsys.readouterr()
     exec(compile(code, "retrieval.md", "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) == 1 + 3
+
+
+def test_llava(desk, tmp_path, tiny_vision, capsys):
+    (tmp_path / "chat").mkdir()
+    models = {
+        "SmolLM2-135M-Instruct": str(chat_model(tmp_path / "chat", CHATML)),
+        "EfficientNet-Lite0": str(tiny_vision),
+        "grid: 4": "grid: 1",
+        "k: 16": "k: 1",
+        "batch_size: 16": "batch_size: 4",
+        "every_n_train_steps: 100": "every_n_train_steps: 3",
+        "ask_share: 0.05": "ask_share: 0.3",
+        "max_steps: 300\n  val_check_interval: 100": "max_steps: 3\n  val_check_interval: 3",
+    }
+    said = lambda *texts: [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(texts)]
+    scenes = {number: SceneCaptions("val", 20, resolution=64)[number] for number in range(1, 16)}
+    talks = [
+        {
+            "id": str(number),
+            "image": f"{number:04}.jpg",
+            "conversations": said(
+                "<image>\nWhat is shown?", scene.targets[0], "Say it again.", scene.targets[1]
+            ),
+        }
+        for number, scene in scenes.items()
+    ]
+    talks.append({"id": "text", "conversations": said("Hello?", "Hi.")})
+    Path("talks.json").write_text(json.dumps(talks))
+    run_page("llava", models)
+    printed = capsys.readouterr().out
+    assert (
+        "talks.json: LLaVA's conversations JSON" in printed and "16 examples, 15 images, 31 texts" in printed
+    )
+    assert "<|im_start|>assistant\n⟦" in printed
+    for run in ("talks", "talks-lora"):
+        assert Path(f"runs/{run}/checkpoints/last.ckpt").is_file()
+    first, second = (
+        yaml.safe_load(Path(f"runs/{run}/config.yaml").read_text()) for run in ("talks", "talks-lora")
+    )
+    assert first["model"]["tuning"] is None and second["model"]["tuning"]["class_path"].endswith("LoRA")
 
 
 def test_add_encoder(desk):

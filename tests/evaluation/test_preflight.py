@@ -12,12 +12,14 @@ import pytest
 from running import one_line
 from suites import LOOP, QUESTIONS, described, result_files, scenes, toy
 from talks import TALK, talk
-from toy import Broken, Rows, question
+from toy import Broken, Rows, Square, question
 
 from frozenvl.evaluation import Captions, DialogueGeneration, FewShotVQA, Fixed
+from frozenvl.evaluation.preflight import positions_of, unreadable
 from frozenvl.evaluation.suite import check_suite, session_of
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, Marker
 from frozenvl.util.errors import UserError
+from frozenvl.video import Video
 from frozenvl.wording import Template
 
 
@@ -242,3 +244,16 @@ def test_nothing_is_checked_if_validation_is_switched_off(tiny_trained, tmp_path
     """An unreadable source is no error at a limit of 0 queries."""
     session = replace(session_of(tiny_trained, tmp_path, ["seeing"], 4, None), limit=0)
     check_suite(toy(vqa=FewShotVQA(source=Rows(question(1, Broken())), shots=[0])), session)
+
+
+def test_frames_of_a_video_take_positions_and_are_read(tiny_trained, tmp_path):
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    video = Video([Square("a.png"), Square("b.png"), Square("c.png")])
+    assert [positions_of(part, session) for part in (video, Square("a.png"), Marker("m"))] == [6, 2, 1]
+    assert unreadable(video, session) == "" and "torn" in unreadable(
+        Video([Square("a.png"), Broken()]), session
+    )
+    assert "no such video" in unreadable(Video(tmp_path / "none.mp4"), session)
+    long = Rows(question(0, Video([Square("a.png")] * 300)))
+    with pytest.raises(UserError, match=r"vqa-0shot: its longest prompt takes \d+ positions .* or frames"):
+        check_suite({"vqa": FewShotVQA(source=long, shots=[0])}, session)

@@ -11,10 +11,11 @@ from running import score
 from suites import coco
 from toy import Broken, Square
 
-from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_run
+from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_frames, of_run
 from frozenvl.evaluation.query import Query
 from frozenvl.prompt import Delimiter
 from frozenvl.training.trained_run import load_trained
+from frozenvl.video import Video
 
 
 def test_a_score_carries_its_provenance(tiny_run):
@@ -96,3 +97,18 @@ def test_provenance_of_two_checkpoints_differs_only_in_the_weights(tiny_run):
     assert {key for key in last if last[key] != earlier[key]} == {"trained_weights"}
     assert last["versions"] == {name: version(name) for name in LIBRARIES}
     assert (last["precision"], last["eval_batch_size"], last["blind"]) == ("fp32", 64, False)
+
+
+def test_the_sampling_of_videos_is_recorded():
+    images = [Square("a.png"), Square("b.png")]
+    queries = [
+        QUERY,
+        Query("q2", (Video(images), "Is it?"), "a"),
+        Query("q3", (Video(images, "endpoints"),), "a"),
+    ]
+    assert of_frames([QUERY]) == {}
+    assert of_frames(queries) == {
+        "frames": "endpoints, 8 frames; uniform, 2 frames",
+        "decoder": f"av {version('av')}",
+    }
+    assert len({fingerprint(KNOWN, [query]) for query in queries}) == 3

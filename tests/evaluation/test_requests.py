@@ -7,8 +7,11 @@ from dataclasses import replace
 from toy import Rows, Square, question
 
 from frozenvl.evaluation import FewShotVQA
-from frozenvl.evaluation.requests import evaluation_of, in_order
+from frozenvl.evaluation.query import Query
+from frozenvl.evaluation.requests import evaluation_of, in_order, length_of, requests_of
 from frozenvl.evaluation.suite import session_of
+from frozenvl.prompt import BlackImage
+from frozenvl.video import Video
 
 
 def test_the_fingerprint_covers_what_predictions_depend_on(tiny_trained, tmp_path):
@@ -31,3 +34,18 @@ def test_the_fingerprint_covers_what_predictions_depend_on(tiny_trained, tmp_pat
         fingerprint(FewShotVQA(source=benchmark.source, shots=[0], max_new_tokens=11)),
     ]
     assert len({fingerprint(), *others}) == 6
+
+
+def test_a_video_is_as_long_as_its_frames():
+    image, text = Square("a.png"), "a text"
+    queries = [Query("q", prompt, "a") for prompt in ((image, text), (Video([image] * 3), text), (text,))]
+    assert [length_of(query, 2) for query in queries] == [14, 30, 6]
+
+
+def test_each_frame_of_a_video_is_blinded(tiny_trained, tmp_path):
+    session = session_of(tiny_trained, tmp_path, ["seeing"], 4, None)
+    query = Query("q", (Video([Square("a.png"), Square("b.png")]), "a text"), "a")
+    (request,) = requests_of([query], "test-blind", session)
+    assert request.prompt[0].frames == (BlackImage(), BlackImage()) and request.prompt[1] == "a text"
+    (seeing,) = requests_of([query], "seeing", session)
+    assert seeing.prompt[0].frames == query.prompt[0].frames

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from PIL import Image
 from suites import coco
-from toy import Broken, Rows, question
+from toy import Broken, Rows, Square, question
 
 from frozenvl.evaluation import FewShotVQA
 from frozenvl.evaluation.query import Answer
@@ -16,6 +17,7 @@ from frozenvl.evaluation.results import MAX_SHOWN, with_thumbnails, write_result
 from frozenvl.evaluation.suite import session_of
 from frozenvl.prompt import Delimiter
 from frozenvl.util.files import read_json
+from frozenvl.video import Video
 
 ODD = "a\u2028b \u2029 c\x85d \r e \x1c f \0"
 """Text with all characters that end a line in some program."""
@@ -85,3 +87,11 @@ def test_unreadable_prompts_are_reported_and_count_as_wrong(evaluate, run, tmp_p
     assert evaluate(suite) == 0
     assert "mine: 1 of 2 prompts could not be read and count as wrong" in capfd.readouterr().err
     assert json.loads((run / "evaluation/mine/score.json").read_text())["unreadable"] == 1
+
+
+def test_a_prompt_is_shown_with_the_frames_of_its_video():
+    prompt = (Video([Square("a.png", (200, 0, 0)), Square("b.png", (0, 0, 200))]), "What is it?")
+    parts, pictures = with_thumbnails(prompt, 3)
+    assert parts == [{"image": "shown/3-1.jpg"}, {"image": "shown/3-2.jpg"}, {"text": "What is it?"}]
+    colours = [Image.open(io.BytesIO(data)).getpixel((5, 5)) for data in pictures.values()]
+    assert colours[0][0] > 150 > colours[1][0]

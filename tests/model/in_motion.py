@@ -11,7 +11,7 @@ from painted import Painted
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Fusion
 from frozenvl.model.mappers import Resampler
-from frozenvl.model.temporal import FrameEmbedding, FrameResampler, MeanOverFrames, Temporal
+from frozenvl.model.temporal import FrameEmbedding, FrameResampler, FrameTransformer, MeanOverFrames, Temporal
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.video import Video
 
@@ -19,6 +19,7 @@ MAKE = {
     "embedding": partial(FrameEmbedding, 4),
     "mean": MeanOverFrames,
     "resampler": partial(FrameResampler, 4),
+    "transformer": partial(FrameTransformer, 4, layers=1, heads=4),
 }
 RED, GREEN, BLUE, GOLD = (Painted(colour) for colour in ("red", "green", "blue", "gold"))
 FORTH, BACK, LONG = Video([RED, GREEN, BLUE]), Video([BLUE, GREEN, RED]), Video([GOLD, RED, GREEN, BLUE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as clock
 import inspect
 from dataclasses import replace
+from random import Random
 
 import pytest
 from chat_layouts import LAYOUTS, Layout, save
@@ -283,3 +284,37 @@ def test_a_real_chat_template(fetched, turns, system):
     ids, labels = ids_of(processor, CHAT.sample(conversation(TALK[:turns], system)))
     assert ids == theirs[: len(ids)] and tokenizer.decode(theirs[len(ids) :]) == "\n"
     assert isinstance(processor.chat, ChatTemplate) and labels.count(processor.end) == turns
+
+
+WORDS = (
+    "a", "large red", "circle", "\n", "two,", "3.5", "…", "é", "🙂", "日本", "</s>", "<|im_end|>", "[INST]", "'s",
+    "  x", "\ttab", "```py\nprint()\n```", "1. one\n2. two", "ok?",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [25, 1000])
+@pytest.mark.parametrize("name", ["chatml", "qwen3", "llama2_new", "llama3_1", "phi3"])
+def test_learned_positions_over_many_conversations(made, name, count):
+    """They lie between what each prompt ends with and the end of its turn, and nowhere else."""
+    layout, random = LAYOUTS[name], Random(0)
+    processor = made(name, max_target_tokens=10**6)
+    text = lambda: " ".join(random.choices(WORDS, k=random.randint(1, 12))).strip() or "a"
+    mismatches = 0
+    for number in range(count):
+        pairs = [(text(), text()) for _ in range(random.randint(1, 6))]
+        image, system = (Painted("red") if number % 2 else None), ("" if number % 3 else text())
+        batch = processor([CHAT.sample(conversation(pairs, system, image))])
+        tokens, expected = batch.tokens[0].tolist(), {}
+        for turns in range(1, len(pairs) + 1):
+            prompt = CHAT.prompt(conversation(pairs[:turns], system, image))
+            begin = int(processor([prompt]).lengths[0])
+            rest = tokens[begin:]
+            end = begin + (rest.index(processor.chat.end) if processor.chat.end in rest else len(rest))
+            expected |= {place: tokens[place + 1] for place in range(begin - 1, end - 1)}
+            expected[end - 1] = processor.chat.end
+            said = processor.decode(tokens[begin:end])
+            # The small tokeniser like SentencePiece's knows few characters.
+            mismatches += not layout.spaces and said != pairs[turns - 1][1]
+        learned = {place: label for place, label in enumerate(batch.labels[0].tolist()) if label != IGNORE}
+        mismatches += learned != expected
+    assert mismatches == 0

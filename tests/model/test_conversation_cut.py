@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chat_layouts import CHATML, chat_tokenizer
+from chat_models import CHATML, chat_tokenizer
 
 from frozenvl.model.conversation_cut import without_last_turns
 from frozenvl.model.processor import Pixels, Processor

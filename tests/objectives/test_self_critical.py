@@ -22,6 +22,7 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.sampling import token_at
 from frozenvl.model.mappers import MLP
+from frozenvl.model.processor import Pixels, Processor
 from frozenvl.model.vision import TimmEncoder
 from frozenvl.objectives import SelfCritical
 from frozenvl.objectives.objective import count_rows, micro_loss
@@ -30,6 +31,7 @@ from frozenvl.objectives.self_critical import example_of, references_of, with_ta
 from frozenvl.objectives.step import Step, loss_of_step, pass_seed, prepare_step
 from frozenvl.prompt import Example, Sample
 from frozenvl.util.errors import UserError
+from frozenvl.wording import Template
 
 pytest.importorskip("sacrebleu")  # its characters are words that untrained models sample, too
 
@@ -449,3 +451,20 @@ def test_questions_without_captions_are_one_error_line(frozenvl, capfd):
         line.startswith("data.train.vqa: example ")
         and "has an answer to learn, and no reference captions" in line
     )
+
+
+def test_sampled_replies_are_rows_as_training_words_them(tiny_language):
+    """In a chat template a caption ends with the end of a turn."""
+    processor = Processor(str(tiny_language), 2, Pixels(8))
+    processor.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role + ': ' + m.content + '<end>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+    )
+    example = Colours()[0]
+    template = Template(query="{image}Describe it.", chat=True)
+    prompt = template.prompt(example)
+    replies = processor.candidates(prompt, example.references)
+    rows = with_targets(processor([prompt]), [replies])
+    trained = processor([template.sample(example, target) for target in (0, 1)])
+    assert rows.tokens.equal(trained.tokens) and rows.labels.equal(trained.labels)
+    assert rows.image_of.equal(trained.image_of) and all(reply[-1] in processor.ends for reply in replies)

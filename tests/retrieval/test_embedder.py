@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from clips import write_clip, write_sound
+from retrieval_models import retrieval_model
 
 from frozenvl.prompt import ImageFile
 from frozenvl.retrieval.embedder import Embedder
 from frozenvl.retrieval.image_files import image_files
 from frozenvl.util.errors import UnreadableImage, UserError
+from frozenvl.video import Sampling, Video
+
+
+@pytest.fixture
+def retrieval(tiny_language, tiny_vision):
+    return retrieval_model(tiny_language, tiny_vision).eval()
 
 
 def test_images_come_in_order_whatever_the_batch_and_unreadable_ones_have_a_reason(folder, colours):
@@ -78,3 +86,14 @@ def test_an_embedding_that_is_not_finite_is_left_out_alone(folder, colours, monk
     embedded = list(Embedder(model).images([ImageFile(path) for path in image_files([folder])]))
     assert [one.reason != "" for one in embedded] == [False, True, False, False]
     assert "b.png" in embedded[1].reason
+
+
+def test_a_video_has_one_embedding_and_one_reason(retrieval, tmp_path):
+    """It is that of the model, in any batch; a clip that cannot be opened is left out alone."""
+    video = Video(write_clip(tmp_path / "a.mp4", 12), Sampling(frames=3))
+    sound, photo = Video(write_sound(tmp_path / "b.m4a")), video.frames[1]
+    embedded = list(Embedder(retrieval).images([photo, video, sound]))
+    expected = retrieval.embed_images(retrieval.processor(), [video, photo]).numpy()
+    assert np.allclose(embedded[1].vector, expected[0], atol=1e-5)
+    assert np.allclose(embedded[0].vector, expected[1], atol=1e-5)
+    assert embedded[2].vector is None and "it has no video, only audio" in embedded[2].reason

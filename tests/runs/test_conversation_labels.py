@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 import torch
-from chat_layouts import LAYOUTS, chat_model, chat_tokenizer
+from chat_models import LAYOUTS, chat_model, chat_tokenizer
 from losses import loss_of
 from PIL import Image
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chat_layouts import CHATML, chat_model
+from chat_models import CHATML, chat_model
 from PIL import Image
 from probes import seen
 from running import CONFIG, add, checkpoint, history, same_weights

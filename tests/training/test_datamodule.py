@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import SimpleNamespace
 
@@ -17,6 +17,7 @@ from frozenvl.data.stream import Task
 from frozenvl.prompt import Sample
 from frozenvl.training.datamodule import FrozenData
 from frozenvl.util.errors import UserError
+from frozenvl.video import Video
 
 
 @dataclass
@@ -161,3 +162,40 @@ def test_impossible_views_are_refused(options, message):
 def test_a_batch_size_below_1_is_refused(option):
     with pytest.raises(UserError, match="must be at least 1"):
         data(**{option: 0})
+
+
+class Clips(SceneCaptions):
+    """Scenes as videos of three frames, of which two are the same; the last cannot be opened."""
+
+    max_frames = 3
+
+    def __getitem__(self, index):
+        example, other = super().__getitem__(index), super().__getitem__((index + 1) % len(self))
+        video = Video([example.image, other.image, example.image])
+        return replace(example, image=Video("none.mp4") if index == len(self) - 1 else video)
+
+
+def test_the_images_of_videos_are_their_frames():
+    tasks = {"captions": Task(Clips("train", 4, resolution=64))}
+    whole = FrozenData(train=tasks, val={"captions": Task(SceneCaptions("val", 5, resolution=64))})
+    names = [image.name for image in whole.images()]
+    scenes = [example.image.name for example in SceneCaptions("train", 4, resolution=64)]
+    first, second, third, fourth = scenes
+    assert names[:9] == [first, second, first, second, third, second, third, fourth, third]
+    assert len(names) == 9 + 5 and whole.image_count() == 3 * 4 + 5
+    blind = FrozenData(train=tasks, val={}, blind=True)
+    assert [image.name for image in blind.images()] == ["black"] * 3
+
+
+def test_each_frame_is_augmented():
+    tasks = {"captions": Task(Clips("train", 4, resolution=64))}
+    whole = FrozenData(train=tasks, val={}, augmentation=RandomRotation(30), views=2)
+    views = list(islice(whole.images(), 6))
+    assert len({view.digest for view in views}) == 4, "the first and the third frame are one image"
+    sample = next(
+        sample for sample in map(whole.stream.__getitem__, range(8)) if "none" not in sample.images[0].name
+    )
+    frames = sample.images[0].frames
+    assert len(frames) == 3 and {frame.digest for frame in frames} <= {
+        image.digest for image in whole.images()
+    }

@@ -110,8 +110,8 @@ class Model(SimpleNamespace):
     def hold_frozen_in_bf16(self) -> None:
         self.low_precision = True
 
-    def processor(self, tokens: int, reader: SimpleNamespace) -> tuple:
-        return tokens, reader.stage
+    def processor(self, tokens: int, reader: SimpleNamespace, positions: int | None) -> tuple:
+        return tokens, reader.stage, positions
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def run():
         stage: str = "pixels", precision: str = "fp32", objective=None, **data
     ) -> tuple[Model, Inputs]:
         model = Model(vision=encoder(stage), objectives={"a": objective or Captioning()}, heads={})
-        module = SimpleNamespace(model=model, precision=precision, max_target_tokens=9)
+        module = SimpleNamespace(model=model, precision=precision, max_target_tokens=9, max_positions=70)
         trainer = SimpleNamespace(strategy=None)
         settings = {
             "scaled_decoding": False,
@@ -139,8 +139,8 @@ def run():
 
 def test_processor_decoding_and_precision_of_a_run(run):
     model, made = run()
-    assert made.processor == (9, "pixels") and model.scaled_decoding is False and not model.low_precision
-    assert run("features")[1].processor == (9, "features")
+    assert made.processor == (9, "pixels", 70) and model.scaled_decoding is False and not model.low_precision
+    assert run("features")[1].processor == (9, "features", 70)
     assert run(precision="bf16")[0].low_precision
 
 

@@ -3,6 +3,7 @@ from clips import number_in, write_clip
 
 from frozenvl.prompt import BlackImage, ImageFile
 from frozenvl.util.errors import UnreadableImage
+from frozenvl.video import decode
 from frozenvl.video.clip import ImageClip, VideoFile
 
 
@@ -19,6 +20,15 @@ def test_an_index_that_is_given_twice_is_one_frame(tmp_path):
     first, again, other = VideoFile(ImageFile(write_clip(tmp_path / "a.mp4", 4))).frames([1, 1, 3])
     assert first == again != other and first.group == (1, 3)
     assert number_in(first.read()) == number_in(again.read()) == 1
+
+
+def test_times_are_read_once_while_a_file_stays_the_same(tmp_path, monkeypatch):
+    path, opened = write_clip(tmp_path / "a.mp4", 12), []
+    read = decode.read_times
+    monkeypatch.setattr(decode, "read_times", lambda *given: opened.append(given) or read(*given))
+    assert VideoFile(ImageFile(path)).times is VideoFile(ImageFile(path)).times and len(opened) == 1
+    write_clip(path, 5)
+    assert len(VideoFile(ImageFile(path)).times.ticks) == 5 and len(opened) == 2
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -44,15 +44,16 @@ class MostSimilar(Demonstrations):
             [source[i].image for i in range(len(source))] for source in (queries, pool)
         )
         images = list(dict.fromkeys([*query_images, *pool_images]))
+        frames = [frame for image in images for frame in frames_of(image)]
         with torch.no_grad():
-            reader = cache.fill(images, pixels, self.encoder.eval(), progress=progress)
+            reader = cache.fill(frames, pixels, self.encoder.eval(), progress=progress)
         self._features = {image: self._vector(reader, image) for image in images}
         self._pool = torch.stack([self._features[image] for image in pool_images])
 
     def _vector(self, reader: ImageReader, image: Image) -> torch.Tensor:
-        """Returns the unit feature vector (channels,) of an image; zeros if it is unreadable."""
+        """Returns the unit feature vector (channels,) of an image, or of a video's frames; zeros if unreadable."""
         try:
-            return normalize(reader([image])[0].float().mean(0), dim=0)
+            return normalize(reader(image.frames).float().flatten(0, 1).mean(0), dim=0)
         except UnreadableImage:
             return torch.zeros(self.encoder.channels)
 
@@ -62,6 +63,14 @@ class MostSimilar(Demonstrations):
 
     def provenance(self) -> dict[str, Any]:
         return {"similar_by": f"{self.encoder.name}, {self.encoder.fingerprint}"}
+
+
+def frames_of(image: Image) -> tuple[Image, ...]:
+    """Returns the frames of an image; none if it is a video that cannot be opened."""
+    try:
+        return image.frames
+    except UnreadableImage:
+        return ()
 
 
 def by_likeness(likeness: torch.Tensor, first: int) -> Iterator[int]:

@@ -31,6 +31,10 @@ def looks_like_table(path: Path) -> bool:
     except (OSError, EOFError, zlib.error, UserError):
         return False
     rows = [row for row in head.rows if row and len(row) == head.width]
+    if any(
+        field.strip().lower() == "videoid" for field in rows[0]
+    ):  # `VideoTable` and `MSVD` read such tables
+        return False
     if is_header(rows[0], {}):
         return True
     columns = zip(*(rows[1:] or rows), strict=True)  # the first row may be a header of other names

@@ -11,17 +11,21 @@ from typing import TypeVar
 from frozenvl.data.sources.shards import TarImage
 from frozenvl.prompt import Image, ImageFile, StoredImage
 from frozenvl.util.imaging import content
+from frozenvl.video import Video
+from frozenvl.video.clip import VideoFile
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def original(image: Image) -> bytes | None:
-    """Returns the encoded bytes of an image that is a file or stored in a tar or a table; None for other images.
+    """Returns the encoded bytes of an image or a video that is a file or stored in a tar or a table; else None.
 
     Raises:
         UnreadableImage: if the bytes cannot be read.
     """
+    if isinstance(image, Video) and isinstance(image.clip, VideoFile):
+        image = image.clip.file
     if isinstance(image, ImageFile):
         return content(image.path, str(image.path))
     if isinstance(image, StoredImage):

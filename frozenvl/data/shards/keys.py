@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from frozenvl.util.errors import UserError
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = (
     *("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "jfif", "jpe", "apng", "avif"),
     *("jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "pbm", "pgm", "pnm", "pfm"),
 )
 """Suffixes of the image formats that are decoded."""
+VIDEO_KEY = ";".join((*VIDEO_SUFFIXES, "video"))
+"""Default names of the member with a video."""
 IMAGE_KEY = ";".join((*IMAGE_SUFFIXES, "image", "img"))
 """Default names of the image member."""
 TEXT_KEY = "txt;caption;text;captions"

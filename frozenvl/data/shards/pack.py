@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,14 @@ from filelock import FileLock, Timeout
 from frozenvl.data.shards.contents import in_order, original
 from frozenvl.data.shards.files import INDEX
 from frozenvl.data.shards.index import TarIndex, build_index
-from frozenvl.data.shards.keys import IMAGE_SUFFIXES, parse_keys
+from frozenvl.data.shards.keys import IMAGE_KEY, IMAGE_SUFFIXES, VIDEO_KEY, parse_keys
 from frozenvl.data.shards.record import as_record, check_one_image
 from frozenvl.data.shards.store import ShardStore
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Example
+from frozenvl.prompt import Example, Image, ImageSequence
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 STATE = "pack.json"
 """Name of the state file, which records what is packed and the progress."""
@@ -109,7 +111,8 @@ def _pack(
     urls = [str((folder / shard["name"]).absolute()) for shard in state.shards]
     checksums = [shard["sha256"] for shard in state.shards]
     if not _has_index(folder / INDEX, checksums):
-        build_index(folder / INDEX, urls, ShardStore(urls), parse_keys(), checksums)
+        keys = parse_keys(VIDEO_KEY if holds_videos(source) else IMAGE_KEY)
+        build_index(folder / INDEX, urls, ShardStore(urls), keys, checksums)
     return state
 
 
@@ -158,26 +161,50 @@ def _members(source: Source, skip_bad: bool, number: int) -> _Members:
     return {suffix: image, **texts, "json": record.encode()}
 
 
+def holds_videos(source: Source) -> bool:
+    """Tells whether the first example of a source that can be read has a video."""
+    for index in range(len(source)):
+        with suppress(UnreadableImage):
+            return isinstance(source[index].image, ImageSequence)
+    return False
+
+
 def encoded(example: Example) -> tuple[str, bytes]:
-    """Returns the suffix and the encoded bytes of an example's image: the original ones, or else a PNG.
+    """Returns the suffix and the encoded bytes of an image or a video: the original ones, or else a PNG.
 
     A conversation without an image gets a small black one, which its record says not to show.
 
     Raises:
-        UserError: if the example shows several images.
+        UserError: if the example shows several images, or its video is a list of images.
     """
     check_one_image(example)
-    data = original(example.image)
+    return encoded_image(example.image)
+
+
+def encoded_image(image: Image) -> tuple[str, bytes]:
+    """Returns the suffix and the encoded bytes of an image or a video: the original ones, or else a PNG.
+
+    Raises:
+        UserError: if it is a video that is a list of images.
+    """
+    data = original(image)
+    if isinstance(image, ImageSequence):
+        suffix = image.name.rpartition(".")[2].lower()
+        if data is None:
+            raise UserError(
+                f"{image.name}: a video of several images has no file to copy; write its frames as a clip first"
+            )
+        return suffix if suffix in VIDEO_SUFFIXES else "mp4", data
     if data is None:
         png = io.BytesIO()
-        example.image.read().save(png, "PNG")
+        image.read().save(png, "PNG")
         return "png", png.getvalue()
-    suffix = example.image.name.rpartition(".")[2].lower()
+    suffix = image.name.rpartition(".")[2].lower()
     if suffix in IMAGE_SUFFIXES:
         return suffix, data
     try:
-        with PIL.Image.open(io.BytesIO(data)) as image:
-            detected = {"JPEG2000": "jp2"}.get(image.format or "", (image.format or "").lower())
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            detected = {"JPEG2000": "jp2"}.get(picture.format or "", (picture.format or "").lower())
     except Exception:  # packed all the same: `check` reports what is wrong with it
         detected = ""
     return detected if detected in IMAGE_SUFFIXES else "jpg", data

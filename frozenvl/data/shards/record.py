@@ -87,5 +87,5 @@ def check_one_image(example: Example) -> None:
     if len(example.images) > 1:
         raise UserError(
             f"example {example.id} shows {len(example.images)} images, and this format holds one for each example; "
-            "keep such conversations in their own file"
+            "convert such conversations with --format llava"
         )

@@ -12,7 +12,7 @@ from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.prompt import Example, ImageFile
+from frozenvl.prompt import Example, Image, ImageFile
 
 
 class Captioned(NamedTuple):
@@ -53,7 +53,7 @@ class Captions(Annotated):
     def __getitem__(self, index: int) -> Example:
         row = Captioned(*self.rows[index])
         file = self.located(row.file)
-        image, image_id = ImageFile(self.folder / file), photograph_id(self.folder, file)
+        image, image_id = self.image(self.folder / file), photograph_id(self.folder, file)
         if row.record:
             return from_record(row.record, image, image_id)
         return Example(
@@ -63,6 +63,10 @@ class Captions(Annotated):
             references=row.captions,
             kind=row.kind,
         )
+
+    def image(self, path: Path) -> Image:
+        """Returns the image of a file; a video, in sources of videos."""
+        return ImageFile(path)
 
     def image_ids(self) -> list[str]:
         rows = zip(self.rows.column("file"), self.rows.column("record"), strict=True)

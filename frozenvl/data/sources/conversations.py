@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from frozenvl.data.records.folders import image_folder
+from frozenvl.data.records.record import Record
+from frozenvl.data.shards.record import RECORD, from_record
 from frozenvl.data.sources.annotated import Annotated
 from frozenvl.data.sources.coco_ids import photograph_id
-from frozenvl.prompt import NO_IMAGE, Example, ImageFile, Turn, joined
+from frozenvl.prompt import NO_IMAGE, BlackImage, Example, ImageFile, Turn, joined
 from frozenvl.util.errors import UserError
 
 
@@ -100,6 +102,37 @@ class Conversations(Annotated):
         columns = map(self.rows.column, ("id", "files", "photograph"))
         for key, files, photograph in zip(*columns, strict=True):
             yield self.photographs_of(key, files[:most], photograph)
+
+
+def recorded(row: Record, files: Sequence[str]) -> Conversation | None:
+    """Makes a conversation from the record that `frozenvl data convert` wrote; None, and a problem, if it is none."""
+    record = row.raw(RECORD)
+    try:
+        example = from_record(
+            record | {"turns": [turn | {"message": []} for turn in record["turns"]]}, BlackImage()
+        )
+        messages = [[*turn["message"]] for turn in record["turns"]]
+        parts = [part for message in messages for part in message]
+        known = all(isinstance(part, str) or part in range(len(files)) for part in parts)
+    except (ValueError, TypeError, KeyError):
+        known = False
+    if not known or not messages:
+        row.problem(f"{RECORD!r} is not the record of a conversation about its images")
+        return None
+    turns = example.turns
+    return Conversation(
+        id=example.id,
+        files=tuple(files),
+        messages=messages,
+        replies=tuple(turn.reply for turn in turns),
+        ids=tuple(turn.id for turn in turns),
+        system=example.system,
+        photograph=example.image_id if files else "",
+        kind=example.kind,
+        choices=[turn.choices for turn in turns],
+        correct=[turn.correct for turn in turns],
+        relevance=[turn.relevance for turn in turns],
+    )
 
 
 def _text_id(key: str) -> str:

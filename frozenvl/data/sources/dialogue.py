@@ -8,7 +8,9 @@ from typing import Literal, get_args
 
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
+from frozenvl.data.sources.coco_ids import coco_id
 from frozenvl.data.sources.conversations import Conversation
+from frozenvl.data.sources.questions import Part, check_part, in_part
 from frozenvl.util.errors import UserError
 
 Unusable = Literal["refuse", "leave out"]
@@ -24,14 +26,19 @@ ROLES = {
 SIDES = {"user": "question", "assistant": "answer"}
 
 
-def check_unusable(unusable: str) -> None:
-    """Raises `UserError` if an argument `unusable` is not one of those known."""
+def check_choices(unusable: str, part: str, ask_share: float) -> None:
+    """Raises `UserError` if one of these arguments is not one of those known."""
+    check_part(part, ask_share)
     if unusable not in get_args(Unusable):
         raise UserError(f"unknown unusable {unusable!r}; choose one of {', '.join(get_args(Unusable))}")
 
 
 def usable(
-    file: RecordFile, unusable: Unusable, read: Callable[[int, Record], Conversation | None]
+    file: RecordFile,
+    unusable: Unusable,
+    read: Callable[[int, Record], Conversation | None],
+    part: Part = "all",
+    ask_share: float = 0.5,
 ) -> Iterator[Conversation]:
     """Yields the conversations of a file.
 
@@ -40,17 +47,21 @@ def usable(
         unusable: what to do with records that cannot be used: "refuse" the file, which names all of them, or "leave
             out" and count them.
         read: function from the number of a record and the record to its conversation; None if it has a problem.
+        part: conversations to yield, by their first photograph; those without an image, by their id.
+        ask_share: fraction that belongs to the part "ask".
     """
     file.remedy_of_records = " (or leave out such records with unusable: leave out)"
-    note, known = "", file.count
+    note = ""
     for number, row in enumerate(file.records()):
+        known = file.count
         made = read(number, row)
         if unusable == "leave out" and (reason := file.forgive(known)):
             note = note or f"records left out because they cannot be used (the first: {reason})"
             file.notes[note] += 1
         elif made is not None:
-            yield made
-        known = file.count
+            first = made.files[0] if made.files else made.id
+            if in_part(made.photograph or coco_id(first) or first, part, ask_share):
+                yield made
 
 
 def dialogue(row: Record, field: str, role: str) -> tuple[Record | None, list[tuple[Record, Record]]]:

@@ -9,20 +9,23 @@ from typing import Any, Literal, get_args
 from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import has_fields
+from frozenvl.data.shards.record import RECORD
 from frozenvl.data.sources.captions import Captioned, Captions, by_image
-from frozenvl.data.sources.conversations import Conversation, Conversations
-from frozenvl.data.sources.dialogue import Shown, Unusable, check_unusable, dialogue, usable
+from frozenvl.data.sources.coco_ids import coco_id
+from frozenvl.data.sources.conversations import Conversation, Conversations, recorded
+from frozenvl.data.sources.dialogue import Shown, Unusable, check_choices, dialogue, usable
 from frozenvl.data.sources.llava_turns import (
     MARK,
     asks_for_caption,
     converses,
+    key_of,
     numbered,
     photograph_of,
     said,
     turns,
     with_image,
 )
-from frozenvl.data.sources.questions import Part, Question, Questions
+from frozenvl.data.sources.questions import Part, Question, Questions, check_part, in_part
 from frozenvl.data.sources.visual_genome import read_coco_ids
 from frozenvl.util.errors import UserError
 
@@ -42,6 +45,9 @@ class LlavaConversations(Conversations):
         images: folder that the image names start from; not needed if all conversations are text only.
         unusable: what to do with records that cannot be used, such as those that show more images than they name:
             "refuse" the file, naming all of them, or "leave out" and count them.
+        part: conversations to use: "all", those to train on ("train") or the others ("ask"), such as for validation.
+            All conversations about a photograph are in the same part, in every source.
+        ask_share: fraction that belongs to "ask".
         image_data: Visual Genome's `image_data.json`, which tells the photographs that are COCO's. Without it, overlaps
             between Visual Genome's and COCO's are not detected.
 
@@ -57,10 +63,13 @@ class LlavaConversations(Conversations):
         annotations: str,
         images: str | None = None,
         unusable: Unusable = "refuse",
+        part: Part = "all",
+        ask_share: float = 0.5,
         image_data: str | None = None,
     ) -> None:
-        check_unusable(unusable)
-        super().__init__(annotations, images, unusable=unusable, image_data=image_data)
+        check_choices(unusable, part, ask_share)
+        options = {"part": part, "ask_share": ask_share, "image_data": image_data}
+        super().__init__(annotations, images, unusable=unusable, **options)
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
@@ -68,14 +77,21 @@ class LlavaConversations(Conversations):
 
     @classmethod
     def read(
-        cls, file: RecordFile, unusable: Unusable = "refuse", image_data: str | None = None
+        cls,
+        file: RecordFile,
+        unusable: Unusable = "refuse",
+        part: Part = "all",
+        ask_share: float = 0.5,
+        image_data: str | None = None,
     ) -> Iterator[Conversation]:
         """Yields the conversations of a file."""
         coco_ids, seen = read_coco_ids(image_data), Counter[str]()
 
         def conversation(number: int, row: Record) -> Conversation | None:
-            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            key = key_of(file, row, number, seen)
             files = row.files("image")
+            if row.raw(RECORD) is not None:
+                return recorded(row, files)
             system, pairs = dialogue(row, "conversations", "from")
             shown = Shown(files)
             messages = [shown.marked(human.whole_text("value"), MARK) for human, _ in pairs]
@@ -86,7 +102,7 @@ class LlavaConversations(Conversations):
             whole = system.whole_text("value") if system else ""
             return Conversation(key, files, messages, replies, system=whole, photograph=image_id)
 
-        return usable(file, unusable, conversation)
+        return usable(file, unusable, conversation, part, ask_share)
 
 
 class LlavaQuestions(Questions):
@@ -158,6 +174,9 @@ class LlavaCaptions(Captions):
     Args:
         annotations: JSON list with id, image and conversations: a message (from, value) of "human", one of "gpt".
         images: folder that the image names start from.
+        part: images to use: "all", those to train on ("train") or the others ("ask"), such as for validation. A
+            photograph is in the same part in every source.
+        ask_share: fraction of the images that belong to "ask".
 
     Raises:
         UserError: if the file or the folder is missing, the layout is another one, or a record has several turns.
@@ -166,17 +185,20 @@ class LlavaCaptions(Captions):
     layout = "LLaVA's captions JSON"
     alternatives = ("LlavaConversations",)
 
-    def __init__(self, annotations: str, images: str) -> None:
-        super().__init__(annotations, images)
+    def __init__(self, annotations: str, images: str, part: Part = "all", ask_share: float = 0.5) -> None:
+        check_part(part, ask_share)
+        super().__init__(annotations, images, part=part, ask_share=ask_share)
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
         return asks_for_caption(content) and not converses(content)
 
     @classmethod
-    def read(cls, file: RecordFile) -> Iterator[Captioned]:
+    def read(cls, file: RecordFile, part: Part = "all", ask_share: float = 0.5) -> Iterator[Captioned]:
         """Yields the images of a file."""
-        yield from by_image(file, _captioned(file))
+        for row in by_image(file, _captioned(file)):
+            if in_part(coco_id(row.file) or row.file, part, ask_share):
+                yield row
 
 
 def _captioned(file: RecordFile) -> Iterator[Captioned]:

@@ -81,6 +81,14 @@ def numbered(file: RecordFile, key: str, seen: Counter[str]) -> str:
     return f"{key}#{seen[key]}"
 
 
+def key_of(file: RecordFile, row: Record, number: int, seen: Counter[str]) -> str:
+    """Returns the id of a record, which does not repeat; without one, its number in the file, which is noted."""
+    if "id" in row.data:
+        return numbered(file, row.id("id"), seen)
+    file.notes["records without an id, named by their number from 0"] += 1
+    return numbered(file, str(number), seen)
+
+
 def said(message: Record) -> str:
     """Returns the text of a message, without the mark of the image."""
     text = one_line(message.text("value").replace(MARK, " "))

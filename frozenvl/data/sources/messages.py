@@ -10,8 +10,9 @@ from frozenvl.data.records.record import Record
 from frozenvl.data.records.record_file import RecordFile
 from frozenvl.data.records.values import described, has_fields, whole_text
 from frozenvl.data.sources.conversations import Conversation, Conversations
-from frozenvl.data.sources.dialogue import Shown, Unusable, check_unusable, dialogue, usable
-from frozenvl.data.sources.llava_turns import MARK, numbered
+from frozenvl.data.sources.dialogue import Shown, Unusable, check_choices, dialogue, usable
+from frozenvl.data.sources.llava_turns import MARK, key_of
+from frozenvl.data.sources.questions import Part
 
 FILES = ("images", "image")
 """Fields of a record that name its image files."""
@@ -33,6 +34,9 @@ class ChatMessages(Conversations):
         images: folder that the image names start from; not needed if all conversations are text only.
         unusable: what to do with records that cannot be used, such as those that show more images than they name:
             "refuse" the file, naming all of them, or "leave out" and count them.
+        part: conversations to use: "all", those to train on ("train") or the others ("ask"), such as for validation.
+            All conversations about a photograph are in the same part, in every source.
+        ask_share: fraction that belongs to "ask".
 
     Raises:
         UserError: if a file or the folder is missing, the layout is another one, messages do not alternate, or images
@@ -41,21 +45,30 @@ class ChatMessages(Conversations):
 
     layout = "messages JSON"
 
-    def __init__(self, annotations: str, images: str | None = None, unusable: Unusable = "refuse") -> None:
-        check_unusable(unusable)
-        super().__init__(annotations, images, unusable=unusable)
+    def __init__(
+        self,
+        annotations: str,
+        images: str | None = None,
+        unusable: Unusable = "refuse",
+        part: Part = "all",
+        ask_share: float = 0.5,
+    ) -> None:
+        check_choices(unusable, part, ask_share)
+        super().__init__(annotations, images, unusable=unusable, part=part, ask_share=ask_share)
 
     @classmethod
     def recognises(cls, content: Any) -> bool:
         return has_fields(content, "messages") and has_fields(content[0]["messages"], "role", "content")
 
     @classmethod
-    def read(cls, file: RecordFile, unusable: Unusable = "refuse") -> Iterator[Conversation]:
+    def read(
+        cls, file: RecordFile, unusable: Unusable = "refuse", part: Part = "all", ask_share: float = 0.5
+    ) -> Iterator[Conversation]:
         """Yields the conversations of a file."""
         seen = Counter[str]()
 
         def conversation(number: int, row: Record) -> Conversation | None:
-            key = numbered(file, row.id("id") if "id" in row.data else str(number), seen)
+            key = key_of(file, row, number, seen)
             listed = row.files(next((field for field in FILES if field in row.data), FILES[0]))
             system, pairs = dialogue(row, "messages", "role")
             content = Content(Shown(listed))
@@ -75,7 +88,7 @@ class ChatMessages(Conversations):
                 system=whole,
             )
 
-        return usable(file, unusable, conversation)
+        return usable(file, unusable, conversation, part, ask_share)
 
 
 class Content:

@@ -60,10 +60,7 @@ class Questions(Annotated):
 
     @abstractmethod  # only subclasses can be built
     def __init__(self, path: str, images: str, part: Part, ask_share: float, **options: Any) -> None:
-        if part not in get_args(Part):
-            raise UserError(f"unknown part {part!r}; choose one of {', '.join(get_args(Part))}")
-        if not 0 < ask_share < 1:
-            raise UserError(f"ask_share must lie between 0 and 1, not {ask_share}")
+        check_part(part, ask_share)
         self.folder = image_folder(Path(images))
         self.rows = self.table(Path(path), Question, **options)
         self._kept: range | np.ndarray = range(len(self.rows))
@@ -128,6 +125,19 @@ class Questions(Annotated):
             for row, (photograph, file) in enumerate(self._photographs())
             if row in kept
         ]
+
+
+def check_part(part: str, ask_share: float) -> None:
+    """Raises `UserError` if a part is not one of those known, or a share is none."""
+    if part not in get_args(Part):
+        raise UserError(f"unknown part {part!r}; choose one of {', '.join(get_args(Part))}")
+    if not 0 < ask_share < 1:
+        raise UserError(f"ask_share must lie between 0 and 1, not {ask_share}")
+
+
+def in_part(photograph: str, part: Part, ask_share: float) -> bool:
+    """Tells whether a photograph belongs to a part."""
+    return part == "all" or is_asked(photograph, ask_share) == (part == "ask")
 
 
 def is_asked(photograph: str, share: float) -> bool:

@@ -45,9 +45,12 @@ class SBUCaptions(Captions):
         }
         content: Any = MISSING
         if urls is None and Path(annotations).suffix == ".txt":
-            raise UserError(
-                f"{annotations}: captions in a text file have their addresses in another; give urls"
+            from frozenvl.data.detect import hint
+
+            advice = hint(
+                Path(annotations), "captions in a text file have their addresses in another; give urls"
             )
+            raise UserError(f"{annotations}: {advice}")
         if urls is not None:
             content = {"captions": text_lines(Path(annotations)), "image_urls": text_lines(Path(urls))}
         super().__init__(annotations, images, content=content, present=self._paths)

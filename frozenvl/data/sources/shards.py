@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
@@ -16,7 +19,13 @@ import PIL.Image
 
 from frozenvl.data.shards.files import expand, open_index
 from frozenvl.data.shards.index import Shard, file_name
-from frozenvl.data.shards.keys import IMAGE_KEY, TEXT_KEY, parse_keys
+from frozenvl.data.shards.keys import (
+    IMAGE_KEY,
+    IMAGE_SUFFIXES,
+    TEXT_KEY,
+    VIDEO_KEY,
+    parse_keys,
+)
 from frozenvl.data.shards.notes import Notes
 from frozenvl.data.shards.record import from_record
 from frozenvl.data.shards.rows import LINED, Form
@@ -26,9 +35,12 @@ from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import decode
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 Lines = Literal["joined", "captions"]
 """How a text of several lines is read: as one caption, or each line as a caption."""
+HEAD = 16
+"""Number of members that tell what a tar holds."""
 NEAR = 16
 """Number of shards whose cumulative text counts are cached."""
 
@@ -92,7 +104,7 @@ class Shards(Source):
             that is used, or if the index does not fit.
     """
 
-    layout = "WebDataset tars"
+    layout = "WebDataset tars of images"
 
     def __init__(
         self,
@@ -114,6 +126,8 @@ class Shards(Source):
         keys = parse_keys(image_key, text_key)
         self.window, self.lines, self.text_names = window, lines, keys.text
         self.urls = expand(shards, storage_options)
+        if image_key in (IMAGE_KEY, VIDEO_KEY):
+            self._refuse_other_members(Path(self.urls[0]))
         max_bytes = int(cache_gb * 1e9)
         store = ShardStore(self.urls, max_bytes=max_bytes, storage_options=storage_options)
         path = Path(index).expanduser() if index else None
@@ -132,7 +146,14 @@ class Shards(Source):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        return path.suffix == ".tar" or (path.is_dir() and any(path.glob("*.tar")))
+        return bool(kinds := kinds_in(path)) and kinds != {"video"}
+
+    def _refuse_other_members(self, path: Path) -> None:
+        """Raises `UserError` if a local tar begins with images where videos are read, or the reverse."""
+        if {"image", "video"} & kinds_in(path) and not self.reads(path):
+            from frozenvl.data.detect import hint
+
+            raise UserError(f"{path}: has no {self.layout.rpartition(' ')[2]}; {hint(path)}")
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -230,7 +251,7 @@ class Shards(Source):
         )
         content = self.store.read(shard, text_offset, text_size) if text_size else b""
         if form == Form.PACKED:
-            return from_record(json.loads(content)["frozenvl"], image)
+            return from_record(json.loads(content)["frozenvl"], self.image(image))
         text: str | list[str] | None = None
         if form == Form.TEXT:
             text = decoded(content)
@@ -241,10 +262,29 @@ class Shards(Source):
             flaw = "has an empty text" if form != Form.NONE else why_no_text(content, self.text_names)
             image = replace(image, flaw=flaw)
         photograph = f"coco/{coco}" if coco else key
-        return Example(id=key, image=image, image_id=photograph, references=texts or ("",))
+        return Example(id=key, image=self.image(image), image_id=photograph, references=texts or ("",))
+
+    def image(self, member: TarImage) -> Image:
+        """Returns the image of a tar's member; a video, in `VideoShards`."""
+        return member
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "targets_per_example"}
+
+
+def kinds_in(path: Path) -> set[str]:
+    """Returns what the first members of a tar hold, or of the first tar of a folder: "image", "video", "other"."""
+    tars = sorted(path.glob("*.tar")) if path.is_dir() else [path] if path.suffix == ".tar" else []
+    kinds: set[str] = set()
+    if tars and tars[0].is_file():
+        kinds.add("other")
+        with suppress(tarfile.TarError, OSError, ValueError), tarfile.open(tars[0], "r:") as tar:
+            suffixes = {PurePosixPath(member.name).suffix[1:].lower() for member in islice(tar, HEAD)}
+            if suffixes & {*VIDEO_SUFFIXES}:
+                kinds = {"video"}
+            if suffixes & {*IMAGE_SUFFIXES}:
+                kinds.add("image")
+    return kinds
 
 
 def _stems(urls: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ def record_of(example: Example, image_id: str | None, always: bool = False) -> d
     captions = list(example.references)
     others = (example.question, example.answer, example.kind, example.scores, example.choices, example.turns)
     plain = captions and not any(others) and public_texts(example) == captions
-    made = image_id is None and _is_made(example)
+    made = image_id is None and is_made(example)
     if (
         not always
         and plain
@@ -45,7 +45,7 @@ def record_of(example: Example, image_id: str | None, always: bool = False) -> d
     return as_record(example) | ({"image_id": ""} if made else {})
 
 
-def _is_made(example: Example) -> bool:
+def is_made(example: Example) -> bool:
     """Tells whether an `image_id` is made of the place, the name or the content of the image."""
     image, image_id = example.image, example.image_id
     path = image.path.absolute().as_posix() if isinstance(image, ImageFile) else ""

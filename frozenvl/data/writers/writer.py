@@ -14,6 +14,8 @@ class Writer(ABC):
 
     copies_images: bool = False
     """Whether image files lie beside the annotations."""
+    several_images: bool = False
+    """Whether an example may show several images, or none."""
     images: ImageFiles | None = None
     """These image files; None if there are none."""
 
@@ -35,7 +37,7 @@ class Writer(ABC):
             number: number of the example in its source.
             key: id of the example, unique among the examples.
             example: the example.
-            file: file name of its image.
+            file: file name of its image; empty if it shows none.
             data: encoded bytes of its image; empty if it is one of `images`.
         """
 

@@ -45,7 +45,7 @@ class Generate(Ask):
         """
         if self.decoding:
             language = session.model.language
-            ends = language.end_tokens | {session.plain.end}
+            ends = language.end_tokens | session.plain.ends
             try_options(language, ends, self.max_new_tokens, self.decoding)
 
     def answer(

@@ -67,8 +67,8 @@ class EpisodeBenchmark(Worded):
                 )
         if template.chat:
             raise UserError(
-                f"{type(self).__name__}: a support set is one text that its query goes on with, no conversation; leave "
-                "template.chat out"
+                f"{type(self).__name__}: a support set is captions, which no chat template words; leave template.chat "
+                "out"
             )
         super().__init__(ask, None, episodes, template, supervised_encoder)
         self.repeats, self.induction = repeats, induction

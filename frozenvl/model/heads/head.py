@@ -102,7 +102,7 @@ class EmbeddingHead(Head):
 
     @abstractmethod
     def images(self, run: Forward) -> Tensor:
-        """Returns the projection (rows, dim) of the last image of each row."""
+        """Returns the projection (rows, dim) of the last image of each row; of a video, the mean over its frames."""
 
     def embed_texts(self, run: Forward) -> Tensor:
         """Returns the embedding (rows, dim) of each row's text: fp32, of length 1."""

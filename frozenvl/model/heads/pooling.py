@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from frozenvl.model.batch import Batch
 from frozenvl.model.forward import Forward
 from frozenvl.util.errors import UserError
 
@@ -54,6 +55,27 @@ def pooled_states(run: Forward, layers: Sequence[int], pool: Pool) -> Tensor:
             values = states[read].float()
         pooled = pooled.index_copy(0, _places(chunk.index, len(chunk)), values)
     return pooled
+
+
+def of_images(batch: Batch, values: Tensor) -> Tensor:
+    """Returns the value (rows, …) of each row's last image; the mean over the frames, if the row is a video.
+
+    Args:
+        batch: rows with an image or a video each.
+        values: (N, …) value of each image of the batch, in fp32.
+    """
+    seen = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
+    values = batch.per_view(values)
+    chosen = values[seen]
+    placed = (batch.slots >= 0) & batch.real()
+    several = ((batch.image_of != seen[:, None]) & placed).any(1)
+    if not several.any():
+        return chosen
+    row, column = (placed & several[:, None]).nonzero(as_tuple=True)
+    image = batch.image_of[row, column]
+    total = torch.zeros_like(chosen).index_add(0, row, values[image])
+    count = placed.sum(1).clamp(min=1).reshape(-1, *[1] * (chosen.dim() - 1))
+    return torch.where(several.reshape(count.shape), total / count, chosen)
 
 
 def _places(index: Tensor, rows: int) -> Tensor:

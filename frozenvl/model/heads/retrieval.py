@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from frozenvl.model.forward import Forward
 from frozenvl.model.heads.head import EmbeddingHead, Prompts, States
 from frozenvl.model.heads.marker import first_vector
-from frozenvl.model.heads.pooling import Pool, check_layers, pooled_states
+from frozenvl.model.heads.pooling import Pool, check_layers, of_images, pooled_states
 from frozenvl.model.heads.projection import Projection
 from frozenvl.util.errors import UserError
 
@@ -105,9 +105,7 @@ class Retrieval(EmbeddingHead):
     def images(self, run: Forward) -> Tensor:
         if not self.reads_features:
             return self.project_image(pooled_states(run, self.layers, self.pool))
-        batch = run.batch
-        image = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
-        return self.project_image(batch.per_view(run.features.float().mean(1, keepdim=True)))[image]
+        return of_images(run.batch, self.project_image(run.features.float().mean(1, keepdim=True)))
 
     def states(self, model: FrozenVL) -> States | None:
         if self.pool == "marker" or model.tuning is not None:

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from frozenvl.model.fingerprint import fingerprint
 from frozenvl.model.forward import Forward
 from frozenvl.model.heads.head import EmbeddingHead, Prompts, States
+from frozenvl.model.heads.pooling import of_images
 from frozenvl.model.missing_weights import refuse_missing, without
 from frozenvl.pretrained.names import loading
 from frozenvl.util.errors import UserError
@@ -101,9 +102,7 @@ class SentenceSpace(EmbeddingHead):
         return states[:, 0]
 
     def images(self, run: Forward) -> Tensor:
-        batch = run.batch
-        image = batch.image_of.gather(1, batch.lengths[:, None] - 1)[:, 0]
-        return self.project_image(batch.per_view(run.features.float().mean(1)))[image]
+        return of_images(run.batch, self.project_image(run.features.float().mean(1)))
 
     def states(self, model: FrozenVL) -> States:
         return States(f"sentence encoder {self.fingerprint} {self.pool} {self.max_tokens}", (1, self.dim))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from frozenvl.model.mappers import Mapper, Resampler
 from frozenvl.model.temporal.frame_embedding import numbered
-from frozenvl.model.temporal.temporal import Temporal, check_frames
+from frozenvl.model.temporal.temporal import Temporal, check_frames, for_videos
 from frozenvl.model.views import Views
 from frozenvl.util.errors import UserError
 
@@ -41,16 +41,11 @@ class FrameResampler(Temporal):
 
     def forward(self, mapper: Mapper, features: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         assert isinstance(mapper, Resampler)
-        is_video = numbers[:, 0] >= 0
-        image, video = (~is_video).nonzero()[:, 0], is_video.nonzero()[:, 0]
-        vectors = self._of_videos(mapper, features, views[video], numbers[video])
-        if not len(image):
-            return vectors
-        of_images = mapper(features[views[image, 0]])
-        made = of_images.new_empty(len(views), *of_images.shape[1:])
-        return made.index_copy(0, image, of_images).index_copy(0, video, vectors.to(made.dtype))
+        return for_videos(
+            numbers, self._of_videos(mapper, features, views, numbers), mapper(features[views[:, 0]])
+        )
 
     def _of_videos(self, mapper: Resampler, features: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         cells = mapper.inputs(features)[views.clamp(min=0)] + numbered(self.embedding, numbers)[:, :, None]
         missing = (views < 0).repeat_interleave(cells.shape[2], dim=1)
-        return mapper.last(mapper.attend(cells.flatten(1, 2), missing if missing.any() else None))
+        return mapper.last(mapper.attend(cells.flatten(1, 2), missing))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from frozenvl.model.mappers import Mapper
@@ -58,3 +59,11 @@ def check_frames(frames: int) -> int:
     if frames < 1:
         raise UserError(f"model.temporal: frames is {frames}; give the largest number of frames of a video")
     return frames
+
+
+def for_videos(numbers: Tensor, of_videos: Tensor, of_images: Tensor) -> Tensor:
+    """Returns the vectors (M, k, dim) of views: `of_videos` where frames are numbered (M, F), else `of_images`.
+
+    Nothing here depends on the values of `numbers`, so that `frozenvl plan` can trace it.
+    """
+    return torch.where((numbers[:, 0] >= 0)[:, None, None], of_videos.to(of_images.dtype), of_images)

@@ -10,6 +10,7 @@ from frozenvl.data.episodes.similar import most
 from frozenvl.evaluation import FewShotVQA, MostSimilar
 from frozenvl.model.processor import Pixels
 from frozenvl.model.vision import TimmEncoder
+from frozenvl.video import Video
 
 
 def test_the_most_similar_demonstration_is_next_to_the_query(tiny_vision, feature_home):
@@ -53,3 +54,12 @@ def test_most_orders_equal_values_by_index():
     values = torch.tensor([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
     assert most(values, 3) == [1, 3, 2, 4, 5]
     assert most(values, 6) == [1, 3, 2, 4, 5, 0]
+
+
+def test_videos_are_compared_by_the_mean_of_their_frames(tiny_vision, feature_home):
+    red, blue, green = (Square(f"{c}.png", c) for c in ((220, 40, 30), (30, 40, 220), (30, 220, 40)))
+    query = question(0, Video([red, blue]))
+    clips = [Video([green, green]), Video([blue, red]), Video("none.mp4")]
+    pool = Rows(*(question(n + 1, clip) for n, clip in enumerate(clips)))
+    drawn = prepared(MostSimilar(TimmEncoder(str(tiny_vision))), Rows(query), pool).draw(query, pool, 3, 0)
+    assert [example.id for example in drawn] == ["q3", "q1", "q2"], "the most similar one is last"

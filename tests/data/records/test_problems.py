@@ -37,3 +37,26 @@ def test_a_field_is_missing_from_all_records_or_from_some():
         problems.check()
     problems.seen("images")
     problems.check()  # the record that has it: `problem` has named the others
+
+
+def test_problems_can_be_forgiven(tmp_path):
+    problems = Problems(tmp_path / "a.json")
+    problems.problem("first")
+    count = problems.count
+    assert problems.forgive(count) == ""
+    problems.problem("second")
+    problems.problem("third")
+    assert problems.forgive(count) == "second" and problems.count == 1
+    problems.remedy_of_records = " (or not)"
+    with pytest.raises(UserError, match=r"a.json: first; correct or remove it \(or not\)"):
+        problems.check()
+
+
+def test_of_many_problems_the_first_is_forgotten(tmp_path):
+    problems = Problems(tmp_path / "a.json")
+    for number in range(MAX_NAMED):
+        problems.problem(str(number))
+    problems.problem("more")
+    assert problems.forgive(MAX_NAMED) == "a record" and problems.count == MAX_NAMED
+    assert problems.forgive(0) == "0"
+    problems.check()

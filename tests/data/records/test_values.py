@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from frozenvl.data.records.values import as_id, described, has_fields, one_line
+from frozenvl.data.records.values import as_id, described, has_fields, one_line, whole_text
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,14 @@ from frozenvl.data.records.values import as_id, described, has_fields, one_line
 )
 def test_a_text_becomes_one_line(text, line):
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [(" A dog\r\n\truns .\n", "A dog\n\truns ."), ("a \ud83d b", "a ? b"), ("ü  ü", "ü  ü"), (" \n", "")],
+)
+def test_a_whole_text_keeps_its_lines(text, whole):
+    assert whole_text(text) == whole
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def questions(folder, *rows, **more) -> LlavaQuestions:
     return LlavaQuestions(write(folder, "llava.json", list(rows)), str(folder / "images"), **more)
 
 
-def captions(folder, *rows) -> LlavaCaptions:
-    return LlavaCaptions(write(folder, "llava.json", list(rows)), str(folder / "images"))
+def captions(folder, *rows, **more) -> LlavaCaptions:
+    return LlavaCaptions(write(folder, "llava.json", list(rows)), str(folder / "images"), **more)
 
 
 def conversations(folder, *rows, **more) -> LlavaConversations:
@@ -185,6 +185,27 @@ def test_as_many_marks_as_images(tmp_path, row, shown, named):
     assert note.startswith(
         "records left out because they cannot be used (the first: record [1] (id 2): shows"
     )
+
+
+def test_parts_divide_a_file_by_photograph(tmp_path):
+    rows = [conversation("<image>Q", "A", id=str(n), image=f"{n // 2}.jpg") for n in range(40)]
+    rows += [conversation("Q", "A", id=f"text{n}", image=None) for n in range(20)]
+    whole = {example.id for example in conversations(tmp_path, *rows)}
+    train, ask = (conversations(tmp_path, *rows, part=part, ask_share=0.3) for part in ("train", "ask"))
+    assert {e.id for e in train} | {e.id for e in ask} == whole and len(train) + len(ask) == 60
+    assert not {*train.image_ids()} & {*ask.image_ids()} and 5 < len(ask) < 30
+    assert any(e.id.startswith("text") for e in ask) and any(e.id.startswith("text") for e in train)
+    captions_ = [
+        LlavaCaptions(write(tmp_path, "c.json", rows[:40:2]), str(tmp_path / "images"), part, 0.3)
+        for part in ("train", "ask")
+    ]
+    shown = {example.image_id for example in ask if example.images}
+    assert {example.image_id for example in captions_[1]} == shown and len(captions_[0]) + len(
+        captions_[1]
+    ) == 20
+    for kind in (conversations, captions):
+        with pytest.raises(UserError, match="unknown part 'test'; choose one of all, train, ask"):
+            kind(tmp_path, *rows[:2], part="test")
 
 
 def test_all_problems_of_a_file_are_named_at_once(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import BlackImage, Example
+from frozenvl.prompt import NO_IMAGE, BlackImage, Example, Turn
 from frozenvl.util.errors import UserError
 
 
@@ -34,6 +34,10 @@ class InheritedHoles(Holes):
 def test_the_check_is_inherited():
     with pytest.raises(UserError, match=r"InheritedHoles: example 1 is None"):
         InheritedHoles()[1]
+
+
+def talk(message, reply, **more) -> Example:
+    return Example("1", NO_IMAGE, "1", turns=(Turn(message, reply),), **more)
 
 
 class Odd(Source):
@@ -68,6 +72,11 @@ class Odd(Source):
             lambda: Example("1", BlackImage(), "1", (), "q", None),
             r"Odd: example 0 has answer None; every text",
         ),
+        (lambda: talk(("a",), None), r"Odd: example 0 has a reply None; every text"),
+        (lambda: talk("a", "b"), r"Odd: example 0 has a message that is 'a', not a tuple"),
+        (lambda: talk(("a", 3), "b"), r"Odd: example 0 has a message with 3, which is neither a text nor an"),
+        (lambda: talk(("a",), "b", system=None), r"Odd: example 0 has system None; every text"),
+        (lambda: Example("1", NO_IMAGE, "1", ("a",)), r"Odd: example 0 has no image; only a conversation"),
     ],
 )
 def test_a_failure_or_a_value_that_is_no_text_is_one_error_line_with_class_and_index(result, message):
@@ -84,3 +93,11 @@ def test_other_errors_pass_as_they_are(error):
     with pytest.raises(type(error)) as caught:
         Odd(fail)[0]
     assert caught.value is error
+
+
+def test_the_images_of_an_example_are_its_one_unless_a_source_knows_more():
+    class Known(Holes):
+        def image_ids(self):
+            return ["a", "b"]
+
+    assert Known().all_image_ids() == [("a",), ("b",)] and Holes().all_image_ids() is None

@@ -11,6 +11,7 @@ from architectures import ALL
 from fused import MAKE, NO_LAYER_PREFIX
 from losses import loss_of
 from own_fusion import GatedAdd
+from painted import Painted
 from samples import BLUE, RED, SAMPLES, SUPPORT, WIDE, join
 from torch import Tensor
 from tuned import perturb
@@ -20,10 +21,12 @@ from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import CrossAttention, Fusion, LayerFusion, LayerPrefix
 from frozenvl.model.language.activation_checkpointing import checkpoint_layers
 from frozenvl.model.part import Part
+from frozenvl.model.processor import Pixels
 from frozenvl.model.tuning import LoRA, PromptTuning
 from frozenvl.prompt import Sample
 from frozenvl.training.optim import parameter_groups
 from frozenvl.util.errors import UserError
+from frozenvl.video import Video
 
 PAIRS = [
     (kind, name) for kind in ALL for name in MAKE if name != "layer_prefix" or kind not in NO_LAYER_PREFIX
@@ -338,3 +341,18 @@ def test_an_image_takes_one_position_with_the_same_tag(fused, name):
     inputs = model.embeddings(batch, model.run(batch).prefix)
     assert inputs[0, 0].equal(model.fusion.tag) and inputs[0, -1].equal(model.fusion.tag)
     assert inputs[1, 0].equal(model.language.embed(batch.tokens[1, 0]))
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_only_fusions_that_see_all_images_take_videos(build, name):
+    """The others would answer from the last frame alone."""
+    model = build("llama", fusion=MAKE[name]())
+    video = Video([Painted("red"), Painted("blue")])
+    processor = model.processor(reader=Pixels(8))
+    if name == "all_images":
+        assert not model.fusion.sees_last and processor([(video, "a text")]).images.shape[0] == 2
+        return
+    with pytest.raises(
+        UserError, match=rf"has 2 frames, and with {type(model.fusion).__name__} a text sees only"
+    ):
+        processor([(video, "a text")])

@@ -21,7 +21,7 @@ def test_the_prefix_is_computed_from_the_queries(monkeypatch):
     features = torch.randn(1, 4, 8)
     seen = []
     forward = mapper.layers.forward
-    monkeypatch.setattr(mapper.layers, "forward", lambda *x: seen.append(x) or forward(*x))
+    monkeypatch.setattr(mapper.layers, "forward", lambda *x, **y: seen.append(x) or forward(*x, **y))
     before = mapper(features)
     ((queries, memory),) = seen
     assert queries.equal(mapper.queries[None]) and memory.shape == (1, 4, 16)

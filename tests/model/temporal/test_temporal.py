@@ -10,13 +10,13 @@ from losses import loss_of
 from frozenvl.model.fusion import Add, CrossAttention
 from frozenvl.model.hub import KINDS
 from frozenvl.model.prefix_cache import PrefixCache
-from frozenvl.model.temporal import FrameEmbedding, FrameResampler, Temporal
+from frozenvl.model.temporal import FrameEmbedding, FrameResampler, FrameTransformer, Temporal
 from frozenvl.model.vision.finite import finite_rows
 from frozenvl.prompt import Sample
 from frozenvl.util.errors import RunError, UserError
 from frozenvl.video import Video
 
-POSITIONS = {None: 6, "embedding": 6, "mean": 2, "resampler": 2}
+POSITIONS = {None: 6, "embedding": 6, "mean": 2, "resampler": 2, "transformer": 2}
 """Positions of a video of three frames with k = 2."""
 parts = pytest.mark.parametrize("name", list(MAKE))
 
@@ -122,15 +122,19 @@ def test_every_trained_weight_has_a_gradient_whether_the_batch_has_videos_or_not
         gradients = {key: weight.grad for key, weight in model.named_parameters() if weight.requires_grad}
         assert all(gradient is not None for gradient in gradients.values())
         for key, gradient in gradients.items():
-            if key.startswith("temporal."):
-                assert bool(gradient[:3].any()) == moves and not gradient[3:].any()
+            if key == "temporal.embedding":
+                assert bool(gradient[:3].any()) == moves and not gradient[3:4].any()  # three frames of four
 
 
 @parts
 def test_checkpoints_hold_the_part_and_name_it(language, tiny_vision, name):
     model = build(language, tiny_vision, MAKE[name]())
     kept = {key for key in model.trained_weights() if key.startswith("temporal.")}
-    assert kept == (set() if name == "mean" else {"temporal.embedding"})
+    assert (
+        len(kept)
+        == sum(1 for _ in model.temporal.parameters())
+        == {"mean": 0, "transformer": 16}.get(name, 1)
+    )
     assert model.parts["temporal"] is model.temporal
     assert model.identity()["temporal"].endswith(type(model.temporal).__name__)
     assert "temporal" not in build(language, tiny_vision, None).identity() and KINDS["temporal"] is Temporal
@@ -145,7 +149,7 @@ def test_features_that_are_not_finite_name_the_samples_of_the_video(language, ti
         run.check_features()
 
 
-@pytest.mark.parametrize("kind", [FrameEmbedding, FrameResampler])
+@pytest.mark.parametrize("kind", [FrameEmbedding, FrameResampler, FrameTransformer])
 def test_a_number_of_frames_below_1_is_refused(kind):
     with pytest.raises(UserError, match=r"frames is 0; give the largest number"):
         kind(0)

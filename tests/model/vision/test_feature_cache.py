@@ -10,6 +10,7 @@ from functools import partial
 import PIL.ImageColor
 import pytest
 import torch
+from clips import write_clip
 from losses import loss_of
 from painted import Painted
 
@@ -19,6 +20,7 @@ from frozenvl.model.vision import feature_cache as features
 from frozenvl.model.vision.feature_cache import CachedFeatures, FeatureCache, InThreads, MissingFeatures
 from frozenvl.prompt import BlackImage, Sample
 from frozenvl.util.errors import RunError, UnreadableImage
+from frozenvl.video import Sampling, Video
 
 COLOURS = ["red", "green", "blue", "white", "gray", "pink", "gold", "navy", "teal", "olive"]
 
@@ -369,3 +371,22 @@ def test_threads_read_the_same_pixels_and_report_the_broken_image(images):
     with pytest.raises(UnreadableImage) as error:
         read([*images, broken])
     assert error.value.image is broken
+
+
+def test_features_of_a_video_are_kept_for_each_frame(encode, tmp_path):
+    """Another sampling of the clip computes only the frames that are new."""
+    path = write_clip(tmp_path / "a.mp4", 12, "mpeg4")
+    cache = FeatureCache("video", (4, 64), torch.float32, tmp_path / "cache")
+    reader = CachedFeatures(cache, Pixels(64), encode)
+    first = Video(path, Sampling(frames=3))
+    rows = reader(first.frames)
+    assert encode.images == 3 and rows.shape[0] == 3
+    assert torch.equal(reader(Video(path, Sampling(frames=3)).frames), rows) and encode.images == 3
+    more = Video(path, Sampling(frames=6))
+    assert (
+        len({*more.frames} & {*first.frames}) == 0
+        and len({*Video(path, Sampling(frames=1)).frames} & {*first.frames}) == 1
+    )
+    assert torch.equal(reader(Video(path, Sampling(frames=1)).frames)[0], rows[1]) and encode.images == 3
+    reader(more.frames)
+    assert encode.images == 9

@@ -1,0 +1,84 @@
+"""Writes conversations in LLaVA's layout: `conversations.json` and `images/`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from frozenvl.data.records.values import whole_text
+from frozenvl.data.shards.record import RECORD, as_record
+from frozenvl.data.sources.coco_ids import coco_id
+from frozenvl.data.sources.llava_turns import MARK
+from frozenvl.data.writers.image_files import ImageFiles
+from frozenvl.data.writers.public import is_made
+from frozenvl.data.writers.writer import Writer
+from frozenvl.prompt import Example, Image
+from frozenvl.util.errors import UserError
+
+
+class LlavaWriter(Writer):
+    """LLaVA's conversations, with any number of images. What the layout has no field for is in the field `frozenvl`."""
+
+    copies_images = several_images = True
+
+    def __init__(self, folder: Path, link: bool, first: Example) -> None:
+        self.images: ImageFiles = ImageFiles(folder / "images", link)
+        self.file = (folder / "conversations.json").open("w", encoding="utf-8")
+        self.file.write("[")
+        self.count = 0
+
+    def add(self, number: int, key: str, example: Example, file: str, data: bytes) -> None:
+        if not example.turns:
+            raise UserError(
+                f"example {example.id} is no conversation, which is what this format holds; Joined makes conversations "
+                "of questions"
+            )
+        said = []
+        if example.system:
+            said.append({"from": "system", "value": example.system})
+        for turn in example.turns:
+            message = "".join(MARK if isinstance(part, Image) else str(part) for part in turn.message)
+            said += [{"from": "human", "value": message}, {"from": "gpt", "value": turn.reply}]
+        names = [self.images.name(image) for image in example.images]
+        row: dict[str, Any] = {"id": key}
+        if names:
+            row["image"] = names[0] if len(names) == 1 else names
+        row["conversations"] = said
+        if not self._is_plain(example, key, file):
+            made = not names or is_made(example)
+            row[RECORD] = as_record(example) | ({"image_id": ""} if made else {})
+        self.file.write(("\n" if not self.count else ",\n") + json.dumps(row, ensure_ascii=True))
+        self.count += 1
+
+    def _is_plain(self, example: Example, key: str, file: str) -> bool:
+        """Tells whether the layout's own fields are all of an example."""
+        texts = [part for turn in example.turns for part in turn.message if isinstance(part, str)]
+        whole = [*(turn.reply for turn in example.turns), *([example.system] if example.system else [])]
+        whole += [
+            "".join(part if isinstance(part, str) else MARK for part in t.message) for t in example.turns
+        ]
+        shown = [part for turn in example.turns for part in turn.message if isinstance(part, Image)]
+        return (
+            key == example.id
+            and (
+                not file or (is_made(example) if coco_id(file) is None else example.image_id == coco_id(file))
+            )
+            and not example.kind
+            and len(shown) == len({*shown})
+            and all(text == whole_text(text) != "" for text in whole)
+            and not any(MARK in text for text in texts)
+            and all(
+                (turn.id, turn.choices, turn.relevance) == (f"{key}/{place}", (), ())
+                for place, turn in enumerate(example.turns)
+            )
+        )
+
+    def finish(self) -> None:
+        self.file.write("\n]\n")
+        self.file.close()
+
+    @classmethod
+    def reader(cls, folder: Path) -> list[str]:
+        files = ["--annotations", f"{folder / 'conversations.json'}", "--images", f"{folder / 'images'}"]
+        return ["LlavaConversations", *files]
