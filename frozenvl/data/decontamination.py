@@ -23,6 +23,7 @@ class Without(Source):
 
     def __init__(self, source: Source, kept: Sequence[int]) -> None:
         self.source, self.kept, self.window = source, np.asarray(kept, int), source.window
+        self.max_frames = source.max_frames
         targets = np.broadcast_to(source.targets_per_example, len(source))
         kept_targets = targets[self.kept]
         self.targets_per_example = kept_targets.tolist()

@@ -32,7 +32,7 @@ class NearestCaptions(Source):
     """
 
     def __init__(self, captions: Source) -> None:
-        self.captions = captions
+        self.captions, self.max_frames = captions, captions.max_frames
 
     def __len__(self) -> int:
         return len(self._foils)

@@ -14,7 +14,6 @@ from frozenvl.data.augmentation import AugmentedImage
 from frozenvl.data.collate import Process, TrainingBatches, TrainingSteps, readable
 from frozenvl.data.decontamination import without_overlap
 from frozenvl.data.order import evaluation_batches
-from frozenvl.data.sources.source import Source
 from frozenvl.data.stream import Task, TrainingStream, ValidationPairs
 from frozenvl.objectives.objective import count_rows
 from frozenvl.prompt import Image, Sample, black
@@ -119,9 +118,9 @@ class FrozenData(L.LightningDataModule):
             yield from self.seen(task)
 
     def image_count(self) -> int:
-        """Returns the number of distinct images of the run, frames and views included, without reading an image.
+        """Returns the number of distinct images of the run, frames and views included, without reading an example.
 
-        A source that does not know its images counts one for each example. A video counts its largest number of frames.
+        A source that does not know its images counts one for each example. A video counts `Source.max_frames`.
         """
         if self.blind:
             return 1
@@ -129,7 +128,7 @@ class FrozenData(L.LightningDataModule):
         for tasks in (self.train, self.val):
             sources = [task.source for task in tasks.values()]
             listed = [(source, source.image_ids()) for source in sources]
-            frames = max((frames_of(source) for source in sources), default=1)
+            frames = max((source.max_frames for source in sources), default=1)
             ids = {key for _, keys in listed for key in keys or ()}
             counts.append(frames * (len(ids) + sum(len(source) for source, keys in listed if keys is None)))
         return counts[0] * (self.views or 1) + counts[1]
@@ -249,14 +248,6 @@ class FrozenData(L.LightningDataModule):
             persistent_workers=False,
             **options,
         )
-
-
-def frames_of(source: Source) -> int:
-    """Returns the largest number of frames of a source's images, by its first one; 1 for photographs."""
-    try:
-        return source[0].image.max_frames if len(source) else 1
-    except UnreadableImage:
-        return 1
 
 
 def check_views(views: int, augmentation: Callable | None) -> None:

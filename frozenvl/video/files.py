@@ -6,10 +6,9 @@ from pathlib import Path
 
 from frozenvl.prompt import Image, ImageFile
 from frozenvl.video.sampling import Sampling
+from frozenvl.video.suffixes import CLIP_ENDINGS
 from frozenvl.video.video import Video
 
-VIDEO_SUFFIXES = ("mp4", "webm", "mkv", "mov", "avi", "m4v", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "ts")
-"""Suffixes of video files."""
 STARTS = (
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
     b"\x00\x00\x01\xba",  # MPEG program stream
@@ -35,7 +34,7 @@ def is_video(path: Path) -> bool:
     if head.startswith(STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
         return True
     known = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
-    return not head.startswith(known) and path.suffix[1:].lower() in VIDEO_SUFFIXES
+    return not head.startswith(known) and path.suffix.lower() in CLIP_ENDINGS
 
 
 def image_or_video(path: Path, sampling: Sampling | None = None) -> Image:

@@ -71,7 +71,9 @@ def test_bare_numbers_of_different_data_sets_are_not_compared():
 
 def test_a_source_without_some_examples_keeps_its_shard_sizes():
     whole = Photographs(COCO, [1, 2, 3, 1, 1, 2], shards=[3, 0, 4, 3])
+    whole.max_frames = 4
     left = Without(whole, [0, 2, 5])
+    assert left.max_frames == 4
     assert left.shard_sizes == [1, 0, 3, 2] and left.pairs == 6
     assert [left.pair(i) for i in range(6)] == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     assert [left[i].image_id for i in range(3)] == ["coco/0", "coco/2", "coco/5"]

@@ -12,14 +12,22 @@ from frozenvl.util.errors import UserError
 
 def header_of(text: str) -> list[str]:
     """Returns the names of a table's columns; of any text, the fields of its first line."""
-    first = text.partition("\n")[0].strip()
-    return [name.strip() for name in next(csv.reader([first], delimiter=separator_of(text)), [])]
+    first = first_line(text).strip()
+    try:
+        return [name.strip() for name in next(csv.reader([first], delimiter=separator_of(text)), [])]
+    except csv.Error:  # a line of text
+        return []
 
 
 def separator_of(text: str) -> str:
     """Returns the separator of a table's first line: a tab or a comma."""
-    first = text.partition("\n")[0]
+    first = first_line(text)
     return "\t" if first.count("\t") > first.count(",") else ","
+
+
+def first_line(text: str) -> str:
+    """Returns the text up to the first line feed or carriage return."""
+    return text.partition("\n")[0].partition("\r")[0]
 
 
 def csv_rows(path: Path, text: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

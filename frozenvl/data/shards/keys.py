@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from frozenvl.util.errors import UserError
-from frozenvl.video.files import VIDEO_SUFFIXES
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = (
     *("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "jfif", "jpe", "apng", "avif"),

@@ -26,7 +26,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, ImageSequence
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.files import read_json, whole_file
-from frozenvl.video.files import VIDEO_SUFFIXES
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 STATE = "pack.json"
 """Name of the state file, which records what is packed and the progress."""

@@ -99,7 +99,8 @@ class MSVD(VideoCaptions):
 
 def text_rows(file: RecordFile) -> Iterator[tuple[str, str]]:
     """Yields (clip, caption) of each line of a text file. Lines that begin with `#` are comments."""
-    for number, line in enumerate(file.content.split("\n"), 1):
+    lines = file.content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         if match := LINE.fullmatch(line.strip()):

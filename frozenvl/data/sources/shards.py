@@ -35,7 +35,7 @@ from frozenvl.data.sources.source import Source
 from frozenvl.prompt import Example, Image
 from frozenvl.util.errors import UnreadableImage, UserError
 from frozenvl.util.imaging import decode
-from frozenvl.video.files import VIDEO_SUFFIXES
+from frozenvl.video.suffixes import VIDEO_SUFFIXES
 
 Lines = Literal["joined", "captions"]
 """How a text of several lines is read: as one caption, or each line as a caption."""

@@ -30,6 +30,9 @@ class Source(ABC):
     window: int = 1
     """Number of shards whose pairs are mixed in training."""
 
+    max_frames: int = 1
+    """Largest number of frames of an image: more than 1 in sources of videos."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__getitem__" in vars(cls):

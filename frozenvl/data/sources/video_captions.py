@@ -11,12 +11,9 @@ from typing import Any
 from frozenvl.data.records.folders import image_folder
 from frozenvl.data.sources.captions import Captions
 from frozenvl.prompt import Image
-from frozenvl.video.files import VIDEO_SUFFIXES
 from frozenvl.video.sampling import Rule, Sampling
+from frozenvl.video.suffixes import CLIP_ENDINGS
 from frozenvl.video.video import Video
-
-CLIP_ENDINGS = frozenset(f".{suffix}" for suffix in VIDEO_SUFFIXES)
-"""Suffixes of video files."""
 
 
 class VideoCaptions(Captions):
@@ -45,7 +42,7 @@ class VideoCaptions(Captions):
         fps: float | None = None,
         **options: Any,
     ) -> None:
-        self.sampling = Sampling(sampling, frames, fps)
+        self.sampling, self.max_frames = Sampling(sampling, frames, fps), frames
         super().__init__(path, str(image_folder(Path(videos), "a video")), **options)
 
     def image(self, path: Path) -> Image:

@@ -11,11 +11,11 @@ from frozenvl.data.records.values import one_line
 from frozenvl.data.sources.coco_ids import photograph_id
 from frozenvl.data.sources.packed import Packed
 from frozenvl.data.sources.source import Source
-from frozenvl.data.sources.video_captions import CLIP_ENDINGS
 from frozenvl.prompt import Example
 from frozenvl.util.errors import UserError
 from frozenvl.util.text_files import text_lines
 from frozenvl.video.sampling import Rule, Sampling
+from frozenvl.video.suffixes import CLIP_ENDINGS
 from frozenvl.video.video import Video
 
 
@@ -40,7 +40,7 @@ class VideoFolder(Source):
     def __init__(
         self, folder: str, sampling: Rule = "uniform", frames: int = 8, fps: float | None = None
     ) -> None:
-        self.sampling = Sampling(sampling, frames, fps)
+        self.sampling, self.max_frames = Sampling(sampling, frames, fps), frames
         self.folder = image_folder(Path(folder), "a video")
         targets: list[int] = []
         self.rows = Packed(self._rows(targets))

@@ -51,7 +51,7 @@ class VideoShards(Shards):
         frames: int = 8,
         fps: float | None = None,
     ) -> None:
-        self.sampling = Sampling(sampling, frames, fps)
+        self.sampling, self.max_frames = Sampling(sampling, frames, fps), frames
         super().__init__(shards, index, window, cache_gb, storage_options, video_key, text_key, lines)
 
     @classmethod

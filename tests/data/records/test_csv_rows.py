@@ -24,6 +24,11 @@ def test_fields_are_found_by_the_names_of_their_columns(separator):
 def test_the_header_of_a_table():
     assert header_of('id, b,"c, d"\n1,2,3') == ["id", "b", "c, d"]
     assert header_of("id\ta, b\tc\n") == ["id", "a, b", "c"] and header_of("") == []
+    assert header_of("id,name\r1,a\r") == ["id", "name"] and header_of("\n") == header_of("x" * 200_000) == []
+
+
+def test_lines_may_end_in_carriage_returns():
+    assert rows("id,name\r1,a\r2,b\r", "id") == rows("id,name\n1,a\n2,b\n", "id")
 
 
 @pytest.mark.parametrize(

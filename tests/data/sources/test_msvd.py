@@ -24,7 +24,7 @@ mv89,0,9,588702,clean,55,English,
 
 
 def read(folder, text=TEXT, name="AllVideoDescriptions.txt", **options):
-    (folder / name).write_text(text)
+    (folder / name).write_bytes(text.encode())
     return MSVD(str(folder / name), videos(folder, "-4ws_5_15.avi", "mv89_0_9.avi"), **options)
 
 
@@ -35,6 +35,15 @@ def test_captions_of_a_clip_are_joined(tmp_path):
         ("mv89_0_9", "mv89_0_9.avi", ("a man plays",)),
     ]
     assert source.notes == {"captions that their image has twice": 1}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_end_as_people_have_them(tmp_path, end):
+    assert [e.references for e in read(tmp_path, TEXT.replace("\n", end))] == [
+        e.references for e in read(tmp_path)
+    ]
+    table = read(tmp_path, TABLE.replace("\n", end), "corpus.csv")
+    assert [e.references for e in table] == [e.references for e in read(tmp_path, TABLE, "corpus.csv")]
 
 
 def test_captions_of_one_language_of_the_table(tmp_path):

@@ -24,6 +24,7 @@ def test_clips_are_sorted_and_have_the_captions_of_their_text_files(tmp_path):
     assert source.pairs == 2 and source.notes == {"videos without a caption": 2}
     assert [number_in(e.image.frames[0].read()) for e in source] == [101, 201, 401]
     assert source.image_ids() == [e.image_id for e in source]
+    assert source.max_frames == 1 and VideoFolder(str(tmp_path)).max_frames == 8
 
 
 def test_it_is_recognised(tmp_path):
