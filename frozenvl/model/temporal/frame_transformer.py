@@ -60,9 +60,9 @@ class FrameTransformer(Temporal):
 
     def forward(self, mapper: Mapper, features: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         vectors = mapper(features)
-        return for_videos(numbers, self._of_videos(vectors, views, numbers), vectors[views[:, 0]])
+        return for_videos(numbers, self._of_videos(mapper, vectors, views, numbers), vectors[views[:, 0]])
 
-    def _of_videos(self, vectors: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
+    def _of_videos(self, mapper: Mapper, vectors: Tensor, views: Tensor, numbers: Tensor) -> Tensor:
         is_frame = views >= 0
         frames = vectors[views.clamp(min=0)] * is_frame[..., None, None]
         means = frames.sum(1, keepdim=True) / is_frame.sum(1)[:, None, None, None]
@@ -72,4 +72,4 @@ class FrameTransformer(Temporal):
         inputs = torch.cat([read, self.queries.to(read.dtype).expand(len(views), -1, -1)], dim=1)
         k = vectors.shape[1]
         missing = torch.cat([~is_frame, is_frame.new_zeros(len(views), 2)], dim=1).repeat_interleave(k, dim=1)
-        return self.encoder(inputs, src_key_padding_mask=missing)[:, -k:]
+        return mapper.last(self.encoder(inputs, src_key_padding_mask=missing)[:, -k:])
