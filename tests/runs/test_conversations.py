@@ -12,6 +12,8 @@ from PIL import Image
 from probes import seen
 from running import CONFIG, add, checkpoint, history, same_weights
 
+from frozenvl.training.trained_run import images_of
+
 PLAIN = {"query": "{image}Q: {question} A:", "target": " {target}", "separator": "\n"}
 
 
@@ -72,6 +74,10 @@ def test_conversations_are_trained_on_cut_and_reported(frozenvl, tmp_path, chat,
     assert {row["reason"].split(":")[0] for row in report["cut"]} == {"1 of 2 turns left out"}
     trained = [key for keys in seen("seen").values() for key in keys]
     assert len(trained) == 20 and {*trained} == {"one#0", "two#0", "none#0", "long#0"}
+    images = images_of(Path("runs/tiny"))
+    assert [images[key].name for key in ("two", "two/0", "one/1", "none/1")] == [
+        "2.jpg", "3.jpg", "1.jpg", "no image",
+    ]  # fmt: skip
     err = capfd.readouterr().err
     assert f"{len(report['cut'])} times, a conversation was too long and was cut after its last whole turn" in err
     losses = [row["train/loss"] for row in history("tiny") if "train/loss" in row]

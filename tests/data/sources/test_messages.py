@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from published_layouts import recognised
 from vqa_files import write
@@ -108,3 +110,9 @@ def test_records_that_cannot_be_used(tmp_path, row, problem):
 
 def test_only_its_own_layout_is_recognised():
     assert recognised(ChatMessages) == {"chat messages"}
+
+
+def test_json_lines_are_read(tmp_path):
+    (tmp_path / "talks.jsonl").write_text("".join(json.dumps(said("Q", f"A{n}")) + "\n" for n in range(3)))
+    source = ChatMessages(str(tmp_path / "talks.jsonl"))
+    assert [example.targets for example in source] == [("A0",), ("A1",), ("A2",)]
