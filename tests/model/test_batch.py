@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from frozenvl.model.batch import Batch
 from frozenvl.model.processor import Pixels, Processor
 
 
@@ -33,3 +36,12 @@ def test_positions_before_each_row_count_towards_the_limit(batch):
         chunks = list(batch.chunks(80, before=before))
         assert all((before + c.tokens.shape[1]) * len(c) <= 80 or len(c) == 1 for c in chunks)
     assert len(chunks) > len(list(batch.chunks(80)))
+
+
+def test_values_of_images_become_means_over_views():
+    values = torch.tensor([[1.0], [2.0], [6.0]])
+    empty = torch.zeros(1, 1, dtype=torch.long)
+    batch = Batch(("0",), empty, empty, empty, torch.ones(1, dtype=torch.long), values)
+    assert batch.per_view(values) is values
+    views = torch.tensor([[0, 1, 2], [2, -1, -1]])
+    assert replace(batch, views=views, numbers=views).per_view(values).tolist() == [[3.0], [6.0]]
