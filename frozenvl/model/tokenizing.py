@@ -62,7 +62,7 @@ class Tokenizes:
         """Chat template of the language model. Raises `UserError` if it has none."""
         return ChatTemplate(self.tokenizer, self.language, self.end)
 
-    @cached_property
+    @property
     def ends(self) -> frozenset[int]:
         """Ids of the tokens that end a text: the end token, and the end of a turn of the chat template."""
         try:
