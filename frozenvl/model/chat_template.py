@@ -103,7 +103,8 @@ class ChatTemplate:
             return self._rendered(("system", "user"))[:2]
         except UserError:
             raise UserError(
-                f"{self.name}: its chat template takes no system message; leave out template.induction"
+                f"{self.name}: its chat template takes no system message; leave out the task induction "
+                "(template.induction), or the system messages of the data"
             ) from None
 
     def trims(self, role: str) -> bool:
