@@ -30,7 +30,7 @@ import numpy as np
 import PIL.Image
 
 from frozenvl.prompt import ImageFile
-from frozenvl.video.clip import VideoFile
+from frozenvl.video.clip import VideoFile, times_of
 from frozenvl.video.sampling import Sampling
 
 SECONDS, RATE, FRAMES = 30, 30, 8
@@ -60,6 +60,7 @@ def write_clip(path: Path, size: tuple[int, int], keyframes: int) -> None:
 
 
 def here(path: Path, indices: Sequence[int]) -> list[np.ndarray]:
+    times_of.cache_clear()  # as for a clip that this process sees for the first time
     clip = VideoFile(ImageFile(path))
     times = clip.times
     chosen = Sampling(frames=FRAMES).indices(times.ticks, times.end, times.tick)
