@@ -210,7 +210,7 @@ def case(request, tmp_path) -> Case:
 
 def files_of(name: str) -> bool:
     """Tells whether a source reads text files."""
-    return not name.startswith("Scene") and name not in (
+    return not name.startswith(("Scene", "MovingScene")) and name not in (
         "ImageFolder",
         "LabelledImages",
         "Shards",
