@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     batch_size = open_sweep(spec, options, parser)
     study = SweepStudy(spec, args.retry)
     worker = Worker(study, options, batch_size, say=lambda line: print(f"sweep: {line}", flush=True))
-    worker.listen()
-    if not args.worker:
-        return run_workers(worker, args.jobs, args.trials)
-    worker.work(args.trials)
+    with worker.listening():
+        if not args.worker:
+            return run_workers(worker, args.jobs, args.trials)
+        worker.work(args.trials)
     if worker.signal:
         return 128 + worker.signal
     if not worker.outcomes:

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -63,10 +63,17 @@ class Worker:
     signal: int = 0
     """Number of the signal that ends the commands; 0 before there is one."""
 
-    def listen(self) -> None:
-        """Installs the handlers of SIGINT and SIGTERM."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _: setattr(self, "signal", number))
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Context manager with handlers of SIGINT and SIGTERM. It gives back the former ones at its end."""
+        former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for number in former:
+                signal.signal(number, lambda number, _: setattr(self, "signal", number))
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
     def work(self, at_most: int | None = None) -> None:
         """Runs trials until none is left, a signal comes, or `at_most` of them ran.

@@ -76,8 +76,8 @@ def worker(spec_file: str, *flags: str) -> None:
 
     study = SweepStudy(read_spec(Path(spec_file)), retry="--retry" in flags)
     made = Worker(study, {}, 64, threads=3, program=(sys.executable, __file__))
-    made.listen()
-    made.work()
+    with made.listening():
+        made.work()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from sweeping import until
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_runs, state_of
 from frozenvl.sweep.study import SweepStudy
-from frozenvl.sweep.worker import checkpoint_of
+from frozenvl.sweep.worker import Worker, checkpoint_of
 from frozenvl.training.run_folder import note_saved
+from frozenvl.util.errors import UserError
 
 RUNS = ["k1-seed0", "k1-seed1", "k2-seed0", "k2-seed1"]
 
@@ -73,6 +75,16 @@ def test_an_interrupted_worker_keeps_finished_work(sweep):
     assert [state.state for state in read_runs(Path("runs/try"), "captions/CIDEr")] == ["interrupted"]
     sweep.work()
     assert sweep.began() == ["k1-seed0", *RUNS] and sweep.calls("start")[1]["start"] >= 1
+
+
+def test_a_signal_is_noted_and_the_former_handlers_come_back():
+    former = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    worker = Worker(None, {}, 1)
+    with suppress(UserError), worker.listening():
+        signal.raise_signal(signal.SIGTERM)
+        assert worker.signal == signal.SIGTERM
+        raise UserError("a run that is done lacks the metric")
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == former
 
 
 def test_only_added_values_and_seeds_are_run(sweep):
