@@ -89,8 +89,9 @@ class Template:
         if "{image}" in self.query:
             while message and isinstance(message[0], Image):
                 image.append(message.pop(0))
+            behind = len(image)
             while message and isinstance(message[-1], Image):
-                image.append(message.pop())
+                image.insert(behind, message.pop())
         if message and image:  # "<image>\nWhat is this?"
             message = [*stripped(message)]
         return self._filled(image, message)

@@ -132,3 +132,19 @@ def test_the_system_message_of_a_conversation_stands_in_front():
     assert plain.prompt(talk) == ("Answer. Be kind.\n", ONE, "Q: What? A:")
     chat = Template(chat=True, induction="Answer.").prompt(talk)
     assert chat == (Delimiter("opening", "Answer.\nBe kind."), ONE, "What?", Delimiter("reply"))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ((ONE, TWO, "\nWhat?"), (ONE, TWO, "Q: What?")),
+        (("What?\n", ONE, TWO), (ONE, TWO, "Q: What?")),
+        ((ONE, "What?", TWO, THREE), (ONE, TWO, THREE, "Q: What?")),
+        (("From ", ONE, " to ", TWO, "?"), ("Q: From ", ONE, " to ", TWO, "?")),
+        ((ONE, TWO), (ONE, TWO, "Q: ")),
+        (("What?",), ("Q: What?",)),
+    ],
+)
+def test_images_of_a_message_keep_their_order(message, expected):
+    example = Example("1", ONE, "1", turns=(Turn(message, "a bus"),))
+    assert Template("{image}Q: {question}").prompt(example) == expected

@@ -130,9 +130,8 @@ def check(
     captions: set[int] = set()
     images: dict[str, int] = {}
     contents: dict[bytes, tuple[str, str]] = {}
-    usable: Counter[tuple[str, ...]] = (
-        Counter()
-    )  # keys of images → number of examples whose texts can be used
+    # Keys of images → number of examples whose texts can be used.
+    usable: Counter[tuple[str, ...]] = Counter()
     unreadable = {""}
     for number, example in enumerate(
         in_order(partial(_check_example, source, images, re.compile(special_token)), range(len(source)))
@@ -198,9 +197,8 @@ def _check_example(
             digest = content
     keys = tuple(image.key for image in example.images)
     texts = [] if example.question else [text for text in example.references if text]
-    captions = tuple(
-        hash((keys, text, example.choices)) for text in texts
-    )  # a caption may have several foils
+    # A caption may have several foils.
+    captions = tuple(hash((keys, text, example.choices)) for text in texts)
     learned = len(example.turns) or len(example.targets)
     return _Checked(
         example.id, example.image_id, keys, digest, learned, findings, captions, tuple(unreadable)
@@ -262,7 +260,8 @@ def _odd_texts(example: Example, special_token: re.Pattern[str]) -> list[Finding
     texts = example.texts
     learned = tuple(turn.reply for turn in example.turns) or example.targets
     findings = []
-    if any(not text.strip() for text in learned[: -1 if example.turns and not example.targets else None]):
+    open_end = bool(example.turns) and not example.targets  # the last reply of a test set is empty
+    if any(not text.strip() for text in (learned[:-1] if open_end else learned)):
         flaw = member.flaw if isinstance(member := example.image.origin, TarImage) else ""
         findings.append(("empty text", flaw or "a text to train on is empty"))
     if any("\0" in text for text in texts):

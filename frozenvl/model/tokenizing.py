@@ -25,7 +25,6 @@ class Tokenizes:
     tokenizer: PreTrainedTokenizerBase
     language: str
     end: int
-    start: list[int]
     max_target_tokens: int
 
     def encode(self, text: str, inside: bool = False) -> list[int]:

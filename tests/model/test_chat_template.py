@@ -146,7 +146,7 @@ def test_exactly_the_replies_and_the_ends_of_turns_are_learned(made, name):
 
 
 def test_a_prompt_is_the_beginning_of_the_training_row(made, name):
-    """Of every turn, and whatever follows: so a KV cache can go on."""
+    """This holds for every turn, whatever follows it, so a KV cache can go on."""
     processor = made(name)
     whole, _ = ids_of(processor, CHAT.sample(conversation()))
     for turns in (1, 2, 3):

@@ -99,7 +99,7 @@ def slots_before_text(batch, row: int) -> list[int]:
 
 @pytest.mark.parametrize("name", ["chatml", "headers", "brackets", "turns"])
 def test_a_conversation_reads_as_the_template_renders_it(tmp_path, name):
-    """Of texts without images and special tokens."""
+    """The conversation has no images, and no text that spells a special token."""
     words = chat_tokenizer(tmp_path, LAYOUTS[name])
     processor = Processor(str(tmp_path), K, Pixels(8), max_target_tokens=10_000)
     template = Template(chat=True)

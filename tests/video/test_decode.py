@@ -63,7 +63,7 @@ def test_times_are_those_of_a_variable_rate(tmp_path):
 
 
 def test_only_what_leads_to_a_frame_is_decoded(tmp_path):
-    """Of 100 frames, with keyframes 10 frames apart, frame 95 needs none before frame 90: they are overwritten."""
+    """The clip has a keyframe every 10 frames. Frames before 90 are overwritten, and frame 95 can still be decoded."""
     path = write_clip(tmp_path / "a.mp4", 100, g="10", bf="0")
     whole, times = every_frame(path), read_times(path, "a.mp4")
     data = bytearray(path.read_bytes())
