@@ -126,11 +126,14 @@ class FrozenData(L.LightningDataModule):
             return 1
         counts = []
         for tasks in (self.train, self.val):
-            sources = [task.source for task in tasks.values()]
-            listed = [(source, source.all_image_ids()) for source in sources]
-            frames = max((source.max_frames for source in sources), default=1)
-            ids = {key for _, of_examples in listed for keys in of_examples or () for key in keys}
-            counts.append(frames * (len(ids) + sum(len(source) for source, keys in listed if keys is None)))
+            frames: dict[str, int] = {}  # image id → largest number of frames
+            unknown = 0
+            for source in (task.source for task in tasks.values()):
+                if (listed := source.all_image_ids()) is None:
+                    unknown += len(source) * source.max_frames
+                for key in (key for keys in listed or () for key in keys):
+                    frames[key] = max(frames.get(key, 1), source.max_frames)
+            counts.append(sum(frames.values()) + unknown)
         return counts[0] * (self.views or 1) + counts[1]
 
     def texts(self) -> Iterator[str]:

@@ -183,6 +183,8 @@ def test_the_images_of_videos_are_their_frames():
     first, second, third, fourth = scenes
     assert names[:9] == [first, second, first, second, third, second, third, fourth, third]
     assert len(names) == 9 + 5 and whole.image_count() == 3 * 4 + 5
+    beside = tasks | {"photographs": Task(SceneCaptions("train", 7, resolution=64, seed=1))}
+    assert FrozenData(train=beside, val={}).image_count() == 3 * 4 + 7
     blind = FrozenData(train=tasks, val={}, blind=True)
     assert [image.name for image in blind.images()] == ["black"] * 3
 
