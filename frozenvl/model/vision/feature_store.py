@@ -87,7 +87,10 @@ class FeatureStore:
             return
         self._files[name] = features
         self.bytes += features.nbytes
-        self._locations.update((digest, (name, row)) for row, digest in enumerate(digests))
+        for row, digest in enumerate(digests):
+            # A segment stays, but the pieces that it was merged from are still there for a moment.
+            if not name.endswith(PIECE) or digest not in self:
+                self._locations[digest] = name, row
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._locations and self._locations[digest][0] in self._files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,6 +43,21 @@ def test_pieces_are_merged_into_segments_that_every_process_finds(new, monkeypat
             assert digest in store and store.row(digest).equal(value)
         assert store.bytes == 6 * store.row_bytes == 6 * 24
     assert late._files.keys() == one._files.keys() == other._files.keys()
+
+
+@pytest.mark.parametrize("first", [PIECE, ".safetensors"])
+def test_images_stay_when_the_piece_goes_that_was_merged(new, monkeypatch, first):
+    """A reader lists the folder when a segment and the piece that it was merged from are both there."""
+    writer, reader = new(), new()
+    for end in (PIECE, ".safetensors"):
+        monkeypatch.setattr(feature_store.uuid, "uuid4", lambda name="ab"[end != first]: SimpleNamespace(hex=name))
+        writer.add(*rows(0, 3), end)
+    reader.load()
+    assert len(names(reader)) == 2
+    next(reader.folder.glob(f"*{PIECE}")).unlink()
+    reader.load()
+    for digest, value in zip(*rows(0, 3), strict=True):
+        assert digest in reader and reader.row(digest).equal(value)
 
 
 def test_few_pieces_wait_unless_they_fill_a_segment(new, monkeypatch):
