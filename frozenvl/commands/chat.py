@@ -14,7 +14,7 @@ from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
     from frozenvl.model.conversation import Conversation
-    from frozenvl.prompt import Image
+    from frozenvl.prompt import Example, Image
 
 HELP = """\
 /image FILE                        shows another image with the next message
@@ -72,6 +72,17 @@ def _read_image(path: Path) -> Image:
     image = ImageFile(path)
     image.read()
     return image
+
+
+def _read_conversations(path: Path) -> tuple[Example, ...]:
+    """Returns the conversations of a file in LLaVA's layout, whose images can be read."""
+    from frozenvl.data.sources.llava import LlavaConversations
+
+    source = LlavaConversations(str(path), str(path.parent))
+    conversations = tuple(source[index] for index in range(len(source)))
+    for image in {image for conversation in conversations for image in conversation.images}:
+        image.read()
+    return conversations
 
 
 class Terminal:
@@ -156,14 +167,13 @@ class Terminal:
 
     def do_shots(self, rest: str) -> None:
         """Puts demonstrations in front of the conversation."""
-        from frozenvl.data.conversation_file import read_conversations
         from frozenvl.prompt import Example
 
         words = _words(rest)
         if words == ["off"]:
             self.conversation.shots = ()
         elif len(words) == 1:
-            self.conversation.shots = tuple(read_conversations(Path(words[0])))
+            self.conversation.shots = _read_conversations(Path(words[0]))
         elif words and len(words) % 3 == 0:
             triples = [words[at : at + 3] for at in range(0, len(words), 3)]
             images = [_read_image(Path(name)) for name, _, _ in triples]
@@ -177,7 +187,7 @@ class Terminal:
 
     def do_save(self, rest: str) -> None:
         """Saves the conversation."""
-        from frozenvl.data.conversation_file import write_conversation
+        from frozenvl.data.writers.llava import write_conversation
 
         words = _words(rest)
         if len(words) != 1:

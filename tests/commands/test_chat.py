@@ -72,7 +72,7 @@ def test_another_image_is_shown_with_the_next_message(chat, pictures):
     assert out == spaced == quoted
     (record,) = json.loads(Path("talk.json").read_text(encoding="utf-8"))
     assert record["image"] == [pictures[0], "a photo.png"]
-    assert [message["value"] for message in record["conversations"][::2]] == [f"<image>\n{QUESTION}"] * 2
+    assert [message["value"] for message in record["conversations"][::2]] == [f"<image>{QUESTION}"] * 2
     assert [message["value"] for message in record["conversations"][1::2]] == out
 
 
@@ -94,6 +94,8 @@ def test_demonstrations_come_from_a_saved_conversation_or_from_examples(chat, pi
 
 def test_wrong_input_gets_one_line_and_the_conversation_goes_on(chat, pictures):
     Path("bad.png").write_bytes(Path(pictures[1]).read_bytes()[:300])
+    said = [{"from": "human", "value": "<image>a"}, {"from": "gpt", "value": "b"}]
+    Path("unseen.json").write_text(json.dumps([{"image": "no-such.png", "conversations": said}]))
     wrong = {
         "/nothing": "no command /nothing; /help lists them",
         "/": "no command /; /help lists them",
@@ -104,7 +106,9 @@ def test_wrong_input_gets_one_line_and_the_conversation_goes_on(chat, pictures):
         "/image 'a": "a quotation mark is not closed",
         "/shots": "/shots needs a .json file",
         "/shots a b": "/shots needs a .json file",
-        "/shots none.json": "none.json: No such file",
+        "/shots none.json": "none.json: no such file",
+        "/shots bad.png": "bad.png: ",
+        "/shots unseen.json": "no-such.png: no such image",
         "/save talk.json": "there is no turn to save",
         "/save": "/save needs the name of a .json file",
         "/undo": "there is no turn to undo",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from painted import Painted
 from toy import Rows, Square, question
 
 from frozenvl.data.convert import convert
 from frozenvl.data.registry import build_source
 from frozenvl.data.shards.record import as_record
-from frozenvl.prompt import NO_IMAGE, Example, Turn
+from frozenvl.data.sources.llava import LlavaConversations
+from frozenvl.data.writers.llava import write_conversation
+from frozenvl.prompt import NO_IMAGE, Example, ImageFile, Turn
 from frozenvl.util.errors import UserError
 
 A, B = Square("a.png", (200, 0, 0)), Square("b.png", (0, 0, 200))
@@ -90,3 +93,55 @@ def test_a_record_that_is_none_is_refused(tmp_path, record):
         UserError, match=r"record \[3\] .*: 'frozenvl' is not the record of a conversation about"
     ):
         build_source(made.reader[0], made.reader[1:])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Image files, one of them in a folder."""
+    (tmp_path / "photos").mkdir()
+    files = [tmp_path / "photos" / "red.png", tmp_path / "blue.png"]
+    for file in files:
+        Painted(file.stem).read().save(file)
+    return [ImageFile(file) for file in files]
+
+
+def reread(path) -> Example:
+    """Returns the only conversation of a file."""
+    (example,) = LlavaConversations(str(path), str(path.parent))
+    return example
+
+
+def test_a_saved_conversation_is_read_again(tmp_path, pictures):
+    red, blue = pictures
+    turns = (
+        Turn((red, "what is it?"), "a square\nof red", "talk/0"),
+        Turn(("and ", blue, " here?"), "blue", "talk/1"),
+        Turn((red, blue), "two – zwei", "talk/2"),
+        Turn((red, "\n\nwhat?"), "red", "talk/3"),
+        Turn(("sure?",), "yes", "talk/4"),
+    )
+    write_conversation(tmp_path / "talk.json", turns, "Be brief.")
+    example = reread(tmp_path / "talk.json")
+    assert (example.id, example.system, example.image, example.turns) == ("talk", "Be brief.", red, turns)
+    (record,) = json.loads((tmp_path / "talk.json").read_text(encoding="utf-8"))
+    assert record["image"] == ["photos/red.png", "blue.png", "photos/red.png", "blue.png", "photos/red.png"]
+    assert [message["from"] for message in record["conversations"]] == ["system", *["human", "gpt"] * 5]
+
+
+def test_a_saved_conversation_with_one_image_or_none(tmp_path, pictures):
+    write_conversation(tmp_path / "a.json", [Turn((pictures[0], "what?"), "red")])
+    write_conversation(tmp_path / "b.json", [Turn(("what?",), "red")])
+    assert json.loads((tmp_path / "a.json").read_text())[0]["image"] == "photos/red.png"
+    assert "image" not in json.loads((tmp_path / "b.json").read_text())[0]
+    assert reread(tmp_path / "b.json").image == NO_IMAGE
+    elsewhere = tmp_path / "photos" / "c.json"
+    write_conversation(elsewhere, [Turn((pictures[1], "what?"), "blue")])
+    assert reread(elsewhere).image.read().getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_conversations_that_cannot_be_saved(tmp_path):
+    with pytest.raises(UserError, match=r"ends with \.json"):
+        write_conversation(tmp_path / "photo.jpg", [Turn(("a",), "b")])
+    with pytest.raises(UserError, match="spells <image>"):
+        write_conversation(tmp_path / "a.json", [Turn(("what is <image>?",), "b")])
+    assert not list(tmp_path.iterdir())
