@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import PIL.Image
@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from transformers import AutoTokenizer
 
-from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.batch import Batch, Stage
 from frozenvl.model.chat_template import Special
 from frozenvl.model.conversation_cut import cut
+from frozenvl.model.row import Row, padded
 from frozenvl.model.tokenizing import Tokenizes, first_text, runs, text_of
 from frozenvl.model.views import View, Views, images_of, indices
 from frozenvl.pretrained.names import loading, resolve
@@ -84,17 +85,6 @@ class Pixels:
         top, left = (self.size - height) // 2, (self.size - width) // 2
         square[:, top : top + height, left : left + width] = pixels
         return square
-
-
-class _Row(NamedTuple):
-    """Row of a batch before padding. The fields are columns of `Batch`."""
-
-    tokens: list[int]
-    slots: list[int]
-    labels: list[int]
-    image_of: list[int]
-    markers: list[int]
-    target_bytes: int
 
 
 class Processor(Tokenizes):
@@ -174,30 +164,22 @@ class Processor(Tokenizes):
         row_of: dict[View, int] = {}
         cuts: list[tuple[str, str]] = []
         rows = [self._fitting_row(sample, row_of, self.start if start else [], cuts) for sample in samples]
-        width = max((len(row.tokens) for row in rows), default=0)
-        blank = (0, -1, IGNORE, -1, -1)
-        padded = torch.tensor(
-            [
-                [column + [pad] * (width - len(column)) for column, pad in zip(row[:5], blank, strict=True)]
-                for row in rows
-            ],
-            dtype=torch.long,
-        ).reshape(len(rows), 5, width)
+        tokens, slots, labels, image_of, marked = padded(rows).unbind(1)
         images, views, numbers = self._read(list(row_of))
         return Batch(
             ids=tuple(sample.id for sample in samples),
-            tokens=padded[:, 0],
-            slots=padded[:, 1],
-            labels=padded[:, 2],
+            tokens=tokens,
+            slots=slots,
+            labels=labels,
             lengths=torch.tensor([len(row.tokens) for row in rows], dtype=torch.long),
             stage=self.reader.stage,
             cut=tuple(cuts),
             openings=() if start else tuple(first_text(self.worded(sample.prompt)) for sample in samples),
             target_bytes=tuple(row.target_bytes for row in rows),
-            image_of=padded[:, 3],
+            image_of=image_of,
             texts=tuple(text_of(sample.prompt) for sample in samples),
             image_keys=tuple(view.key for view in row_of),
-            markers=padded[:, 4] if self.markers else torch.empty(0, dtype=torch.long),
+            markers=marked if self.markers else torch.empty(0, dtype=torch.long),
             images=images,
             views=views,
             numbers=numbers,
@@ -226,7 +208,7 @@ class Processor(Tokenizes):
 
     def _fitting_row(
         self, sample: Sample, row_of: dict[View, int], start: list[int], cuts: list[tuple[str, str]]
-    ) -> _Row:
+    ) -> Row:
         """Returns the row of a sample. A conversation that is too long is cut, and listed in `cuts`."""
         known, limit = len(row_of), self.max_positions
         row = self._row(sample, row_of, start)
@@ -238,63 +220,47 @@ class Processor(Tokenizes):
         cuts.append((sample.id, reason))
         return self._row(shorter, row_of, start)
 
-    def _row(self, sample: Sample, row_of: dict[View, int], start: list[int]) -> _Row:
+    def _row(self, sample: Sample, row_of: dict[View, int], start: list[int]) -> Row:
         worded = self.worded(sample.prompt)
         if [part.id for part in worded[: len(start)] if isinstance(part, Special)] == start:
             start = []  # the chat template writes it, too
-        tokens, slots, image_of = list(start), [-1] * len(start), [-1] * len(start)
-        image = -1
-        learned: dict[int, int] = {}
-        marked: dict[int, int] = {}
-        text, scored, inside = "", 0, False
+        row = Row()
+        row.add(start)
+        text, inside = "", False  # the text just before, and whether it follows a token of the chat template
         whole = True  # whether the last learned text was not cut
         for part in runs(worded):
             if isinstance(part, Special):
                 if part.learned and whole:
-                    learned[len(tokens) - 1] = part.id
-                tokens.append(part.id)
-                slots.append(-1)
-                image_of.append(image)
+                    row.learned[len(row.tokens) - 1] = part.id
+                row.add([part.id])
                 text, inside = "", True
             elif isinstance(part, Marker):
-                marked[len(tokens)] = self._marker(part)
-                tokens.append(0)
-                slots.append(-1)
-                image_of.append(image)
+                row.marked[len(row.tokens)] = self._marker(part)
+                row.add([0])
                 text, inside = "", False
             elif isinstance(part, Image):
                 for view in self._views(part):
-                    image = row_of.setdefault(view, len(row_of))
-                    tokens += [0] * self.k
-                    slots += range(image * self.k, (image + 1) * self.k)
-                    image_of += [image] * self.k
+                    row.image = row_of.setdefault(view, len(row_of))
+                    row.add([0] * self.k, range(row.image * self.k, (row.image + 1) * self.k))
                 text, inside = "", False
             else:
                 text = "".join(part)
                 piece = self.encode(text, inside)
                 for first, answer, size, uncut in self._learned(part, piece, inside):
                     whole = uncut
-                    learned |= dict(enumerate(answer, len(tokens) + first - 1))
-                    scored += size
-                tokens += piece
-                slots += [-1] * len(piece)
-                image_of += [image] * len(piece)
-        if not tokens:
-            tokens, slots, image_of = list(self.empty), [-1] * len(self.empty), [-1] * len(self.empty)
-        if not tokens or -1 in learned:
+                    row.learned |= dict(enumerate(answer, len(row.tokens) + first - 1))
+                    row.target_bytes += size
+                row.add(piece)
+        if not row.tokens:
+            row.add(self.empty)
+        if not row.tokens or -1 in row.learned:
             raise UserError(f"sample {sample.id}: its prompt is empty; give it an image or a text")
-        labels = [learned.get(position, IGNORE) for position in range(len(tokens))]
         if sample.target:
             wanted, end = self.target(sample.prompt, sample.target)
             target = self.targets(text, wanted, end, inside)
-            scored += self.bytes_of(text, wanted, target, target[-1] == end, inside)
-            # The last target token is predicted but never an input.
-            labels[-1:] = target
-            tokens += target[:-1]
-            slots += [-1] * (len(target) - 1)
-            image_of += [image] * (len(target) - 1)
-        markers = [marked.get(position, -1) for position in range(len(tokens))] if self.markers else []
-        return _Row(tokens, slots, labels, image_of, markers, scored)
+            row.target_bytes += self.bytes_of(text, wanted, target, target[-1] == end, inside)
+            row.add_target(target)
+        return row
 
     def _views(self, image: Image) -> list[View]:
         views = self.views.of(image)

@@ -36,7 +36,9 @@ class LlavaWriter(Writer):
                 f"example {example.id} is no conversation, which is what this format holds; Joined makes conversations "
                 "of questions"
             )
-        row = as_row(key, example.turns, example.system, [self.images.name(image) for image in example.images])
+        row = as_row(
+            key, example.turns, example.system, [self.images.name(image) for image in example.images]
+        )
         if not self._is_plain(example, key, file):
             made = "image" not in row or is_made(example)
             row[RECORD] = as_record(example) | ({"image_id": ""} if made else {})
@@ -76,7 +78,7 @@ class LlavaWriter(Writer):
         return ["LlavaConversations", *files]
 
 
-def as_row(key: str, turns: Sequence[Turn], system: str, names: Sequence[str]) -> dict[str, Any]:
+def as_row(key: str, turns: Sequence[Turn], system: str, names: Sequence[str | None]) -> dict[str, Any]:
     """Returns the record of a conversation.
 
     Args:

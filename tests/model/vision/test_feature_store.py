@@ -50,7 +50,9 @@ def test_images_stay_when_the_piece_goes_that_was_merged(new, monkeypatch, first
     """A reader lists the folder when a segment and the piece that it was merged from are both there."""
     writer, reader = new(), new()
     for end in (PIECE, ".safetensors"):
-        monkeypatch.setattr(feature_store.uuid, "uuid4", lambda name="ab"[end != first]: SimpleNamespace(hex=name))
+        monkeypatch.setattr(
+            feature_store.uuid, "uuid4", lambda name="ab"[end != first]: SimpleNamespace(hex=name)
+        )
         writer.add(*rows(0, 3), end)
     reader.load()
     assert len(names(reader)) == 2
