@@ -7,12 +7,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=${1:?usage: run.sh DATA}
 cd "$here/../.."
 fit() { frozenvl fit --config "experiments/dialogue/$1.yaml" --data.root "$data" --resume true --name "dialogue-$2" "${@:3}"; }
-ask() { frozenvl evaluate "runs/dialogue-$1" --config experiments/dialogue/evaluation.yaml --root "$data" --limit 8 --batch_size 50 "${@:2}"; }
+ask() { frozenvl evaluate "runs/dialogue-$1" --config experiments/dialogue/evaluation.yaml --root "$data" --batch_size 50 "${@:2}"; }
 fit conversations conversations                             # as many pairs as single
-ask conversations --views seeing test-blind
 fit single single
-ask single --views seeing test-blind
-fit conversations conversations-blind --data.blind true
-ask conversations-blind
 fit conversations longer --trainer.max_steps 204            # as long as single: 1.36 times the pairs (benchmarks/dialogue.py)
-ask longer --views seeing test-blind
+fit conversations conversations-blind --data.blind true
+for run in conversations single longer conversations-blind; do
+    ask $run --only daquar_answers --limit 8                # 400 rounds
+done
+ask conversations --only daquar --limit 5                   # 250 rounds
+ask conversations-blind --only daquar --limit 5
+ask conversations --only daquar --limit 5 --views test-blind
