@@ -27,8 +27,6 @@ MAX_NAMED = 3
 """Number of examples that `check` prints for each kind of finding."""
 MAX_TOLD = 3
 """Number of conversations that `show` prints."""
-TEMPLATE = {"query": "{image}Q: {question} A:", "target": " {target}"}
-"""Fields of the template by which questions and conversations are shown without a chat template."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -300,36 +298,16 @@ def teller(args: argparse.Namespace) -> Callable[[Example], str]:
 
     Without `--language`, only conversations are worded.
     """
-    from frozenvl.data.shown import (
-        brackets,
-        conversation_text,
-        green,
-        text_processor,
-        worded_text,
-    )
+    from frozenvl.data.shown import brackets, conversation_text, green, worder
 
     mark = green if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else brackets
-    if not args.language:
-        if args.template:
-            raise UserError("--template words examples for a language model; name it with --language")
-        return lambda example: conversation_text(example, mark) if example.turns else ""
-    from frozenvl.training.trained_run import as_template
-    from frozenvl.wording import Template
+    if args.language:
+        from frozenvl.training.trained_run import as_template
 
-    processor = text_processor(args.language)
-    has_chat = bool(processor.tokenizer.chat_template)
-    template = as_template(args.template or ({"chat": True} if has_chat else TEMPLATE))
-    processor.check_template(template)
-
-    def worded(example: Example) -> str:
-        if not example.targets:
-            return ""
-        known = template
-        if not args.template and not example.question and not example.turns:
-            known = Template()
-        return worded_text(example, known, processor, mark)
-
-    return worded
+        return worder(args.language, as_template(args.template) if args.template else None, mark)
+    if args.template:
+        raise UserError("--template words examples for a language model; name it with --language")
+    return lambda example: conversation_text(example, mark) if example.turns else ""
 
 
 def run_show(args: argparse.Namespace, source: Source) -> int:

@@ -11,12 +11,15 @@ import PIL.ImageOps
 
 from frozenvl.prompt import Example, Image, Sample
 from frozenvl.util.gallery import Tile
+from frozenvl.wording import Template
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from frozenvl.model.processor import Processor
-    from frozenvl.wording import Template
+
+PLAIN = Template("{image}Q: {question} A:", " {target}")
+"""Template by which questions and conversations are shown without a chat template."""
 
 Mark = Callable[[str], str]
 
@@ -96,6 +99,30 @@ def text_processor(language: str, max_target_tokens: int = 1 << 20) -> Processor
     from frozenvl.model.processor import Processor
 
     return Processor(language, 1, NoPixels(), max_target_tokens)  # type: ignore[arg-type]
+
+
+def worder(language: str, template: Template | None, mark: Mark = brackets) -> Callable[[Example], str]:
+    """Returns the function that words examples as a language model reads them in training; see `worded_text`.
+
+    Args:
+        language: language model, for its tokeniser and chat template.
+        template: prompt template; by default the model's chat template, or `Q: … A: …` if it has none, and for captions
+            the bare image.
+        mark: function that marks a text.
+    """
+    processor = text_processor(language)
+    has_chat = bool(processor.tokenizer.chat_template)
+    asking = template or (Template(chat=True) if has_chat else PLAIN)
+    captioning = template or Template()
+    processor.check_template(asking)
+
+    def worded(example: Example) -> str:
+        if not example.targets:
+            return ""
+        asks = example.question or example.turns
+        return worded_text(example, asking if asks else captioning, processor, mark)
+
+    return worded
 
 
 def tile_of(example: Example, side: int) -> Tile:
