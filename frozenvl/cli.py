@@ -27,6 +27,7 @@ SMALL = {
     "plan": "forecast memory and time of a fit on N devices, from its configuration",
     "data": "pack, index, check and show data sets",
     "configs": "list the configurations that come with frozenvl, print or copy them",
+    "completion": "print a script that completes commands in bash, zsh or fish",
     "doctor": "check the installation and the machine",
     "caption": "caption images and videos with a trained checkpoint",
     "ask": "ask a question about an image, zero-shot or few-shot",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -47,7 +48,7 @@ class ParserAlone(FrozenCLI):
     """CLI that only parses configurations: it instantiates and runs nothing."""
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = Namespace(seed_everything=False)
+        self.config = Namespace(seed_everything=False, subcommand=None)
 
     def instantiate_classes(self) -> None:
         """Does nothing."""
@@ -87,6 +88,12 @@ def make(
         subclass_mode_model=module,
         parser_kwargs={"parser_mode": "omegaconf+"},
     )
+
+
+def subcommand_parser(name: str) -> ArgumentParser:
+    """Returns the parser of `fit`, `validate`, `test` or `predict`."""
+    subcommands: Any = make(ParserAlone, [name]).parser._subcommands_action
+    return subcommands._name_parser_map[name]
 
 
 def load_config(text: str) -> Any:
