@@ -45,7 +45,7 @@ def recipe(name: str) -> Path:
     """Returns the file of a configuration.
 
     Args:
-        name: its name, with or without `configs/` and `.yaml`.
+        name: name of the configuration, with or without `configs/` and `.yaml`.
 
     Raises:
         UserError: if there is none of this name; it names the nearest.
