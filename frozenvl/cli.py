@@ -27,6 +27,7 @@ SMALL = {
     "plan": "forecast memory and time of a fit on N devices, from its configuration",
     "data": "pack, index, check and show data sets",
     "configs": "list the configurations that come with frozenvl, print or copy them",
+    "init": "start a project of your own: a configuration, a data source, its test, small data",
     "completion": "print a script that completes commands in bash, zsh or fish",
     "doctor": "check the installation and the machine",
     "caption": "caption images and videos with a trained checkpoint",
