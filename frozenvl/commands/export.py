@@ -22,9 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace an existing export; other files stay (default: false)",
     )
 
+    parser.add_argument(
+        "--format",
+        choices=("frozenvl", "transformers"),
+        default="frozenvl",
+        help="frozenvl: trained weights, for FrozenVL.from_pretrained; transformers: the whole model as "
+        "LlavaForConditionalGeneration, if its parts fit LLaVA's layout (default: frozenvl)",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
-    """Writes config.json, model.safetensors and the model card README.md."""
+    """Writes config.json, model.safetensors and the model card README.md, or a folder for transformers."""
     folder: Path = args.folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: not a folder; name another")
@@ -35,6 +43,14 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.training.trained_run import load_trained
 
     trained = load_trained(args.checkpoint)
+    if args.format == "transformers":
+        from frozenvl.integrations.llava import write_llava
+
+        write_llava(trained.module.model, folder)
+        print(
+            f"{folder}: for AutoModelForImageTextToText and AutoProcessor of transformers; logits are equal"
+        )
+        return 0
     model, card = trained.module.model, card_of(trained, args.checkpoint)
     model.config()  # refuses models that cannot be exported, before any file is replaced
     (folder / CARD).unlink(missing_ok=True)  # save_pretrained keeps an existing card

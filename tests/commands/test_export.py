@@ -11,7 +11,14 @@ import torch
 from losses import loss_of
 from running import add, one_line, score
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+)
 
 from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
@@ -152,3 +159,39 @@ def test_the_card_of_a_run_without_captions_promises_none(drilled, capsys):
     assert "# Embeddings of images and texts by" in card and "writes no captions" in card
     assert "generate(" not in card and "model.embed_texts(processor, texts)" in card
     assert card.startswith("---") and "\n---\n" in card
+
+
+def test_a_run_that_does_not_fit_transformers_own_class_is_one_line(tiny_run, tmp_path, capsys):
+    assert main(["export", str(tiny_run), str(tmp_path / "made"), "--format", "transformers"]) == 2
+    assert one_line(capsys.readouterr().err) == (
+        "the encoder is TimmEncoder; LLaVA's layout has a vision transformer of transformers: HFEncoder. "
+        "`frozenvl export` without --format writes this model"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.nightly
+def test_a_run_as_transformers_own_class_writes_the_same_answers(frozenvl, tmp_path):
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    CLIPVisionModel(CLIPVisionConfig(**sizes, image_size=64, patch_size=16)).save_pretrained("tower")
+    CLIPImageProcessor().save_pretrained("tower")
+    vision = {
+        "class_path": "frozenvl.model.vision.HFEncoder",
+        "init_args": {"name": "tower", "grid": 4, "layer": -2},
+    }
+    parts = ("--model.vision", json.dumps(vision), "--model.k", 16)
+    parts += ("--model.mapper", "frozenvl.model.mappers.PatchLinear", "--data.scaled_decoding", "false")
+    assert frozenvl("fit", *SHORT, *parts, "--trainer.limit_val_batches", 0) == 0
+    assert main(["export", "runs/tiny", "made", "--format", "transformers"]) == 0
+    made, processor = (
+        AutoModelForImageTextToText.from_pretrained("made"),
+        AutoProcessor.from_pretrained("made"),
+    )
+    trained, scenes = load_trained(Path("runs/tiny")), SceneCaptions("val", 3, resolution=64)
+    for at in range(3):
+        image = scenes[at].image
+        batch = trained.processor([(image, "a")])
+        (wanted,) = trained.module.model.generate(batch, trained.processor, 8)
+        inputs = processor(images=image.read(), text=f"{processor.image_token}a", return_tensors="pt")
+        output = made.generate(**inputs, max_new_tokens=8, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+        assert processor.decode(output, skip_special_tokens=True) == wanted

@@ -15,6 +15,7 @@ class PixelShuffle(Mapper):
 
     Args:
         hidden: width of the hidden layer; by default the dimension of the embeddings.
+        norm_features: whether to apply a LayerNorm to the concatenated vectors first. LLaVA-1.5's projector has none.
 
     Raises:
         UserError: if the features are not a square map that divides into k squares.
@@ -27,6 +28,7 @@ class PixelShuffle(Mapper):
         dim: int,
         k: int,
         hidden: int | None = None,
+        norm_features: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(channels, tokens, dim, k, **options)
@@ -39,7 +41,10 @@ class PixelShuffle(Mapper):
         self.left, self.fold = left, side // left
         wide = channels * self.fold**2
         self.net = nn.Sequential(
-            nn.LayerNorm(wide), nn.Linear(wide, hidden or dim), nn.GELU(), nn.Linear(hidden or dim, dim)
+            nn.LayerNorm(wide) if norm_features else nn.Identity(),
+            nn.Linear(wide, hidden or dim),
+            nn.GELU(),
+            nn.Linear(hidden or dim, dim),
         )
 
     def map(self, features: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Bridges to other programs' own formats and classes."""
