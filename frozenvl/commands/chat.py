@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,19 @@ from frozenvl.util.arguments import count
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
-    from frozenvl.model.conversation import Conversation
-    from frozenvl.prompt import Example, Image
+    from collections.abc import Callable
 
+    from frozenvl.model.conversation import Conversation
+    from frozenvl.model.frozen import FrozenVL
+    from frozenvl.model.processor import Processor
+    from frozenvl.prompt import Example, Image
+    from frozenvl.retrieval.image_index import ImageIndex
+
+FOUND = 4
+"""Number of pictures that `/find` prints."""
 HELP = """\
 /image FILE                        shows another image with the next message
+/find TEXT                         finds pictures of --images, and shows the best one with the next message
 /undo                              takes back the last turn
 /shots FILE.json                   puts the conversations of a file, as /save writes them, in front as demonstrations
 /shots IMAGE QUESTION ANSWER ...   puts examples in front; quote texts with spaces
@@ -32,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint", type=Path, help="a checkpoint, the folder of a run, or an exported folder"
     )
     parser.add_argument("image", type=Path, nargs="?", help="image of the first message")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of images that /find searches, with subfolders"
+    )
+    parser.add_argument("--head", help="name of the embedding head that /find uses, if the model has several")
     parser.add_argument("--system", default="", help="system message: text in front of the conversation")
     parser.add_argument(
         "--max_new_tokens", type=count, default=256, help="maximum length of an answer (default: 256)"
@@ -43,9 +56,12 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.retrieval.load import load_model
 
     shown = [_read_image(args.image)] if args.image else []
+    if args.images and not args.images.is_dir():
+        raise UserError(f"{args.images}: not a folder; --images takes the folder that /find searches")
     model, processor, _ = load_model(args.checkpoint)
+    index = (lambda: index_of(model, processor, args.images, args.head)) if args.images else None
     conversation = model.chat(processor, system=args.system, max_new_tokens=args.max_new_tokens)
-    terminal = Terminal(conversation, shown)
+    terminal = Terminal(conversation, shown, index)
     if sys.stdin.isatty():
         import readline  # noqa: F401 - `input` then edits lines and knows the ones before
 
@@ -85,16 +101,32 @@ def _read_conversations(path: Path) -> tuple[Example, ...]:
     return conversations
 
 
+def index_of(model: FrozenVL, processor: Processor, folder: Path, head: str | None) -> ImageIndex:
+    """Embeds the images of a folder, and returns their index."""
+    from frozenvl.retrieval.image_index import ImageIndex
+    from frozenvl.retrieval.printing import note_unreadable
+    from frozenvl.util.progress import progress_line
+
+    with progress_line("embedding images") as progress:
+        index = ImageIndex(model, folder, head, processor, progress)
+    note_unreadable(list(index.unreadable.values()))
+    return index
+
+
 class Terminal:
     """A conversation on the terminal.
 
     Args:
         conversation: conversation with a model.
         images: images of the next message.
+        index: function that returns the index of the images that `/find` searches; None if there is no folder.
     """
 
-    def __init__(self, conversation: Conversation, images: list[Image]) -> None:
+    def __init__(
+        self, conversation: Conversation, images: list[Image], index: Callable[[], ImageIndex] | None = None
+    ) -> None:
         self.conversation, self.images = conversation, images
+        self.index = index and cache(index)
 
     def once(self) -> bool:
         """Reads a line and does what it says. Returns False at the end. Wrong input gets one line."""
@@ -155,6 +187,21 @@ class Terminal:
         if not path.exists() and len(words := _words(rest)) == 1:
             path = Path(words[0])  # quoted, or with escaped spaces
         self.images = [_read_image(path)]
+
+    def do_find(self, rest: str) -> None:
+        """Prints the pictures that are most similar to a text, and shows the best one with the next message."""
+        from frozenvl.prompt import ImageFile
+        from frozenvl.retrieval.printing import row
+
+        if self.index is None:
+            raise UserError("/find needs a folder of images; start with `frozenvl chat RUN --images FOLDER`")
+        if not rest:
+            raise UserError("/find needs a text that says what the picture shows")
+        hits = self.index().search(rest, FOUND)
+        for rank, hit in enumerate(hits, 1):
+            row(rank, f"{hit.score:.4f}", hit.path)
+        self.images = [ImageFile(hits[0].path)]
+        note(f"{hits[0].path.name} is shown with the next message")
 
     def do_undo(self, rest: str) -> None:
         """Takes back the last turn. Its images are shown again with the next message."""

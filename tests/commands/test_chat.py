@@ -92,6 +92,32 @@ def test_demonstrations_come_from_a_saved_conversation_or_from_examples(chat, pi
     assert none == plain and one != plain and len(shown) == 1
 
 
+def test_pictures_are_found_by_text_and_shown_with_the_next_message(chat, retrieval_run, pictures, capsys):
+    Path("photos").mkdir()
+    for name in pictures:
+        shutil.copy(name, Path("photos") / name)
+    assert main(["retrieve", str(retrieval_run), "a red circle", "--images", "photos", "--top", "4"]) == 0
+    found = capsys.readouterr().out.splitlines()
+    lines = f"/find a red circle\n{QUESTION}\n"
+    out, _ = chat(lines, "--images", "photos", run=retrieval_run)
+    best = found[0].split("\t")[2]
+    shown, _ = chat(f"/image {best}\n{QUESTION}\n", run=retrieval_run)
+    assert out == [*found, *shown]
+    nothing, err = chat("/find\n/find a\n", run=retrieval_run)
+    assert nothing == [] and all("/find needs a folder" in line for line in err) and len(err) == 2
+    _, err = chat("/find \n", "--images", "photos", run=retrieval_run)
+    assert err == ["frozenvl: /find needs a text that says what the picture shows"]
+
+
+def test_a_model_without_an_embedding_head_finds_nothing(chat, pictures, tiny_run, capsys):
+    Path("photos").mkdir()
+    shutil.copy(pictures[0], "photos")
+    out, err = chat("/find a\n", "--images", "photos")
+    assert out == [] and "embedding head" in err[0] and len(err) == 1
+    assert main(["chat", str(tiny_run), "--images", "nowhere"]) == 2
+    assert one_line(capsys.readouterr().err).startswith("nowhere: not a folder")
+
+
 def test_wrong_input_gets_one_line_and_the_conversation_goes_on(chat, pictures):
     Path("bad.png").write_bytes(Path(pictures[1]).read_bytes()[:300])
     said = [{"from": "human", "value": "<image>a"}, {"from": "gpt", "value": "b"}]
@@ -126,7 +152,15 @@ def test_wrong_input_gets_one_line_and_the_conversation_goes_on(chat, pictures):
 
 def test_help_lists_the_commands(chat):
     out, _ = chat("/help\n")
-    assert {line.split()[0] for line in out} == {"/image", "/undo", "/shots", "/save", "/help", "/quit"}
+    assert {line.split()[0] for line in out} == {
+        "/image",
+        "/find",
+        "/undo",
+        "/shots",
+        "/save",
+        "/help",
+        "/quit",
+    }
 
 
 def test_ctrl_c_stops_an_answer_and_nothing_else(chat, pictures, monkeypatch):
