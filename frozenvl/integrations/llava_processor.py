@@ -72,9 +72,10 @@ def image_token_of(tokenizer: Any, rows: int) -> str:
         return IMAGE
     named = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}
     if len(tokenizer) >= rows:  # a new token would need a row of its own
-        for token in sorted(tokenizer.all_special_tokens, key=tokenizer.convert_tokens_to_ids, reverse=True):
-            if token not in named and token not in (tokenizer.chat_template or ""):
-                return str(token)
+        for _, token in sorted(tokenizer.added_tokens_decoder.items(), reverse=True):
+            used = token.content in named or token.content in (tokenizer.chat_template or "")
+            if token.special and not used:
+                return str(token.content)
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE]}, replace_extra_special_tokens=False)
     return IMAGE
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import chat_models
 import PIL.Image
 import pytest
+import tiny
 import torch
-from transformers import AutoProcessor
+from tokenizers import AddedToken
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerFast
 
 from frozenvl.integrations.llava import write_llava
 from frozenvl.integrations.llava_processor import IMAGE, image_token_of, quoted
@@ -115,39 +117,38 @@ def test_prompts_begin_with_the_start_token_if_those_in_training_did(new, reload
     assert bare[0] == processor.tokenizer.bos_token_id
 
 
-class Words:
-    """Tokeniser with some tokens."""
-
-    bos_token = eos_token = "<end>"
-    pad_token = unk_token = None
-    chat_template = None
-
-    def __init__(self, special, others=10):
-        self.all_special_tokens, self.others = list(special), others
-
-    def __len__(self):
-        return self.others + len(self.all_special_tokens)
-
-    def get_vocab(self):
-        return {token: at for at, token in enumerate(self.all_special_tokens)}
-
-    def convert_tokens_to_ids(self, token):
-        return self.all_special_tokens.index(token)
-
-    def add_special_tokens(self, tokens, replace_extra_special_tokens):
-        assert not replace_extra_special_tokens
-        self.all_special_tokens += tokens["additional_special_tokens"]
+def words(folder, *special: str) -> PreTrainedTokenizerFast:
+    """Returns the tiny tokeniser with further special tokens that no attribute names."""
+    made = tiny.tokenizer(folder)
+    made.add_tokens([AddedToken(token, special=True) for token in special])
+    return made
 
 
-def test_the_image_token():
-    words = Words(["<end>", "<file>", "<repo>"])
-    assert image_token_of(words, 13) == "<repo>" and len(words) == 13
-    words.chat_template = "uses <repo>"
-    assert image_token_of(words, 13) == "<file>"
-    assert image_token_of(words, 14) == IMAGE and len(words) == 14  # there is a row for it
-    assert image_token_of(Words(["<end>", IMAGE]), 12) == IMAGE
-    full = Words(["<end>"])
-    assert image_token_of(full, 11) == IMAGE and len(full) == 12
+def test_the_image_token_is_a_special_token_that_nothing_uses(tmp_path):
+    made = words(tmp_path, "<file>", "<repo>")
+    size = len(made)
+    assert image_token_of(made, size) == "<repo>"
+    made.chat_template = "uses <repo>"
+    assert image_token_of(made, size) == "<file>" and len(made) == size
+
+
+def test_the_image_token_is_new_if_there_is_a_row_for_it_or_no_other(tmp_path):
+    made = words(tmp_path, "<file>")
+    size = len(made)
+    assert image_token_of(made, size + 1) == IMAGE and len(made) == size + 1
+    assert image_token_of(made, size + 1) == IMAGE and len(made) == size + 1
+    full = words(tmp_path)
+    size = len(full)
+    assert image_token_of(full, size) == IMAGE and len(full) == size + 1
+
+
+@pytest.mark.real
+def test_the_image_token_of_a_real_vocabulary(fetched):
+    made = AutoTokenizer.from_pretrained(fetched("SmolLM2-135M-Instruct"))
+    size = len(made)
+    token = image_token_of(made, size)
+    assert len(made) == size and token not in made.chat_template and token != made.eos_token
+    assert made(f"a{token}b")["input_ids"][1] == made.convert_tokens_to_ids(token)
 
 
 def test_a_text_as_a_literal_of_jinja():
