@@ -37,6 +37,7 @@ SMALL = {
     "retrieve": "find images by text, or texts by image",
     "classify": "name what images show, from a list of labels (zero-shot)",
     "match": "judge how well texts fit an image",
+    "explain": "show which parts of an image a caption or an answer depends on",
     "export": "write a trained model for from_pretrained and the Hugging Face hub",
     "sweep": "run many variants of one fit, each exactly once, on any number of machines",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",

@@ -21,6 +21,7 @@ NEVER = {
         "frozenvl.evaluation",
     ),
     "objectives": ("lightning", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
+    "analysis": ("lightning", "frozenvl.data", "frozenvl.training", "frozenvl.evaluation"),
     "images": ("torch",),
     "prompt": ("torch",),
     "wording": ("torch",),

@@ -47,6 +47,13 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:32]
 
 
+def add_weights(digest: Any, weights: Mapping[str, Tensor]) -> None:
+    """Adds names, shapes and all values of weights to a hash of `hashlib`."""
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
 def refuse_misfit(
     kept: Mapping[str, Any],
     kept_weights: Mapping[str, Tensor],

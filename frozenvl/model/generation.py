@@ -103,8 +103,13 @@ class Generates:
         )
 
         processor = processor or self.processor()
-        template = template or self.template or (CHAT if processor.tokenizer.chat_template else VQA)
+        template = template or self.question_template(processor)
         return Conversation(self, processor, template, system, shots, max_new_tokens)
+
+    def question_template(self: Any, processor: Processor) -> Template:
+        """Returns the wording of questions: the one that the model was trained with, if its checkpoint or export
+        records one, else the language model's chat template, else `VQA`."""
+        return self.template or (CHAT if processor.tokenizer.chat_template else VQA)
 
     def generate(
         self: Any,

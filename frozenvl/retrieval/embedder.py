@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Stage
-from frozenvl.model.fingerprint import NAMES
+from frozenvl.model.fingerprint import NAMES, add_weights
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.model.vision.finite import finite_rows, not_finite
@@ -81,9 +81,7 @@ class Embedder:
             "scaled_decoding": model.scaled_decoding,
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
-        for name, value in sorted(model.trained_weights().items()):
-            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        add_weights(digest, model.trained_weights())
         return digest.hexdigest()[:32]
 
     def texts(

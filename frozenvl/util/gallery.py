@@ -30,10 +30,15 @@ class Tile:
     references: Sequence[str] = ()
 
 
-def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
-    """Draws a sheet of tiles: image, question in black, model outputs in blue, references in grey."""
+def draw_gallery(tiles: Sequence[Tile], text_height: int = TEXT_HEIGHT) -> Image.Image:
+    """Draws a sheet of tiles: image, question in black, model outputs in blue, references in grey.
+
+    Args:
+        tiles: images with their texts.
+        text_height: height of the texts below an image, in pixels.
+    """
     rows = -(-max(1, len(tiles)) // COLUMNS)
-    size = (SIDE + 2 * MARGIN, SIDE + TEXT_HEIGHT + 2 * MARGIN)
+    size = (SIDE + 2 * MARGIN, SIDE + text_height + 2 * MARGIN)
     sheet = Image.new("RGB", (COLUMNS * size[0], rows * size[1]), "white")
     drawn: list[str] = []
     for place, tile in enumerate(tiles):
@@ -47,7 +52,7 @@ def draw_gallery(tiles: Sequence[Tile]) -> Image.Image:
             (line, colour, reads_right_to_left(text))
             for text, most, colour in texts
             for line in wrap(text, WIDTH, SIDE / WIDTH, most)
-        ][: TEXT_HEIGHT // LINE]
+        ][: text_height // LINE]
         for number, (line, colour, right_to_left) in enumerate(lines):
             draw_line(sheet, (x, y + SIDE + 6 + number * LINE), line, colour, right_to_left)
         drawn += [line for line, _, _ in lines]

@@ -504,3 +504,13 @@ def test_a_batch_of_a_model_without_markers_has_none(tiny_language):
     assert not made([("two stars",)]).markers.numel()
     with pytest.raises(UserError, match=r"the marker '\[A\]', the model has none"):
         made([("two stars", Marker("[A]"))])
+
+
+def test_the_box_of_an_image_is_where_its_pixels_are_in_the_square():
+    for size in ((40, 10), (7, 64), (30, 30), (400, 123)):
+        pixels = Pixels(64)
+        white = PIL.Image.new("RGB", size, "white")
+        left, top, right, bottom = pixels.box(white)
+        square = pixels.one(white)
+        assert square[:, top:bottom, left:right].eq(255).all()
+        assert int(square.eq(255).sum()) == 3 * (right - left) * (bottom - top)

@@ -120,6 +120,8 @@ class PixelEncoder(VisionEncoder):
         if grid not in ("all", "head") and (not isinstance(grid, int) or grid < 1):
             raise UserError(f"vision encoder {name!r}: grid is {grid!r}; it is all, head, or cells a side")
         self.name, self.model, self.size, self.grid = name, model, size, grid
+        self.feature_map = nn.Identity()
+        """Module that the last feature map goes through, for hooks (Grad-CAM)."""
         # Channels last takes 13 ms per image instead of 20, in bf16 on two cores.
         self.model.to(memory_format=torch.channels_last)
         for key, values in {"mean": mean, "std": std}.items():
@@ -170,6 +172,7 @@ class PixelEncoder(VisionEncoder):
         first, maps = self.last(normal.contiguous(memory_format=torch.channels_last))
         if self.grid == "head":
             return first
+        maps = self.feature_map(maps)
         if self.grid == "all":
             return torch.cat([first, maps.flatten(2).transpose(1, 2)], dim=1)
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)
