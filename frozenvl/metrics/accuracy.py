@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -89,11 +90,27 @@ def accuracy_scores(
                 members.setdefault(f"{kind}/{group}", []).append(place)
     accuracies = np.fromiter(per_question.values(), float, len(per_question))
     sums = {"overall": _sums(unit_of, accuracies, len(row))}
-    for name, places in members.items():
+    for name in numbered(members):
+        places = members[name]
         sums[name] = _sums(unit_of[places], accuracies[places], len(row))
     totals = {name: both.sum(axis=0) for name, both in sums.items()}
     scores = {name: float(total / count) for name, (total, count) in totals.items()}
     return AccuracyScores(scores, dict(per_question), list(row), sums)
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Returns names of groups, `KIND/GROUP`, in their order, but groups that are numbers, such as rounds, by number."""
+    kept, waiting = list(names), defaultdict[str, list[str]](list)
+    for name in kept:
+        kind, _, group = name.rpartition("/")
+        if group.isdecimal():
+            waiting[kind].append(name)
+    for numbers in waiting.values():
+        numbers.sort(key=lambda name: int(name.rpartition("/")[2]), reverse=True)
+    return [
+        waiting[name.rpartition("/")[0]].pop() if name.rpartition("/")[2].isdecimal() else name
+        for name in kept
+    ]
 
 
 def _sums(units: np.ndarray, accuracies: np.ndarray, count: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frozenvl.metrics.accuracy import accuracy_scores
+from frozenvl.metrics.accuracy import accuracy_scores, numbered
 from frozenvl.metrics.vqa import vqa_scores
 from frozenvl.util.errors import UserError
 
@@ -38,3 +38,12 @@ def test_intervals_of_a_group_that_some_bootstrap_samples_lack():
     found = accuracy_scores({str(i): 20.0 * i for i in range(5)}, groups)
     assert found.scores["type/rare"] == 0
     assert found.intervals()["type/rare"] == (0, 0)
+
+
+def test_groups_that_are_numbers_stand_in_their_order():
+    names = ["round/10", "type/b", "round/2", "type/a", "turn/1", "round/1"]
+    assert numbered(names) == ["round/1", "type/b", "round/2", "type/a", "turn/1", "round/10"]
+    questions = {"a": 0.0, "b": 100.0, "c": 50.0}
+    groups = {"a": {"round": "11"}, "b": {"round": "2"}, "c": {"round": "2"}}
+    scores = accuracy_scores(questions, groups).scores
+    assert list(scores.items()) == [("overall", 50.0), ("round/2", 75.0), ("round/11", 0.0)]
