@@ -26,6 +26,7 @@ __all__ = [
     "NO_IMAGE",
     "BlackImage",
     "Border",
+    "Box",
     "ChangedSequence",
     "CroppedImage",
     "Delimiter",
@@ -81,6 +82,9 @@ class Delimiter:
     learned: bool = False
     """Whether the end of a turn is trained on."""
 
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of a rectangle in an image, as fractions of its width and height, y downwards."""
 
 PromptPart: TypeAlias = "str | Image | Marker | Delimiter"
 Prompt: TypeAlias = tuple[PromptPart, ...]
@@ -186,6 +190,8 @@ class Example:
     """Turns of a conversation, whose replies are all trained on; empty for captions and questions."""
     system: str = ""
     """System message of a conversation; empty if it has none."""
+    boxes: tuple[Box, ...] = ()
+    """Boxes of the objects that the question is about; empty if they are not known, or not there."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from frozenvl.data.episodes.similar import MostSimilar
     from frozenvl.evaluation.callback import (
         Captions,
+        Completeness,
+        Deletion,
         DialogueGeneration,
         DialogueRanking,
         EpisodeVQA,
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
         Matching,
         Naming,
         ObjectCaptions,
+        PointingGame,
+        Randomisation,
         Retrieval,
         Tagging,
         ZeroShot,
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Captions",
+    "Completeness",
+    "Deletion",
     "DialogueGeneration",
     "DialogueRanking",
     "EpisodeVQA",
@@ -39,6 +45,8 @@ __all__ = [
     "Naming",
     "ObjectCaptions",
     "PerQuestion",
+    "PointingGame",
+    "Randomisation",
     "Retrieval",
     "Tagging",
     "ZeroShot",

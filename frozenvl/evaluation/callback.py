@@ -75,6 +75,14 @@ class Captions(_BenchmarkCallback, benchmarks.Captions):
     __doc__ = benchmarks.Captions.__doc__
 
 
+class Completeness(_BenchmarkCallback, benchmarks.Completeness):
+    __doc__ = benchmarks.Completeness.__doc__
+
+
+class Deletion(_BenchmarkCallback, benchmarks.Deletion):
+    __doc__ = benchmarks.Deletion.__doc__
+
+
 class DialogueGeneration(_BenchmarkCallback, benchmarks.DialogueGeneration):
     __doc__ = benchmarks.DialogueGeneration.__doc__
 
@@ -97,6 +105,14 @@ class Naming(_BenchmarkCallback, benchmarks.Naming):
 
 class ObjectCaptions(_BenchmarkCallback, benchmarks.ObjectCaptions):
     __doc__ = benchmarks.ObjectCaptions.__doc__
+
+
+class PointingGame(_BenchmarkCallback, benchmarks.PointingGame):
+    __doc__ = benchmarks.PointingGame.__doc__
+
+
+class Randomisation(_BenchmarkCallback, benchmarks.Randomisation):
+    __doc__ = benchmarks.Randomisation.__doc__
 
 
 class Retrieval(_BenchmarkCallback, benchmarks.Retrieval):

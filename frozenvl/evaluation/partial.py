@@ -87,6 +87,9 @@ def row_of(request: Request, answer: Answer) -> Row:
         "text_values": [round(value, 6) for value in answer.text_values],
         "mean_values": [round(value, 6) for value in answer.mean_values],
         "vector": "" if answer.vector is None else encoded(answer.vector),
+        "explanation": {
+            name: [round(value, 6) for value in values] for name, values in answer.explanation.items()
+        },
         "unreadable": answer.unreadable,
     }
     return {
@@ -108,7 +111,10 @@ def answer_of(query: Query, row: Row) -> Answer:
     vector = decoded(row["vector"]) if "vector" in row else None
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
     texts, means = tuple(row.get("text_values", ())), tuple(row.get("mean_values", ()))
-    return Answer(query, row["text"], row["generated"], row["ended"], values, vector, reason, texts, means)
+    maps = {name: tuple(numbers) for name, numbers in row.get("explanation", {}).items()}
+    return Answer(
+        query, row["text"], row["generated"], row["ended"], values, vector, reason, texts, means, maps
+    )
 
 
 def part_of(part: PromptPart) -> Row:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from frozenvl.prompt import Image, Prompt
+from frozenvl.prompt import Box, Image, Prompt
 
 View = Literal["seeing", "test-blind", "text-only"]
 """How images are shown: "seeing" as they are, "test-blind" as black images, "text-only" without a visual prefix."""
@@ -34,7 +34,10 @@ class Query:
     scores: dict[str, float] = field(default_factory=dict)
     """Answer → soft score from 0 to 1, if the data set has soft scores."""
     candidates: tuple[str, ...] = ()
-    """Answers that `Choose`, `Match` and `Rank` compare, each with its leading space."""
+    """Answers that `Choose`, `Match` and `Rank` compare, each with its leading space; or the text that
+    `Explain` explains."""
+    boxes: tuple[Box, ...] = ()
+    """Boxes of the objects that the query is about; empty if they are not known."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,5 @@ class Answer:
     """Log-probability of each candidate without any image, if it was computed."""
     mean_values: tuple[float, ...] = ()
     """Log-likelihood per token of each candidate, if it was computed."""
+    explanation: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Numbers of an explanation by name, if it was computed; see `Explain`."""

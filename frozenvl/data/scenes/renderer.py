@@ -10,6 +10,7 @@ import PIL.Image
 import PIL.ImageDraw
 
 from frozenvl.data.scenes.description import Background, Group, Scene, Thing
+from frozenvl.prompt import Box
 
 RENDERER_VERSION = 1
 """Version of the renderer, part of each image's digest. Raise it with every change of the pixels."""
@@ -27,6 +28,8 @@ PALETTE = {
     "white": (252, 252, 252),
 }
 _OVERSAMPLING = 2
+_EDGE = 0.006
+"""Width of the line around an object, as a fraction of the image's side."""
 _RING = 0.42
 """Width of a ring, as a fraction of its radius."""
 
@@ -123,7 +126,7 @@ def _backdrop(background: Background, side: int) -> PIL.Image.Image:
 def _draw(draw: PIL.ImageDraw.ImageDraw, group: Group, thing: Thing, side: int) -> None:
     fill = PALETTE[group.colour]
     edge = tuple(round(0.55 * channel) for channel in fill)
-    line = max(1, round(0.006 * side))
+    line = max(1, round(_EDGE * side))
     x, y, radius = thing.x * side, thing.y * side, thing.diameter * side / 2
     box = (x - radius, y - radius, x + radius, y + radius)
     if group.shape == "circle":
@@ -134,13 +137,33 @@ def _draw(draw: PIL.ImageDraw.ImageDraw, group: Group, thing: Thing, side: int) 
         inset = (box[0] + line, box[1] + line, box[2] - line, box[3] - line)
         draw.ellipse(inset, outline=fill, width=width - 2 * line)
     else:
-        cos, sin = math.cos(math.radians(thing.tilt)), math.sin(math.radians(thing.tilt))
-        outline = _OUTLINES[group.shape]
-        points = [
-            (x + radius * (px * cos - py * sin), y + radius * (px * sin + py * cos)) for px, py in outline
-        ]
+        points = _corners(group.shape, thing, side)
         draw.polygon(points, fill=fill)
         draw.line([*points, points[0]], fill=edge, width=line, joint="curve")
+
+
+def _corners(shape: str, thing: Thing, side: float) -> Points:
+    """Returns the corners of a tilted object that is neither a circle nor a ring."""
+    x, y, radius = thing.x * side, thing.y * side, thing.diameter * side / 2
+    cos, sin = math.cos(math.radians(thing.tilt)), math.sin(math.radians(thing.tilt))
+    return [
+        (x + radius * (px * cos - py * sin), y + radius * (px * sin + py * cos))
+        for px, py in _OUTLINES[shape]
+    ]
+
+
+def boxes_of(group: Group) -> tuple[Box, ...]:
+    """Returns the bounding box of each object of a group, with its edge."""
+    return tuple(_box_of(group.shape, thing) for thing in group.things)
+
+
+def _box_of(shape: str, thing: Thing) -> Box:
+    if shape not in _OUTLINES:
+        radius = thing.diameter / 2
+        return thing.x - radius, thing.y - radius, thing.x + radius, thing.y + radius
+    x, y = zip(*_corners(shape, thing, 1), strict=True)
+    half = _EDGE / 2  # the line of the edge has its middle on the outline
+    return min(x) - half, min(y) - half, max(x) + half, max(y) + half
 
 
 def _add_noise(image: PIL.Image.Image, seed: int) -> PIL.Image.Image:

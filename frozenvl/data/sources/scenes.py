@@ -17,13 +17,15 @@ from frozenvl.data.scenes.description import (
     SEEN,
     SIZES,
     Pair,
+    Scene,
     arrange,
     draw_pairs,
 )
 from frozenvl.data.scenes.image import SceneImage
 from frozenvl.data.scenes.questions import MAX_QUESTIONS, annotate, question
+from frozenvl.data.scenes.renderer import boxes_of
 from frozenvl.data.sources.source import Source
-from frozenvl.prompt import Episode, Example
+from frozenvl.prompt import Box, Episode, Example
 from frozenvl.util.errors import UserError
 from frozenvl.wording import NEW_WORDS
 
@@ -40,6 +42,11 @@ def _require(condition: bool, message: str) -> None:
 def _stream(key: str, purpose: str) -> Random:
     """Returns the random generator of one purpose, the same on every machine (seeded by SHA-512 of the string)."""
     return Random(f"scenes/{key}/{purpose}")
+
+
+def _boxes(scene: Scene, pair: Pair) -> tuple[Box, ...]:
+    """Returns the boxes of the objects of a (colour, shape) pair; () if the scene has none."""
+    return tuple(box for group in scene.groups if group.pair == pair for box in boxes_of(group))
 
 
 class _Scenes(Source):
@@ -189,7 +196,8 @@ class SceneQuestions(_Scenes):
         """Returns the example at `index`: a question, ten answers as references, and the majority answer.
 
         `kind` has `answer_type`, `question_type` and, in "novel", `combination`: whether the question is about a
-        "held out" or a "seen" combination. Raises `IndexError` outside 0 … size - 1.
+        "held out" or a "seen" combination. `boxes` are those of the objects that it is about; "Is there …?" may be
+        about objects that are not there. Raises `IndexError` outside 0 … size - 1.
         """
         self._check(index)
         image_index, number = divmod(index, self.per_image)
@@ -207,6 +215,7 @@ class SceneQuestions(_Scenes):
             question=made.text,
             answer=made.answer,
             kind=kind,
+            boxes=_boxes(image.scene, made.pair),
         )
 
 
@@ -240,6 +249,7 @@ class SceneObjects(_Scenes):
             image_id=f"scenes/{self.split}/object/{index}",
             references=(name,),
             answer=name,
+            boxes=_boxes(scene, pair),
         )
 
 

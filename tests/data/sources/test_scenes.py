@@ -150,6 +150,26 @@ def test_each_image_of_objects_has_one_object_and_its_name(split, classes):
     assert len({example.image.digest for example in examples}) == len(examples)
 
 
+def test_a_question_has_the_box_of_the_object_that_it_asks_about():
+    asked = SceneQuestions("val", size=400, max_groups=2, max_count=1)
+    seen = Counter()
+    for example in asked:
+        things = {group.pair: group.things for group in example.image.scene.groups}
+        if not example.boxes:  # only absent objects have none
+            assert example.answer == "no" and example.kind["answer_type"] == "yes/no"
+            continue
+        ((left, top, right, bottom),) = example.boxes
+        inside = [pair for pair, (one,) in things.items() if left < one.x < right and top < one.y < bottom]
+        kind = example.kind["question_type"]
+        if kind == "what color is the":
+            assert inside == [(example.answer, example.question.rstrip("?").split()[-1])]
+        elif kind == "what shape is the":
+            assert inside == [(example.question.split()[-2], example.answer)]
+        seen[kind] += 1
+    assert seen["what color is the"] > 30 and seen["what shape is the"] > 30
+    assert all(len(example.boxes) == 1 for example in SceneObjects("novel", size=12))
+
+
 def test_counts_of_examples_and_pairs():
     captions, questions = SceneCaptions(size=12), SceneQuestions(size=12)
     assert len(captions) == 12 and captions.pairs == 60 and captions.pair(59) == (11, 4)
