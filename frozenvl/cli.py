@@ -38,6 +38,7 @@ SMALL = {
     "classify": "name what images show, from a list of labels (zero-shot)",
     "match": "judge how well texts fit an image",
     "explain": "show which parts of an image a caption or an answer depends on",
+    "draw": "draw pictures of texts, or a photograph in the style of a picture",
     "export": "write a trained model for from_pretrained and the Hugging Face hub",
     "sweep": "run many variants of one fit, each exactly once, on any number of machines",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",

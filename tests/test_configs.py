@@ -25,6 +25,7 @@ GRIDS = {"limber": 2, "magma": 2, "llava_pretrain": 2, "llava_instruct": 2}
 LAYERS = dict.fromkeys(
     ("flickr8k_joint", "matching", "retrieval"), ("--model.heads.retrieval.init_args.layers", "[0, 1, 2]")
 )
+LAYERS["draw"] = ("--model.heads.drawing.init_args.layers", "[0, 1, 2]")
 """Configuration → options that name layers of the tiny language model."""
 
 OWN_DATA = {
@@ -93,7 +94,9 @@ def test_a_config_trains(name, scenes, tmp_path, monkeypatch, tiny_language, tin
     vision = model["vision"]["class_path"].rsplit(".")[-1]
     own = model["vision"]["init_args"]
     swapped = ["--model.language", tiny_language]
-    if vision == "SideBySide":
+    if vision == "Autoencoder":
+        swapped += ["--model.vision.init_args.weights", "null"]  # of another run
+    elif vision == "SideBySide":
         tiny_encoder = {"class_path": path_of(TimmEncoder), "init_args": {"name": str(tiny_vision)}}
         swapped += ["--model.vision.init_args.encoders", json.dumps([tiny_encoder] * len(own["encoders"]))]
     elif own.get("pretrained", True):

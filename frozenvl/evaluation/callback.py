@@ -91,6 +91,10 @@ class DialogueRanking(_BenchmarkCallback, benchmarks.DialogueRanking):
     __doc__ = benchmarks.DialogueRanking.__doc__
 
 
+class Drawing(_BenchmarkCallback, benchmarks.Drawing):
+    __doc__ = benchmarks.Drawing.__doc__
+
+
 class FewShotVQA(_BenchmarkCallback, benchmarks.FewShotVQA):
     __doc__ = benchmarks.FewShotVQA.__doc__
 
@@ -113,6 +117,10 @@ class PointingGame(_BenchmarkCallback, benchmarks.PointingGame):
 
 class Randomisation(_BenchmarkCallback, benchmarks.Randomisation):
     __doc__ = benchmarks.Randomisation.__doc__
+
+
+class Reconstruction(_BenchmarkCallback, benchmarks.Reconstruction):
+    __doc__ = benchmarks.Reconstruction.__doc__
 
 
 class Retrieval(_BenchmarkCallback, benchmarks.Retrieval):

@@ -15,6 +15,7 @@ from frozenvl.prompt import Delimiter, Marker, PromptPart
 from frozenvl.util.distributed import gather
 from frozenvl.util.errors import UserError
 from frozenvl.util.files import as_line, cannot_write, read_lines, write_atomically
+from frozenvl.util.gallery import decoded_picture, encoded_picture
 
 Row = dict[str, Any]
 """A line of predictions.jsonl."""
@@ -90,6 +91,7 @@ def row_of(request: Request, answer: Answer) -> Row:
         "explanation": {
             name: [round(value, 6) for value in values] for name, values in answer.explanation.items()
         },
+        "picture": "" if answer.picture is None else encoded_picture(answer.picture),
         "unreadable": answer.unreadable,
     }
     return {
@@ -112,9 +114,9 @@ def answer_of(query: Query, row: Row) -> Answer:
     values, reason = tuple(row.get("values", ())), row.get("unreadable", "")
     texts, means = tuple(row.get("text_values", ())), tuple(row.get("mean_values", ()))
     maps = {name: tuple(numbers) for name, numbers in row.get("explanation", {}).items()}
-    return Answer(
-        query, row["text"], row["generated"], row["ended"], values, vector, reason, texts, means, maps
-    )
+    picture = decoded_picture(row["picture"]) if "picture" in row else None
+    made = row["text"], row["generated"], row["ended"]
+    return Answer(query, *made, values, vector, reason, texts, means, maps, picture)
 
 
 def part_of(part: PromptPart) -> Row:

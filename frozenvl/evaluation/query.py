@@ -74,3 +74,5 @@ class Answer:
     """Log-likelihood per token of each candidate, if it was computed."""
     explanation: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Numbers of an explanation by name, if it was computed; see `Explain`."""
+    picture: np.ndarray | None = None
+    """Drawn picture (height, width, 3), uint8."""

@@ -187,18 +187,24 @@ class Forward:
         """Returns the pass of other rows over the same images. Features and prefix vectors are computed once."""
         return OverImages(self, batch)
 
+    def zero(self) -> Tensor:
+        """Returns the fp32 scalar 0 on the batch's device, which a sum of losses starts from."""
+        return torch.zeros((), device=self.batch.lengths.device)
+
     def reach(self) -> Tensor:
         """Returns 0, with a gradient of 0 for every trained parameter that this pass may not have used.
 
         DDP waits on every rank for the gradient of every trained parameter, whatever the rank's batch holds.
         """
         used = "language." if self.targets else None  # targets went through its body and its head
+        # Objectives on pixels need no prefix vectors; the encoder and the mapper would run for a zero.
+        start = self.prefix.sum() * 0.0 if "prefix" in self.__dict__ else self.zero()
         weights = (
             weight
             for name, weight in self.model.named_parameters()
             if weight.requires_grad and not (used and name.startswith(used))
         )
-        return sum((weight.sum() * 0.0 for weight in weights), self.prefix.sum() * 0.0)
+        return sum((weight.sum() * 0.0 for weight in weights), start)
 
 
 def _sees_image(batch: Batch) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenvl.model.batch import IGNORE, Batch, Stage
+from frozenvl.model.drawing import Draws
 from frozenvl.model.embedding import Embeds
 from frozenvl.model.forward import Forward
 from frozenvl.model.fusion import Concat, Fusion
@@ -33,7 +34,7 @@ from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
 
 
-class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
+class FrozenVL(nn.Module, Generates, Embeds, Matches, Draws, OnHub):
     """A vision-language model: vision encoder → mapper → fusion → frozen language model (Frozen, section 3).
 
     Args:
@@ -170,7 +171,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
             # Channels last makes bf16 convolutions take two thirds of the time (measured on a CPU with AMX).
             self.vision.model.to(torch.bfloat16, memory_format=torch.channels_last)
 
-    def _autocast(self, tensor: Tensor) -> torch.autocast:
+    def autocast(self, tensor: Tensor) -> torch.autocast:
         """Returns bf16 autocast on the tensor's device; it is disabled if frozen weights are fp32."""
         return torch.autocast(tensor.device.type, dtype=torch.bfloat16, enabled=self.low_precision)
 
@@ -180,7 +181,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
         So the features of an image do not depend on N. Last digits may still differ on processors that round products
         by the position of a row (seen without AVX-512).
         """
-        with self._autocast(pixels):
+        with self.autocast(pixels):
             return in_fixed_batches(self.vision, pixels)
 
     def features(self, images: Tensor, stage: Stage) -> Tensor:
@@ -193,7 +194,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
             raise ValueError("prefix vectors have no features: they are what features were mapped to")
         if stage == "features":
             return images
-        with self._autocast(images):
+        with self.autocast(images):
             return self.vision(images)
 
     @property
@@ -209,7 +210,7 @@ class FrozenVL(nn.Module, Generates, Embeds, Matches, OnHub):
             views: (M, F) indices of the images of each view (`Batch.views`); None or empty if images are the views.
             numbers: (M, F) numbers of frames (`Batch.numbers`).
         """
-        with self._autocast(features):
+        with self.autocast(features):
             features = features.to(next(self.mapper.parameters()).dtype)
             if views is None or numbers is None or not views.numel():
                 return self.mapper(features)

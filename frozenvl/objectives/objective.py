@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 from frozenvl.model.batch import Batch
@@ -135,7 +134,7 @@ def micro_loss(objectives: Mapping[str, Any], run: Forward, counts: Mapping[str,
 
 def total_of(objective: Any, run: Forward) -> Tensor:
     """Returns the sum of an objective over its rows; 0 if there are none, as on a rank without validation batches."""
-    return objective.total(run) if len(run.batch) else run.prefix.new_zeros((), dtype=torch.float32)
+    return objective.total(run) if len(run.batch) else run.zero()
 
 
 def count_rows(objectives: Mapping[str, Any], batches: Iterable[Batch]) -> dict[str, int]:

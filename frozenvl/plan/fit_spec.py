@@ -18,7 +18,6 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from frozenvl.data.stream import TrainingStream
 from frozenvl.model.batch import IGNORE, Batch, Stage
-from frozenvl.model.heads import EmbeddingHead
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Processor
 from frozenvl.objectives.rows import ObjectiveRows
@@ -157,8 +156,8 @@ class Planned:
         limit = size_limit(self.settings.get("feature_cache_gb"), home() / "features")
         budget = FeatureBudget(self.images, row.nbytes, limit)
         for name, head in self.outlined.model.heads.items():
-            if isinstance(head, EmbeddingHead) and head.measures:
-                budget.check_all_fit(f"model.heads.{name}: standardize")
+            if head.measures:
+                budget.check_all_fit(f"model.heads.{name}")
         return budget
 
     def batches(self, size: int) -> Sequence[Batch]:

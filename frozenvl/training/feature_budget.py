@@ -53,7 +53,7 @@ class FeatureBudget:
             raise UserError(
                 f"{reader} reads the features of all {self.images:,} images before the first step: "
                 f"{gigabytes(self.needed)}, but their cache may take {gigabytes(self.limit)}; raise "
-                "model.feature_cache_gb, or leave standardize out"
+                "model.feature_cache_gb, or leave the head or its standardize out"
             )
 
 

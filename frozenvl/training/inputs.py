@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from frozenvl.data.stream import Task
-from frozenvl.model.heads import EmbeddingHead
+from frozenvl.model.heads import Head
 from frozenvl.model.heads.text_cache import cached_texts
 from frozenvl.model.precision import faster_precision
 from frozenvl.model.processor import ImageReader, Pixels, Processor
@@ -125,7 +125,7 @@ def prepare_inputs(trainer: L.Trainer, module: Any, data: Any) -> Inputs:
         more = [text for objective in objectives.values() for text in objective.texts()]
         cache_texts(trainer, model, data, processor, more)
     for head in model.heads.values():
-        if trainer.state.fn == "fit" and isinstance(head, EmbeddingHead):
+        if trainer.state.fn == "fit":
             head.measure(training_features(data, reader), training_states(data, head))
     return Inputs(processor, objectives)
 
@@ -205,12 +205,10 @@ def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) 
     say = lambda line: print(f"frozenvl: {line}", file=sys.stderr) if trainer.is_global_zero else None
     say(f"{budget}; {cache.folder}")
     for name, head in module.model.heads.items():
-        if not (isinstance(head, EmbeddingHead) and head.measures):
+        if not head.measures:
             continue
-        budget.check_all_fit(f"model.heads.{name}: standardize")
-        say(
-            f"model.heads.{name}: standardize needs the features of all training images before the first step"
-        )
+        budget.check_all_fit(f"model.heads.{name}")
+        say(f"model.heads.{name} needs the features of all training images before the first step")
         with progress_line("features", trainer.is_global_zero) as progress:
             ranks = trainer.global_rank, trainer.world_size
             reader.fill(data.images(), *ranks, trainer.strategy.barrier, progress)
@@ -248,7 +246,7 @@ def training_features(data: Any, reader: ImageReader) -> Iterator[Tensor]:
         yield readable_part(batch, reader)[1]
 
 
-def training_states(data: Any, head: EmbeddingHead) -> Iterator[Tensor]:
+def training_states(data: Any, head: Head) -> Iterator[Tensor]:
     """Yields batches of the cached representations (n, vectors, dim) of the training texts; none without a cache."""
     if head.text_states is None:
         return

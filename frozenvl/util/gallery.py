@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from frozenvl.util.bidi import reads_right_to_left
@@ -65,6 +67,16 @@ def as_png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=3)  # half the time of the default, files no larger
     return buffer.getvalue()
+
+
+def encoded_picture(pixels: np.ndarray) -> str:
+    """Encodes pixels (height, width, 3), uint8, as PNG in base64."""
+    return b64encode(as_png(Image.fromarray(pixels))).decode()
+
+
+def decoded_picture(text: str) -> np.ndarray:
+    """Decodes pixels (height, width, 3), uint8, that `encoded_picture` wrote."""
+    return np.asarray(Image.open(io.BytesIO(b64decode(text))).convert("RGB"))
 
 
 def log_png(writer: Any, tag: str, png: bytes, step: int) -> None:

@@ -58,7 +58,16 @@ def test_an_answer_and_its_vector_are_saved_exactly():
     again = answer_of(request.query, json.loads(json.dumps(row_of(request, answer))))
     assert (again.text, again.generated, again.ended, again.values) == ("a", " a\n", True, (-1.5, -2.25))
     assert (again.text_values, again.mean_values) == (texts, means)
-    assert again.vector.tobytes() == vector.tobytes()
+    assert again.vector.tobytes() == vector.tobytes() and again.picture is None
+
+
+def test_a_picture_is_saved_exactly():
+    request, _ = answered("1")
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    again = answer_of(
+        request.query, json.loads(json.dumps(row_of(request, Answer(request.query, picture=picture))))
+    )
+    assert np.array_equal(again.picture, picture) and again.picture.dtype == np.uint8
 
 
 def test_every_part_of_a_prompt_is_saved():

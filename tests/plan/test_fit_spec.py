@@ -101,9 +101,7 @@ def test_a_head_that_reads_all_features_needs_room_for_them(planned):
         "init_args": {"pool": "mean", "standardize": True, "dim": 8},
     }
     options = ("--model.heads", json.dumps({"ret": head}), "--model.feature_cache_gb", "0")
-    with pytest.raises(
-        UserError, match=r"^model.heads.ret: standardize reads the features of all \d+ images"
-    ):
+    with pytest.raises(UserError, match=r"^model.heads.ret reads the features of all \d+ images"):
         _ = planned(*options).feature_budget
 
 

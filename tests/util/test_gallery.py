@@ -19,7 +19,9 @@ from frozenvl.util.gallery import (
     TEXT_HEIGHT,
     Tile,
     as_png,
+    decoded_picture,
     draw_gallery,
+    encoded_picture,
     log_png,
 )
 from frozenvl.util.text_layout import draw_line
@@ -132,6 +134,11 @@ def test_texts_stay_within_their_tile():
 def test_as_png():
     with Image.open(io.BytesIO(as_png(RED))) as image:
         assert image.format == "PNG" and image.size == RED.size and image.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_pixels_come_back_from_their_text():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    assert np.array_equal(decoded_picture(encoded_picture(pixels)), pixels)
 
 
 def test_tensorboard_gets_the_file_as_it_is(tmp_path):

@@ -63,6 +63,13 @@ class Prompts:
 class Head(Part, ABC):
     """Base class of heads: trained weights that read the model's states, beside the one that predicts tokens."""
 
+    prompts: Prompts = Prompts()
+    """Wording of the texts that the head reads."""
+    text_states: TextStates | None = None
+    """Text representations computed before the run, for heads that have `states`."""
+    measures: bool = False
+    """True if `measure` needs the features of all training images before the first step."""
+
     @abstractmethod
     def attach(self, model: FrozenVL) -> None:
         """Creates weights of the model's dimensions. It is called once and must not store the model.
@@ -78,41 +85,6 @@ class Head(Part, ABC):
     def states(self, model: FrozenVL) -> States | None:
         """Returns the text representation that can be cached; None if a trained weight changes it (the default)."""
         return None
-
-
-class EmbeddingHead(Head):
-    """Base class of embedding heads. A subclass sets `dim` and implements `attach`, `texts` and `images`.
-
-    Similarity of a text and an image is the cosine of their embeddings.
-    """
-
-    dim: int
-    """Dimension of the embeddings."""
-    reads_features: bool = True
-    """True if images are embedded from the encoder's features, False if through the language model."""
-    prompts: Prompts = Prompts()
-    text_states: TextStates | None = None
-    """Text representations computed before the run, for heads that have `states`."""
-    measures: bool = False
-    """True if `measure` needs the features of all training images before the first step."""
-
-    @abstractmethod
-    def texts(self, run: Forward) -> Tensor:
-        """Returns the projection (rows, dim) of each row's text."""
-
-    @abstractmethod
-    def images(self, run: Forward) -> Tensor:
-        """Returns the projection (rows, dim) of the last image of each row; of a video, the mean over its frames."""
-
-    def embed_texts(self, run: Forward) -> Tensor:
-        """Returns the embedding (rows, dim) of each row's text: fp32, of length 1."""
-        with run.randomness("texts"):
-            return normalize(self.texts(run).float(), dim=-1)
-
-    def embed_images(self, run: Forward) -> Tensor:
-        """Returns the embedding (rows, dim) of the last image of each row: fp32, of length 1."""
-        with run.randomness("images"):
-            return normalize(self.images(run).float(), dim=-1)
 
     def measure(self, features: Iterable[Tensor], states: Iterable[Tensor]) -> None:
         """Measures statistics of the training data before the first step of a fit; by default none.
@@ -132,6 +104,36 @@ class EmbeddingHead(Head):
             NotImplementedError: if the head has no `states`.
         """
         raise NotImplementedError
+
+
+class EmbeddingHead(Head):
+    """Base class of embedding heads. A subclass sets `dim` and implements `attach`, `texts` and `images`.
+
+    Similarity of a text and an image is the cosine of their embeddings.
+    """
+
+    dim: int
+    """Dimension of the embeddings."""
+    reads_features: bool = True
+    """True if images are embedded from the encoder's features, False if through the language model."""
+
+    @abstractmethod
+    def texts(self, run: Forward) -> Tensor:
+        """Returns the projection (rows, dim) of each row's text."""
+
+    @abstractmethod
+    def images(self, run: Forward) -> Tensor:
+        """Returns the projection (rows, dim) of the last image of each row; of a video, the mean over its frames."""
+
+    def embed_texts(self, run: Forward) -> Tensor:
+        """Returns the embedding (rows, dim) of each row's text: fp32, of length 1."""
+        with run.randomness("texts"):
+            return normalize(self.texts(run).float(), dim=-1)
+
+    def embed_images(self, run: Forward) -> Tensor:
+        """Returns the embedding (rows, dim) of the last image of each row: fp32, of length 1."""
+        with run.randomness("images"):
+            return normalize(self.images(run).float(), dim=-1)
 
 
 def named(heads: Mapping[str, Head], kind: type, what: str, name: str | None, example: str) -> Any:

@@ -57,6 +57,23 @@ def pooled_states(run: Forward, layers: Sequence[int], pool: Pool) -> Tensor:
     return pooled
 
 
+def marker_states(run: Forward, layers: Sequence[int]) -> Tensor:
+    """Returns hidden states (rows, layers, markers, dim), in fp32, at the markers of each row, in their order.
+
+    Args:
+        run: pass whose rows are read. All have the same number of markers.
+        layers: 0 for the input embeddings, i for the output of layer i, -1 for the last hidden states.
+    """
+    batch, dim = run.batch, run.model.language.dim
+    number = int((batch.markers[0] >= 0).sum()) if len(batch) else 0
+    found = torch.zeros(len(batch), len(layers), number, dim, device=batch.lengths.device)
+    for chunk, states in run.states(layers):
+        read = states[chunk.markers[chunk.real()] >= 0].float()
+        values = read.unflatten(0, (len(chunk), number)).transpose(1, 2)
+        found = found.index_copy(0, _places(chunk.index, len(chunk)), values)
+    return found
+
+
 def of_images(batch: Batch, values: Tensor) -> Tensor:
     """Returns the value (rows, …) of each row's last image; the mean over the frames, if the row is a video.
 

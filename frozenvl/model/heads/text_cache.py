@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from frozenvl.model.heads.head import EmbeddingHead
+from frozenvl.model.heads.head import Head
 from frozenvl.model.vision.feature_cache import FeatureCache
 from frozenvl.pretrained.zoo import home
 
@@ -56,13 +56,13 @@ class CachedTexts:
 
 
 def cached_texts(
-    model: FrozenVL, head: EmbeddingHead, processor: Processor, texts: Iterable[str], **ranks: Any
+    model: FrozenVL, head: Head, processor: Processor, texts: Iterable[str], **ranks: Any
 ) -> CachedTexts | None:
     """Fills a cache with the representations of texts, a share per rank; None if the head has none to cache.
 
     Args:
         model: model of the head.
-        head: embedding head.
+        head: head that reads texts.
         processor: processor of the model.
         texts: all texts of a run, as they are given to the head.
         ranks: `rank`, `world_size`, `barrier` and `progress` of `FeatureCache.fill`.

@@ -1,5 +1,6 @@
 """Image encoders, one file per library: pixels to features."""
 
+from frozenvl.model.vision.autoencoder import Autoencoder
 from frozenvl.model.vision.encoder import PixelEncoder, VisionEncoder
 from frozenvl.model.vision.huggingface import HFEncoder
 from frozenvl.model.vision.precomputed import Precomputed
@@ -8,6 +9,7 @@ from frozenvl.model.vision.timm import TimmEncoder
 from frozenvl.model.vision.torchvision import TorchvisionEncoder
 
 __all__ = [
+    "Autoencoder",
     "HFEncoder",
     "PixelEncoder",
     "Precomputed",

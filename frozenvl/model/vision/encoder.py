@@ -168,14 +168,17 @@ class PixelEncoder(VisionEncoder):
     def forward(self, pixels: Tensor) -> Tensor:
         if not len(pixels):  # an empty batch would change batch statistics
             return self.mean.new_zeros(0, self.tokens, self.channels)
-        normal = (pixels / 255 - self.mean) / self.std
-        first, maps = self.last(normal.contiguous(memory_format=torch.channels_last))
+        first, maps = self.last(self.normalized(pixels))
         if self.grid == "head":
             return first
         maps = self.feature_map(maps)
         if self.grid == "all":
             return torch.cat([first, maps.flatten(2).transpose(1, 2)], dim=1)
         return nn.functional.adaptive_avg_pool2d(maps, self.grid).flatten(2).transpose(1, 2)
+
+    def normalized(self, pixels: Tensor) -> Tensor:
+        """Shifts and scales uint8 pixels (N, 3, size, size) by the mean and deviation of each colour channel."""
+        return ((pixels / 255 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def train(self, mode: bool = True) -> PixelEncoder:
         """Sets the mode. A frozen encoder stays in eval mode, and so does batch normalisation with fixed statistics."""
