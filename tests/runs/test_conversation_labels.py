@@ -24,7 +24,8 @@ from frozenvl.wording import Template
 
 COUNT, PER_BATCH, K = 1000, 50, 3
 PIECES = (
-    "red", "circle", " ", "  ", "\n", "\n\n", "\t", ".", "?", ":", "'s", "42", "Zażółć", "日本語", "עברית", "e\u0301", "😀", "👩‍👩‍👧",
+    "red", "circle", " ", "  ", "\n", "\n\n", "\t", ".", "?", ":", "'s", "42",
+    "Zażółć", "日本語", "עברית", "e\u0301", "😀", "👩‍👩‍👧",
     "<end>", "<|im_start|>", "<|im_end|>", "<|eot|>", "<|header|>", "</turn>", "[INST]", "[/INST]", "</s>", "<think>",
     "</think>", "<image>", "assistant", "Q:", " A:", "{image}", "\u200b", "\ufffd",
 )  # fmt: skip
@@ -68,7 +69,9 @@ def test_the_learned_tokens_are_the_replies_and_their_end_tokens(tmp_path, name)
     words = chat_tokenizer(tmp_path, layout or LAYOUTS["chatml"])
     processor = Processor(str(tmp_path), K, Pixels(8), max_target_tokens=10_000)
     template = PLAIN if layout is None else Template(chat=True)
-    end = {"chatml": "<|im_end|>", "thinking": "<|im_end|>", "headers": "<|eot|>", "turns": "</turn>"}.get(name, "<end>")
+    end = {"chatml": "<|im_end|>", "thinking": "<|im_end|>", "headers": "<|eot|>", "turns": "</turn>"}.get(
+        name, "<end>"
+    )
     trims, lead = name in ("headers", "turns"), {"brackets": " ", "plain": " "}.get(name, "")
     end_id = words.convert_tokens_to_ids(end)
     examples = [conversation(number) for number in range(COUNT)]
@@ -87,7 +90,9 @@ def test_the_learned_tokens_are_the_replies_and_their_end_tokens(tmp_path, name)
             # The tokens that are learned are those that the model reads, one position later.
             followed = zip(labels, [*tokens[1:], end_id], strict=True)
             mismatches += any(label not in (IGNORE, token) for label, token in followed)
-            assert labels[-1] == end_id and not any(labels[p] != IGNORE for p in slots_before_text(batch, row))
+            assert labels[-1] == end_id and not any(
+                labels[p] != IGNORE for p in slots_before_text(batch, row)
+            )
     assert mismatches == 0 and replies > 2 * COUNT
 
 

@@ -52,7 +52,10 @@ def written(template: dict, **data: object) -> None:
     keep = ["lightning.pytorch.callbacks.ModelCheckpoint"]
     tiny = yaml.safe_load(CONFIG.read_text())
     callbacks = [c for c in tiny["trainer"]["callbacks"] if c["class_path"] in keep]
-    settings = {"data": tasks | {"max_unreadable": 0.5, "batch_size": 2} | data, "trainer": {"callbacks": callbacks}}
+    settings = {
+        "data": tasks | {"max_unreadable": 0.5, "batch_size": 2} | data,
+        "trainer": {"callbacks": callbacks},
+    }
     Path("data.yaml").write_text(yaml.safe_dump(settings))
 
 
@@ -79,7 +82,10 @@ def test_conversations_are_trained_on_cut_and_reported(frozenvl, tmp_path, chat,
         "2.jpg", "3.jpg", "1.jpg", "no image",
     ]  # fmt: skip
     err = capfd.readouterr().err
-    assert f"{len(report['cut'])} times, a conversation was too long and was cut after its last whole turn" in err
+    assert (
+        f"{len(report['cut'])} times, a conversation was too long and was cut after its last whole turn"
+        in err
+    )
     losses = [row["train/loss"] for row in history("tiny") if "train/loss" in row]
     assert losses and all(loss > 0 for loss in losses)
 

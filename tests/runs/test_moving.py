@@ -104,6 +104,10 @@ def test_one_loss_and_gradient_however_a_step_is_divided(drilled, trained, ranks
 
 def test_a_model_without_the_part_refuses_the_checkpoint(drilled, trained, capfd):
     name, file = trained
-    others = [option for option in zip(PARTS[name][::2], PARTS[name][1::2]) if "temporal" not in option[0]]
+    others = [
+        option
+        for option in zip(PARTS[name][::2], PARTS[name][1::2], strict=True)
+        if "temporal" not in option[0]
+    ]
     assert drilled("validate", "--ckpt_path", file, *DATA, *chain(*others), name="other") == 2
     assert "was trained with temporal = frozenvl.model.temporal" in capfd.readouterr().err

@@ -86,7 +86,7 @@ def test_global_batches_in_lanes_are_the_same_on_any_ranks(streamed, tars, ranks
 
 
 def test_a_run_in_lanes_goes_on_with_the_same_samples_on_more_and_on_fewer_ranks(streamed, tars):
-    """Stops on two ranks in step 7, goes on with four from step 6, stops in step 11 and goes on with one from step 10."""
+    """Two ranks stop in step 7, four go on from step 6 and stop in step 11, and one goes on from step 10."""
     settings = (*SETTINGS, "--data.lanes", 4, "--model.mapper.init_args.dropout", 0)
     assert streamed("fit", *settings) == 0
     losses = [row["train/loss"] for row in history("tiny")]

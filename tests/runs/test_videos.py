@@ -69,7 +69,9 @@ def test_random_frames_do_not_depend_on_workers_ranks_or_a_stop(frozenvl, clips)
 def test_scores_tell_how_frames_were_sampled_and_count_unreadable_clips(frozenvl, clips):
     assert frozenvl("fit", "--config", config(clips, "endpoints")) == 0
     made = score("tiny", "clips")
-    assert made["provenance"]["frames"] == "endpoints, 3 frames" and made["provenance"]["decoder"].startswith("av ")
+    assert made["provenance"]["frames"] == "endpoints, 3 frames" and made["provenance"]["decoder"].startswith(
+        "av "
+    )
     assert (made["samples"], made["unreadable"]) == (3, 1)
     lines = Path("runs/tiny/evaluation/clips/predictions.jsonl").read_text().splitlines()
     reasons = [row.get("unreadable", "") for row in map(json.loads, lines)]
