@@ -286,11 +286,12 @@ def special_tokens_of(language: str) -> str:
     """Returns a regular expression of the special tokens of a language model's tokeniser."""
     from transformers import AutoTokenizer
 
+    from frozenvl.model.tokenizing import special_tokens
     from frozenvl.pretrained.names import loading
 
     with loading(language) as where:
         tokenizer = AutoTokenizer.from_pretrained(where)
-    return "|".join(map(re.escape, tokenizer.all_special_tokens)) or "(?!)"
+    return "|".join(map(re.escape, special_tokens(tokenizer))) or "(?!)"
 
 
 def teller(args: argparse.Namespace) -> Callable[[Example], str]:

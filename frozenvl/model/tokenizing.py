@@ -211,7 +211,7 @@ class Tokenizes:
             UserError: if its wording spells a special token, which would be read as letters, or it uses a chat template
                 that the language model does not have.
         """
-        special = self.tokenizer.all_special_tokens
+        special = special_tokens(self.tokenizer)
         for name in ("query", "target", "separator", "induction"):
             if spelled := [token for token in special if token in getattr(template, name)]:
                 raise UserError(
@@ -220,6 +220,14 @@ class Tokenizes:
                 )
         if template.chat:
             self.chat.opening(template.induction)
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Returns all special tokens of a tokeniser. transformers' `all_special_tokens` has only those that it names."""
+    added = tokenizer.added_tokens_decoder.values()
+    return list(
+        dict.fromkeys([*tokenizer.all_special_tokens, *(token.content for token in added if token.special)])
+    )
 
 
 def text_of(part: Sequence[object]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,8 @@ from chat_models import CHATML, chat_tokenizer
 from PIL import Image
 from running import one_line
 from tars import folder_of_shards, picture, sample, write_tar
+from tokenizers import AddedToken
+from transformers import AutoTokenizer
 
 from frozenvl.cli import main
 from frozenvl.data.registry import build_source, source_classes
@@ -259,6 +262,16 @@ def test_check_counts_texts_that_spell_the_special_tokens_of_a_language_model(he
     Path("c.json").write_text(json.dumps({"images": images, "annotations": annotations}))
     Path("a.jpg").write_bytes(picture(0))
     source = ("check", "CocoCaptions", "--annotations", "c.json", "--images", ".")
+    shutil.copytree(tiny_language, "with-files")
+    words = AutoTokenizer.from_pretrained("with-files")
+    words.add_tokens([AddedToken("<s>old", special=True)])  # no attribute names it
+    words.save_pretrained("with-files")
+    (Path("b.json")).write_text(Path("c.json").read_text().replace("<end>", ""))
+    assert (
+        data("check", "CocoCaptions", "--annotations", "b.json", "--images", ".", "--language", "with-files")
+        == 0
+    )
+    assert "spells '<s>old'" in capsys.readouterr().out
     for options, spelled in (((), "<s>"), (("--language", tiny_language), "<end>")):
         assert data(*source, *options) == 0
         out = capsys.readouterr().out

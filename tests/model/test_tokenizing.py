@@ -7,10 +7,11 @@ import pytest
 from chat_layouts import LAYOUTS, save
 from painted import Painted
 from test_processor import TOKENISERS, make  # noqa: F401 - a fixture
+from tokenizers import AddedToken
 
 from frozenvl.model.chat_template import Special
 from frozenvl.model.processor import Pixels, Processor
-from frozenvl.model.tokenizing import first_text, last_text
+from frozenvl.model.tokenizing import first_text, last_text, special_tokens
 from frozenvl.prompt import NO_IMAGE, Delimiter, Example, Learned, Sample, Turn
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -47,6 +48,14 @@ def test_a_template_that_spells_a_special_token_is_refused(processor, name):
     ):
         processor.check_template(template)
     processor.check_template(Template())
+
+
+def test_a_special_token_that_no_attribute_names_is_one(processor):
+    processor.tokenizer.add_tokens([AddedToken("<file>", special=True), AddedToken("<plain>")])
+    assert special_tokens(processor.tokenizer) == ["<end>", "<file>"]
+    with pytest.raises(UserError, match="spells '<file>', a special token"):
+        processor.check_template(Template("{image}<file>"))
+    processor.check_template(Template("{image}<plain>"))
 
 
 def test_a_text_inside_a_prompt_has_no_space_in_front_where_only_the_first_has(chats):
