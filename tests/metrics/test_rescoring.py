@@ -9,8 +9,20 @@ from frozenvl.metrics.rescoring import PROTOCOLS, protocol_of, rescore, rescorin
 from frozenvl.util.errors import UserError
 
 
-def test_the_predictions_of_every_benchmark_are_scored_again():
-    assert {getattr(benchmarks, name).protocol for name in benchmarks.__all__} == PROTOCOLS.keys()
+MAPS_AND_PICTURES = {
+    "pointing_game",
+    "deletion",
+    "randomisation",
+    "completeness",
+    "reconstruction",
+    "drawing",
+}
+"""Protocols whose predictions are maps or pictures, which `frozenvl compare` leaves out (docs/evaluation.md)."""
+
+
+def test_the_predictions_of_every_benchmark_are_scored_again_but_maps_and_pictures():
+    known = {getattr(benchmarks, name).protocol for name in benchmarks.__all__}
+    assert known - PROTOCOLS.keys() == MAPS_AND_PICTURES and PROTOCOLS.keys() <= known
 
 
 def test_an_own_protocol_is_refused():
