@@ -8,7 +8,6 @@ from frozenvl.evaluation import benchmarks
 from frozenvl.metrics.rescoring import PROTOCOLS, protocol_of, rescore, rescoring_of
 from frozenvl.util.errors import UserError
 
-
 MAPS_AND_PICTURES = {
     "pointing_game",
     "deletion",
