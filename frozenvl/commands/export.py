@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite",
         choices=("true", "false"),
         default="false",
-        help="replace an existing export; other files stay (default: false)",
+        help="replace an existing export of --format frozenvl; other files stay (default: false)",
     )
 
     parser.add_argument(
@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     folder: Path = args.folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: not a folder; name another")
-    if args.overwrite == "false" and folder.is_dir() and any(folder.iterdir()):
+    taken = folder.is_dir() and any(folder.iterdir())
+    if taken and args.format == "transformers":
+        raise UserError(f"{folder}: not empty; name a new folder")
+    if taken and args.overwrite == "false":
         raise UserError(f"{folder}: not empty; name another folder, or write over it with --overwrite true")
 
     from frozenvl.model.hub import CARD, FILES

@@ -168,6 +168,10 @@ def test_a_run_that_does_not_fit_transformers_own_class_is_one_line(tiny_run, tm
         "`frozenvl export` without --format writes this model"
     )
     assert not list(tmp_path.iterdir())
+    (tmp_path / "notes.txt").write_text("mine")
+    options = ("--format", "transformers", "--overwrite", "true")
+    assert main(["export", str(tiny_run), str(tmp_path), *options]) == 2
+    assert one_line(capsys.readouterr().err) == f"{tmp_path}: not empty; name a new folder"
 
 
 @pytest.mark.nightly
