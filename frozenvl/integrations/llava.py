@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from frozenvl.integrations.llava_processor import llava_processor
+from frozenvl.integrations.llava_processor import leading_vectors, llava_processor
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.fusion import Concat
 from frozenvl.model.mappers import PatchLinear, PixelShuffle
@@ -120,13 +120,6 @@ def select_strategy(model: FrozenVL) -> Strategy:
             "train with grid all"
         )
     return "full" if vision.grid == "all" or not before else "default"
-
-
-@torch.no_grad()
-def leading_vectors(vision: HFEncoder) -> int:
-    """Returns the number of vectors, such as class tokens, before the patches."""
-    pixels = vision.mean.new_zeros(1, 3, vision.size, vision.size)
-    return int(vision.model(pixel_values=pixels).last_hidden_state.shape[1]) - vision.patches
 
 
 def projector(model: FrozenVL) -> tuple[nn.Module, nn.Module | None]:

@@ -6,10 +6,12 @@ import json
 from string import Formatter
 from typing import Any
 
+import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, LlavaImageProcessor, LlavaProcessor
 
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.vision import HFEncoder
 from frozenvl.pretrained.names import loading, resolve
 from frozenvl.util.errors import UserError
 from frozenvl.wording import Template
@@ -47,18 +49,18 @@ def llava_processor(model: FrozenVL, strategy: str) -> LlavaProcessor:
         patch_size=vision.model.config.patch_size,
         vision_feature_select_strategy=strategy,
         image_token=token,
-        num_additional_image_tokens=vision_extra(model),
+        num_additional_image_tokens=leading_vectors(vision),
         chat_template=chat(own_template, token)
         if template.chat
         else plain(template, token, first, str(tokenizer.eos_token)),
     )
 
 
-def vision_extra(model: FrozenVL) -> int:
-    """Returns the number of vectors that the encoder has beside its patches."""
-    from frozenvl.integrations.llava import leading_vectors
-
-    return leading_vectors(model.vision)  # type: ignore[arg-type]
+@torch.no_grad()
+def leading_vectors(vision: HFEncoder) -> int:
+    """Returns the number of vectors, such as class tokens, before the patches."""
+    pixels = vision.mean.new_zeros(1, 3, vision.size, vision.size)
+    return int(vision.model(pixel_values=pixels).last_hidden_state.shape[1]) - vision.patches
 
 
 def image_token_of(tokenizer: Any, rows: int) -> str:

@@ -86,10 +86,9 @@ class Pixels:
         # Pillow's time; the pixels agree within 1 of 255.
         left, top, right, bottom = self.box(image)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-        if image.size != (right - left, bottom - top):
-            pixels = interpolate(pixels[None], (bottom - top, right - left), mode="bicubic", antialias=True)[
-                0
-            ]
+        height, width = bottom - top, right - left
+        if image.size != (width, height):
+            pixels = interpolate(pixels[None], (height, width), mode="bicubic", antialias=True)[0]
         square = torch.zeros(3, self.size, self.size, dtype=torch.uint8)
         square[:, top:bottom, left:right] = pixels
         return square

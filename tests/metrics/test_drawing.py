@@ -7,7 +7,7 @@ from frozenvl.metrics.drawing import METRICS, drawing_scores
 
 
 def test_recall_by_hand():
-    """Of 12 images on a circle, picture i is drawn as image i; pictures 0 and 1 are exchanged."""
+    """Picture i is drawn as image i of 12 on a circle; pictures 0 and 1 are exchanged."""
     angles = np.arange(12) * 2 * np.pi / 12
     true = np.stack([np.cos(angles), np.sin(angles)], 1)
     drawn = true.copy()

@@ -27,7 +27,7 @@ def test_ssim_is_one_for_equal_pictures_and_low_for_unrelated_ones():
     assert same["SSIM"].tolist() == pytest.approx([1, 1], abs=1e-5)
     other = fidelity(pictures(1), pictures())
     assert (np.abs(other["SSIM"]) < 0.1).all()
-    # Of constants a and b: (2ab + c) / (a² + b² + c), c = (0.01 · 255)².
+    # SSIM of constants a and b is (2ab + c) / (a² + b² + c) with c = (0.01 · 255)².
     dark, light = np.full((1, 24, 24, 3), 50, np.uint8), np.full((1, 24, 24, 3), 100, np.uint8)
     c = 2.55**2
     assert fidelity(dark, light)["SSIM"][0] == pytest.approx((2 * 5000 + c) / (2500 + 10000 + c), abs=1e-4)
