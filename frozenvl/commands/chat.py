@@ -107,7 +107,7 @@ def index_of(model: FrozenVL, processor: Processor, folder: Path, head: str | No
     from frozenvl.retrieval.printing import note_unreadable
     from frozenvl.util.progress import progress_line
 
-    with progress_line("embedding images") as progress:
+    with progress_line("embedding", "images") as progress:
         index = ImageIndex(model, folder, head, processor, progress)
     note_unreadable(list(index.unreadable.values()))
     return index

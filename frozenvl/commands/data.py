@@ -208,7 +208,7 @@ def run_index(args: argparse.Namespace) -> int:
     urls = expand(args.shards, args.storage_options)
     store = ShardStore(urls, storage_options=args.storage_options)
     path = args.index or default_places(urls, keys)[-1]
-    with progress_line("shards") as report:
+    with progress_line("indexing", "shards") as report:
         index = build_index(path, urls, store, keys, allow_broken=args.allow_broken, report=report, say=say)
     print(f"{path}: {sum(shard.rows for shard in index.shards):,} samples in {len(urls):,} shards")
     return 0
@@ -220,7 +220,7 @@ def run_pack(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.util.progress import progress_line
 
     size = None if args.shard_mb is None else args.shard_mb * 10**6
-    with progress_line("examples") as report:
+    with progress_line("packing", "examples") as report:
         packed = pack(source, args.dest, args.samples_per_shard, size, args.skip_bad, report)
     for line in packed.left_out:
         print(f"left out: {line}", file=sys.stderr)
@@ -235,7 +235,7 @@ def run_convert(args: argparse.Namespace, source: Source) -> int:
     from frozenvl.data.convert import convert
     from frozenvl.util.progress import progress_line
 
-    with progress_line("examples") as report:
+    with progress_line("converting", "examples") as report:
         made = convert(source, args.dest, args.format, args.skip_bad, args.link, report)
     for line in made.left_out:
         print(f"left out: {line}", file=sys.stderr)
@@ -252,7 +252,7 @@ def run_check(args: argparse.Namespace, source: Source) -> int:
 
     special_token = special_tokens_of(args.language) if args.language else SPECIAL_TOKEN
     tell = teller(args)
-    with progress_line("examples") as progress:
+    with progress_line("checking", "examples") as progress:
         report = check(source, progress, special_token)
     print(f"{report.examples:,} examples, {report.images:,} images, {report.texts:,} texts to train on")
     for reason, times in sorted(report.notes.items()):

@@ -66,7 +66,7 @@ def texts_of(paths: Sequence[Path]) -> Inputs:
     def embedded(embedder: Embedder) -> tuple[Sequence[str], np.ndarray]:
         from frozenvl.util.progress import progress_line
 
-        with progress_line("embedding texts", total=len(texts)) as progress:
+        with progress_line("embedding", "texts", total=len(texts)) as progress:
             return texts, embedder.texts(texts, progress)
 
     return embedded
@@ -86,7 +86,7 @@ def images_of(paths: Sequence[Path]) -> Inputs:
         from frozenvl.util.progress import progress_line
 
         names, vectors, reasons = list[str](), list[np.ndarray](), list[str]()
-        with progress_line("embedding images", total=len(images)) as progress:
+        with progress_line("embedding", "images", total=len(images)) as progress:
             for done, (image, vector, reason) in enumerate(embedder.images(images), 1):
                 if vector is None:
                     reasons.append(reason)

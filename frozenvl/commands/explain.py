@@ -134,7 +134,7 @@ def explanations(function: TargetFunction, methods: list[Method], refused: dict[
 
     for method in methods:
         try:
-            with progress_line(method.name) as progress:
+            with progress_line(method.name, "parts") as progress:
                 maps = method.maps(function, progress)
         except UserError as error:
             if len(methods) == 1:

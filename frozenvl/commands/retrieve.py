@@ -106,7 +106,7 @@ def images_in(folder: Path) -> tuple[Collection, bool]:
         from frozenvl.retrieval.printing import note_unreadable
         from frozenvl.util.progress import progress_line
 
-        with progress_line("embedding images") as progress:
+        with progress_line("embedding", "images") as progress:
             index = ImageIndex(embedder.model, folder, embedder.head, embedder.processor, progress)
         note_unreadable(list(index.unreadable.values()))
         return [str(path) for path in index.paths], index.vectors
@@ -123,7 +123,7 @@ def texts_in(file: Path) -> tuple[Collection, bool]:
     def embedded(embedder: Embedder) -> tuple[Sequence[str], np.ndarray]:
         from frozenvl.util.progress import progress_line
 
-        with progress_line("embedding texts", visible=len(texts) > 1000) as progress:
+        with progress_line("embedding", "texts", visible=len(texts) > 1000) as progress:
             return texts, embedder.texts(texts, progress)
 
     return embedded, False

@@ -68,7 +68,7 @@ def answer_all(
     if reused := sum(request.query.id in partial.known for request in requests) if session.rank == 0 else 0:
         print(f"{evaluation.name}: {reused} of {len(requests)} answers are reused from an earlier run")
     batches = evaluation_batches(requests, session.batch_size)[session.rank :: session.world_size]
-    with progress_line(evaluation.name, session.rank == 0, len(batches)) as progress:
+    with progress_line(evaluation.name, "batches", session.rank == 0, len(batches)) as progress:
         for done, batch in enumerate(batches, start=1):
             if any(request.query.id not in partial.known for request in batch):
                 answers = evaluation.benchmark.ask(batch, session)

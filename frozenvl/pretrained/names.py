@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from frozenvl.pretrained.zoo import find, known
@@ -51,12 +53,31 @@ def loading(name: str) -> Iterator[Path | str]:
             )
         raise UserError(f"{where}: has no config.json, so it is not a model; {_ADVICE}")
     try:
-        with nullcontext() if isinstance(where, Path) else offline_unless_reachable():
+        with without_bar() if isinstance(where, Path) else offline_unless_reachable():
             yield where
     except UserError:
         raise
     except Exception as error:
         raise cannot_load(where, error) from error
+
+
+@contextmanager
+def without_bar() -> Iterator[None]:
+    """Hides the bar of transformers that counts a model's tensors, in logs and on all local ranks but the first."""
+    if "transformers" not in sys.modules:  # timm loads without it
+        yield
+        return
+    from transformers.utils import logging
+
+    other_rank = os.environ.get("LOCAL_RANK", "0") != "0"
+    hidden = logging.is_progress_bar_enabled() and (other_rank or not sys.stderr.isatty())
+    try:
+        if hidden:
+            logging.disable_progress_bar()
+        yield
+    finally:
+        if hidden:
+            logging.enable_progress_bar()
 
 
 def cannot_load(where: Path | str, error: BaseException) -> UserError:

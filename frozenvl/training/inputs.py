@@ -209,7 +209,7 @@ def cached_features(trainer: L.Trainer, module: Any, data: Any, pixels: Pixels) 
             continue
         budget.check_all_fit(f"model.heads.{name}")
         say(f"model.heads.{name} needs the features of all training images before the first step")
-        with progress_line("features", trainer.is_global_zero) as progress:
+        with progress_line("features", "images", trainer.is_global_zero) as progress:
             ranks = trainer.global_rank, trainer.world_size
             reader.fill(data.images(), *ranks, trainer.strategy.barrier, progress)
     return reader
@@ -224,7 +224,7 @@ def cache_texts(
             continue
         for part in (model.language, head):  # Lightning moves the model after this
             part.to(trainer.strategy.root_device)
-        with progress_line(f"texts of {name}", trainer.is_global_zero) as progress:
+        with progress_line(f"texts of {name}", "texts", trainer.is_global_zero) as progress:
             head.text_states = cached_texts(
                 model,
                 head,

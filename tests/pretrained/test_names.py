@@ -124,3 +124,20 @@ def test_an_unreachable_hub_is_one_error_line(hub, monkeypatch):
         assert "hub cannot be reached" in one_line(load, "frozenvl-tests/nothing")
     assert not waits, "the hub's client retried"
     assert constants.HF_HUB_OFFLINE is False
+
+
+@pytest.mark.parametrize(
+    ("terminal", "rank", "shown"), [(True, "0", True), (True, "1", False), (False, "0", False)]
+)
+def test_the_bar_of_a_models_tensors_is_hidden_in_logs_and_on_other_ranks(
+    tmp_path, monkeypatch, terminal, rank, shown
+):
+    from transformers.utils import logging
+
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    before = logging.is_progress_bar_enabled()
+    with names.loading(str(tmp_path)):
+        assert logging.is_progress_bar_enabled() is shown
+    assert logging.is_progress_bar_enabled() is before

@@ -130,7 +130,7 @@ def open_index(
     with FileLock(target.with_name(f".{target.name}.lock")):
         if opened := _open_fitting(target, urls, keys):  # another process built it meanwhile
             return opened
-        with progress_line(f"indexing {len(urls)} shards, once") as report:
+        with progress_line("indexing, once", "shards") as report:
             index = build_index(target, urls, store, keys, report=report, say=say)
     return index, _matched(index, urls, keys)[0]
 

@@ -98,7 +98,7 @@ class FewShotVQA(Worded):
     def prepare(self, progress: bool) -> None:
         if self.pool is not None and max(self.shots) and not self._prepared:
             self._prepared = True
-            with progress_line("features", progress) as report:
+            with progress_line("features", "images", progress) as report:
                 self.way.prepare(self.source, self.pool, report)
 
     def settings(self) -> list[Setting]:

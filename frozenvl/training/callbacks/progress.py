@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,19 +17,19 @@ from lightning.pytorch.callbacks import (
 from torch import nn
 from tqdm import tqdm
 
+from frozenvl.util.progress import progress_bar
+
 DEFAULTS = (ModelSummary, RichModelSummary, RichProgressBar, TQDMProgressBar)
 """Lightning's callbacks that show a run. Those that a configuration names stay; its defaults are replaced."""
 SHOWN = {"train/loss": "loss {:.3f}", "speed/pairs_per_second": "{:.1f} pairs/s"}
 """Logged values that stand behind the number of steps → how they are written."""
-FORMAT = "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
-WITHOUT_TOTAL = "{desc}: {n_fmt} {unit} [{elapsed}{postfix}]"
 
 
 class StepBar(ProgressBar):
     """Shows the optimiser steps of a fit, the time that is left, the loss and the speed; validation by its batches.
 
-    A line always fits a terminal: scores are in the logs and in the table at the end. Without a terminal, the line is
-    written every ten seconds.
+    A line always fits a terminal: scores are in the logs and in the table at the end. Without a terminal, it
+    writes a line every 30 seconds.
     """
 
     def __init__(self) -> None:
@@ -110,17 +109,7 @@ class StepBar(ProgressBar):
 
     def _bar(self, what: str, unit: str, total: float, done: int = 0) -> tqdm:
         known = int(total) if math.isfinite(total) and total >= 0 else None
-        return tqdm(
-            total=known,
-            initial=done,
-            desc=what,
-            unit=unit,
-            file=sys.stderr,
-            disable=not self._enabled,
-            dynamic_ncols=True,
-            mininterval=0.1 if sys.stderr.isatty() else 10,
-            bar_format=WITHOUT_TOTAL if known is None else FORMAT,
-        )
+        return progress_bar(what, unit, known, done, visible=self._enabled, with_rate=unit != "steps")
 
     def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
         tqdm.write(sep.join(map(str, args)), **kwargs)
