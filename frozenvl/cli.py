@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,6 +40,7 @@ SMALL = {
     "match": "judge how well texts fit an image",
     "explain": "show which parts of an image a caption or an answer depends on",
     "draw": "draw pictures of texts, or a photograph in the style of a picture",
+    "import": "make a run of a model in LLaVA's layout, to train it further",
     "export": "write a trained model for from_pretrained and the Hugging Face hub",
     "sweep": "run many variants of one fit, each exactly once, on any number of machines",
     "evaluate": "run a suite of benchmarks on a trained checkpoint",
@@ -127,11 +129,16 @@ def dispatch(command: str, rest: list[str]) -> int:
     if command in EXPERIMENT:
         return importlib.import_module("frozenvl.commands.experiment").run([command, *rest])
     if command in SMALL:
-        module = importlib.import_module(f"frozenvl.commands.{command}")
+        module = importlib.import_module(module_of(command))
         parser = OneLineParser(f"frozenvl {command}", description=module.__doc__, allow_abbrev=False)
         module.add_arguments(parser)
         return module.run(parser.parse_args(rest))
     raise UserError(f"no command {command!r}; there are {', '.join(EXPERIMENT | SMALL)}")
+
+
+def module_of(command: str) -> str:
+    """Returns the module of a command. A name that is a keyword of Python has an underscore behind it."""
+    return f"frozenvl.commands.{command}{'_' if iskeyword(command) else ''}"
 
 
 def bad_reference(message: str) -> tuple[str, int]:

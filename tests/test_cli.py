@@ -25,8 +25,10 @@ def test_help_lists_every_command_and_imports_nothing_large():
 
 def test_every_command_is_there():
     folder = Path(cli.__file__).parent / "commands"
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "experiment"}
-    assert files == set(cli.SMALL)
+    files = {
+        f"frozenvl.commands.{path.stem}" for path in folder.glob("[!_]*.py") if path.stem != "experiment"
+    }
+    assert files == set(map(cli.module_of, cli.SMALL))
 
 
 def test_lightning_is_the_same_command():

@@ -42,14 +42,14 @@ class Command:
 
 def all_commands() -> Iterator[Command]:
     """Yields all commands of `frozenvl`. Reading them takes some seconds: the parsers of experiments are built."""
-    from frozenvl.cli import EXPERIMENT, SMALL, OneLineParser
+    from frozenvl.cli import EXPERIMENT, SMALL, OneLineParser, module_of
     from frozenvl.training.parsing import subcommand_parser
 
     for name, line in EXPERIMENT.items():
         yield command_of(name, line, subcommand_parser(name))
     for name, line in SMALL.items():
         parser = OneLineParser(f"frozenvl {name}")
-        importlib.import_module(f"frozenvl.commands.{name}").add_arguments(parser)
+        importlib.import_module(module_of(name)).add_arguments(parser)
         yield command_of(name, line, parser)
 
 

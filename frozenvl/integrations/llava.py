@@ -20,6 +20,7 @@ from frozenvl.model.fusion import Concat
 from frozenvl.model.mappers import PatchLinear, PixelShuffle
 from frozenvl.model.tuning import Finetuned, LoRA
 from frozenvl.model.vision import HFEncoder
+from frozenvl.pretrained.names import without_bar
 from frozenvl.util.errors import UserError
 from frozenvl.util.whole_folder import whole_folder
 
@@ -81,7 +82,7 @@ def write_llava(model: FrozenVL, folder: Path) -> None:
         pad_token_id=processor.tokenizer.pad_token_id or min(ends),
         suppress_tokens=[processor.image_token_id],
     )
-    with whole_folder(folder) as whole:
+    with whole_folder(folder) as whole, without_bar():
         made.save_pretrained(whole)
         processor.save_pretrained(whole)
 

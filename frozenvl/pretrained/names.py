@@ -63,7 +63,7 @@ def loading(name: str) -> Iterator[Path | str]:
 
 @contextmanager
 def without_bar() -> Iterator[None]:
-    """Hides the bar of transformers that counts a model's tensors, in logs and on all local ranks but the first."""
+    """Hides bars of transformers that count tensors and files, in logs and on all local ranks but the first."""
     if "transformers" not in sys.modules:  # timm loads without it
         yield
         return

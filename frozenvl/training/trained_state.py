@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
@@ -82,12 +83,7 @@ class TrainedState(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trainer: Any = self.trainer
-        checkpoint["frozenvl"] = {
-            "version": __version__,
-            "identity": self.model.identity(),
-            "precision": self.precision,
-            "data": trainer.datamodule.step_batches.record(),
-        }
+        checkpoint["frozenvl"] = self._record() | {"data": trainer.datamodule.step_batches.record()}
         # The weights of `state_dict` are those of the model, so they switch, too; the next step switches back.
         if switch(trainer.optimizers, "eval") and "optimizer_states" in checkpoint:
             states = [trainer.strategy.optimizer_state(optimizer) for optimizer in trainer.optimizers]
@@ -97,6 +93,25 @@ class TrainedState(L.LightningModule):
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, AverageTrained):
                     callback.replace_weights(checkpoint)
+
+    def write_weights(self, file: Path, run: Path) -> None:
+        """Writes the trained weights as the checkpoint of a run that made no step, for models trained elsewhere.
+
+        Args:
+            file: the checkpoint.
+            run: folder of the run.
+        """
+        content = {"state_dict": self.state_dict(), "frozenvl": self._record(), "run": str(run)}
+        lightning = {"pytorch-lightning_version": L.__version__, "epoch": 0, "global_step": 0, "loops": None}
+        torch.save(content | lightning, file)
+
+    def _record(self) -> dict[str, Any]:
+        """Returns what a checkpoint says about the model of its weights."""
+        return {
+            "version": __version__,
+            "identity": self.model.identity(),
+            "precision": self.precision,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_fit(checkpoint, "the checkpoint")
