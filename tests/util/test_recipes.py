@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,15 +78,28 @@ def test_an_installation_without_a_clone(monkeypatch, tmp_path):
 
 
 @pytest.mark.nightly
-def test_a_wheel_holds_all_configurations(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if built.returncode and "setuptools" in built.stderr:
-        pytest.skip("the package index, from which pip builds a wheel, is not reached")
-    (wheel,) = tmp_path.glob("*.whl")
-    held = {
-        name.partition("/configs/")[2] for name in zipfile.ZipFile(wheel).namelist() if "/configs/" in name
-    }
+def test_a_wheel_holds_all_configurations_and_so_does_one_of_the_source_distribution(tmp_path):
+    command = "from setuptools.build_meta import build_sdist; import sys; build_sdist(sys.argv[1])"
+    clone = tmp_path / "clone"  # building leaves files behind
+    left_out = shutil.ignore_patterns(".*", "runs", "site", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, clone, ignore=left_out)
+    subprocess.run([sys.executable, "-c", command, str(tmp_path)], cwd=clone, check=True, capture_output=True)
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        assert not [name for name in archive.getnames() if "/tests" in name]
+    contents = []
+    for number, origin in enumerate((clone, source)):
+        folder = tmp_path / str(number)
+        command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(origin)]
+        built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if built.returncode and "setuptools" in built.stderr:
+            pytest.skip("the package index, from which pip builds a wheel, is not reached")
+        (wheel,) = folder.glob("*.whl")
+        contents.append({*zipfile.ZipFile(wheel).namelist()})
+    assert contents[0] == contents[1]
+    held = {name.partition("/configs/")[2] for name in contents[0] if "/configs/" in name}
     assert held == {
         path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs").rglob("*.yaml")
     }
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "frozenvl").rglob("*") if path.is_file()}
+    assert {name for name in package if "__pycache__" not in name} <= contents[0]
