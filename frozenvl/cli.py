@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
@@ -118,7 +119,11 @@ class OneLineParser(argparse.ArgumentParser):
         return parsed, rest
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (`{self.prog} --help` lists its options)")
+        known = [option for action in self._actions for option in action.option_strings]
+        unknown = re.search(r"unrecognized arguments: .*?(--[\w-]+)", message)
+        close = get_close_matches(unknown[1], known, 1) if unknown else []
+        remedy = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists its options"
+        raise UserError(f"{message} ({remedy})")
 
 
 def dispatch(command: str, rest: list[str]) -> int:
@@ -133,7 +138,9 @@ def dispatch(command: str, rest: list[str]) -> int:
         parser = OneLineParser(f"frozenvl {command}", description=module.__doc__, allow_abbrev=False)
         module.add_arguments(parser)
         return module.run(parser.parse_args(rest))
-    raise UserError(f"no command {command!r}; there are {', '.join(EXPERIMENT | SMALL)}")
+    close = get_close_matches(command, EXPERIMENT | SMALL, 1)
+    known = f"did you mean {close[0]}?" if close else f"there are {', '.join(EXPERIMENT | SMALL)}"
+    raise UserError(f"no command {command!r}; {known}")
 
 
 def module_of(command: str) -> str:

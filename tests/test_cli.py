@@ -45,7 +45,10 @@ def test_usage(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fitt"], "no command 'fitt'; there are fit, validate"),
+        (["fitt"], "no command 'fitt'; did you mean fit?"),
+        (["bake"], "no command 'bake'; there are fit, validate"),
+        (["report", "runs", "--oit", "x"], "unrecognized arguments: --oit x (did you mean --out?)"),
+        (["report", "runs", "--xyzzy", "x"], "--xyzzy x (`frozenvl report --help` lists its options)"),
         (["caption"], "the following arguments are required: checkpoint, IMAGE"),
         (["caption", "runs/x", "a.jpg", "--nope"], "--nope"),
         (["caption", "runs/x", "nowhere.jpg"], "nowhere.jpg: no such image"),

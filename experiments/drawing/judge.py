@@ -3,16 +3,17 @@
     python experiments/drawing/judge.py runs/draw/evaluation/drawing
 
 It needs no data: the classifier is trained on scenes of another seed. Beside the drawn pictures it judges what bounds
-them: other rendered scenes, the images of the training set whose captions share the most words (retrieval), and the
-mean training image.
+them: the same scenes behind the autoencoder (the evaluation `reconstruction` beside the first), other rendered scenes,
+the images of the training set whose captions share the most words (retrieval), and the mean training image.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,17 @@ def scenes(size: int, seed: int, split: str = "train") -> tuple[Tensor, list[str
     examples = [source[index] for index in range(size)]
     pixels = np.stack([np.asarray(example.image.read()) for example in examples])
     return torch.tensor(pixels), [example.references[0] for example in examples]
+
+
+def predictions(evaluation: Path) -> dict[str, dict[str, Any]]:
+    """Returns the rows of an evaluation's predictions by their ids."""
+    lines = (evaluation / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def pictures_of(rows: Iterable[dict[str, Any]]) -> Tensor:
+    """Returns the pictures (n, 64, 64, 3), uint8, of predictions."""
+    return torch.tensor(np.stack([decoded_picture(row["picture"]) for row in rows]))
 
 
 class Judge(nn.Module):
@@ -111,10 +123,9 @@ def main() -> None:
         "--steps", type=int, default=400, help="training steps of the classifier (default: 400)"
     )
     args = parser.parse_args()
-    lines = (args.evaluation / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    captions = [row["references"][0] for row in rows]
-    drawn = torch.tensor(np.stack([decoded_picture(row["picture"]) for row in rows]))
+    rows, encoded = predictions(args.evaluation), predictions(args.evaluation.with_name("reconstruction"))
+    captions = [row["references"][0] for row in rows.values()]
+    drawn, reconstructed = pictures_of(rows.values()), pictures_of(encoded[key] for key in rows)
     pool, pool_captions = scenes(2000, 0)  # of the scenes that the head was trained on
     words = [set(caption.split()) for caption in pool_captions]
     nearest = [
@@ -130,6 +141,7 @@ def main() -> None:
     print("| pictures | colour | shape | both |\n|---|---|---|---|")
     for name, pictures, of in (
         ("drawn", drawn, captions),
+        ("reconstructed by the autoencoder", reconstructed, captions),
         ("retrieved by words", pool[nearest], captions),
         ("mean image", mean, captions),
         ("rendered (other scenes)", others, other_captions),

@@ -1,0 +1,50 @@
+"""Runs the notebooks with the models of `frozenvl fetch`, and writes each with its outputs as a page of the site.
+
+    python docs/notebooks/execute.py [NAME ...]
+
+`make demo` comes first: two notebooks look at its run. They run in runs/notebooks/NAME, which is made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import MarkdownExporter
+from nbconvert.writers import FilesWriter
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def execute(file: Path) -> None:
+    """Runs a notebook and writes its page, with pictures in a folder beside it."""
+    folder = ROOT / "runs" / "notebooks" / file.stem
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "runs").mkdir(parents=True)
+    for run in ("demo", "demo-blind"):
+        (folder / "runs" / run).symlink_to(ROOT / "runs" / run)
+    notebook = nbformat.read(file, as_version=4)
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(folder)}}).execute()
+    shutil.rmtree(HERE / f"{file.stem}_files", ignore_errors=True)
+    resources = {"output_files_dir": f"{file.stem}_files", "unique_key": file.stem}
+    page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
+    FilesWriter(build_directory=str(HERE)).write(page, resources, notebook_name=file.stem)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = sorted(path.stem for path in HERE.glob("*.ipynb"))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"notebooks (default: all): {', '.join(names)}"
+    )
+    for name in parser.parse_args().names or names:
+        print(name)
+        execute(HERE / f"{name}.ipynb")
+
+
+if __name__ == "__main__":
+    main()
