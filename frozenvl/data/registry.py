@@ -37,7 +37,7 @@ def build_source(name: str, arguments: list[str]) -> Source:
     Raises:
         UserError: if there is no such class, or it does not take these arguments.
     """
-    kind, parser = _class_of(name), source_parser(name)
+    kind, parser = source_class(name), source_parser(name)
     try:
         parsed = parser.parse_args([_plain(argument) for argument in arguments])
         refuse_nulls(parser, parsed, f"{name}: ")
@@ -56,11 +56,16 @@ def source_parser(name: str) -> ArgumentParser:
         UserError: if there is no such source.
     """
     parser = ArgumentParser(prog=name, exit_on_error=False, allow_abbrev=False, add_help=False)
-    parser.add_class_arguments(_class_of(name))
+    parser.add_class_arguments(source_class(name))
     return parser
 
 
-def _class_of(name: str) -> type[Source]:
+def source_class(name: str) -> type[Source]:
+    """Returns the source class of a name, or of a class path.
+
+    Raises:
+        UserError: if there is no such source.
+    """
     kind = _class_at(name) if "." in name else source_classes().get(name)
     if kind is None:
         close = get_close_matches(name, source_classes(), 1)

@@ -160,5 +160,5 @@ def session_of(trainer: Any, module: Any) -> Session:
         rank=trainer.global_rank,
         world_size=trainer.world_size,
         log=module.log,
-        loggers=[x for x in trainer.loggers if isinstance(x, L.pytorch.loggers.TensorBoardLogger)],
+        loggers=trainer.loggers,
     )

@@ -18,7 +18,8 @@ from frozenvl.metrics.fingerprint import digest
 from frozenvl.prompt import Delimiter, Image, Prompt
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.files import as_line, write_atomically
-from frozenvl.util.gallery import as_png, draw_gallery, log_png
+from frozenvl.util.gallery import as_png, draw_gallery
+from frozenvl.util.trackers import log_image
 
 MAX_SHOWN = 6
 """Largest number of right answers, and of wrong answers, that are written with their full prompts."""
@@ -86,7 +87,7 @@ def write_results(evaluation: Evaluation, answered: Answered, further: int = 0) 
 
 
 def draw_answers(evaluation: Evaluation, answers: Mapping[str, Answer]) -> None:
-    """Draws the benchmark's gallery of answers, given by query id, as a PNG file and in TensorBoard.
+    """Draws the benchmark's gallery of answers, given by query id, as a PNG file and in the run's loggers.
 
     A benchmark whose answers are no texts may draw none.
     """
@@ -102,7 +103,7 @@ def draw_answers(evaluation: Evaluation, answers: Mapping[str, Answer]) -> None:
     png = as_png(draw_gallery(tiles))
     write_atomically(session.folder / evaluation.name / "gallery.png", png)
     for logger in session.loggers:
-        log_png(logger.experiment, f"{evaluation.name}/gallery", png, session.step)
+        log_image(logger, f"{evaluation.name}/gallery", png, session.step)
 
 
 def show_answers(evaluation: Evaluation, answered: Answered, rights: Mapping[str, float | None]) -> None:

@@ -42,7 +42,7 @@ class Session:
     log: Callable[[str, float], None] = lambda key, value: None
     """Function that logs a score by its key."""
     loggers: Sequence[Any] = ()
-    """TensorBoard loggers that receive the galleries."""
+    """Loggers of Lightning that receive the galleries."""
     resumable: bool = False
     """Whether predictions are saved batch by batch and reused by a later run."""
     prompt_caches: dict[Prompt, PromptCache | None] = field(default_factory=dict)

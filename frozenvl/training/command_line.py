@@ -25,6 +25,7 @@ from frozenvl.training.callbacks.history import History
 from frozenvl.training.callbacks.perplexity import Perplexity
 from frozenvl.training.callbacks.predictions import Predictions
 from frozenvl.training.callbacks.progress import own_display
+from frozenvl.training.callbacks.settings import LogSettings
 from frozenvl.training.callbacks.tensorboard import PurgeTensorBoard
 from frozenvl.training.callbacks.throughput import Speed
 from frozenvl.training.checkpoint import (
@@ -195,7 +196,7 @@ class FrozenCLI(LightningCLI):
         due = lambda: validation.due
         self.prepare_inputs = PrepareInputs()
         kept = [self.prepare_inputs, PurgeTensorBoard(due), History(due), DataReport(due), validation, speed]
-        kept += [Cost(speed), Perplexity(), Predictions()]
+        kept += [Cost(speed), Perplexity(), Predictions(), LogSettings()]
         given = trainer.callbacks  # type: ignore[attr-defined]
         callbacks = kept + own_display(given, named)
         average_trained_weights(callbacks)

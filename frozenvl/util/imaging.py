@@ -48,10 +48,20 @@ def decode(source: Path | bytes, what: str, side: int | None = None) -> PIL.Imag
             if not _lacks_only_its_end(cut):
                 raise
             image = _load(cut + END_OF_JPEG, side)
-        _turn_upright(image)
-        return _rgb(image, _alpha(image, data))
+        return upright_rgb(image, data)
     except Exception as error:  # a broken file makes the decoders raise almost anything
         raise _unreadable(what, _reason(error, data)) from None
+
+
+def upright_rgb(image: PIL.Image.Image, data: bytes = b"") -> PIL.Image.Image:
+    """Returns a decoded image rotated by its EXIF orientation and blended on white where it is transparent.
+
+    Args:
+        image: decoded image; its metadata may change.
+        data: file that it was decoded from, if it is known.
+    """
+    _turn_upright(image)
+    return _rgb(image, _alpha(image, data))
 
 
 def _load(data: bytes, side: int | None) -> PIL.Image.Image:

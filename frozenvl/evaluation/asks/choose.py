@@ -75,9 +75,9 @@ class Choose(Ask):
         return [[*map(self._value, row)] for row in rows]
 
     def _value(self, likelihood: Likelihood) -> float:
-        logp, tokens, end = likelihood
+        logp, tokens = likelihood.logp, likelihood.tokens
         if not self.end_token:
-            logp, tokens = logp - end, tokens - 1
+            logp, tokens = logp - likelihood.end, tokens - 1
         return logp / tokens if self.measure == "mean" else logp
 
     def provenance(self) -> dict[str, Any]:

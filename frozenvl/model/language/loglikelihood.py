@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.language.cross_entropy import target_nll
@@ -13,7 +14,7 @@ from frozenvl.model.language.kv_cache import KVCache
 
 
 class Likelihood(NamedTuple):
-    """Log-likelihood of a text. Both numbers include the end token."""
+    """Log-likelihood of a text. `logp` and `tokens` include the end token."""
 
     logp: float
     """Log-probability in nats."""
@@ -21,6 +22,8 @@ class Likelihood(NamedTuple):
     """Number of tokens."""
     end: float = 0.0
     """Log-probability of the end token, in nats."""
+    greedy: bool = False
+    """Whether greedy decoding writes the text. The end token does not count."""
 
 
 def likelihoods(
@@ -54,7 +57,15 @@ def _in_one_pass(
         )
         hidden = torch.cat([hidden, language.hidden(language.embed(inputs), lengths, past.rows(rows))])
     labels = [tokens[0] for _, tokens in texts] + [token for _, tokens in texts for token in tokens[1:]]
-    nll = target_nll(hidden, torch.tensor(labels, device=device), language.head)
+    likeliest = []
+
+    def head(rows: Tensor) -> Tensor:
+        logits = language.head(rows)
+        likeliest.append(logits.max(-1).indices)
+        return logits
+
+    targets = torch.tensor(labels, device=device)
+    nll = target_nll(hidden, targets, head)
     owner = torch.arange(len(texts), device=device)
     owner = torch.cat([owner, owner.repeat_interleave(lengths)])
     sums = nll.new_zeros(len(texts)).index_add(0, owner, -nll).tolist()
@@ -62,5 +73,8 @@ def _in_one_pass(
         lengths > 0, len(texts) - 1 + lengths.cumsum(0), torch.arange(len(texts), device=device)
     )
     ends = (-nll[last]).tolist()
-    rows_of = zip(sums, texts, ends, strict=True)
-    return [Likelihood(logp, len(tokens), end) for logp, (_, tokens), end in rows_of]
+    misses = torch.cat(likeliest) != targets
+    misses[last] = False
+    missed = torch.zeros(len(texts), device=device).index_add(0, owner, misses.float()).tolist()
+    rows_of = zip(sums, texts, ends, missed, strict=True)
+    return [Likelihood(logp, len(tokens), end, not wrong) for logp, (_, tokens), end, wrong in rows_of]

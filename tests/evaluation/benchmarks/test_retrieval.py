@@ -235,7 +235,7 @@ def test_reranking_by_the_captioner_is_that_of_its_own_likelihoods(headed, tmp_p
         (likelihoods,) = session.model.rank_candidates(
             session.plain, [(source[index].image,)], [row["candidates"]]
         )
-        values = [logp - end for logp, _, end in likelihoods]
+        values = [one.logp - one.end for one in likelihoods]
         assert row["values"] == pytest.approx(values, abs=1e-3)
         best = max(
             [value for text, value in zip(row["candidates"], values, strict=True) if text in own],

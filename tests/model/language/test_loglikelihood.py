@@ -27,13 +27,15 @@ def test_candidate_scores_equal_scores_of_prompt_and_candidate(
     assert [len(row) for row in ranked] == [3, 1, 4]
     for prompt, texts, row in zip(prompts, candidates, ranked, strict=True):
         whole = join(SUPPORT, prompt) if after else prompt
-        for text, (logp, tokens, end) in zip(texts, row, strict=True):
+        for text, (logp, tokens, end, greedy) in zip(texts, row, strict=True):
             ids = [*processor.encode(text), processor.end]
             assert tokens == len(ids)
             batch = processor([(*whole, text)])
             states = model.language.model(inputs_embeds=model.embeddings(batch, model.run(batch).prefix))
             last = states.logits[0, -1].log_softmax(-1)[processor.end].item()
             assert end == pytest.approx(last, rel=1e-5, abs=1e-4)
+            likeliest = states.logits[0, -len(ids) : -1].argmax(-1).tolist()
+            assert greedy == (likeliest == ids[:-1])
             if text:
                 expected = model.score(processor([Sample("1", whole, text)])).item()
                 assert logp == pytest.approx(expected, rel=1e-5, abs=1e-4)
@@ -42,18 +44,32 @@ def test_candidate_scores_equal_scores_of_prompt_and_candidate(
 def test_an_empty_candidate_is_the_end_token(build, processor_of):
     model = build()
     processor = processor_of(model)
-    (((logp, tokens, end),),) = model.rank_candidates(processor, [(RED, "a")], [[""]])
+    (((logp, tokens, end, greedy),),) = model.rank_candidates(processor, [(RED, "a")], [[""]])
     batch = processor([(RED, "a")])
     logits = model.language.model(inputs_embeds=model.embeddings(batch, model.run(batch).prefix)).logits[
         0, -1
     ]
-    assert tokens == 1 and logp == end == pytest.approx(
-        logits.log_softmax(-1)[processor.end].item(), abs=1e-5
+    assert (
+        greedy
+        and tokens == 1
+        and logp == end == pytest.approx(logits.log_softmax(-1)[processor.end].item(), abs=1e-5)
     )
     assert (
         model.rank_candidates(processor, [(RED,)], [[]]) == [[]]
         and model.rank_candidates(processor, [], []) == []
     )
+
+
+def test_the_text_that_greedy_decoding_writes_is_greedy(build, processor_of):
+    model = build()
+    processor = processor_of(model)
+    prompts = [(RED, text) for text in ("This is a", "what color", "a large", "three", "Question: a", "star")]
+    written = model.generate(processor(prompts), processor, max_new_tokens=1)
+    ranked = model.rank_candidates(processor, prompts, [[text, text + " red"] for text in written])
+    for text, (one, longer) in zip(written, ranked, strict=True):
+        # A lone byte is decoded to another text.
+        assert one.greedy == ("\N{REPLACEMENT CHARACTER}" not in text) and not longer.greedy
+    assert any(one.greedy for one, _ in ranked)
 
 
 def test_candidates_are_not_truncated(build, processor_of):
