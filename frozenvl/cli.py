@@ -35,6 +35,7 @@ SMALL = {
     "caption": "caption images and videos with a trained checkpoint",
     "ask": "ask a question about an image, zero-shot or few-shot",
     "chat": "talk about images with a trained checkpoint, on the terminal",
+    "serve": "try a model on a page in the browser",
     "embed": "write the embeddings of images or texts to a file",
     "retrieve": "find images by text, or texts by image",
     "classify": "name what images show, from a list of labels (zero-shot)",

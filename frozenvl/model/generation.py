@@ -17,6 +17,7 @@ from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
 from frozenvl.model.language.prompt_cache import PromptCache
 from frozenvl.model.processor import Processor
 from frozenvl.prompt import Example, Prompt
+from frozenvl.util.decoding import Decoding
 from frozenvl.wording import CHAT, VQA, Template
 
 if TYPE_CHECKING:
@@ -110,6 +111,29 @@ class Generates:
         """Returns the wording of questions: the one that the model was trained with, if its checkpoint or export
         records one, else the language model's chat template, else `VQA`."""
         return self.template or (CHAT if processor.tokenizer.chat_template else VQA)
+
+    def answers(
+        self: Any, processor: Processor, prompts: Sequence[Prompt], template: Template, decoding: Decoding
+    ) -> list[str]:
+        """Generates a text after each prompt, cut at the template's stop strings.
+
+        Args:
+            processor: this model's processor.
+            prompts: prompts without targets.
+            template: template that worded them.
+            decoding: how the texts are decoded. Sampling begins at its seed, and leaves torch's state as it was.
+
+        Raises:
+            UserError: if an image cannot be read, or a prompt with its text is longer than the context.
+        """
+        batch = processor(prompts).to(self.device)
+        with torch.random.fork_rng(enabled=bool(decoding.temperature)):
+            if decoding.temperature:
+                torch.manual_seed(decoding.seed)
+            texts = self.generate(
+                batch, processor, decoding.max_new_tokens, template.stops, **decoding.options
+            )
+        return [template.answer(text) for text in texts]
 
     def generate(
         self: Any,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.hub import CONFIG, WEIGHTS
 from frozenvl.model.processor import Processor
-from frozenvl.wording import Template
+from frozenvl.wording import VQA, Template
 
 
 class Loaded(NamedTuple):
@@ -19,6 +19,12 @@ class Loaded(NamedTuple):
     processor: Processor
     captioning: Template
     """Template of the run's first captioning task. Exports record no template: then the default one."""
+
+    @property
+    def answering(self) -> Template:
+        """Wording of questions: the one that the model was trained with, if the run or export records one."""
+        template = self.model.question_template(self.processor)
+        return template if "{question}" in template.query else VQA
 
 
 def load_model(path: Path) -> Loaded:

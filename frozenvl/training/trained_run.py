@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from frozenvl.model.processor import Processor
-from frozenvl.prompt import Image, Prompt
+from frozenvl.prompt import Image
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.configuration import module_spec
 from frozenvl.training.datamodule import FrozenData
@@ -55,14 +55,13 @@ class Trained:
 
     @property
     def conversing(self) -> Template:
-        """Template of the first task that uses the chat template; without one, `answering`."""
-        return next((t for t in self.templates.values() if t.chat), self.answering)
+        """Template of the first task of questions that uses the chat template; without one, `answering`.
 
-    def generate(self, prompts: list[Prompt], template: Template, max_new_tokens: int) -> list[str]:
-        """Generates an answer to each prompt greedily, truncated at the template's stop strings."""
-        batch = self.processor(prompts).to(self.module.device)
-        texts = self.module.model.generate(batch, self.processor, max_new_tokens, template.stops)
-        return [template.answer(text) for text in texts]
+        A run without questions may have been trained on captions in the chat template, which is then used.
+        """
+        templates = sorted(self.templates.values(), key=lambda t: ("{question}" not in t.query, not t.chat))
+        asking = bool(templates) and "{question}" in templates[0].query
+        return templates[0] if asking else next((t for t in templates if t.chat), self.answering)
 
 
 def load_trained(path: Path) -> Trained:

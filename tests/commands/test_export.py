@@ -25,6 +25,7 @@ from frozenvl.data.sources.scenes import SceneCaptions, SceneQuestions
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.prompt import Example, Sample
 from frozenvl.training.trained_run import load_trained
+from frozenvl.util.decoding import Decoding
 
 SHORT = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2)
 
@@ -112,7 +113,8 @@ def test_the_card_describes_the_model_and_its_code_runs(tiny_run, exported, tmp_
     from frozenvl.prompt import ImageFile
 
     image = ImageFile(Path("photo.jpg"))
-    (text,) = trained.generate([template.prompt(Example("", image, ""))], template, 32)
+    prompt = template.prompt(Example("", image, ""))
+    (text,) = trained.module.model.answers(trained.processor, [prompt], template, Decoding(32))
     assert template.answer(capsys.readouterr().out) == text
 
 

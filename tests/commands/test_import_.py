@@ -16,6 +16,7 @@ from frozenvl.cli import main
 from frozenvl.data.sources.scenes import SceneCaptions
 from frozenvl.prompt import Example
 from frozenvl.training.trained_run import load_trained
+from frozenvl.util.decoding import Decoding
 
 KINDS = {
     "clip": {},
@@ -43,11 +44,9 @@ def test_an_imported_model_answers_as_transformers_does(tmp_path, kind, monkeypa
         inputs = processor(images=image.read(), text=text, return_tensors="pt")
         output = theirs.generate(**inputs, max_new_tokens=12, do_sample=False)
         wanted = processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        (got,) = trained.generate(
-            [trained.answering.prompt(Example(image.name, image, "", question="what is it?"))],
-            trained.answering,
-            12,
-        )
+        prompt = trained.answering.prompt(Example(image.name, image, "", question="what is it?"))
+        model = trained.module.model
+        (got,) = model.answers(trained.processor, [prompt], trained.answering, Decoding(12))
         assert got == wanted.strip()
         texts.append(got)
     assert len({*texts}) == 2  # the image matters

@@ -12,6 +12,7 @@ from toy import Broken, Rows
 from frozenvl.evaluation import Captions, FewShotVQA, Fixed
 from frozenvl.evaluation.suite import check_suite, run_suite, session_of
 from frozenvl.prompt import BlackImage, Example
+from frozenvl.util.decoding import Decoding
 
 
 def test_each_view_changes_the_images_of_prompts(tiny_trained, tmp_path):
@@ -44,7 +45,9 @@ def test_each_view_changes_the_images_of_prompts(tiny_trained, tmp_path):
             assert names == [x.name for x in prompt if not isinstance(x, str)]
     assert any(generated["", n] != generated["-test-blind", n] for n in range(5))
     assert any(generated["-text-only", n] != generated["-test-blind", n] for n in range(5))
-    black = tiny_trained.generate([(BlackImage(),)], captions.template, 6)
+    black = tiny_trained.module.model.answers(
+        tiny_trained.processor, [(BlackImage(),)], captions.template, Decoding(6)
+    )
     assert {row["text"] for row in rows_of(tmp_path / "captions-test-blind").values()} == set(black)
     assert {row["text"] for row in rows_of(tmp_path / "captions").values()} != set(black)
     shown = json.loads((tmp_path / "vqa-2shot-text-only" / "shown.json").read_text())

@@ -1,0 +1,1 @@
+"""`frozenvl serve`: a page in the browser to try a trained model."""
