@@ -8,16 +8,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
 import nbformat
+import PIL.Image
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 from nbconvert.writers import FilesWriter
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""Control sequences of terminals."""
+WIDTH = 900
+"""Largest width of pictures on a page, in pixels."""
 
 
 def execute(file: Path) -> None:
@@ -28,11 +34,25 @@ def execute(file: Path) -> None:
     for run in ("demo", "demo-blind"):
         (folder / "runs" / run).symlink_to(ROOT / "runs" / run)
     notebook = nbformat.read(file, as_version=4)
-    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(folder)}}).execute()
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=1800, coalesce_streams=True, resources=where).execute()
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        if output.output_type == "stream":
+            output.text = last_state(output.text)
     shutil.rmtree(HERE / f"{file.stem}_files", ignore_errors=True)
     resources = {"output_files_dir": f"{file.stem}_files", "unique_key": file.stem}
     page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     FilesWriter(build_directory=str(HERE)).write(page, resources, notebook_name=file.stem)
+    for path in (HERE / f"{file.stem}_files").glob("*.png"):
+        picture = PIL.Image.open(path).convert("RGB")
+        picture.thumbnail((WIDTH, 2 * WIDTH))
+        picture.quantize(128).save(path, optimize=True)
+
+
+def last_state(text: str) -> str:
+    """Returns what a terminal shows in the end: progress bars at their last state, without colours."""
+    plain = ANSI.sub("", text).replace("\r\n", "\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
 
 
 def main() -> None:

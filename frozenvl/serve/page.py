@@ -176,7 +176,8 @@ class Page:
         with gr.Row():
             for engine in self.engines:
                 with gr.Column(min_width=300):
-                    for language, name in (("shell", "command"), ("python", "Python")):
+                    languages: tuple[tuple[Any, str], ...] = (("shell", "command"), ("python", "Python"))
+                    for language, name in languages:
                         self.codes.append(
                             gr.Code(
                                 label=f"{engine.name}: {name}",

@@ -94,7 +94,7 @@ def picture(label: str, **options: Any) -> gr.Image:
     """Returns an image component whose value is the file as it came, unread."""
     import gradio as gr
 
-    component = gr.Image(
+    component: Any = gr.Image(
         label=label,
         type="filepath",
         image_mode=None,
@@ -104,5 +104,5 @@ def picture(label: str, **options: Any) -> gr.Image:
         **options,
     )
     # Gradio would open the file before any handler of ours: of a huge image or of none, it makes a traceback.
-    component.preprocess = lambda payload: payload and payload.path  # type: ignore[method-assign]
+    component.preprocess = lambda payload: payload and payload.path
     return component

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def test_retrieve(models):
 def test_explain(tiny_run):
     run_notebook("explain", {"run": str(tiny_run), "batches": 1})
     assert Path("answer/explanation.json").is_file()
+
+
+@pytest.mark.parametrize("page", sorted(FOLDER.glob("*.md")), ids=lambda path: path.stem)
+def test_a_page_shows_the_code_of_its_notebook(page):
+    """`python docs/notebooks/execute.py` makes it anew."""
+    cells = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert re.findall(r"^```python\n(.*?)\n```$", page.read_text(encoding="utf-8"), re.M | re.S) == code
 
 
 @pytest.mark.parametrize("notebook", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
