@@ -15,6 +15,15 @@ from frozenvl.cli import main
 CONFIG = Path(__file__).with_name("tiny.yaml")
 
 
+WITH_EMBEDDING_HEAD = (
+    "--model.heads", '{"retrieval": {"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}}',
+    "--model.objectives", '{"captioning": {"class_path": "frozenvl.objectives.Captioning"}, '
+    '"contrastive": {"class_path": "frozenvl.objectives.Contrastive"}}',
+    "--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--trainer.limit_val_batches", 0,
+)  # fmt: skip
+"""Options of a short fit with an embedding head beside the captions."""
+
+
 class Runs:
     """Calls the command in the current folder, with tiny models and data.
 

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import PIL.Image
-import PIL.ImageOps
 
 from frozenvl.prompt import Example, Image, Sample
+from frozenvl.util.contact_sheet import padded
 from frozenvl.util.gallery import Tile
 from frozenvl.wording import Template
 
@@ -135,8 +135,7 @@ def tile_of(example: Example, side: int) -> Tile:
     width = side // max(1, len(images))
     picture = PIL.Image.new("RGB", (side, side), "#cccccc")
     for place, image in enumerate(images):
-        padded = PIL.ImageOps.pad(image, (width, side), color="#eeeeee")
-        picture.paste(padded, (place * width, 0))
+        picture.paste(padded(image, (width, side), "#eeeeee"), (place * width, 0))
     if not example.turns:
         answers = example.references if example.answer else ()
         return Tile(images[0], example.targets, example.question, answers)

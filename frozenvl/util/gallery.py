@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from frozenvl.util.bidi import reads_right_to_left
+from frozenvl.util.contact_sheet import padded
 from frozenvl.util.scripts import warn_of_gaps
 from frozenvl.util.text_layout import draw_line, wrap
 
@@ -46,7 +47,7 @@ def draw_gallery(tiles: Sequence[Tile], text_height: int = TEXT_HEIGHT) -> Image
     for place, tile in enumerate(tiles):
         row, column = divmod(place, COLUMNS)
         x, y = column * size[0] + MARGIN, row * size[1] + MARGIN
-        sheet.paste(ImageOps.pad(tile.image, (SIDE, SIDE), color="#eeeeee"), (x, y))
+        sheet.paste(padded(tile.image, (SIDE, SIDE), "#eeeeee"), (x, y))
         texts = [(tile.question, 2, "black")]
         texts += [(text or "(nothing)", 3, "#0b5394") for text in tile.texts]
         texts += [(text, 2, "#777777") for text in dict.fromkeys(tile.references)]

@@ -22,16 +22,11 @@ def pictures(tmp_path, monkeypatch) -> list[str]:
 @pytest.fixture(scope="session")
 def retrieval_run(tmp_path_factory, tiny_language, tiny_vision, feature_home) -> Path:
     """Folder of a finished run with an embedding head and a contrastive objective. Tests only read it."""
-    from running import Runs
+    from running import WITH_EMBEDDING_HEAD, Runs
 
-    head = '{"class_path": "frozenvl.model.heads.Retrieval", "init_args": {"dim": 8}}'
-    objectives = '{"captioning": {"class_path": "frozenvl.objectives.Captioning"}, "contrastive": '
-    objectives += '{"class_path": "frozenvl.objectives.Contrastive"}}'
-    options = ("--model.heads", f'{{"retrieval": {head}}}', "--model.objectives", objectives)
-    short = ("--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--trainer.limit_val_batches", 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("retrieval_run"))
-        assert Runs(tiny_language, tiny_vision)("fit", *options, *short) == 0
+        assert Runs(tiny_language, tiny_vision)("fit", *WITH_EMBEDDING_HEAD) == 0
         return Path("runs/tiny").absolute()
 
 

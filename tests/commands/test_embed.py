@@ -23,7 +23,7 @@ def test_readable_images_are_embedded_and_the_others_listed(retrieval_run, pictu
     asked = ["images", "deep", "0.png", "--out", "new/x.npz", "--batch_size", "2"]
     assert main(["embed", str(retrieval_run), *asked]) == 0
     printed = capsys.readouterr()
-    assert "deep/bad.png: not a readable image" in printed.err and "embedding images" in printed.err
+    assert "deep/bad.png: not a readable image" in printed.err and "embedding: 3/3 images" in printed.err
     model, processor, _ = load_model(retrieval_run)
     with np.load("new/x.npz") as file:
         assert file["names"].tolist() == ["deep/er/1.png", "0.png"]
