@@ -36,6 +36,9 @@ def execute(file: Path) -> None:
     notebook = nbformat.read(file, as_version=4)
     where = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=1800, coalesce_streams=True, resources=where).execute()
+    for cell in notebook.cells:  # a note of tqdm on widgets
+        if "outputs" in cell:
+            cell.outputs = [x for x in cell.outputs if "TqdmWarning" not in x.get("text", "")]
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         if output.output_type == "stream":
             output.text = last_state(output.text)
@@ -51,7 +54,7 @@ def execute(file: Path) -> None:
 
 def last_state(text: str) -> str:
     """Returns what a terminal shows in the end: progress bars at their last state, without colours."""
-    plain = ANSI.sub("", text).replace("\r\n", "\n")
+    plain = ANSI.sub("", text).replace("\r\n", "\n").replace(str(Path.home()), "~")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
 
 
