@@ -36,12 +36,11 @@ def execute(file: Path) -> None:
     notebook = nbformat.read(file, as_version=4)
     where = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=1800, coalesce_streams=True, resources=where).execute()
-    for cell in notebook.cells:  # a note of tqdm on widgets
-        if "outputs" in cell:
-            cell.outputs = [x for x in cell.outputs if "TqdmWarning" not in x.get("text", "")]
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-        if output.output_type == "stream":
-            output.text = last_state(output.text)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                output.text = last_state(output.text, folder)
+            output.get("data", {}).pop("image/jpeg", None)  # a picture of PIL comes as PNG, too
     shutil.rmtree(HERE / f"{file.stem}_files", ignore_errors=True)
     resources = {"output_files_dir": f"{file.stem}_files", "unique_key": file.stem}
     page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
@@ -52,10 +51,16 @@ def execute(file: Path) -> None:
         picture.quantize(128).save(path, optimize=True)
 
 
-def last_state(text: str) -> str:
-    """Returns what a terminal shows in the end: progress bars at their last state, without colours."""
-    plain = ANSI.sub("", text).replace("\r\n", "\n").replace(str(Path.home()), "~")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
+def last_state(text: str, folder: Path) -> str:
+    """Returns what a terminal shows in the end: progress bars at their last state, without colours.
+
+    Paths of this machine and warnings of libraries are left out.
+    """
+    plain = ANSI.sub("", text).replace("\r\n", "\n")
+    for path, short in ((folder.resolve(), "."), (Path.home(), "~")):
+        plain = plain.replace(str(path), short)
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")]
+    return "\n".join(line for line in lines if "site-packages" not in line)
 
 
 def main() -> None:
