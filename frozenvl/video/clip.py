@@ -101,7 +101,7 @@ class VideoFile(Clip):
             try:
                 status = source.stat()
                 return times_of(source, self.name, (status.st_mtime_ns, status.st_size))
-            except OSError:  # `read_times` says what is wrong
+            except (OSError, ValueError):  # a name may hold a null character; `read_times` says what is wrong
                 pass
         from frozenvl.video.decode import read_times  # PyAV is not needed to build a prompt
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from clips import number_in, write_clip
 
@@ -42,3 +44,11 @@ def test_images_as_a_clip():
     assert len(clip) == 3 and [*clip.times.ticks] == [0, 1, 2] and clip.times.end == 3
     assert clip.name == "1.png" and clip.key == "1.png+3.png"
     assert [*clip.frames([2, 0])] == [images[2], images[0]]
+
+
+@pytest.mark.parametrize(
+    "read", [lambda clip: clip.times, VideoFile.rotation, lambda clip: clip.file.read(8)]
+)
+def test_a_name_with_a_null_character_is_an_unreadable_video(read):
+    with pytest.raises(UnreadableImage, match="b.mp4"):
+        read(VideoFile(ImageFile(Path("a\0b.mp4"))))
