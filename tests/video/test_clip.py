@@ -50,5 +50,5 @@ def test_images_as_a_clip():
     "read", [lambda clip: clip.times, VideoFile.rotation, lambda clip: clip.file.read(8)]
 )
 def test_a_name_with_a_null_character_is_an_unreadable_video(read):
-    with pytest.raises(UnreadableImage, match="b.mp4"):
+    with pytest.raises(UnreadableImage, match=r"b\.mp4"):
         read(VideoFile(ImageFile(Path("a\0b.mp4"))))
