@@ -3,7 +3,7 @@
 #   docker build -t frozenvl .                                             CPU
 #   docker build -t frozenvl --build-arg BASE=nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04 \
 #     .                                                                    CUDA; run it with --gpus all
-#   docker run --rm -v "$PWD/runs:/work/runs" frozenvl fit --config demo.yaml
+#   docker run --rm -v "$PWD/runs:/experiments/runs" frozenvl fit --config demo.yaml
 #
 # EXTRAS: comma-separated extras of pyproject.toml, such as "explain,serve".
 ARG BASE=debian:bookworm-slim
@@ -27,9 +27,9 @@ COPY configs /src/configs
 COPY frozenvl /src/frozenvl
 RUN pip install "/src${EXTRAS:+[$EXTRAS]}" && rm -rf /src
 
-WORKDIR /work
+WORKDIR /experiments
 # Fetched models and caches; mount a volume here to keep them.
-ENV FROZENVL_HOME=/work/cache
+ENV FROZENVL_HOME=/experiments/cache
 RUN frozenvl fetch && frozenvl configs --copy . demo
 ENTRYPOINT ["frozenvl"]
 CMD ["--help"]
