@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import signal
@@ -31,17 +32,23 @@ def check_port(host: str, port: int) -> None:
     """Checks that a port can be bound.
 
     Raises:
-        UserError: if it is in use, or the host is not one of this machine.
+        UserError: if it is in use or not permitted, there is no such port, or the host is not one of this machine.
     """
+    if not 0 < port < 65536:
+        raise UserError(f"there is no port {port}; choose one from 1024 to 65535 with --port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UserError(
-                f"{host}:{port}: {error.strerror}; choose another port with --port, such as {port + 1}"
-            ) from None
+            remedies = {
+                errno.EADDRINUSE: "choose another port with --port, such as "
+                f"{port + 1 if port < 65535 else port - 1}",
+                errno.EACCES: "choose a port from 1024 on with --port",
+            }
+            remedy = remedies.get(error.errno or 0, "give --host an address of this machine")
+            raise UserError(f"{host}:{port}: {error.strerror}; {remedy}") from None
 
 
 @contextmanager

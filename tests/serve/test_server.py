@@ -100,8 +100,11 @@ def test_a_port_in_use_and_a_foreign_host_are_one_line():
             check_port("127.0.0.1", port)
     check_port("127.0.0.1", port)
     for host in ("192.0.2.1", "no such host"):
-        with pytest.raises(UserError, match=host):
+        with pytest.raises(UserError, match=f"{host}:.*; give --host an address of this machine"):
             check_port(host, port)
+    for none in (65536, 80000):
+        with pytest.raises(UserError, match=f"there is no port {none}; choose one from 1024 to 65535"):
+            check_port("127.0.0.1", none)
 
 
 def test_models_have_short_names_unless_two_are_alike():
