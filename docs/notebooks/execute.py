@@ -54,13 +54,15 @@ def execute(file: Path) -> None:
 def last_state(text: str, folder: Path) -> str:
     """Returns what a terminal shows in the end: progress bars at their last state, without colours.
 
-    Paths of this machine and warnings of libraries are left out.
+    Paths of this machine, and what libraries say of themselves, are left out.
     """
     plain = ANSI.sub("", text).replace("\r\n", "\n")
     for path, short in ((folder.resolve(), "."), (Path.home(), "~")):
         plain = plain.replace(str(path), short)
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")]
-    return "\n".join(line for line in lines if "site-packages" not in line)
+    return "\n".join(
+        line for line in lines if not line.startswith("Loading weights") and "site-packages" not in line
+    )
 
 
 def main() -> None:
