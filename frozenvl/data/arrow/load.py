@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frozenvl.data.arrow.first_rows import can_stream, check_first, first_rows
 from frozenvl.pretrained.names import offline_unless_reachable
 from frozenvl.util.errors import UserError
 
@@ -40,7 +41,9 @@ def library() -> Any:
     return datasets
 
 
-def open_dataset(path: str, split: str | None = None, subset: str | None = None) -> tuple[Dataset, Path]:
+def open_dataset(
+    path: str, split: str | None = None, subset: str | None = None, first: int | None = None
+) -> tuple[Dataset, Path]:
     """Opens a data set. Its rows stay on disk: they are memory-mapped. Parquet is converted to Arrow once, in the
     cache of the library.
 
@@ -48,6 +51,8 @@ def open_dataset(path: str, split: str | None = None, subset: str | None = None)
         path: file, glob or folder, or a name on the Hugging Face hub. Local files come first.
         split: split, or several joined by "+"; by default the only one.
         subset: configuration of the data set, if it has several.
+        first: number of rows to read, from the beginning; by default all. Of Parquet files and of the hub, only these
+            are downloaded and stored.
 
     Returns:
         The data set, and the folder to which its paths of images are relative.
@@ -55,46 +60,46 @@ def open_dataset(path: str, split: str | None = None, subset: str | None = None)
     Raises:
         UserError: if the library is missing, there is no such data set, or it has several splits and none is named.
     """
+    check_first(first)
     datasets = library()
     place = Path(path).expanduser()
     with failures(path):
         if path.strip() and (place.exists() or set(path) & set("*?[")):
             with _quietly():
-                return _open_local(datasets, path, place, split, subset)
+                return _open_local(datasets, path, place, split, subset, first)
         if place.is_absolute() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) or path.startswith("."):
             raise UserError(f"{path}: no such file or folder; name the data's folder with --data.root")
         with offline_unless_reachable(), _offline_as_the_hub():
-            found = datasets.load_dataset(path, subset)
-            return _of_split(datasets, path, found, split), Path(path)
+            return _load(datasets, path, split, first, path, subset), Path(path)
 
 
 def _open_local(
-    datasets: Any, path: str, place: Path, split: str | None, subset: str | None
+    datasets: Any, path: str, place: Path, split: str | None, subset: str | None, first: int | None
 ) -> tuple[Dataset, Path]:
     if place.name in METADATA:
         place = place.parent
     if place.is_dir():
-        return _open_folder(datasets, path, place, split, subset), place
+        return _open_folder(datasets, path, place, split, subset, first), place
     below = place.relative_to(place.anchor)
     files = [place] if place.is_file() else sorted(Path(place.anchor).glob(str(below)))
     files = [file for file in files if not _is_hidden(file.name)]
     if not files:
         raise UserError(f"{path}: matches no files")
-    return _of_files(datasets, path, _by_split(path, files), split), files[0].parent
+    return _of_files(datasets, path, _by_split(path, files), split, first), files[0].parent
 
 
-def _open_folder(datasets: Any, path: str, place: Path, split: str | None, subset: str | None) -> Dataset:
-    found = None
+def _open_folder(
+    datasets: Any, path: str, place: Path, split: str | None, subset: str | None, first: int | None
+) -> Dataset:
     if (place / "dataset_dict.json").is_file() or (place / "state.json").is_file():
-        found = datasets.load_from_disk(str(place))
-    elif tables := _metadata(place):
+        return _cut(_of_split(datasets, path, datasets.load_from_disk(str(place)), split), first)
+    if tables := _metadata(place):
         if len(tables) > 1:
             raise UserError(f"{path}: has {' and '.join(tables)}; keep one of them")
         found = datasets.load_dataset("imagefolder", data_dir=str(place))
-    elif subset or _has_configurations(place):
-        found = datasets.load_dataset(str(place), subset)
-    if found is not None:
-        return _of_split(datasets, path, found, split)
+        return _cut(_of_split(datasets, path, found, split), first)
+    if subset or _has_configurations(place):
+        return _load(datasets, path, split, first, str(place), subset)
     files = sorted(file for kind in FIRST_BYTES for file in place.rglob(f"*.{kind}"))
     files = [file for file in files if not _is_hidden(*file.relative_to(place).parts)]
     if not files:
@@ -103,7 +108,7 @@ def _open_folder(datasets: Any, path: str, place: Path, split: str | None, subse
         raise UserError(
             f"{path}: holds no Parquet or Arrow files, no saved data set and no {METADATA[1]}; {hint(place)}"
         )
-    return _of_files(datasets, path, _by_split(path, files, place), split)
+    return _of_files(datasets, path, _by_split(path, files, place), split, first)
 
 
 def _metadata(folder: Path) -> list[str]:
@@ -148,16 +153,39 @@ def _split_of(file: str) -> str:
     return "train"
 
 
-def _of_files(datasets: Any, path: str, splits: dict[str, list[Path]], split: str | None) -> Dataset:
+def _load(
+    datasets: Any, path: str, split: str | None, first: int | None, name: str, subset: str | None
+) -> Dataset:
+    """Returns the chosen splits of a data set on the hub, or of a clone of one."""
+    if first is not None:
+        builder = datasets.load_dataset_builder(name, subset)
+        if can_stream(builder):
+            return first_rows(
+                datasets, builder, _chosen(path, list(builder.as_streaming_dataset()), split), first
+            )
+    return _cut(_of_split(datasets, path, datasets.load_dataset(name, subset), split), first)
+
+
+def _cut(dataset: Dataset, first: int | None) -> Dataset:
+    return dataset if first is None else dataset.select(range(min(first, len(dataset))))
+
+
+def _of_files(
+    datasets: Any, path: str, splits: dict[str, list[Path]], split: str | None, first: int | None
+) -> Dataset:
     parts = []
-    for name in _chosen(path, list(splits), split):
-        for file in splits[name]:
-            _expect_table(file)
+    chosen = _chosen(path, list(splits), split)
+    for file in (file for name in chosen for file in splits[name]):
+        _expect_table(file)
+    if first is not None and all(file.suffix == ".parquet" for name in chosen for file in splits[name]):
+        files = {name: [str(file) for file in splits[name]] for name in chosen}
+        return first_rows(datasets, datasets.load_dataset_builder("parquet", data_files=files), chosen, first)
+    for name in chosen:
         tables = [str(file) for file in splits[name] if file.suffix == ".parquet"]
         if tables:
             parts.append(datasets.Dataset.from_parquet(tables))
         parts += [datasets.Dataset.from_file(str(file)) for file in splits[name] if file.suffix == ".arrow"]
-    return datasets.concatenate_datasets(parts)
+    return _cut(datasets.concatenate_datasets(parts), first)
 
 
 def _expect_table(file: Path) -> None:

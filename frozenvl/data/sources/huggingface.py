@@ -42,6 +42,8 @@ class HuggingFaceData(Source):
             from 0), `id`.
         images: folder of the image files, where a column has their paths; by default the folder of the data.
         subset: configuration of the data set, if it has several.
+        first: number of rows to use, from the beginning; by default all. Of a data set on the hub, only these are
+            downloaded.
 
     Raises:
         UserError: if the library is missing, there is no such data set, the columns are not clear, or rows cannot be
@@ -57,8 +59,9 @@ class HuggingFaceData(Source):
         columns: dict[str, str] | None = None,
         images: str | None = None,
         subset: str | None = None,
+        first: int | None = None,
     ) -> None:
-        dataset, folder = open_dataset(path, split, subset)
+        dataset, folder = open_dataset(path, split, subset, first)
         if images is not None:
             folder = image_folder(Path(images))
         table = dataset.data.table
