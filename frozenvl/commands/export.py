@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from frozenvl.training.trained_run import Trained
 
 
+DTYPES = ("float32", "float16", "bfloat16")
+"""Names of the dtypes that an export's weights may have; the first is that of training."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
     parser.add_argument("folder", type=Path, metavar="DIR", help="output folder: new or empty")
@@ -29,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frozenvl: trained weights, for FrozenVL.from_pretrained; transformers: the whole model as "
         "LlavaForConditionalGeneration, if its parts fit LLaVA's layout (default: frozenvl)",
     )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default=DTYPES[0],
+        help="dtype of the weights of --format frozenvl; 16 bits halve the file and round them (default: float32)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,6 +51,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{folder}: not empty; name a new folder")
     if taken and args.overwrite == "false":
         raise UserError(f"{folder}: not empty; name another folder, or write over it with --overwrite true")
+
+    if args.format == "transformers" and args.dtype != DTYPES[0]:
+        raise UserError(
+            "--dtype is for --format frozenvl; transformers' own class takes `dtype` when it loads"
+        )
+
+    import torch
 
     from frozenvl.model.hub import CARD, FILES
     from frozenvl.training.trained_run import load_trained
@@ -55,7 +72,10 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     model, card = trained.module.model, card_of(trained, args.checkpoint)
-    model.config()  # refuses models that cannot be exported, before any file is replaced
+    if args.dtype != DTYPES[0]:
+        model.stored_dtype = getattr(torch, args.dtype)
+        card |= {"rounded": args.dtype}
+    model.exported()  # refuses models that cannot be exported, before any file is replaced
     (folder / CARD).unlink(missing_ok=True)  # save_pretrained keeps an existing card
     model.save_pretrained(folder, model_card_kwargs=card)
     print(f"{folder}: {', '.join(FILES)}; choose a licence in {CARD} before you publish it")

@@ -15,6 +15,7 @@ import torch
 from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit
@@ -55,6 +56,9 @@ class OnHub(
     model_card_template=Path(__file__).with_name("card.md").read_text(encoding="utf-8"),
 ):
     """Mixin with `save_pretrained`, `push_to_hub` and `from_pretrained` for `FrozenVL`."""
+
+    stored_dtype: torch.dtype | None = None
+    """Floating dtype of the weights in exports; None for the model's own, which is fp32. Loading makes them fp32."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> FrozenVL:  # type: ignore[override]
@@ -104,12 +108,21 @@ class OnHub(
             "identity": self.identity(),
         }
 
-    def _save_pretrained(self: Any, save_directory: Path) -> None:
+    def exported(self: Any) -> tuple[str, dict[str, Tensor]]:
+        """Returns the content of an export's config.json, and its weights by name.
+
+        Raises:
+            UserError: if an argument of a part is not plain (JSON) data, or weights leave the range of `stored_dtype`.
+        """
         config = json.dumps(self.config(), indent=2, ensure_ascii=False)
         weights = {
-            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            name: as_stored(name, value.detach().cpu(), self.stored_dtype)
             for name, value in self.trained_weights().items()
         }
+        return config, weights
+
+    def _save_pretrained(self: Any, save_directory: Path) -> None:
+        config, weights = self.exported()
         (save_directory / CONFIG).write_text(config + "\n", encoding="utf-8")
         # `save_file` makes files that only their owner can read, whatever the umask (safetensors 0.8).
         (save_directory / WEIGHTS).write_bytes(save(weights))
@@ -172,6 +185,23 @@ class OnHub(
             matches=any(isinstance(head, Matching) for head in self.heads.values()),
             **facts,
         )
+
+
+def as_stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Returns a copy of a weight in the floating dtype of an export; integers stay integers.
+
+    Raises:
+        UserError: if finite numbers leave the range of the dtype.
+    """
+    kept = value.clone(memory_format=torch.contiguous_format)
+    if dtype is None or not value.is_floating_point():
+        return kept
+    rounded = kept.to(dtype)
+    if (kept.isfinite() & ~rounded.isfinite()).any():
+        raise UserError(
+            f"{name}: has numbers beyond the range of {str(dtype).removeprefix('torch.')}; choose another"
+        )
+    return rounded
 
 
 def _parts(language: dict, mapper: dict, k: int, bos: bool = False, **described: Any) -> dict[str, Any]:

@@ -76,6 +76,24 @@ def test_a_run_and_its_export_give_the_same_texts_and_loss(frozenvl, kind):
     assert {f"model.{name}" for name in kept} == trained.module.state_dict().keys()
 
 
+def test_weights_are_rounded_if_asked_and_the_card_says_so(tiny_run, exported, tmp_path, capsys):
+    assert main(["export", str(tiny_run), str(tmp_path / "half"), "--dtype", "float16"]) == 0
+    whole, half = (load_file(folder / "model.safetensors") for folder in (exported, tmp_path / "half"))
+    assert {value.dtype for value in half.values()} == {torch.float16}
+    assert all(half[name].equal(value.half()) for name, value in whole.items())
+    assert "rounded to float16" in (tmp_path / "half" / "README.md").read_text()
+    assert "rounded" not in (exported / "README.md").read_text()
+    capsys.readouterr()
+    assert (
+        main(["export", str(tiny_run), str(tmp_path / "x"), "--format", "transformers", "--dtype", "float16"])
+        == 2
+    )
+    assert (
+        "--dtype is for --format frozenvl" in one_line(capsys.readouterr().err)
+        and not (tmp_path / "x").exists()
+    )
+
+
 def test_the_bos_token_is_exported(frozenvl, tiny_language, capfd):
     shutil.copytree(tiny_language, "language")
     words = AutoTokenizer.from_pretrained("language")

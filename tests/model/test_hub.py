@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.hub import as_stored
 from frozenvl.model.language.causal_lm import FrozenLanguageModel
 from frozenvl.model.mappers import MLP, Mapper
 from frozenvl.model.tuning import Adapters, Finetuned, LoRA, PrefixTuning, PromptTuning
@@ -101,6 +102,27 @@ def test_a_saved_model_is_loaded_unchanged(trained, tmp_path, kind, bf16):
     if kind == "plain":  # the weights have changed, so equal outputs are meaningful
         weights["mapper.net.4.weight"].zero_()
         assert not same_outputs(again, model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_are_stored_in_a_16_bit_dtype_and_loaded_as_fp32(trained, tmp_path, dtype):
+    model = trained("plain", False)
+    model.save_pretrained(tmp_path / "whole")
+    model.stored_dtype = dtype
+    model.save_pretrained(tmp_path / "rounded")
+    again = FrozenVL.from_pretrained(tmp_path / "rounded")
+    for name, value in model.trained_weights().items():
+        kept = again.trained_weights()[name]
+        assert kept.dtype == torch.float32 and kept.equal(value.to(dtype).float())
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("rounded", "whole")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_numbers_beyond_the_range_of_a_dtype_are_refused():
+    assert as_stored("steps", torch.tensor([7]), torch.float16).equal(torch.tensor([7]))
+    assert as_stored("log", torch.tensor([-torch.inf]), torch.float16).isinf().all()
+    with pytest.raises(UserError, match="weight: has numbers beyond the range of float16; choose another"):
+        as_stored("weight", torch.tensor([1.0, 1e5]), torch.float16)
 
 
 def test_a_model_is_loaded_from_the_hub_by_name_and_revision(trained, tmp_path, monkeypatch):
