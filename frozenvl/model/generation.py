@@ -11,6 +11,7 @@ from torch import Tensor
 from frozenvl.model.batch import Batch
 from frozenvl.model.forward import MAX_POSITIONS_PER_PASS
 from frozenvl.model.language.beam_search import BeamOptions, beam_search
+from frozenvl.model.language.conditioning import Conditioning
 from frozenvl.model.language.decoding import check_options, greedy, sample
 from frozenvl.model.language.kv_cache import KVCache
 from frozenvl.model.language.loglikelihood import Likelihood, likelihoods
@@ -30,6 +31,16 @@ class Continuation(NamedTuple):
     text: str
     ended: bool
     """True if it ended with the end token or a stop text, False if it reached the length limit."""
+
+
+class Candidate(NamedTuple):
+    """One of several texts that a beam search found after one prompt."""
+
+    text: str
+    ended: bool
+    """True if it ended with the end token, False if it reached the length limit."""
+    score: float
+    """Sum of its tokens' log-probabilities, in nats, over a power of their number (`length_penalty`)."""
 
 
 class Generates:
@@ -177,15 +188,13 @@ class Generates:
         """
         if not len(batch):
             return []
-        self._check(batch, prompt_cache, max_new_tokens)
-        prefix = self._prefix(batch)
-        inputs, lengths, lead = self._whole(batch, prefix, prompt_cache)
-        seen = self.conditioning(batch, self.conditioner(prefix, prompt_cache), prompt_cache)
+        inputs, lengths, lead, seen = self._read(batch, max_new_tokens, prompt_cache)
         stopped = lambda ids: any(marker in processor.decode(ids) for marker in stop)
         ends = self.language.end_tokens | processor.ends
         check_options(options)
         if beams := BeamOptions.of(options):
-            tokens = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead, seen)
+            found = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead, seen)
+            tokens = [hypotheses[0].tokens for hypotheses in found]
         elif options:
             tokens = sample(
                 self.language, inputs, lengths, ends, max_new_tokens, conditioning=seen, **options
@@ -195,3 +204,43 @@ class Generates:
         return [
             Continuation(processor.decode(ids), len(ids) < max_new_tokens or stopped(ids)) for ids in tokens
         ]
+
+    @torch.no_grad()
+    def candidates(
+        self: Any,
+        batch: Batch,
+        processor: Processor,
+        max_new_tokens: int,
+        beams: BeamOptions,
+        prompt_cache: PromptCache | None = None,
+    ) -> list[list[Candidate]]:
+        """Returns the texts that a beam search found after each prompt, best first: at most as many as there are beams.
+
+        Args:
+            batch: prompts; their labels are ignored.
+            processor: processor that made the batch; its tokeniser decodes.
+            max_new_tokens: maximal length of a text, in tokens.
+            beams: options of the search.
+            prompt_cache: leading part of the prompts, if the batch holds the rest of them.
+
+        Raises:
+            UserError: if a prompt with its text is longer than the model's context.
+        """
+        if not len(batch):
+            return []
+        inputs, lengths, lead, seen = self._read(batch, max_new_tokens, prompt_cache)
+        ends = self.language.end_tokens | processor.ends
+        found = beam_search(self.language, inputs, lengths, max_new_tokens, beams, ends, lead, seen)
+        return [
+            [Candidate(processor.decode(ids), len(ids) < max_new_tokens, score) for ids, score in hypotheses]
+            for hypotheses in found
+        ]
+
+    def _read(
+        self: Any, batch: Batch, max_new_tokens: int, prompt_cache: PromptCache | None
+    ) -> tuple[Tensor, Tensor, KVCache | None, Conditioning | None]:
+        """Returns what texts of a length continue: embeddings, lengths, the common leading part, and images seen."""
+        self._check(batch, prompt_cache, max_new_tokens)
+        prefix = self._prefix(batch)
+        seen = self.conditioning(batch, self.conditioner(prefix, prompt_cache), prompt_cache)
+        return *self._whole(batch, prefix, prompt_cache), seen

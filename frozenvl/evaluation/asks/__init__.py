@@ -10,6 +10,7 @@ from frozenvl.evaluation.asks.generate import Generate
 from frozenvl.evaluation.asks.match import Match
 from frozenvl.evaluation.asks.rank import Rank
 from frozenvl.evaluation.asks.reconstruct import Reconstruct
+from frozenvl.evaluation.asks.reranked import Rerank, Reranked
 
 __all__ = [
     "Ask",
@@ -23,4 +24,6 @@ __all__ = [
     "Measure",
     "Rank",
     "Reconstruct",
+    "Rerank",
+    "Reranked",
 ]

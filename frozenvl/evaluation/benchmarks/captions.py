@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frozenvl.data.sources.source import Source
-from frozenvl.evaluation.asks import Generate
+from frozenvl.evaluation.asks import Generate, Rerank, Reranked
 from frozenvl.evaluation.benchmark import Scores, Setting
 from frozenvl.evaluation.benchmarks.worded import Worded
 from frozenvl.evaluation.layouts import caption_results
@@ -27,6 +27,8 @@ class Captions(Worded):
         template: wording of the prompts; by default the task's.
         max_new_tokens: length limit of a caption, in tokens.
         decoding: options of transformers' `generate`, such as `num_beams`; by default decoding is greedy.
+        rerank: how the texts of a beam search (`decoding: {num_beams: 5}`) are re-ranked; by default its best one is
+            the caption.
         tokenizer: tokenizer of the scores: "ptb" is pycocoevalcap's; "char", "zh" (Chinese) and "ja" (Japanese) are
             sacrebleu's, for captions in writing systems without spaces.
     """
@@ -43,9 +45,13 @@ class Captions(Worded):
         max_new_tokens: int = 32,
         decoding: dict[str, Any] | None = None,
         tokenizer: TokenizerName = "ptb",
+        rerank: Rerank | None = None,
     ) -> None:
         task = task or ("captions" if source is None else None)
-        super().__init__(Generate(max_new_tokens, decoding or {}), task, source, template)
+        ask = Generate(max_new_tokens, decoding or {})
+        if rerank is not None:
+            ask = Reranked(max_new_tokens, decoding or {}, rerank=rerank)
+        super().__init__(ask, task, source, template)
         self.tokenizer: TokenizerName = tokenizer
         self._rules = rules_of(tokenizer)
 

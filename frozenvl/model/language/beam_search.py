@@ -6,6 +6,7 @@ the last one is done.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -56,6 +57,15 @@ class BeamOptions:
         return scores / length**self.length_penalty
 
 
+class Hypothesis(NamedTuple):
+    """A finished continuation."""
+
+    tokens: list[int]
+    """Token ids, without the end token."""
+    score: float
+    """Sum of the log-probabilities of its tokens and of its end token, in nats, over a power of their number."""
+
+
 class Step(NamedTuple):
     """Rows and tokens to continue with."""
 
@@ -75,7 +85,7 @@ def beam_search(
     ends: Collection[int],
     lead: KVCache | None = None,
     conditioning: Conditioning | None = None,
-) -> list[list[int]]:
+) -> list[list[Hypothesis]]:
     """Continues `B` sequences by beam search.
 
     In fp32 and fp64 the texts are those of transformers' `generate`. In bf16 several tokens may have the same logit,
@@ -92,10 +102,11 @@ def beam_search(
         conditioning: images that the positions see, if the fusion is not in the embeddings.
 
     Returns:
-        The best continuation of each sequence: B lists of token ids, without the end token.
+        The best continuations of each sequence, best first: B lists, each as long as there are beams, or shorter if
+        no more continuations ended.
     """
     if max_new_tokens < 1:
-        return [[] for _ in range(len(lengths))]
+        return [[Hypothesis([], 0.0)] for _ in range(len(lengths))]
     with prepacked(max_new_tokens, language.model, *parts(conditioning)):
         past = language.read(embeddings, lengths, lead, conditioning)
         search = Search(len(lengths), max_new_tokens, options, ends, past.mask.device)
@@ -124,8 +135,8 @@ class Search:
     ) -> None:
         self.limit, self.options, self.ends = limit, options, ends
         self.end_tokens = torch.tensor(sorted(ends), dtype=torch.long, device=device)
-        self.best: list[list[int]] = [[] for _ in range(count)]
-        """Best continuation of each image that is done."""
+        self.best: list[list[Hypothesis]] = [[] for _ in range(count)]
+        """Best continuations of each image that is done."""
         self.length, self.active = 0, list(range(count))
         # All beams of an image begin alike, so there is one until the first step.
         self.rows = [[index] for index in range(count)]
@@ -197,7 +208,12 @@ class Search:
         """Takes out the images that are done, and returns the rows and tokens of the others."""
         for place, index in enumerate(self.active):
             if done[place]:
-                self.best[index] = cut_at(self.finished[place, 0].tolist(), self.ends)
+                scored = zip(self.finished[place].tolist(), self.finished_scores[place].tolist(), strict=True)
+                self.best[index] = [
+                    Hypothesis(cut_at(tokens, self.ends), score)
+                    for tokens, score in scored
+                    if score > -math.inf
+                ]
         stay = [place for place, is_done in enumerate(done) if not is_done]
         if not stay:
             self.active = []

@@ -11,7 +11,12 @@ from architectures import ALL
 from sequences import LENGTHS, rows
 
 from frozenvl.model.language.beam_search import BLOCK, BeamOptions, beam_search, places_near, top_tokens
-from frozenvl.model.language.decoding import greedy, sample
+from frozenvl.model.language.decoding import cut_at, greedy, sample
+from frozenvl.model.language.kv_cache import left_padded
+
+
+def best(found) -> list[list[int]]:
+    return [hypotheses[0].tokens for hypotheses in found]
 
 
 def ends_of(model, embeddings) -> set[int]:
@@ -32,7 +37,7 @@ def test_it_equals_transformers_generate(language, kind):
         (BeamOptions(3, -1.0), several, 1),
     ]
     for options, ends, limit in cases:
-        ours = beam_search(model, embeddings, LENGTHS, limit, options, ends)
+        ours = best(beam_search(model, embeddings, LENGTHS, limit, options, ends))
         assert ours == sample(model, embeddings, LENGTHS, ends, limit, **vars(options))
 
 
@@ -43,7 +48,7 @@ def test_it_equals_transformers_generate_with_every_option(language):
     lengths = set()
     for beams, penalty, early in product((2, 5), (0.0, -1.0, 2.5), (False, True, "never")):
         options = BeamOptions(beams, penalty, early)
-        ours = beam_search(model, embeddings, LENGTHS, 12, options, several)
+        ours = best(beam_search(model, embeddings, LENGTHS, 12, options, several))
         assert ours == sample(model, embeddings, LENGTHS, several, 12, **vars(options))
         lengths |= {len(row) for row in ours}
     assert len(lengths) > 5
@@ -55,7 +60,7 @@ def test_it_equals_transformers_generate_in_fp64(language, kind):
     embeddings, _ = rows(model, torch.float64)
     ends = ends_of(model, embeddings)
     for options in (BeamOptions(3), BeamOptions(5, 2.0, True)):
-        ours = beam_search(model, embeddings, LENGTHS, 10, options, ends)
+        ours = best(beam_search(model, embeddings, LENGTHS, 10, options, ends))
         assert ours == sample(model, embeddings, LENGTHS, ends, 10, **vars(options))
 
 
@@ -63,8 +68,34 @@ def test_a_text_of_one_token_is_the_greedy_one(language):
     model = language("llama")
     embeddings, _ = rows(model)
     first = greedy(model, embeddings, LENGTHS, 1, lambda ids: False, ())
-    assert beam_search(model, embeddings, LENGTHS, 1, BeamOptions(4), ()) == first
-    assert beam_search(model, embeddings, LENGTHS, 0, BeamOptions(4), ()) == [[], [], [], []]
+    assert best(beam_search(model, embeddings, LENGTHS, 1, BeamOptions(4), ())) == first
+    assert best(beam_search(model, embeddings, LENGTHS, 0, BeamOptions(4), ())) == [[], [], [], []]
+
+
+def test_all_texts_are_those_of_transformers_with_their_scores(language):
+    model = language("llama")
+    embeddings, _ = rows(model)
+    ends = ends_of(model, embeddings)
+    for options in (BeamOptions(3), BeamOptions(4, 0.5, True)):
+        found = beam_search(model, embeddings, LENGTHS, 8, options, ends)
+        padded, mask = left_padded(embeddings, LENGTHS)
+        theirs = model.model.generate(
+            inputs_embeds=padded,
+            attention_mask=mask,
+            max_new_tokens=8,
+            eos_token_id=sorted(ends),
+            pad_token_id=min(ends),
+            num_return_sequences=options.num_beams,
+            return_dict_in_generate=True,
+            output_scores=True,
+            do_sample=False,
+            **vars(options),
+        )
+        texts = [cut_at(row, ends) for row in theirs.sequences.tolist()]
+        assert [h.tokens for hypotheses in found for h in hypotheses] == texts
+        scores = [h.score for hypotheses in found for h in hypotheses]
+        assert scores == pytest.approx(theirs.sequences_scores.tolist(), abs=1e-5)
+        assert len(set(scores)) == len(scores)
 
 
 def test_prompts_are_read_once_and_done_images_leave(language, monkeypatch):
@@ -123,8 +154,8 @@ def test_a_leading_part_that_was_read_before_changes_nothing(language):
     embeddings[:, :1] = embeddings[:1, :1]
     ends = ends_of(model, embeddings)
     lead = model.read_lead(embeddings[:1, :1])
-    ours = beam_search(model, embeddings, LENGTHS, 8, BeamOptions(3), ends, lead)
-    assert ours == beam_search(model, embeddings, LENGTHS, 8, BeamOptions(3), ends)
+    ours = best(beam_search(model, embeddings, LENGTHS, 8, BeamOptions(3), ends, lead))
+    assert ours == best(beam_search(model, embeddings, LENGTHS, 8, BeamOptions(3), ends))
 
 
 @pytest.mark.parametrize(
