@@ -11,6 +11,7 @@ from torch import Tensor
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.model.forward import Forward
 from frozenvl.objectives.objective import Objective
+from frozenvl.util.errors import UserError
 
 
 class Captioning(Objective):
@@ -23,7 +24,20 @@ class Captioning(Objective):
 
     Args:
         weight: factor of this objective in the loss.
+        label_smoothing: share of the target probability that training spreads evenly over the vocabulary (Szegedy et
+            al. 2016). Validation has none.
+
+    Raises:
+        UserError: if `label_smoothing` is not from 0 to below 1.
     """
+
+    def __init__(self, weight: float = 1.0, label_smoothing: float = 0.0) -> None:
+        super().__init__(weight)
+        if not 0 <= label_smoothing < 1:
+            raise UserError(
+                f"Captioning: label_smoothing is {label_smoothing}; it is a share, from 0 to below 1"
+            )
+        self.label_smoothing = label_smoothing
 
     def count(self, batch: Batch) -> int:
         """Returns the number of target tokens."""
@@ -32,7 +46,7 @@ class Captioning(Objective):
     def total(self, run: Forward) -> Tensor:
         total = run.prefix.new_zeros((), dtype=torch.float32)
         if self.count(run.batch):
-            for _, nll in run.nll():
+            for _, nll in run.nll(self.label_smoothing if self.training else 0.0):
                 total = total + nll.sum()
         return total
 

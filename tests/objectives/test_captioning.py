@@ -9,6 +9,7 @@ import torch
 
 from frozenvl.model.batch import IGNORE, Batch
 from frozenvl.objectives import Captioning
+from frozenvl.util.errors import UserError
 
 
 def batch(labels: list[list[int]], target_bytes: tuple[int, ...] = ()) -> Batch:
@@ -27,8 +28,9 @@ class Run:
         self.batch, self.prefix, self.asked = batch, torch.zeros(2, dtype=torch.bfloat16), 0
         self._nll = [torch.tensor(chunk, requires_grad=True) for chunk in nll]
 
-    def nll(self):
+    def nll(self, smoothing=0.0):
         self.asked += 1
+        self.smoothing = smoothing
         return ((self.batch, chunk) for chunk in self._nll)
 
 
@@ -42,6 +44,20 @@ def test_target_tokens_are_counted_and_their_losses_summed():
     assert total.item() == 7 and total.dtype == torch.float32
     total.backward()
     assert all(chunk.grad.eq(1).all() for chunk in run._nll)
+
+
+def test_labels_are_smoothed_in_training_only():
+    made, run = Captioning(label_smoothing=0.1), Run(TWO, [1.0])
+    made.total(run)
+    assert run.smoothing == 0.1
+    made.eval().total(run)
+    assert run.smoothing == 0
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_of_smoothing_outside_its_range_is_refused(share):
+    with pytest.raises(UserError, match=f"label_smoothing is {share}; it is a share, from 0 to below 1"):
+        Captioning(label_smoothing=share)
 
 
 def test_without_targets_the_language_model_is_not_run():

@@ -5,21 +5,30 @@ from frozenvl.model.language import cross_entropy
 from frozenvl.model.language.cross_entropy import target_nll
 
 
-@pytest.mark.parametrize("n", [0, 1, 7, 128, 300])
-@pytest.mark.parametrize("bias", [False, True])
-def test_loss_and_gradient_equal_those_of_torch(n, bias):
+@pytest.mark.parametrize("n", [1, 7, 300])
+@pytest.mark.parametrize("bias, smoothing", [(False, 0.0), (True, 0.0), (True, 0.1), (False, 0.9)])
+@pytest.mark.parametrize("trained", [False, True])
+def test_loss_and_gradient_equal_those_of_torch(n, bias, smoothing, trained):
     torch.manual_seed(0)
     head = torch.nn.Linear(16, 50, bias=bias, dtype=torch.float64).requires_grad_(False)
     hidden = torch.randn(n, 16, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(50, (n,))
     upstream = torch.randn(n, dtype=torch.float64)  # not 1, and different for each row
 
-    ours = target_nll(hidden, labels, head)
+    ours = target_nll(hidden, labels, head, trained, smoothing)
     (ours_grad,) = torch.autograd.grad((ours * upstream).sum(), hidden)
-    theirs = torch.nn.functional.cross_entropy(head(hidden), labels, reduction="none")
+    theirs = torch.nn.functional.cross_entropy(
+        head(hidden), labels, reduction="none", label_smoothing=smoothing
+    )
     (theirs_grad,) = torch.autograd.grad((theirs * upstream).sum(), hidden)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(ours_grad, theirs_grad, rtol=1e-12, atol=1e-12)
+
+
+def test_no_rows_have_no_losses():
+    hidden = torch.randn(0, 16, requires_grad=True)
+    nll = target_nll(hidden, torch.zeros(0, dtype=torch.long), torch.nn.Linear(16, 5), smoothing=0.1)
+    assert nll.shape == (0,) and torch.autograd.grad(nll.sum(), hidden)[0].shape == (0, 16)
 
 
 def test_logits_are_computed_for_a_few_rows_at_a_time():
