@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 DTYPES = ("float32", "float16", "bfloat16")
-"""Names of the dtypes that an export's weights may have; the first is that of training."""
+"""Names of the dtypes that an export's weights may have. Weights are trained in the first one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frozenvl.prompt import NO_IMAGE, Example, Image, Turn
+from frozenvl.prompt import NO_IMAGE, Box, Example, Image, Turn
 from frozenvl.util.errors import UserError
 
 RECORD = "frozenvl"
@@ -30,6 +30,7 @@ def as_record(example: Example) -> dict[str, Any]:
         "scores": dict(example.scores),
         "choices": list(example.choices),
         **({"turns": turns, "system": example.system} if turns else {}),
+        **({"boxes": [list(box) for box in example.boxes]} if example.boxes else {}),
     }
 
 
@@ -59,6 +60,7 @@ def from_record(record: Any, image: Image, image_id: str = "") -> Example:
             tuple(_turn(turn, image) for turn in record.get("turns", ())),
             record.get("system", ""),
         )
+        boxes = tuple(_box(box) for box in record.get("boxes", ()))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError("not an example's record") from None
     texts = (key, own_id, question, answer, system, *references, *choices, *kind, *kind.values())
@@ -66,8 +68,13 @@ def from_record(record: Any, image: Image, image_id: str = "") -> Example:
         raise ValueError("not an example's record: not all of it is text")
     if turns and not any(part is image for turn in turns for part in turn.message):
         image = NO_IMAGE
-    own = references, question, answer, kind, scores, choices, turns, system
+    own = references, question, answer, kind, scores, choices, turns, system, boxes
     return Example(key, image, own_id or image_id, *own)
+
+
+def _box(record: Any) -> Box:
+    left, top, right, bottom = map(float, record)
+    return left, top, right, bottom
 
 
 def _turn(record: Any, image: Image) -> Turn:
