@@ -244,6 +244,38 @@ def test_episodes_of_the_data_that_it_names(questions, monkeypatch, tmp_path, ti
     assert "captions/CIDEr" in history("flickr8k-episodes")[-1]
 
 
+@pytest.mark.nightly
+def test_new_words_are_bound_to_nouns_of_captions(
+    photographs, monkeypatch, tmp_path, tiny_language, tiny_vision
+):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "val"):
+        images = [{"id": n, "file_name": f"{part}{n % 4}.jpg"} for n in range(18)]
+        captions = [{"image_id": n, "caption": f"a {['dog', 'beach', 'car'][n % 3]}"} for n in range(18)] * 3
+        content = {"images": images, "annotations": [{"id": at} | row for at, row in enumerate(captions)]}
+        (photographs / "annotations" / f"captions_{part}.json").write_text(json.dumps(content))
+    encoder = {"class_path": path_of(TimmEncoder), "init_args": {"name": str(tiny_vision)}}
+    models = [
+        "--model.language",
+        tiny_language,
+        "--model.vision.init_args.encoders",
+        json.dumps([encoder] * 2),
+    ]
+    short = ["--trainer.max_steps", 2, "--trainer.val_check_interval", 2, "--model.warmup_steps", 0]
+    command = [
+        "fit",
+        "--config",
+        CONFIGS / "flickr8k_new_words.yaml",
+        "--data.root",
+        photographs,
+        *models,
+        *short,
+    ]
+    other = ["--data.overlap", "count", "--data.batch_size", 4]  # the same four files in both parts
+    assert main([str(word) for word in [*command, *other]]) == 0
+    assert "val/loss" in history("flickr8k_new_words")[-1]
+
+
 @pytest.fixture
 def llava(tmp_path) -> Path:
     """Folder with LLaVA's captions and conversations, and their images."""
