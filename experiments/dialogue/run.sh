@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains on DAQUAR's questions one by one and as conversations, and evaluates all models on both. An interrupted run continues when the
-# script is called again.
+# Trains on DAQUAR's questions one by one and as conversations, evaluates all models on both, and copies scores, costs and losses here. An
+# interrupted run continues when the script is called again.
 #   experiments/dialogue/run.sh DATA
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,4 +19,11 @@ for run in conversations single longer conversations-blind; do
 done
 for run in conversations single; do
     ask $run own_history --limit 8
+done
+for run in conversations single longer conversations-blind; do
+    mkdir -p "$here/$run"
+    cp "runs/dialogue-$run/"{history.jsonl,cost.json} "$here/$run/"
+    for score in "runs/dialogue-$run/evaluation/"*/score.json; do
+        cp "$score" "$here/$run/$(basename "$(dirname "$score")").json"
+    done
 done

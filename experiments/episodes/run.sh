@@ -17,5 +17,5 @@ for run in scenes_episodes flickr8k-episodes; do
   kept=$here/$([ $run = scenes_episodes ] && echo scenes || echo flickr8k)
   mkdir -p "$kept"
   cp "runs/$run/"{history.jsonl,cost.json,curve.png} "runs/$run/report/report.md" "$kept/"
-  awk -F, 'NR == 1 || /,(overall|strict|first_phrase|CIDEr|Bleu_4|ROUGE_L),(True|False),/' "runs/$run/report/scores.csv" > "$kept/scores.csv"
+  python experiments/main_scores.py "runs/$run/report/scores.csv" > "$kept/scores.csv"
 done

@@ -29,4 +29,4 @@ for name in "$@"; do
 done
 frozenvl report "${@/#/runs/}" --out runs/frozen_suite
 cp runs/frozen_suite/report.md "$here/"
-awk -F, 'NR == 1 || /,(overall|strict|first_phrase|CIDEr|Bleu_4|ROUGE_L),(True|False),/' runs/frozen_suite/scores.csv > "$here/scores.csv"
+python experiments/main_scores.py runs/frozen_suite/scores.csv > "$here/scores.csv"

@@ -11,4 +11,6 @@ run=runs/new_words
 frozenvl fit --config configs/flickr8k_new_words.yaml --data.root "$data/flickr8k" --name new_words --model.compile true "$@" --resume true
 frozenvl evaluate "$run" --config "$here/evaluation.yaml" --root "$data" --views seeing test-blind
 frozenvl report "$run" --out "$run/report"
-cp "$run"/{history.jsonl,curve.png,cost.json,report/scores.csv,report/report.md} "$here/"
+mkdir -p "$here/first"
+cp "$run"/{history.jsonl,curve.png,cost.json,report/report.md} "$here/first/"
+python experiments/main_scores.py "$run/report/scores.csv" > "$here/first/scores.csv"
