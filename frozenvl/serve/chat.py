@@ -135,6 +135,8 @@ class Chat:
                         break
             pending[place] = ""
             if talk.stopped.is_set():
+                for later in talk.conversations[place + 1 :]:
+                    later.turns += (Turn(said, ""),)  # so that it knows the message, and the images in it
                 break
         yield [talk, gr.skip(), *self._boxes(talk, said, [""] * len(pending))]
 
@@ -157,7 +159,7 @@ class Chat:
         """Takes back the last turn, and puts its text into the message again."""
         if talk is None:
             raise UserError("there is no turn to undo")
-        # A model that was stopped before its first word has a turn less.
+        # A model that could not read the last message has a turn less.
         longest = max(len(conversation.turns) for conversation in talk.conversations)
         undone = [c.undo() for c in talk.conversations if len(c.turns) == longest]
         text = "".join(part for part in undone[0].message if isinstance(part, str))

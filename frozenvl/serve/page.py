@@ -17,6 +17,7 @@ from frozenvl.serve.examples import Shown
 from frozenvl.serve.fragments import bars_html, header_html, prompt_html
 from frozenvl.serve.inputs import Inputs
 from frozenvl.serve.question import Question
+from frozenvl.serve.theme import panel
 from frozenvl.serve.uploads import Uploads, thumbnail
 from frozenvl.util.errors import UserError
 
@@ -196,6 +197,9 @@ class Page:
     def _connect(self, tabs: gr.Tabs, prompt: gr.Accordion, copy: gr.Accordion) -> None:
         inputs, every = self.inputs, self.inputs.all
         outputs = [*self.answers, *self.prompts, *self.codes]
+        about_image = [self.note, *self.answers]
+        for trigger in (inputs.image.upload, inputs.image.clear, inputs.question.input):
+            trigger(None, None, self.note, js="() => ''")  # the reference belongs to an example
         to_answer = lambda: gr.Tabs(selected="answer")
         for trigger, function in (
             (inputs.ask.click, self._ask),
@@ -215,10 +219,7 @@ class Page:
         self.explain.click(guarded(self._explain), asked, self.maps, **ONE_AT_A_TIME)
         if self.examples:
             self.strip.select(
-                guarded(self._choose),
-                None,
-                [inputs.image, inputs.question, self.note, *self.answers],
-                **AT_ONCE,
+                guarded(self._choose), None, [inputs.question, inputs.image, *about_image], **AT_ONCE
             )
         if self.folder is not None:
             for trigger in (self.find.click, self.search.submit):
@@ -229,7 +230,7 @@ class Page:
                     **ONE_AT_A_TIME,
                 )
             for gallery, paths in zip(self.found, self.paths, strict=True):
-                gallery.select(guarded(self._take), paths, inputs.image, **AT_ONCE)
+                gallery.select(guarded(self._take), paths, [inputs.image, *about_image], **AT_ONCE)
 
     def _ask(self, *values: Any) -> Iterator[list[Any]]:
         question = self.inputs.read(*values)
@@ -286,19 +287,16 @@ class Page:
         ]
         return [*galleries, *([str(hit.path) for hit in row] for row in hits)]
 
-    def _take(self, paths: list[str], chosen: gr.SelectData) -> str:
+    def _take(self, paths: list[str], chosen: gr.SelectData) -> list[str]:
         """Makes a picture that was found the image of the question."""
-        return self.uploads.adopt(Path(paths[chosen.index]))
+        return self._taken(Path(paths[chosen.index]))
 
-    def _choose(self, chosen: gr.SelectData) -> list[Any]:
+    def _choose(self, chosen: gr.SelectData) -> list[str]:
         """Fills in an example."""
         example = self.examples[chosen.index]
         note = f"Reference: {', '.join(example.references)}" if example.references else ""
-        return [self.uploads.adopt(example.file), example.question, note, *([""] * len(self.answers))]
+        return [example.question, *self._taken(example.file, note)]
 
-
-def panel(label: str) -> gr.HTML:
-    """Returns a panel for a piece of HTML."""
-    return gr.HTML(
-        label=label, show_label=True, container=True, padding=True, min_width=280, elem_classes="panel"
-    )
+    def _taken(self, file: Path, note: str = "") -> list[str]:
+        """Returns a picture for the page, a note about it, and empty answers."""
+        return [self.uploads.adopt(file), note, *([""] * len(self.answers))]

@@ -173,7 +173,7 @@ def _launch(blocks: gr.Blocks, host: str, port: int) -> str:
     from starlette.middleware import Middleware
 
     from frozenvl.serve.theme import CSS, theme
-    from frozenvl.serve.uploads import MAX_UPLOAD_BYTES
+    from frozenvl.serve.uploads import MAX_UPLOAD_BYTES, PASTE
 
     refuse_links(blocks)
     blocks.queue(max_size=32, default_concurrency_limit=1)
@@ -198,6 +198,7 @@ def _launch(blocks: gr.Blocks, host: str, port: int) -> str:
         _frontend=False,
         theme=theme(),
         css=CSS,
+        js=PASTE,
         app_kwargs={"middleware": [Middleware(OwnServerOnly)], "docs_url": None, "redoc_url": None},
     )
     return address

@@ -69,3 +69,10 @@ def theme() -> gr.themes.Base:
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
     )
+
+
+def panel(label: str) -> gr.HTML:
+    """Returns a panel for a piece of HTML."""
+    return gr.HTML(
+        label=label, show_label=True, container=True, padding=True, min_width=280, elem_classes="panel"
+    )

@@ -23,6 +23,19 @@ MAX_UPLOAD_PIXELS = 64_000_000
 THUMBNAIL = 256
 """Side of the pictures that a gallery shows, in pixels."""
 
+PASTE = """() => document.addEventListener("paste", event => {
+  const file = [...event.clipboardData.files].find(file => file.type.startsWith("image/"));
+  const typing = event.target.matches("input, textarea") && event.clipboardData.getData("text");
+  if (!file || typing || event.target.closest("#message")) return;
+  const place = event.target.closest("[id^=shot-]") ?? document.querySelector("#image");
+  const dropped = new DataTransfer();
+  dropped.items.add(file);
+  event.preventDefault();
+  place.querySelector("div.upload-container").dispatchEvent(new DragEvent("drop", {dataTransfer: dropped}));
+})"""
+"""Script of the page: Ctrl+V puts a picture where it would be dropped, into the few-shot example that has the focus or
+else into the image. Gradio only has a button, which browsers block on other machines than this one without HTTPS."""
+
 
 class Uploads:
     """Pictures of a page.

@@ -30,6 +30,11 @@ def visual(doc):
     return [PIL.Image.open(doc["image"]).convert("RGB")]
 
 
+def messages(doc, lmms_eval_specific_kwargs=None):
+    content = [{"type": "image", "url": visual(doc)[0]}, {"type": "text", "text": "Describe it."}]
+    return [{"role": "user", "content": content}]
+
+
 def process(doc, results):
     return {"CIDEr": {"id": doc["id"], "text": results[0], "references": doc["references"]}}
 
@@ -111,6 +116,7 @@ def tasks(tmp_path_factory) -> Path:
             "doc_to_text": "",
             "doc_to_target": "references",
             "generation_kwargs": {"max_new_tokens": 5, "temperature": 0, "do_sample": False},
+            "doc_to_messages": "utils.messages",  # of the chat interface
             "process_results": "utils.process",
             "metric_list": [{"metric": "CIDEr", "aggregation": "utils.cider", "higher_is_better": True}],
         },
@@ -139,7 +145,16 @@ def tasks(tmp_path_factory) -> Path:
         file = folder / ("c.jsonl" if name == "tiny_captions" else "q.jsonl")
         whole = {"task": name, **common, "dataset_kwargs": {"data_files": {"test": str(file)}}, **settings}
         text = yaml.safe_dump(whole | {"doc_to_visual": "utils.visual"}, sort_keys=False)
-        for function in ("visual", "process", "cider", "rounds", "join_rounds", "likelihood", "texts"):
+        for function in (
+            "visual",
+            "messages",
+            "process",
+            "cider",
+            "rounds",
+            "join_rounds",
+            "likelihood",
+            "texts",
+        ):
             text = text.replace(f": utils.{function}\n", f": !function utils.{function}\n")
         (folder / f"{name}.yaml").write_text(text)
     return folder

@@ -62,3 +62,14 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def visit(address, chromium) -> Iterator[object]:
+    """A desktop's page that most tests share: they fill in what they need."""
+    from visits import Visit
+
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield Visit(context.new_page(), address)
+    context.close()

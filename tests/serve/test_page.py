@@ -3,85 +3,17 @@
 from __future__ import annotations
 
 import shlex
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import PIL.Image
-import pytest
+from visits import QUESTION, Visit, printed, until
 
-from frozenvl.cli import main
 from frozenvl.data.shots_file import read_shots
 from frozenvl.prompt import ImageFile
-from frozenvl.retrieval.load import load_model
-
-QUESTION = "Is the cross blue?"
-SECONDS = 60_000
-"""Milliseconds that a slow machine gets for an answer."""
-
-
-class Visit:
-    """A visitor's page, with what is done there again and again."""
-
-    def __init__(self, page, address: str) -> None:
-        self.page, self.address = page, address
-        self.urls: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.urls.append(request.url))
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        page.set_default_timeout(SECONDS)
-        page.goto(address)
-        self.button("Ask").wait_for()
-
-    def button(self, name: str):
-        return self.page.get_by_role("button", name=name, exact=True)
-
-    def upload(self, file: Path) -> None:
-        self.page.locator("#image input[type=file]").set_input_files(file)
-        self.page.locator("#image img").wait_for()
-
-    def answers(self) -> list[str]:
-        """Returns the answers that are shown."""
-        return [box.input_value() for box in self.page.locator(".answer textarea").all()]
-
-    def error(self) -> str:
-        """Returns the error that the page shows, and closes it."""
-        toast = self.page.get_by_test_id("toast-body")
-        toast.wait_for()
-        text = toast.inner_text()
-        self.page.get_by_test_id("toast-close").click()
-        toast.wait_for(state="detached")
-        return text
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits until a condition holds."""
-    end = time.monotonic() + SECONDS / 1000
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def squeezed(text: str) -> str:
-    """Returns a text without white space and control characters, which a browser shows as it likes."""
-    return "".join(character for character in text if character.isprintable() and not character.isspace())
-
-
-@pytest.fixture(scope="module")
-def visit(address, chromium) -> Iterator[Visit]:
-    """A desktop's page that most tests share: they fill in what they need."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    yield Visit(context.new_page(), address)
-    context.close()
-
-
-def printed(capsys, *command: object) -> str:
-    """Returns what the command prints."""
-    capsys.readouterr()
-    assert main([str(word) for word in command]) == 0
-    return capsys.readouterr().out.rstrip("\n")
+from frozenvl.serve.examples import examples_of
 
 
 def copied(visit: Visit) -> list[str]:
@@ -131,38 +63,71 @@ def test_a_caption_gets_the_words_of_caption_and_its_prompt_is_shown(visit, tiny
     assert "1.png × 2" in prompt.inner_text()
 
 
-def test_a_reply_comes_word_by_word_and_the_next_message_knows_the_conversation(
-    visit, tiny_run, headed_run, photos
-):
+def test_a_picture_is_pasted_by_the_button_and_by_the_keys(visit, tiny_run, photos, capsys):
+    page, question = visit.page, visit.page.get_by_label("Question", exact=True)
+    question.fill("")
     visit.upload(photos / "0.png")
+    page.get_by_label("Remove Image").click()
+
+    def captioned(number: int) -> bool:
+        file = photos / f"{number}.png"
+        visit.button("Caption").click()
+        expected = printed(capsys, "caption", tiny_run, file).split("\t", 1)[1]
+        until(lambda: visit.answers()[0] not in ("", "…"))
+        return visit.answers()[0] == expected
+
+    def pasted(number: int, paste: Callable[[], None]) -> None:
+        shown = page.locator("#image img")
+        before = shown.get_attribute("src") if shown.count() else ""
+        visit.copy_image(photos / f"{number}.png")
+        paste()
+        until(lambda: shown.count() == 1 and shown.get_attribute("src") != before)
+
+    pasted(1, page.locator("#image").get_by_label("Paste from clipboard").click)
+    assert captioned(1)
+    page.evaluate("document.activeElement.blur()")
+    pasted(2, lambda: page.keyboard.press("Control+v"))
+    assert captioned(2)
+    pasted(3, lambda: question.press("Control+v"))
+    assert captioned(3) and question.input_value() == ""
+    page.evaluate("navigator.clipboard.writeText('Is it red?')")
+    question.press("Control+v")
+    assert question.input_value() == "Is it red?"
+
+
+def test_a_picture_is_pasted_into_the_example_that_has_the_focus_and_into_the_message(visit, photos):
     page = visit.page
+    visit.upload(photos / "0.png")
+    shown = page.locator("#image img").get_attribute("src")
+    page.get_by_text("Few-shot examples", exact=True).click()
+    visit.button("Add an example").click()
+    visit.copy_image(photos / "1.png")
+    page.get_by_label("Answer or caption 1", exact=True).press("Control+v")
+    page.locator("#shot-1 img").wait_for()
+    visit.button("Remove all").click()
+    page.locator("#shot-1").wait_for(state="hidden")
+    page.get_by_text("Few-shot examples", exact=True).click()
     page.get_by_role("tab", name="Chat").click()
-    page.evaluate(
-        "() => { window.seen = []; new MutationObserver(() => {"
-        " for (const box of document.querySelectorAll('.chat .bot')) window.seen.push(box.innerText.trim())"
-        " }).observe(document.body, {subtree: true, childList: true, characterData: true}) }"
-    )
-    models = [load_model(run) for run in (tiny_run, headed_run)]
-    conversations = [model.chat(processor, max_new_tokens=32) for model, processor, _ in models]
-    replies: list[str] = []
-    for turn, message in enumerate(((ImageFile(photos / "0.png"), QUESTION), ("What shape is it?",))):
-        box = page.locator("#message textarea")
-        box.fill(message[-1])
-        box.press("Enter")
-        for place, conversation in enumerate(conversations):
-            expected = squeezed(conversation.say(*message))
-            replies.append(expected)
-            shown = page.locator(".chat").nth(place).locator(".bot").nth(turn)
-            until(lambda shown=shown, expected=expected: squeezed(shown.inner_text()) == expected)
-    seen = {squeezed(text) for text in page.evaluate("window.seen")}
-    partly = {text for text in seen for reply in replies if text and text != reply and reply.startswith(text)}
-    assert len(partly) > 2
-    visit.button("Undo").click()
-    until(lambda: page.locator(".chat").first.locator(".bot").count() == 1)
-    assert page.locator("#message textarea").input_value() == "What shape is it?"
-    visit.button("New conversation").click()
-    until(lambda: page.locator(".chat .bot").count() == 0)
+    page.locator("#message textarea").press("Control+v")
+    page.locator("#message img").wait_for()
+    assert page.locator("#image img").get_attribute("src") == shown
+    page.locator("#message").get_by_label("Remove").first.click()
     page.get_by_role("tab", name="Answer").click()
+
+
+def test_a_click_on_an_example_fills_in_its_image_and_its_question(visit, tiny_run, capsys):
+    page, examples = visit.page, examples_of(tiny_run)
+    place, example = next((place, one) for place, one in enumerate(examples) if one.question)
+    page.locator("#examples button:has(.caption-label)").nth(place).click()
+    question, note = page.get_by_label("Question", exact=True), page.locator("#references")
+    until(lambda: question.input_value() == example.question)
+    until(lambda: note.inner_text().strip() == f"Reference: {', '.join(example.references)}")
+    visit.button("Ask").click()
+    options = ("--max_new_tokens", 32)
+    expected = printed(capsys, "ask", tiny_run, example.file, example.question, *options)
+    until(lambda: visit.answers()[0] == expected)
+    question.press("?")
+    until(lambda: not note.is_visible() or not note.inner_text().strip())
 
 
 def test_few_shot_examples_are_reordered_saved_loaded_and_taken_by_ask(
@@ -230,6 +195,12 @@ def test_pictures_of_a_folder_are_found_and_taken_as_the_image(visit, headed_run
     lines = printed(capsys, "retrieve", headed_run, "a red circle", "--images", photos).splitlines()
     found = [Path(line.split("\t")[2]).name for line in lines]
     until(lambda: [text.split()[-1] for text in names.all_inner_texts()][: len(found)] == found)
+    visit.page.locator("button:has(.caption-label):visible").nth(1).click()
+    until(lambda: (visit.page.locator("#image img").get_attribute("src") or "").endswith(found[1]))
+    assert visit.answers() == ["", ""]
+    visit.button("Caption").click()
+    expected = printed(capsys, "caption", headed_run, photos / found[1]).split("\t", 1)[1]
+    until(lambda: visit.answers()[1] == expected)
 
 
 def test_an_answer_is_explained(visit, photos):
