@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains a configuration of Flickr8k, or its train-blind baseline if the name ends in -blind. Scores it on all 1,000 validation images, greedy
-# and with four beams, and copies scores and curves here. An interrupted training continues.
+# and with five beams, and copies scores and curves here. An interrupted training continues.
 #   experiments/flickr8k/run.sh DATA [NAME …]        names: flickr8k flickr8k-blind (default: both), flickr8k_lora
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,10 +18,10 @@ for name in "$@"; do
   frozenvl fit "${options[@]}" "${resume[@]}"
   echo "$name: $(($(date +%s) - start)) seconds" | tee -a "runs/$name/seconds.txt"
   frozenvl validate "${options[@]}" --ckpt_path "$last" --trainer.limit_val_batches 1.0
-  frozenvl evaluate "runs/$name" --config "$here/beams.yaml" --root "$data/flickr8k" --views seeing
+  frozenvl evaluate "runs/$name" --config "$here/decoding.yaml" --root "$data/flickr8k" --only beams_5
   mkdir -p "$here/$name"
   cp "runs/$name/"{history.jsonl,curve.png,cost.json,seconds.txt} "runs/$name/evaluation/captions/score.json" "$here/$name/"
-  cp "runs/$name/evaluation/beams/score.json" "$here/$name/beams.json"
+  cp "runs/$name/evaluation/beams_5/score.json" "$here/$name/beams_5.json"
   cp "runs/$name/evaluation/perplexity/score.json" "$here/$name/perplexity.json"
 done
 frozenvl report runs/flickr8k*
