@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from frozenvl.util.errors import UserError
 
 if TYPE_CHECKING:
+    from frozenvl.report.load import Result
     from frozenvl.training.trained_run import Trained
 
 
@@ -99,21 +100,29 @@ def card_of(trained: Trained, path: Path) -> dict[str, Any]:
         "blind": trained.blind,
         # Only class paths: the arguments hold local paths.
         "data": [f"{name}: {task['source']['class_path']}" for name, task in tasks.items()],
-        "scores": scores_of(run, trained.module.trained_fingerprint()),
         "prompt": f"({', '.join(words)},)",
+        **scores_of(results_of(run, trained.module.trained_fingerprint())),
     }
 
 
-def scores_of(run: Path, weights: str) -> list[list[str]]:
-    """Returns the main scores of these weights as [evaluation, metric, value with interval, queries]."""
+def results_of(run: Path, weights: str) -> list[Result]:
+    """Returns the results that these weights have in a run's folder."""
     from frozenvl.evaluation.score_file import score_files
-    from frozenvl.report.cell import cell_of
     from frozenvl.report.load import read_runs
 
     if not score_files(run):
         return []
-    return [
+    results = read_runs([run])[0].results
+    return [result for result in results if result.provenance.get("trained_weights") == weights]
+
+
+def scores_of(results: list[Result]) -> dict[str, Any]:
+    """Returns the main scores as [evaluation, metric, value with 95 % interval, queries], and what their marks mean."""
+    from frozenvl.report.cell import cell_of
+    from frozenvl.report.tables import marks_in
+
+    rows = [
         [result.name, result.main, str(cell_of([result], result.main)), f"{result.samples} of {result.of}"]
-        for result in read_runs([run])[0].results
-        if result.provenance.get("trained_weights") == weights
+        for result in results
     ]
+    return {"scores": rows, "marks": [line.replace("*", r"\*") for line in marks_in(results)]}

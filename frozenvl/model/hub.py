@@ -173,7 +173,7 @@ class OnHub(
         """Returns the model card.
 
         Args:
-            facts: facts about the training run: `step`, `blind`, `data`, `scores`, `prompt`.
+            facts: facts about the training run: `step`, `blind`, `data`, `scores`, `marks`, `rounded`, `prompt`.
         """
         trained = sum(value.numel() for value in self.trained_weights().values())
         return ModelHubMixin.generate_model_card(

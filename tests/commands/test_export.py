@@ -115,7 +115,7 @@ def test_the_bos_token_is_exported(frozenvl, tiny_language, capfd):
 def test_the_card_describes_the_model_and_its_code_runs(tiny_run, exported, tmp_path, monkeypatch, capsys):
     card = (exported / "README.md").read_text()
     cider = score(tiny_run, "captions")["scores"]["CIDEr"]
-    assert f"| captions | CIDEr | {cider:.3f}" in card and "5 of 5" in card
+    assert f"| captions | CIDEr | {cider:.3f}" in card and "5 of 5" in card and "scored on a part" not in card
     assert "Optimiser steps: 6" in card and "frozenvl.data.sources.scenes.SceneCaptions" in card
     assert "hidden=16" in card and "license:" in card and "blind" not in card
     config = json.loads((exported / "config.json").read_text())
@@ -134,6 +134,14 @@ def test_the_card_describes_the_model_and_its_code_runs(tiny_run, exported, tmp_
     prompt = template.prompt(Example("", image, ""))
     (text,) = trained.module.model.answers(trained.processor, [prompt], template, Decoding(32))
     assert template.answer(capsys.readouterr().out) == text
+
+
+def test_marks_beside_scores_are_explained(frozenvl):
+    limited = ("--trainer.limit_val_batches", 1, "--data.eval_batch_size", 2)
+    assert frozenvl("fit", *SHORT, *limited) == 0
+    assert main(["export", "runs/tiny", "exported"]) == 0
+    card = Path("exported/README.md").read_text()
+    assert "2 of 5 |" in card and r"- \* scored on a part of the queries" in card
 
 
 def test_scores_of_other_weights_are_not_on_the_card(tiny_run, tmp_path):
