@@ -164,6 +164,12 @@ def _vqa(folder: Path) -> dict[str, Any]:
 SCENES = {"size": 4, "resolution": 32}
 EVERY: dict[str, Maker] = {
     "AOKVQAQuestions": _aokvqa,
+    "CaptionLabels": lambda folder: {
+        "captions": source_classes()["CocoCaptions"](**_coco(folder)),
+        "labels": ["caption"],
+        "min_captions": 1,
+        "at_least": 1,
+    },
     "CocoCaptions": _coco,
     "ConceptualCaptions": _conceptual,
     "HuggingFaceData": _hugging_face,

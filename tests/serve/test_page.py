@@ -189,7 +189,8 @@ def test_candidates_are_ranked_with_probabilities(visit, photos):
 
 def test_pictures_of_a_folder_are_found_and_taken_as_the_image(visit, headed_run, photos, capsys):
     visit.page.get_by_role("tab", name="Search").click()
-    visit.page.get_by_label("Search for").fill("a red circle")
+    # Typed: a busy page may miss what is filled in at once.
+    visit.page.get_by_label("Search for").press_sequentially("a red circle")
     visit.button("Search").click()
     names = visit.page.locator(".caption-label:visible")
     lines = printed(capsys, "retrieve", headed_run, "a red circle", "--images", photos).splitlines()
