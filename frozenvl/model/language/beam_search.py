@@ -211,8 +211,8 @@ class Search:
                 scored = zip(self.finished[place].tolist(), self.finished_scores[place].tolist(), strict=True)
                 self.best[index] = [
                     Hypothesis(cut_at(tokens, self.ends), score)
-                    for tokens, score in scored
-                    if score > -math.inf
+                    for rank, (tokens, score) in enumerate(scored)
+                    if rank == 0 or score > -math.inf  # there is a best one even if its score is not a number
                 ]
         stay = [place for place, is_done in enumerate(done) if not is_done]
         if not stay:

@@ -221,6 +221,7 @@ def test_a_name_on_the_hub_is_read_from_the_cache(tmp_path, arrow_cache, monkeyp
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert texts("own/photos") == ["text 1", "text 2"]
+    assert open_dataset("own/photos", first=1)[0]["text"][:] == ["text 1"]
     assert not datasets.config.HF_HUB_OFFLINE
 
 

@@ -10,7 +10,14 @@ import torch
 from architectures import ALL
 from sequences import LENGTHS, rows
 
-from frozenvl.model.language.beam_search import BLOCK, BeamOptions, beam_search, places_near, top_tokens
+from frozenvl.model.language.beam_search import (
+    BLOCK,
+    BeamOptions,
+    Search,
+    beam_search,
+    places_near,
+    top_tokens,
+)
 from frozenvl.model.language.decoding import cut_at, greedy, sample
 from frozenvl.model.language.kv_cache import left_padded
 
@@ -96,6 +103,14 @@ def test_all_texts_are_those_of_transformers_with_their_scores(language):
         scores = [h.score for hypotheses in found for h in hypotheses]
         assert scores == pytest.approx(theirs.sequences_scores.tolist(), abs=1e-5)
         assert len(set(scores)) == len(scores)
+
+
+def test_there_is_a_best_text_even_if_no_logit_is_a_number():
+    search = Search(1, 2, BeamOptions(2), {1}, torch.device("cpu"))
+    logits = torch.full((1, 5), torch.nan)
+    while (step := search.advance(logits)) is not None:
+        logits = torch.full((len(step.rows), 5), torch.nan)
+    assert len(search.best[0]) == 1
 
 
 def test_prompts_are_read_once_and_done_images_leave(language, monkeypatch):
