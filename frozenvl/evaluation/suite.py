@@ -22,7 +22,7 @@ from frozenvl.prompt import black
 from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
 from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
-from frozenvl.util.parser_messages import suggestion
+from frozenvl.util.parser_messages import one_line
 
 
 def read_suite(paths: Sequence[Path], root: str | None, only: Sequence[str]) -> dict[str, Benchmark]:
@@ -100,8 +100,7 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, UserError):
             return str(cause).replace("--data.root", "--root")  # sources name the option of `fit`
         cause = cause.__cause__ or cause.__context__
-    message = " ".join(str(error).split())
-    return message[:300] + suggestion(message)
+    return one_line(str(error)).removeprefix("benchmark: ")
 
 
 def session_of(

@@ -71,8 +71,10 @@ def suggestion(message: str) -> str:
         classes = [name for name, value in vars(module or object).items() if isinstance(value, type)]
         known = list(getattr(module, "__all__", classes))
     elif found := re.search(r"Option '(\w+)' is not accepted", message):
-        path = re.search(r"class_path[=' ]+([\w.]+)", message)
-        module_name, _, name = path[1].rpartition(".") if path else ("", "", "")
+        pattern = r"class_path[=' ]+([\w.]+)"
+        # The class that refuses the option is the last one named before it.
+        paths = re.findall(pattern, message[: found.start()]) or re.findall(pattern, message)[:1]
+        module_name, _, name = paths[-1].rpartition(".") if paths else ("", "", "")
         kind = getattr(sys.modules.get(module_name), name, None)
         known = (
             [key for key in inspect.signature(kind).parameters if key not in ("args", "kwargs")]

@@ -58,6 +58,31 @@ def test_unknown_tokenizers_and_rules_are_one_error_line(evaluate, run, capsys, 
     assert option in line and "other" in line
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"rerank": {"by": "nearest"}}, 'Rerank\': Parser key "by": Expected a .* Got value: nearest'),
+        ({"rerank": {}}, "Rerank': the following arguments are required: by"),
+        (
+            {"rerank": {"by": "text_only", "wieght": 1}},
+            "Option 'wieght' is not accepted; did you mean weight?",
+        ),
+        ({"max_new_tokes": 3}, "Option 'max_new_tokes' is not accepted; did you mean max_new_tokens?"),
+        (
+            {"max_new_tokens": "many"},
+            "Parser key \"max_new_tokens\": Expected a <class 'int'>. Got value: many",
+        ),
+    ],
+)
+def test_a_wrong_argument_at_any_depth_is_named_with_its_class_and_what_was_meant(option, message):
+    captions = LOOP["captions"] | {"init_args": LOOP["captions"]["init_args"] | option}
+    with pytest.raises(UserError) as refused:
+        make("captions", captions)
+    assert re.search(message.replace("?", "[?]"), str(refused.value))
+    assert str(refused.value).startswith("benchmark captions: Problem with given class_path ")
+    assert len(str(refused.value)) < 250 and "…" not in str(refused.value)
+
+
 def test_the_order_of_tasks_does_not_matter(evaluate, run):
     assert evaluate(SUITE) == 0
     first = result_files(run)

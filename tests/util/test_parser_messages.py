@@ -65,6 +65,11 @@ def test_a_long_message_is_cut():
         ("module 'frozenvl.model.mappers' has no attribute 'Linar'", "; did you mean Linear?"),
         ("class_path 'frozenvl.model.mappers.MLP': Option 'hiden' is not accepted", "; did you mean hidden?"),
         (
+            "class_path 'frozenvl.model.fusion.Add': class_path 'frozenvl.model.mappers.MLP': Option 'hiden' is not "
+            "accepted. Got value: Namespace(class_path='frozenvl.model.fusion.Add'",
+            "; did you mean hidden?",
+        ),
+        (
             "Option 'x' is not accepted. Got value: Namespace(class_path='frozenvl.model.mappers.MLP'",
             "; there are ",
         ),
