@@ -1,4 +1,4 @@
-"""Evaluates a trained checkpoint on the benchmarks of a YAML file. Resumes an interrupted evaluation."""
+"""Evaluates a run or an export on the benchmarks of a YAML file. Resumes an interrupted evaluation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="a checkpoint, or the folder of a run")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CKPT", help="a checkpoint, the folder of a run, or of an export"
+    )
     parser.add_argument(
         "--config", type=Path, action="append", required=True, help="YAML file of benchmarks; may be repeated"
     )
@@ -30,12 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes scores and predictions to `evaluation/` in the run's folder, and prints the scores."""
+    """Writes scores and predictions to `evaluation/` in the folder of the run or export, and prints the scores."""
     from dataclasses import replace
 
     from lightning.fabric import Fabric
 
+    from frozenvl.evaluation.subject import Subject, load_exported
     from frozenvl.evaluation.suite import check_suite, read_suite, run_suite, session_of
+    from frozenvl.model.hub import is_export
     from frozenvl.report.terminal import print_scores
     from frozenvl.training.launch import check_launch
     from frozenvl.training.trained_run import load_trained, run_folder
@@ -49,12 +53,13 @@ def run(args: argparse.Namespace) -> int:
     strategy = "ddp" if args.devices > 1 else "auto"
     fabric = Fabric(accelerator=args.accelerator, devices=args.devices, strategy=strategy)
     benchmarks = read_suite(args.config, args.root, args.only)
-    trained = load_trained(args.checkpoint)
-    folder = run_folder(args.checkpoint)
-    session = session_of(trained, folder / "evaluation", args.views, args.batch_size, args.limit)
+    exported = is_export(args.checkpoint)
+    subject: Subject = load_exported(args.checkpoint) if exported else load_trained(args.checkpoint)
+    folder = args.checkpoint if exported else run_folder(args.checkpoint)
+    session = session_of(subject, folder / "evaluation", args.views, args.batch_size, args.limit)
     check_suite(benchmarks, session)
     fabric.launch()  # only after the checks, so that one process alone reports errors
-    trained.module.to(fabric.device)
+    subject.model.to(fabric.device)
     run_suite(benchmarks, replace(session, rank=fabric.global_rank, world_size=fabric.world_size))
     if fabric.is_global_zero:
         print_scores([folder], list(benchmarks))

@@ -7,22 +7,33 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frozenvl.evaluation.query import Query
 from frozenvl.prompt import Image
 from frozenvl.util.errors import UnreadableImage
 from frozenvl.util.imaging import BACKGROUND
 
+if TYPE_CHECKING:
+    from frozenvl.model.frozen import FrozenVL
+
 LIBRARIES = ("frozenvl", "torch", "transformers", "timm", "pillow")
 """Distributions whose versions are recorded."""
 
 
-def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> dict[str, Any]:
-    """Returns the provenance of a run: model, trained weights, precision, image reading and library versions.
+def of_model(
+    model: FrozenVL,
+    trained_weights: str,
+    precision: str,
+    blind: bool,
+    scaled_decoding: bool,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Returns the provenance of a model: parts, trained weights, precision, image reading and library versions.
 
     Args:
-        module: a `FrozenModule`, typed as Any because this file does not import Lightning.
+        trained_weights: fingerprint of the trained weights.
+        precision: dtype of the arithmetic, `bf16` or `fp32`.
         blind: whether every image is black, in training too.
         scaled_decoding: whether images are decoded at a reduced size.
         batch_size: number of queries in an evaluation batch.
@@ -31,18 +42,26 @@ def of_run(module: Any, blind: bool, scaled_decoding: bool, batch_size: int) -> 
         "blind": blind,
         "scaled_decoding": scaled_decoding,
         "background": BACKGROUND,
-        "model": module.model.identity(),
-        "end_tokens": sorted(module.model.language.end_tokens),
-        "trained_weights": module.trained_fingerprint(),
-        "precision": module.precision,
+        "model": model.identity(),
+        "end_tokens": sorted(model.language.end_tokens),
+        "trained_weights": trained_weights,
+        "precision": precision,
         "eval_batch_size": batch_size,
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
 
 def of_loop(module: Any, data: Any) -> dict[str, Any]:
-    """Returns the provenance of a run under Lightning, from its module and data module."""
-    return of_run(module, data.blind, data.scaled_decoding, data.eval_batch_size)
+    """Returns the provenance of a run under Lightning, from its module and data module.
+
+    Args:
+        module: a `FrozenModule`, typed as Any because this file does not import Lightning.
+        data: a `FrozenData`.
+    """
+    weights = module.trained_fingerprint()
+    return of_model(
+        module.model, weights, module.precision, data.blind, data.scaled_decoding, data.eval_batch_size
+    )
 
 
 def of_frames(queries: Sequence[Query]) -> dict[str, Any]:

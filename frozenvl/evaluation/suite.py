@@ -14,12 +14,12 @@ from yaml import YAMLError
 
 from frozenvl.evaluation.benchmark import Benchmark
 from frozenvl.evaluation.preflight import check, refuse_twins
-from frozenvl.evaluation.provenance import of_run
+from frozenvl.evaluation.provenance import of_model
 from frozenvl.evaluation.query import View
 from frozenvl.evaluation.runner import evaluate
 from frozenvl.evaluation.session import Session
+from frozenvl.evaluation.subject import Subject
 from frozenvl.prompt import black
-from frozenvl.training.trained_run import Trained
 from frozenvl.util.errors import UserError
 from frozenvl.util.null_values import null_behind, refuse_empty_blocks, refuse_nulls
 from frozenvl.util.parser_messages import one_line
@@ -104,7 +104,7 @@ def reason(error: BaseException) -> str:
 
 
 def session_of(
-    trained: Trained, folder: Path, views: Sequence[View], batch_size: int, limit: int | None
+    subject: Subject, folder: Path, views: Sequence[View], batch_size: int, limit: int | None
 ) -> Session:
     """Returns the session of a suite.
 
@@ -112,15 +112,17 @@ def session_of(
         folder: parent folder of the evaluations.
         limit: largest number of batches of each setting; None for all.
     """
-    module = trained.module
+    model, blind = subject.model, subject.blind
     return Session(
-        model=module.model,
-        plain=trained.processor,
+        model=model,
+        plain=subject.processor,
         folder=folder,
-        provenance=of_run(module, trained.blind, module.model.scaled_decoding, batch_size),
-        step=trained.step,
+        provenance=of_model(
+            model, subject.trained_weights, subject.precision, blind, model.scaled_decoding, batch_size
+        ),
+        step=subject.step,
         batch_size=batch_size,
-        see=black if trained.blind else lambda image: image,
+        see=black if blind else lambda image: image,
         views=views,
         limit=limit,
         resumable=True,

@@ -47,6 +47,14 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:32]
 
 
+def trained_fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Returns a SHA-256 fingerprint of trained weights (16 hex digits): their names and all their values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def add_weights(digest: Any, weights: Mapping[str, Tensor]) -> None:
     """Adds names, shapes and all values of weights to a hash of `hashlib`."""
     for name, value in sorted(weights.items()):

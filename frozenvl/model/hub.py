@@ -60,6 +60,10 @@ class OnHub(
     stored_dtype: torch.dtype | None = None
     """Floating dtype of the weights in exports; None for the model's own, which is fp32. Loading makes them fp32."""
 
+    training_record: dict[str, Any] | None = None
+    """What scores record about the training: `step`, its number of optimiser steps, and `blind`, whether all images
+    were black. None for a model that no run trained."""
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> FrozenVL:  # type: ignore[override]
         """Loads a model from an exported folder or from the hub, in eval mode.
@@ -105,6 +109,7 @@ class OnHub(
             "precision": "bf16" if self.low_precision else "fp32",
             "scaled_decoding": self.scaled_decoding,
             **({"template": asdict(self.template)} if self.template else {}),
+            **({"training": self.training_record} if self.training_record else {}),
             "identity": self.identity(),
         }
 
@@ -162,6 +167,7 @@ class OnHub(
         refuse_misfit(config["identity"], weights, model.identity(), model.trained_weights(), model_id)
         model.load_state_dict(weights, strict=False)
         model.scaled_decoding = config["scaled_decoding"]
+        model.training_record = config.get("training")
         if template := config.get("template"):
             stop = template.pop("stop", None)
             model.template = Template(**template, stop=None if stop is None else tuple(stop))
@@ -185,6 +191,11 @@ class OnHub(
             matches=any(isinstance(head, Matching) for head in self.heads.values()),
             **facts,
         )
+
+
+def is_export(path: Path) -> bool:
+    """Returns whether a path is the folder of an export."""
+    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
 
 
 def as_stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:

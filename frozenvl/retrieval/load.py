@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from frozenvl.model.frozen import FrozenVL
-from frozenvl.model.hub import CONFIG, WEIGHTS
+from frozenvl.model.hub import is_export
 from frozenvl.model.processor import Processor
 from frozenvl.wording import VQA, Template
 
@@ -36,7 +36,7 @@ def load_model(path: Path) -> Loaded:
     Raises:
         UserError: if there is none, or it does not fit its configuration.
     """
-    if (path / CONFIG).is_file() and (path / WEIGHTS).is_file():
+    if is_export(path):
         import torch
 
         model = FrozenVL.from_pretrained(path)

@@ -11,6 +11,7 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.processor import Processor
 from frozenvl.prompt import Image
 from frozenvl.training.checkpoint import read_checkpoint
@@ -42,6 +43,21 @@ class Trained:
     """True if it was trained on black images."""
     step: int
     """Number of optimiser steps that the weights were trained for."""
+
+    @property
+    def model(self) -> FrozenVL:
+        """The module's model."""
+        return self.module.model
+
+    @property
+    def precision(self) -> str:
+        """Dtype of the arithmetic, `bf16` or `fp32`."""
+        return self.module.precision
+
+    @property
+    def trained_weights(self) -> str:
+        """Fingerprint of the trained weights."""
+        return self.module.trained_fingerprint()
 
     @property
     def captioning(self) -> Template:
@@ -90,6 +106,7 @@ def load_trained(path: Path) -> Trained:
     templates = {name: as_template(task.get("template")) for name, task in data["val"].items()}
     trained = Trained(module, processor, templates, bool(data.get("blind")), content["global_step"])
     module.model.template = trained.conversing
+    module.model.training_record = {"step": trained.step, "blind": trained.blind}
     return trained
 
 

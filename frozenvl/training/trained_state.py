@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import lightning as L
 import torch
 
 from frozenvl import __version__
-from frozenvl.model.fingerprint import refuse_misfit
+from frozenvl.model.fingerprint import refuse_misfit, trained_fingerprint
 from frozenvl.model.frozen import FrozenVL
 from frozenvl.model.precision import Precision
 from frozenvl.training.callbacks.averaging import AverageTrained
@@ -75,11 +74,8 @@ class TrainedState(L.LightningModule):
         return set(super().state_dict())
 
     def trained_fingerprint(self) -> str:
-        """Returns a SHA-256 fingerprint of the trained weights (16 hex digits)."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode() + value.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Returns the fingerprint of the trained weights. All ranks call it, because they gather sharded weights."""
+        return trained_fingerprint(self.state_dict())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trainer: Any = self.trainer

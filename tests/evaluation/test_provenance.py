@@ -11,7 +11,7 @@ from running import score
 from suites import coco
 from toy import Broken, Square
 
-from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_frames, of_run
+from frozenvl.evaluation.provenance import LIBRARIES, content_of, fingerprint, of_frames, of_model
 from frozenvl.evaluation.query import Query
 from frozenvl.prompt import Delimiter
 from frozenvl.training.trained_run import load_trained
@@ -91,8 +91,10 @@ def test_unreadable_images_have_a_content_hash_of_their_own():
 
 def test_provenance_of_two_checkpoints_differs_only_in_the_weights(tiny_run):
     last, earlier = (
-        of_run(load_trained(tiny_run / "checkpoints" / file).module, False, True, 64)
-        for file in ("last.ckpt", "step=2.ckpt")
+        of_model(trained.model, trained.trained_weights, trained.precision, False, True, 64)
+        for trained in (
+            load_trained(tiny_run / "checkpoints" / file) for file in ("last.ckpt", "step=2.ckpt")
+        )
     )
     assert {key for key in last if last[key] != earlier[key]} == {"trained_weights"}
     assert last["versions"] == {name: version(name) for name in LIBRARIES}
