@@ -157,19 +157,19 @@ class Forward:
         self.positions += positions
         self.padding += padding
 
-    def nll(self, smoothing: float = 0.0) -> Iterator[tuple[Batch, Tensor]]:
+    def nll(self, smoothing: float = 0.0, temperature: float = 1.0) -> Iterator[tuple[Batch, Tensor]]:
         """Yields each chunk with the negative log-likelihood (targets,), in nats, of its target tokens, row by row.
 
         Args:
             smoothing: share of the target probability that is spread evenly over the vocabulary (label smoothing).
+            temperature: divisor of the logits.
         """
+        language = self.model.language
+        head = language.head if temperature == 1 else lambda rows: language.head(rows) / temperature
         for chunk, hidden in self.hidden():
             labels = chunk.labels[chunk.real()]
             predicts = labels != IGNORE
-            language = self.model.language
-            nll = target_nll(
-                hidden[predicts], labels[predicts], language.head, language.head_is_trained, smoothing
-            )
+            nll = target_nll(hidden[predicts], labels[predicts], head, language.head_is_trained, smoothing)
             self._count_targets(len(nll))
             yield chunk, nll
 

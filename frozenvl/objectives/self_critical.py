@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -47,7 +48,7 @@ class SelfCritical(Objective):
     baseline) over the sampled tokens up to and with the first end token, divided by their number. The reward is CIDEr-D
     against all training references of the image (`CiderReward`), with the end token as a word of the n-grams.
 
-    Samples come from the full distribution, with the dropout of the later pass, and from random numbers that depend on
+    Samples come from the whole vocabulary, with the dropout of the later pass, and from random numbers that depend on
     the seed, the step, the sample and the number of the caption alone. So the loss does not depend on how a step is
     divided among ranks and micro-batches.
 
@@ -66,6 +67,9 @@ class SelfCritical(Objective):
         max_new_tokens: maximal length of a caption, in tokens. A caption that is cut there has no end token.
         tokenizer: tokenizer of the reward: "ptb" is pycocoevalcap's; "char", "zh" and "ja" are sacrebleu's, for
             captions in writing systems without spaces.
+        temperature: divisor of the logits where captions are sampled and where they are scored: the reinforced policy
+            is the softmax at this temperature, which greedy decoding does not depend on. At 1, the first steps of a
+            trained model go into narrowing its distribution; below 1 it starts narrower.
         weight: factor of this objective in the loss.
 
     Raises:
@@ -82,6 +86,7 @@ class SelfCritical(Objective):
         max_new_tokens: int = 32,
         tokenizer: TokenizerName = "ptb",
         weight: float = 1.0,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__(weight)
         if baseline not in get_args(Baseline):
@@ -96,6 +101,9 @@ class SelfCritical(Objective):
             raise UserError(
                 f"SelfCritical: max_new_tokens is {max_new_tokens}; a caption has at least one token"
             )
+        if not 0 < temperature < math.inf:
+            raise UserError(f"SelfCritical: temperature is {temperature}; it is a number above 0")
+        self.temperature = temperature
         self.samples, self.baseline, self.max_new_tokens = samples, baseline, max_new_tokens
         self.tokenizer: TokenizerName = tokenizer
         self.reward: CiderReward | None = None
@@ -137,7 +145,7 @@ class SelfCritical(Objective):
         if run.prepared is None or not len(run.prepared.batch):
             return total
         batch, advantages = run.prepared
-        for chunk, nll in run.on(batch).nll():
+        for chunk, nll in run.on(batch).nll(temperature=self.temperature):
             row = (chunk.labels != IGNORE).nonzero(as_tuple=True)[0]
             total = total + (nll * advantages.to(nll)[chunk.index[row]]).sum()
         return total
@@ -169,6 +177,7 @@ class SelfCritical(Objective):
             model.language.end_tokens | step.processor.ends,
             greedy,
             model.conditioning(batch, run.conditioner),
+            self.temperature,
         )
         each = self.samples + greedy
         flat = [sampled for row in continuations for sampled in row]

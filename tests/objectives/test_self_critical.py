@@ -112,26 +112,34 @@ class Pass:
         self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def alone(model: FrozenVL, step: Step, sample: Sample, place: int) -> tuple[list[int], bool]:
+def alone(
+    model: FrozenVL, step: Step, sample: Sample, place: int, temperature: float = 1.0
+) -> tuple[list[int], bool]:
     """Samples one caption of one image, without cache: (token ids with the end token, whether it ended)."""
     batch = step.processor([Sample(sample.id, sample.prompt)])
     inputs = model.embeddings(batch, model.run(batch).prefix)
     generator, tokens = step.generator(sample.id, place), []
     for number in torch.rand(LIMIT, generator=generator, dtype=torch.float64):
         logits = model.language.model(inputs_embeds=inputs, use_cache=False).logits[0, -1]
-        tokens.append(int(torch.searchsorted(logits.float().softmax(-1).double().cumsum(-1), number)))
+        tokens.append(
+            int(torch.searchsorted((logits.float() / temperature).softmax(-1).double().cumsum(-1), number))
+        )
         if tokens[-1] in model.language.end_tokens:
             return tokens, True
         inputs = torch.cat([inputs, model.language.embed(torch.tensor([tokens[-1:]]))], dim=1)
     return tokens, False
 
 
-@pytest.mark.parametrize("baseline", ["leave_one_out", "greedy"])
-def test_loss_and_gradient_equal_a_plain_formula(model, baseline):
-    objective = made(baseline)
+@pytest.mark.parametrize(
+    ("baseline", "temperature"), [("leave_one_out", 1.0), ("greedy", 1.0), ("leave_one_out", 0.2)]
+)
+def test_loss_and_gradient_equal_a_plain_formula(model, baseline, temperature):
+    objective = made(baseline, temperature=temperature)
     step = Step(model, model.processor(), "scst", (), NUMBER, SEED, 0, 1)
     with torch.no_grad():
-        sampled = [[alone(model, step, sample, place) for place in range(3)] for sample in SAMPLES]
+        sampled = [
+            [alone(model, step, sample, place, temperature) for place in range(3)] for sample in SAMPLES
+        ]
     references = {colour: Colours()[i].references for i, colour in enumerate(COLOURS)}
     reward = CiderReward(references, "char")
     decode = step.processor.decode
@@ -150,7 +158,7 @@ def test_loss_and_gradient_equal_a_plain_formula(model, baseline):
             inputs = model.embeddings(batch, model.run(batch).prefix)
             inputs = torch.cat([inputs, model.language.embed(torch.tensor([tokens[:-1]]).long())], dim=1)
             logits = model.language.model(inputs_embeds=inputs, use_cache=False).logits[0, -len(tokens) :]
-            logp = logits.log_softmax(-1)[torch.arange(len(tokens)), torch.tensor(tokens)]
+            logp = (logits / temperature).log_softmax(-1)[torch.arange(len(tokens)), torch.tensor(tokens)]
             total = total - logp.sum() * (own - np.mean(others))
             count += len(tokens)
     (total / count).backward()
@@ -350,6 +358,8 @@ def test_a_plan_runs_captions_of_a_usual_length(model):
         ({"samples": 1}, "samples is 1; the baseline leave_one_out needs 2 or more"),
         ({"samples": 0, "baseline": "greedy"}, "samples is 0; the baseline greedy needs 1 or more"),
         ({"baseline": "mean"}, "baseline is 'mean'; choose one of leave_one_out, greedy"),
+        ({"temperature": 0.0}, "temperature is 0.0; it is a number above 0"),
+        ({"temperature": float("nan")}, "temperature is nan; it is a number above 0"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0; a caption has at least one token"),
     ],
 )

@@ -40,13 +40,14 @@ def sample_continuations(
     ends: Collection[int],
     greedy: bool = False,
     conditioning: Conditioning | None = None,
+    temperature: float = 1.0,
 ) -> list[list[Sampled]]:
     """Samples n continuations of each of `B` prompts. A prompt is read once, and so is a beginning that several share.
 
-    Tokens come from the softmax over the whole vocabulary at temperature 1, so the expectation of a reward over the
-    samples has an unbiased policy gradient. The random numbers are given. So a continuation depends on its own prompt
-    and numbers only, not on the other rows (except where a number is as near to the border between two tokens as the
-    logits' last digits, which may depend on the rows computed together).
+    Tokens come from the softmax over the whole vocabulary. So the expectation of a reward over the samples has an
+    unbiased policy gradient, if they are scored at the same temperature. The random numbers are given. So a
+    continuation depends on its own prompt and numbers only, not on the other rows (except where a number is as near to
+    the border between two tokens as the logits' last digits, which may depend on the rows computed together).
 
     Args:
         language: language model.
@@ -56,6 +57,7 @@ def sample_continuations(
         ends: ids of the tokens that end a continuation.
         greedy: whether to add the greedy continuation of each prompt, of up to T tokens, after its n samples.
         conditioning: images that the positions see, if the fusion is not in the embeddings.
+        temperature: divisor of the logits.
 
     Returns:
         The n (or n + 1) continuations of each prompt.
@@ -72,7 +74,7 @@ def sample_continuations(
         return [[] for _ in range(prompts)]
     with prepacked(limit, language.model, *parts(conditioning)):
         past = language.read(embeddings, lengths, conditioning=conditioning)
-        logits, device = language.head(past.hidden), past.mask.device
+        logits, device = language.head(past.hidden) / temperature, past.mask.device
         numbers = uniforms.to(device, torch.float64)
         if greedy:
             numbers = torch.cat([numbers, numbers.new_full((prompts, 1, limit), torch.nan)], dim=1)
@@ -99,7 +101,7 @@ def sample_continuations(
             if source.tolist() != list(range(len(past.mask))):
                 past = past.reordered(source)
             past = language.advance(past, inputs)
-            logits = language.head(past.hidden)
+            logits = language.head(past.hidden) / temperature
     continuations = [Sampled(*pair) for pair in zip(tokens, ended, strict=True)]
     return [continuations[start : start + each] for start in range(0, len(continuations), each)]
 
