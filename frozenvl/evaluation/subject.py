@@ -59,14 +59,14 @@ def load_exported(folder: Path) -> Exported:
     """Loads an exported model for evaluation, on CUDA if available.
 
     Raises:
-        UserError: if it cannot be loaded, or does not record the training, which scores need.
+        UserError: if it cannot be loaded, or does not record the training, as scores do.
     """
     model = FrozenVL.from_pretrained(folder)
-    record = model.training_record
-    if record is None:
+    record = model.training_record or {}
+    if type(record.get("step")) is not int or type(record.get("blind")) is not bool:
         raise UserError(
-            f"{folder / CONFIG}: has no `training` with step and blind, which scores record; export the run again "
-            "with `frozenvl export`"
+            f"{folder / CONFIG}: has no `training` with step (a number) and blind (true or false), which scores record; "
+            "export the run again with `frozenvl export`"
         )
     # Names as in a run's checkpoint, so that equal weights have equal fingerprints.
     weights = {f"model.{name}": value for name, value in model.trained_weights().items()}

@@ -14,6 +14,7 @@ from frozenvl.evaluation.subject import load_exported
 from frozenvl.evaluation.suite import session_of
 from frozenvl.model.hub import CONFIG
 from frozenvl.prompt import BlackImage
+from frozenvl.util.errors import UserError
 
 
 @pytest.fixture
@@ -59,7 +60,14 @@ def test_the_export_of_a_blind_run_sees_black(exported, tmp_path):
     assert isinstance(session.see(image), BlackImage) and session.provenance["blind"]
 
 
-def test_an_export_without_a_record_of_its_training_is_refused(evaluate, exported, capsys):
+@pytest.mark.parametrize("training", [None, {}, {"step": 4}, {"step": "four", "blind": False}])
+def test_an_export_without_a_record_of_its_training_is_refused(exported, training):
+    recorded(exported, training)
+    with pytest.raises(UserError, match="config.json: has no `training` with step"):
+        load_exported(exported)
+
+
+def test_a_refused_export_is_one_line_and_is_left_as_it_is(evaluate, exported, capsys):
     recorded(exported, None)
     assert evaluate({"captions": LOOP["captions"]}, "--limit", "1") == 0  # writes suite.yaml
     capsys.readouterr()
