@@ -65,8 +65,8 @@ def load_exported(folder: Path) -> Exported:
     record = model.training_record or {}
     if type(record.get("step")) is not int or type(record.get("blind")) is not bool:
         raise UserError(
-            f"{folder / CONFIG}: has no `training` with step (a number) and blind (true or false), which scores record; "
-            "export the run again with `frozenvl export`"
+            f"{folder / CONFIG}: has no `training` with step (a number) and blind (true or false), which scores "
+            "record; export the run again with `frozenvl export`"
         )
     # Names as in a run's checkpoint, so that equal weights have equal fingerprints.
     weights = {f"model.{name}": value for name, value in model.trained_weights().items()}

@@ -63,7 +63,7 @@ def test_the_export_of_a_blind_run_sees_black(exported, tmp_path):
 @pytest.mark.parametrize("training", [None, {}, {"step": 4}, {"step": "four", "blind": False}])
 def test_an_export_without_a_record_of_its_training_is_refused(exported, training):
     recorded(exported, training)
-    with pytest.raises(UserError, match="config.json: has no `training` with step"):
+    with pytest.raises(UserError, match="has no `training` with step"):
         load_exported(exported)
 
 
