@@ -160,10 +160,7 @@ class OnHub(
         if not config or "frozenvl" not in config:
             raise UserError(f"{model_id}: not a model of frozenvl; `frozenvl export` writes one of a run")
         model: Any = cls(**_parts(**config["model"]))
-        try:
-            weights = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{file}: cannot be read ({error}); export it again") from None
+        weights = _read_weights(file)
         refuse_misfit(config["identity"], weights, model.identity(), model.trained_weights(), model_id)
         model.load_state_dict(weights, strict=False)
         model.scaled_decoding = config["scaled_decoding"]
@@ -196,6 +193,35 @@ class OnHub(
 def is_export(path: Path) -> bool:
     """Returns whether a path is the folder of an export."""
     return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
+
+
+def read_export(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Returns the identity of the model of an export, and its trained weights by name, without building the model.
+
+    Raises:
+        UserError: if a file cannot be read, or is not of frozenvl.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        identity = config["identity"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / CONFIG}: not the configuration of an export ({type(error).__name__}: {error}); export the run "
+            "again with `frozenvl export`"
+        ) from None
+    return identity, _read_weights(folder / WEIGHTS)
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    """Returns the trained weights of an export, by name.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file}: cannot be read ({error}); export it again") from None
 
 
 def as_stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:

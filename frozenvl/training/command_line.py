@@ -107,7 +107,9 @@ class FrozenCLI(LightningCLI):
             "--name", type=str, default="run", help="name of the run, whose folder is runs/<name>"
         )
         parser.add_argument(
-            "--init_from", type=Path | None, help="checkpoint whose trained weights to start from"
+            "--init_from",
+            type=Path | None,
+            help="checkpoint, run's folder or export whose trained weights to start from",
         )
         parser.add_argument(
             "--overwrite",

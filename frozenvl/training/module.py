@@ -86,7 +86,7 @@ class FrozenModule(Validates, TrainedState):
         shard: whether to use FSDP: each rank holds a share of the language model's frozen layers and gathers a layer
             when it is needed. Less memory, more traffic. Requires an explicit `precision`.
         seed: seed of dropout (default: the run's `seed_everything`).
-        init_from: checkpoint whose trained weights a new run starts from.
+        init_from: checkpoint, run's folder or export's folder whose trained weights a new run starts from.
         fusion: how image vectors are combined with the text, by class path (default: concatenation, as in Frozen).
         objectives: training objectives by name, each by class path (default: `Captioning`, for captions and answers).
         heads: heads for retrieval and matching by name, each by class path (default: none).

@@ -12,10 +12,12 @@ import torch
 from frozenvl import __version__
 from frozenvl.model.fingerprint import refuse_misfit, trained_fingerprint
 from frozenvl.model.frozen import FrozenVL
+from frozenvl.model.hub import is_export, read_export
 from frozenvl.model.precision import Precision
 from frozenvl.training.callbacks.averaging import AverageTrained
 from frozenvl.training.checkpoint import read_checkpoint
 from frozenvl.training.optim import switch
+from frozenvl.training.run_folder import last_checkpoint
 from frozenvl.training.steps import resume
 from frozenvl.util.errors import UserError
 
@@ -123,15 +125,22 @@ class TrainedState(L.LightningModule):
             data.start = resume(checkpoint, data.step_batches)
 
     def load_trained(self, path: Path) -> None:
-        """Loads the trained weights of a checkpoint, without optimiser state or counters.
+        """Loads trained weights, without optimiser state or counters.
 
-        The checkpoint may lack the weights of a tuning, which a second stage of training adds. They start as in a new
-        run.
+        They may lack those of a tuning, which a second stage of training adds and which start as in a new run.
+
+        Args:
+            path: a checkpoint, a run's folder, whose last checkpoint is then read, or an export's folder.
 
         Raises:
-            UserError: if the checkpoint is unreadable or belongs to another model.
+            UserError: if it cannot be read or belongs to another model.
         """
-        checkpoint = read_checkpoint(path)
+        if is_export(path):
+            identity, weights = read_export(path)
+            named = {f"model.{name}": value for name, value in weights.items()}
+            checkpoint = {"frozenvl": {"identity": identity}, "state_dict": named}
+        else:
+            checkpoint = read_checkpoint((path.is_dir() and last_checkpoint(path)) or path)
         self._check_fit(checkpoint, str(path), added=ADDED)
         self.load_state_dict(checkpoint["state_dict"], strict=False)
 

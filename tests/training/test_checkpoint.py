@@ -21,6 +21,7 @@ from frozenvl.training.trained_run import load_trained, run_folder
 from frozenvl.util.errors import RunError, UserError
 
 NO_VALIDATION = ("--trainer.limit_val_batches", 0)
+STILL = ("--model.optimizer.lr", 0.0, "--model.optimizer.weight_decay", 0.0, "--trainer.max_steps", 2)
 
 
 @pytest.fixture
@@ -101,9 +102,47 @@ def test_init_from_loads_only_the_weights(frozenvl, last):
     assert frozenvl("fit", *start, *add("probes.Seen", folder="seen"), "--trainer.max_steps", 2) == 0
     assert [row["step"] for row in history("tiny")] == [1, 2]
     assert history("tiny")[0]["train/lr"] == pytest.approx(0.01)
-    frozen = ("--model.optimizer.lr", 0.0, "--model.optimizer.weight_decay", 0.0, "--trainer.max_steps", 2)
-    assert frozenvl("fit", *start, *frozen, name="still") == 0
+    assert frozenvl("fit", *start, *STILL, name="still") == 0
     assert same_weights(checkpoint("still"), torch.load(last, weights_only=True))
+
+
+@pytest.mark.parametrize("folder", ["run", "export"])
+def test_init_from_takes_the_folder_of_a_run_or_of_an_export(frozenvl, last, folder):
+    path = last.parent.parent
+    if folder == "export":
+        assert main(["export", str(path), "export"]) == 0
+        path = "export"
+    assert frozenvl("fit", "--init_from", path, *NO_VALIDATION, *STILL, name="still") == 0
+    assert same_weights(checkpoint("still"), torch.load(last, weights_only=True))
+
+
+def test_init_from_takes_rounded_weights_as_fp32(frozenvl, last):
+    assert main(["export", str(last.parent.parent), "half", "--dtype", "float16"]) == 0
+    assert frozenvl("fit", "--init_from", "half", *NO_VALIDATION, *STILL, name="still") == 0
+    whole = torch.load(last, weights_only=True)["state_dict"]
+    rounded = {name: value.half().float() for name, value in whole.items()}
+    assert same_weights(checkpoint("still"), {"state_dict": rounded})
+    assert not same_weights(checkpoint("still"), {"state_dict": whole})
+
+
+def test_init_from_a_folder_that_is_neither_or_of_another_model_is_one_error_line(
+    frozenvl, last, tmp_path, capfd
+):
+    assert main(["export", str(last.parent.parent), "export"]) == 0
+    capfd.readouterr()
+    (tmp_path / "empty").mkdir()
+    shutil.copytree("export", "cut")
+    Path("cut/model.safetensors").write_bytes(Path("export/model.safetensors").read_bytes()[:100])
+    shutil.copytree("export", "text")
+    Path("text/config.json").write_text("{")
+    for options, message in {
+        ("empty",): "empty: a folder, and none of a run or an export",
+        ("cut",): "cut/model.safetensors: cannot be read",
+        ("text",): "text/config.json: not the configuration of an export",
+        ("export", "--model.k", 3): "export was trained with k = 2, this model has 3",
+    }.items():
+        assert frozenvl("fit", "--init_from", *options, *NO_VALIDATION, name="new") == 2
+        assert message in one_line(capfd.readouterr().err)
 
 
 def test_a_resumed_run_has_to_use_the_recorded_precision(frozenvl, capfd):
