@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from fused_runs import ONLY_CHECKPOINTS, fused
-from running import one_line
+from running import CONFIG, one_line
 from tiny import tokenizer
 from transformers import BloomConfig, BloomForCausalLM
+
+from frozenvl.cli import main
 
 SHORT = (*ONLY_CHECKPOINTS, "--trainer.max_steps", 2, "--trainer.limit_val_batches", 0)
 
@@ -55,11 +57,14 @@ def test_a_layer_prefix_on_attention_that_cannot_be_extended(frozenvl, capfd):
     config = BloomConfig(vocab_size=len(words), hidden_size=32, n_layer=2, n_head=4)
     BloomForCausalLM(config).save_pretrained("bloom")
     asked = (*SHORT, "--model.language", "bloom")
-    assert frozenvl("fit", *asked, *fused("LayerPrefix")) == 2
-    line = one_line(capfd.readouterr().err)
-    assert re.search(
-        "LayerPrefix on bloom: the attention of Bloom.* cannot be extended; use CrossAttention$", line
-    )
+    plan = ["plan", "--config", CONFIG, *frozenvl.models, *asked, *fused("LayerPrefix"), "--peak", "1e12"]
+    for refused in (lambda: frozenvl("fit", *asked, *fused("LayerPrefix")), lambda: main([*map(str, plan)])):
+        capfd.readouterr()
+        assert refused() == 2
+        line = one_line(capfd.readouterr().err)
+        assert re.search(
+            "LayerPrefix on bloom: the attention of Bloom.* cannot be extended; use CrossAttention$", line
+        )
     assert frozenvl("fit", *asked, *fused("CrossAttention")) == 0
 
 

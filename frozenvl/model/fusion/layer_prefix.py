@@ -103,14 +103,14 @@ def check_attention(language: FrozenLanguageModel, shape: tuple[int, int]) -> No
     Raises:
         UserError: if it does not, or the model needs an attention of its own (a soft cap).
     """
-    if next(language.parameters()).is_meta:  # `frozenvl plan` builds models without values
-        return
     refusal = UserError(
         f"LayerPrefix on {language.name}: the attention of {type(language.model).__name__} cannot be extended; use "
         "CrossAttention"
     )
     if language.model.config._attn_implementation != TEXT:
         raise refusal
+    if next(language.parameters()).is_meta:  # `frozenvl plan` builds models without values, which can read nothing
+        return
     embeddings, lengths = two_sequences(language)
     recorder = Recorder(embeddings[:1, :1])
     conditioning = Conditioning.of(recorder, torch.zeros_like(embeddings[..., 0], dtype=torch.long))
