@@ -1,4 +1,4 @@
-"""Names what images show: the most probable of given labels, without training for them (zero-shot).
+"""Names what images and videos show: the most probable of given labels, without training for them (zero-shot).
 
 Prints path, label and probability, with tabs between them, the most probable label first. By embedding, probabilities
 are the softmax of scaled cosines, as CLIP's. By likelihood, they are the softmax of log p(text | image) - log p(text).
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from frozenvl.util.arguments import count, positive
 from frozenvl.util.errors import UserError
+from frozenvl.video.arguments import add_sampling_arguments, sampling_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint", type=Path, help="a checkpoint, the folder of a run, or an exported folder"
     )
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of images"
+        "images", type=Path, nargs="+", metavar="IMAGE", help="image and video files, or folders of them"
     )
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument("--labels", nargs="+", metavar="LABEL", help="labels to choose from")
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="factor of cosines before the softmax (default: the trained 1 / temperature; without one CLIP's 100)",
     )
     parser.add_argument("--head", help="name of the embedding head, if the model has several")
+    add_sampling_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,18 +61,18 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from frozenvl.model.heads import EmbeddingHead
-    from frozenvl.prompt import ImageFile
-    from frozenvl.retrieval.image_files import image_files
+    from frozenvl.retrieval.image_files import images_and_videos
     from frozenvl.retrieval.label_choice import TEMPLATE, softmax, worded
     from frozenvl.retrieval.load import load_model
     from frozenvl.retrieval.printing import note, note_unreadable, row
+    from frozenvl.training.trained_run import run_sampling
 
     if args.by == "likelihood" and (args.head or args.scale):
         raise UserError("--head and --scale are for embeddings; leave them out, or use --by embedding")
     labels, templates = labels_of(args), args.template or [TEMPLATE]
     for template in templates:
         worded(template, labels[0])  # what can fail without the model fails before it is loaded
-    images = [ImageFile(file) for file in image_files(args.images)]
+    images = images_and_videos(args.images, sampling_of(args, run_sampling(args.checkpoint)))
     loaded = load_model(args.checkpoint)
     embeds = any(isinstance(head, EmbeddingHead) for head in loaded.model.heads.values())
     by = args.by or ("embedding" if embeds else "likelihood")
@@ -143,7 +145,8 @@ def by_likelihood(
         except UnreadableImage as error:
             if error.image is None:
                 raise
-            reasons[error.image] = str(error)
+            # A video's own error may name one of its frames.
+            reasons[next(image for image in readable if image.holds(error.image))] = str(error)
     means = scores.view(len(readable), len(labels), len(templates)).mean(2).double().numpy()
     found = dict(zip(readable, means, strict=True))
     for image in images:

@@ -1,4 +1,4 @@
-"""Writes the embeddings of images or texts to a file, with an embedding head of a trained model."""
+"""Writes the embeddings of images, videos or texts to a file, with an embedding head of a trained model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from frozenvl.util.arguments import count
 from frozenvl.util.errors import UserError
+from frozenvl.video.arguments import add_sampling_arguments, sampling_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from frozenvl.retrieval.embedder import Embedder
+    from frozenvl.video.sampling import Sampling
 
     Inputs: TypeAlias = Callable[[Embedder], tuple[Sequence[str], np.ndarray]]
 
@@ -22,17 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint", type=Path, help="a checkpoint, the folder of a run, or an exported folder"
     )
-    parser.add_argument("kind", choices=("images", "texts"), help="what is embedded")
+    parser.add_argument(
+        "kind", choices=("images", "texts"), help="what is embedded; a video is one of the images"
+    )
     parser.add_argument(
         "paths",
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="images: files or folders, with their subfolders; texts: a file with a text in each line, - for stdin",
+        help="images: image and video files, or folders with their subfolders; texts: a file with a text in each "
+        "line, - for stdin",
     )
     parser.add_argument("--out", type=Path, required=True, help="output file, .npz or .parquet")
     parser.add_argument("--head", help="name of the embedding head, if the model has several")
     parser.add_argument("--batch_size", type=count, default=64, help="inputs per batch (default: 64)")
+    add_sampling_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from frozenvl.retrieval.embedder import Embedder
     from frozenvl.retrieval.embedding_files import EmbeddingFile, check_output, write_embeddings
     from frozenvl.retrieval.load import load_model
+    from frozenvl.training.trained_run import run_sampling
 
     check_output(args.out)  # what can fail without the model fails before it is loaded
-    embedded = texts_of(args.paths) if args.kind == "texts" else images_of(args.paths)
+    sampling = sampling_of(args, run_sampling(args.checkpoint))
+    embedded = texts_of(args.paths) if args.kind == "texts" else images_of(args.paths, sampling)
     model, processor, _ = load_model(args.checkpoint)
     embedder = Embedder(model, processor, args.head, args.batch_size)
     items, vectors = embedded(embedder)
@@ -72,12 +80,11 @@ def texts_of(paths: Sequence[Path]) -> Inputs:
     return embedded
 
 
-def images_of(paths: Sequence[Path]) -> Inputs:
-    """Lists image files; returns the function that embeds the readable ones and lists the others on stderr."""
-    from frozenvl.prompt import ImageFile
-    from frozenvl.retrieval.image_files import image_files
+def images_of(paths: Sequence[Path], sampling: Sampling) -> Inputs:
+    """Lists image and video files; returns the function that embeds them and lists unreadable ones on stderr."""
+    from frozenvl.retrieval.image_files import images_and_videos
 
-    images = [ImageFile(file) for file in image_files(paths)]
+    images = images_and_videos(paths, sampling)
 
     def embedded(embedder: Embedder) -> tuple[Sequence[str], np.ndarray]:
         import numpy as np

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from frozenvl.util.arguments import count
 from frozenvl.util.errors import UserError
+from frozenvl.video.arguments import add_sampling_arguments, sampling_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from frozenvl.retrieval.embedder import Embedder
+    from frozenvl.video.sampling import Sampling
 
     Collection: TypeAlias = Callable[[Embedder], tuple[Sequence[str], np.ndarray]]
 
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint", type=Path, help="a checkpoint, the folder of a run, or an exported folder"
     )
     parser.add_argument("query", nargs="?", metavar="TEXT", help="text to search by")
-    parser.add_argument("--image", type=Path, help="image to search by, in place of a text")
+    parser.add_argument("--image", type=Path, help="image or video to search by, in place of a text")
     parser.add_argument(
         "--images", type=Path, metavar="FOLDER", help="folder of images to search, with subfolders"
     )
@@ -40,29 +42,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=count, default=12, help="number of results (default: 12)")
     parser.add_argument("--gallery", type=Path, help="PNG file for a gallery of the images that were found")
     parser.add_argument("--head", help="name of the embedding head, if the model has several")
+    add_sampling_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints a line for each result. Draws the gallery if asked."""
-    from frozenvl.prompt import ImageFile
     from frozenvl.retrieval.embedder import Embedder
     from frozenvl.retrieval.load import load_model
     from frozenvl.retrieval.nearest import nearest
     from frozenvl.retrieval.printing import row
+    from frozenvl.training.trained_run import run_sampling
+    from frozenvl.video.files import image_or_video
 
     collection = collection_of(args)  # what can fail without the model fails before it is loaded
-    if args.image:
-        ImageFile(args.image).read()
+    sampling = sampling_of(args, run_sampling(args.checkpoint))
+    image = image_or_video(args.image, sampling) if args.image else None
+    if image:
+        image.read()
     model, processor, _ = load_model(args.checkpoint)
     embedder = Embedder(model, processor, args.head)
     items, vectors = collection(embedder)
-    query = embedder.image(ImageFile(args.image)) if args.image else embedder.texts([args.query])[0]
+    query = embedder.image(image) if image else embedder.texts([args.query])[0]
     (places,), (scores,) = nearest(query[None], vectors, args.top)
     hits = [(float(score), items[place]) for place, score in zip(places, scores, strict=True)]
     for rank, (score, item) in enumerate(hits, 1):
         row(rank, f"{score:.4f}", item)
     if args.gallery:
-        draw(args.gallery, args.query or f"images like {args.image.name}", hits)
+        draw(args.gallery, args.query or f"images like {args.image.name}", hits, sampling)
     return 0
 
 
@@ -142,14 +148,14 @@ def index_in(path: Path) -> tuple[Collection, bool]:
     return embedded, file.kind == "images"
 
 
-def draw(path: Path, query: str, hits: Sequence[tuple[float, str]]) -> None:
-    """Draws the images that were found, in order, with the query, rank and score."""
-    from frozenvl.prompt import ImageFile
+def draw(path: Path, query: str, hits: Sequence[tuple[float, str]], sampling: Sampling) -> None:
+    """Draws the images and videos that were found, in order, with the query, rank and score."""
     from frozenvl.util.files import write_atomically
     from frozenvl.util.gallery import Tile, as_png, draw_gallery
+    from frozenvl.video.files import image_or_video
 
     tiles = [
-        Tile(ImageFile(Path(item)).read(), [f"{rank}: {score:.4f}"], query, [Path(item).name])
+        Tile(image_or_video(Path(item), sampling).read(), [f"{rank}: {score:.4f}"], query, [Path(item).name])
         for rank, (score, item) in enumerate(hits, 1)
     ]
     write_atomically(path, as_png(draw_gallery(tiles)))

@@ -83,6 +83,11 @@ class VideoFile(Clip):
     def key(self) -> str:
         return self.file.key
 
+    @property
+    def where(self) -> str:
+        """The clip in messages: its path, or the name of a member of a tar or a table."""
+        return str(self.file.path) if isinstance(self.file, ImageFile) else self.name
+
     def content(self) -> Path | bytes:
         """Returns the path of the file, or its bytes if it is a member of a tar or a table.
 
@@ -100,18 +105,18 @@ class VideoFile(Clip):
         if isinstance(source, Path):
             try:
                 status = source.stat()
-                return times_of(source, self.name, (status.st_mtime_ns, status.st_size))
+                return times_of(source, (status.st_mtime_ns, status.st_size))
             except (OSError, ValueError):  # a name may hold a null character; `read_times` says what is wrong
                 pass
         from frozenvl.video.decode import read_times  # PyAV is not needed to build a prompt
 
-        return read_times(source, self.name)
+        return read_times(source, self.where)
 
     def rotation(self) -> int:
         """Returns the degrees, counterclockwise, by which the display matrix turns the clip; 0 without one."""
         from frozenvl.video.decode import read_rotation
 
-        return read_rotation(self.content(), self.name)
+        return read_rotation(self.content(), self.where)
 
     def frames(self, indices: Sequence[int]) -> Iterator[Image]:
         group = tuple(dict.fromkeys(indices))
@@ -125,21 +130,20 @@ class VideoFile(Clip):
         """
         from frozenvl.video.decode import read_frames
 
-        return read_frames(self.content(), self.name, self.times, indices)
+        return read_frames(self.content(), self.where, self.times, indices)
 
 
 @lru_cache(REMEMBERED)
-def times_of(path: Path, name: str, state: tuple[int, int]) -> Times:
+def times_of(path: Path, state: tuple[int, int]) -> Times:
     """Returns the times of a video file's frames, read once while the file stays the same.
 
     Args:
         path: the file.
-        name: name of the clip in messages.
         state: time of its last change and size.
     """
     from frozenvl.video.decode import read_times
 
-    return read_times(path, name)
+    return read_times(path, str(path))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import clip_bytes
 from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.prompt import ImageFile, Sample
 from frozenvl.retrieval.load import load_model
+from frozenvl.video import Sampling, Video
 
 LABELS = ["red circle", "blue star", "square"]
 
@@ -97,3 +99,29 @@ def test_no_readable_image_is_an_error(tiny_run, pictures, capsys):
     printed = capsys.readouterr()
     assert "0.png: not a readable image" in printed.err
     assert "none of the images is readable; check the paths" in one_line(printed.err)
+
+
+@pytest.mark.parametrize("by", ["embedding", "likelihood"])
+def test_videos_of_a_folder_are_classified_and_broken_ones_listed(retrieval_run, pictures, by, capsys):
+    Path("both").mkdir()
+    Path("both/clip.mp4").write_bytes(clip_bytes(100, 6))
+    Path("both/cut.mp4").write_bytes(clip_bytes(200)[:300])
+    Path("0.png").rename("both/image.png")
+    Path("both/zero.png").write_bytes(b"no image")
+    options = ["--labels", *LABELS, "--by", by, "--template", "a {label}", "--frames", "2"]
+    assert main(["classify", str(retrieval_run), "both", *options]) == 0
+    printed = capsys.readouterr()
+    assert [row[0] for row in rows(printed.out)] == ["both/clip.mp4"] * 3 + ["both/image.png"] * 3
+    assert "both/cut.mp4: " in printed.err and "both/zero.png: not a readable image" in printed.err
+    assert "2 unreadable images were left out" in printed.err
+    model, processor, captioning = load_model(retrieval_run)
+    clip, texts = Video("both/clip.mp4", Sampling(frames=2)), [f"a {label}" for label in LABELS]
+    if by == "likelihood":
+        scores = model.match_by_likelihood(
+            processor, [(clip, text) for text in texts], captioning, end_token=True
+        )
+    else:
+        cosines = model.embed_texts(processor, texts) @ model.embed_images(processor, [clip])[0]
+        scores = model.objectives["contrastive"].log_scale.exp() * cosines
+    mine = {row[1]: float(row[2]) for row in rows(printed.out) if row[0] == "both/clip.mp4"}
+    assert mine == pytest.approx(shares(scores.detach().numpy()), abs=2e-4)

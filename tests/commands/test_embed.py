@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import clip_bytes
 from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.prompt import ImageFile
 from frozenvl.retrieval.embedder import Embedder
 from frozenvl.retrieval.load import load_model
+from frozenvl.video import Sampling, Video
 
 
 def test_readable_images_are_embedded_and_the_others_listed(retrieval_run, pictures, capsys):
@@ -78,3 +80,15 @@ def test_bad_input_is_one_error_line(retrieval_run, pictures, asked, said, capsy
     assert main(["embed", str(retrieval_run), *asked]) == 2
     assert said in one_line(capsys.readouterr().err)
     assert not Path("x.npz").exists()
+
+
+def test_videos_are_embedded_among_images(retrieval_run, pictures):
+    Path("both").mkdir()
+    Path("both/clip.mp4").write_bytes(clip_bytes(100, 6))
+    Path("0.png").rename("both/image.png")
+    assert main(["embed", str(retrieval_run), "images", "both", "--out", "x.npz", "--frames", "4"]) == 0
+    model, processor, _ = load_model(retrieval_run)
+    inputs = [Video("both/clip.mp4", Sampling(frames=4)), ImageFile(Path("both/image.png"))]
+    with np.load("x.npz") as file:
+        assert file["names"].tolist() == ["both/clip.mp4", "both/image.png"]
+        assert np.allclose(file["vectors"], model.embed_images(processor, inputs).numpy(), atol=1e-5)

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from clips import write_clip
 from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.prompt import ImageFile, Sample
 from frozenvl.retrieval.load import load_model
+from frozenvl.video import Sampling, Video
 
 TEXTS = ["a large red circle", "a blue star", "yes"]
 
@@ -74,3 +76,15 @@ def test_a_matching_head_has_a_column_and_is_no_embedding_head(frozenvl, picture
 def test_bad_options_are_one_error_line(tiny_run, pictures, options, said, capsys):
     assert main(["match", str(tiny_run), *options]) == 2
     assert said in one_line(capsys.readouterr().err)
+
+
+def test_texts_are_judged_beside_a_video(retrieval_run, pictures, capsys):
+    clip = Video(write_clip(Path("clip.mp4"), 6, "mpeg4"), Sampling(frames=3))
+    assert main(["match", str(retrieval_run), "clip.mp4", *TEXTS, "--frames", "3"]) == 0
+    _, *found = rows(capsys.readouterr().out)
+    model, processor, captioning = load_model(retrieval_run)
+    cosines = model.embed_texts(processor, TEXTS) @ model.embed_images(processor, [clip]).T
+    assert [float(row[0]) for row in found] == pytest.approx(cosines[:, 0].tolist(), abs=2e-4)
+    pairs = [(clip, text) for text in TEXTS]
+    scores = model.match_by_likelihood(processor, pairs, captioning, end_token=True)
+    assert [float(row[2]) for row in found] == pytest.approx(scores.tolist(), abs=2e-3)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from clips import clip_bytes
 from PIL import Image
 from running import one_line
 
 from frozenvl.cli import main
 from frozenvl.prompt import ImageFile
 from frozenvl.retrieval.load import load_model
+from frozenvl.video import Sampling, Video
 
 
 @pytest.fixture
@@ -141,3 +143,20 @@ def test_a_model_without_a_head_is_refused(tiny_run, folder, capsys):
     assert main(["retrieve", str(tiny_run), "a dog", "--images", "photos"]) == 2
     assert "has no embedding head; train one" in one_line(capsys.readouterr().err)
     assert not (folder / ".frozenvl").exists()
+
+
+def test_a_video_searches_and_is_found_in_embeddings(retrieval_run, folder, capsys):
+    Path("clip.mp4").write_bytes(clip_bytes(100, 6))
+    run, two = str(retrieval_run), ["--frames", "2"]
+    assert main(["retrieve", run, "--image", "clip.mp4", "--images", "photos", *two]) == 0
+    found = rows(capsys)
+    model, processor, _ = load_model(retrieval_run)
+    files = [ImageFile(path) for path in sorted(folder.glob("*.png"))]
+    clip = model.embed_images(processor, [Video("clip.mp4", Sampling(frames=2))])
+    (cosines,) = (clip @ model.embed_images(processor, files).T).tolist()
+    assert [float(row[1]) for row in found] == pytest.approx(sorted(cosines, reverse=True), abs=2e-4)
+    assert main(["embed", run, "images", "photos", "clip.mp4", "--out", "x.npz", *two]) == 0
+    asked = ["retrieve", run, "--image", "clip.mp4", "--index", "x.npz", "--top", "1", "--gallery", "g.png"]
+    capsys.readouterr()
+    assert main([*asked, *two]) == 0
+    assert rows(capsys) == [["1", "1.0000", "clip.mp4"]] and Image.open("g.png").width > 0

@@ -109,7 +109,9 @@ def check_attention(language: FrozenLanguageModel, shape: tuple[int, int]) -> No
     )
     if language.model.config._attn_implementation != TEXT:
         raise refusal
-    if next(language.parameters()).is_meta:  # `frozenvl plan` builds models without values, which can read nothing
+    if next(
+        language.parameters()
+    ).is_meta:  # `frozenvl plan` builds models without values, which can read nothing
         return
     embeddings, lengths = two_sequences(language)
     recorder = Recorder(embeddings[:1, :1])
