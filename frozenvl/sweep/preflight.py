@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +143,7 @@ def has(content: Any, key: str) -> bool:
 
 
 def check_callbacks(spec: Spec, configuration: Mapping[str, Any], run: str) -> None:
-    """Raises `UserError` if a run saves no last checkpoint of its own, or has no evaluation with the metric's name."""
+    """Raises `UserError` if a run saves no last checkpoint of its own, or its evaluations do not have the metric."""
     callbacks = (configuration.get("trainer") or {}).get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     settings = [dict(callback.get("init_args") or {}) for callback in callbacks]
@@ -160,9 +162,30 @@ def check_callbacks(spec: Spec, configuration: Mapping[str, Any], run: str) -> N
     names = [setting.get("task") or setting.get("name") for setting in settings]
     tasks = sorted({str(name) for name in names if name})
     unnamed = any("benchmark" in setting and not setting.get("name") for setting in settings)
-    evaluation, _ = place_of(spec.metric)
+    evaluation, score = place_of(spec.metric)
     if evaluation != LOSSES and tasks and not unnamed and not evaluation.startswith(tuple(tasks)):
         raise UserError(
             f"metric is {spec.metric}, but the configuration has no evaluation of that name; "
             f"{nearest(evaluation, tasks)}"
         )
+    for callback, name in zip(callbacks, names, strict=True):
+        if name and evaluation.startswith(str(name)):
+            refuse_other_spelling(spec.metric, score, score_names(str(callback.get("class_path"))))
+
+
+def score_names(class_path: str) -> list[str]:
+    """Returns the names of the scores of a callback's class; none if the class or its scores are not known."""
+    module, _, name = class_path.rpartition(".")
+    kind = getattr(import_module(module), name, None) if module else None
+    return [metric.name for metric in getattr(kind, "metrics", ())]
+
+
+def refuse_other_spelling(metric: str, score: str, names: Sequence[str]) -> None:
+    """Raises `UserError` if a score is one of the names in another spelling, such as BLEU-4 for Bleu_4.
+
+    Other scores may be breakdowns, whose names depend on the data.
+    """
+    plain = lambda name: re.sub(r"[\W_]", "", name).casefold()
+    alike = [name for name in names if plain(name) == plain(score)]
+    if alike and score not in names:
+        raise UserError(f"metric is {metric}, but its score is spelt {alike[0]}")

@@ -63,6 +63,8 @@ def refused(open_, options=None, **changes) -> str:
         ({"arms": {"x": {"set": {"model.kk": 1}}}}, "model.kk is not in the configuration"),
         ({"grid": None, "search": {"model.kk": [1]}, "trials": 1}, "model.kk is not in the configuration"),
         ({"metric": "caption/CIDEr"}, "no evaluation of that name; did you mean captions?"),
+        ({"metric": "captions/CIDER"}, "metric is captions/CIDER, but its score is spelt CIDEr"),
+        ({"metric": "captions/BLEU-4"}, "metric is captions/BLEU-4, but its score is spelt Bleu_4"),
         ({"set": {"trainer.callbacks": []}}, "config keeps no last checkpoint"),
         ({"set": {"trainer.callbacks": [saving(save_weights_only=True)]}}, "config keeps no last checkpoint"),
         (
