@@ -31,12 +31,13 @@ from frozenvl.util.files import write_once
 
 JOURNAL = "optuna.journal"
 """File in a sweep's folder that holds the study, unless the specification names another storage."""
-PRUNERS = {
+PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
     "": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
-    "halving": optuna.pruners.SuccessiveHalvingPruner,
-    "hyperband": optuna.pruners.HyperbandPruner,
+    "halving": partial(optuna.pruners.SuccessiveHalvingPruner, min_resource=1, reduction_factor=2),
+    "hyperband": partial(optuna.pruners.HyperbandPruner, min_resource=1, reduction_factor=2),
 }
+"""Pruners by name. Their resource is the number of validations."""
 SAMPLERS: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
     "tpe": partial(optuna.samplers.TPESampler, constant_liar=True),
     "random": optuna.samplers.RandomSampler,

@@ -184,14 +184,25 @@ class Worker:
                     wait(child, POLL_SECONDS)
                 return "interrupted"
             if pruned is not None:
-                for row in read_lines(attempt.folder / "history.jsonl"):
-                    if metric in row and row["step"] not in reported:
-                        reported.add(row["step"])
-                        pruned.report(row[metric], row["step"])
+                for number, value in enumerate(validations(attempt.folder, metric), 1):
+                    if number not in reported:
+                        reported.add(number)
+                        pruned.report(value, number)
                         if pruned.should_prune():
                             return "pruned"
             wait(child, POLL_SECONDS)
         return None
+
+
+def validations(run: Path, metric: str) -> list[float]:
+    """Returns the metric at each validation of a fit so far, in order. One that was repeated after a kill counts once.
+
+    A pruner counts validations, not steps: its first rungs would all lie before the first validation, which it would
+    then judge by all of them at once.
+    """
+    rows = read_lines(run / "history.jsonl")
+    values = {row["step"]: row[metric] for row in rows if metric in row}
+    return [values[step] for step in sorted(values)]
 
 
 def checkpoint_of(folder: Path) -> Path | str | None:

@@ -14,7 +14,7 @@ from sweeping import until
 from frozenvl.sweep.spec import read_spec
 from frozenvl.sweep.state import read_runs, state_of
 from frozenvl.sweep.study import SweepStudy
-from frozenvl.sweep.worker import Worker, checkpoint_of
+from frozenvl.sweep.worker import Worker, checkpoint_of, validations
 from frozenvl.training.run_folder import note_saved
 from frozenvl.util.errors import UserError
 
@@ -217,6 +217,33 @@ def test_a_hopeless_trial_is_pruned(sweep):
     assert not Path("runs/try/k1-seed0/evaluation").exists()
     sweep.work()
     assert len(sweep.began()) == 6, "what was pruned is finished"
+
+
+def test_halving_keeps_the_better_half_at_the_first_validation(sweep):
+    """The steps of a validation do not matter: at step 50 of 200 no rung has been passed but the first."""
+    sweep.write(grid={"model.k": [1, 2]}, seeds=[0], pruner="halving")
+    study = SweepStudy(read_spec(Path("sweep.yaml"))).study
+    kept = []
+    for k in (1, 8, 5, 7, 6, 4, 2, 6.5):
+        history = "".join(json.dumps({"step": 50 * n, "captions/CIDEr": k * n}) + "\n" for n in (1, 2))
+        Path("history.jsonl").write_text(history.partition("\n")[0] + "\n")
+        trial = study.ask()
+        (first,) = validations(Path(), "captions/CIDEr")
+        trial.report(first, 1)
+        if not trial.should_prune():
+            kept.append(k)
+        Path("history.jsonl").write_text(history + history)
+        assert validations(Path(), "captions/CIDEr") == [k, 2 * k]
+    assert kept == [1, 8, 7, 6.5]  # in the better half of those so far, rounded down; or the best
+
+
+def test_a_pruned_fit_reports_its_validations_by_number(sweep):
+    sweep.write(grid={"model.k": [2, 1]}, seeds=[0], pruner="halving", set={"fake.seconds": 0.3})
+    sweep.work()
+    first, second = SweepStudy(read_spec(Path("sweep.yaml"))).study.trials
+    assert list(first.intermediate_values) == [1, 2, 3, 4, 5][: len(first.intermediate_values)]
+    assert first.state.name == "COMPLETE" and second.state.name == "PRUNED"
+    assert second.intermediate_values == {1: 0.2}
 
 
 def test_each_attempt_leaves_a_record(sweep):
