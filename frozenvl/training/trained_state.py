@@ -138,7 +138,7 @@ class TrainedState(L.LightningModule):
         if is_export(path):
             identity, weights = read_export(path)
             named = {f"model.{name}": value for name, value in weights.items()}
-            checkpoint = {"frozenvl": {"identity": identity}, "state_dict": named}
+            checkpoint: dict[str, Any] = {"frozenvl": {"identity": identity}, "state_dict": named}
         else:
             checkpoint = read_checkpoint((path.is_dir() and last_checkpoint(path)) or path)
         self._check_fit(checkpoint, str(path), added=ADDED)
