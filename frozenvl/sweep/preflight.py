@@ -181,7 +181,7 @@ def score_names(class_path: str) -> list[str]:
 
 
 def refuse_other_spelling(metric: str, score: str, names: Sequence[str]) -> None:
-    """Raises `UserError` if a score is one of the names in another spelling, such as BLEU-4 for Bleu_4.
+    """Raises `UserError` if a score is one of the names with other capitals, hyphens or underscores.
 
     Other scores may be breakdowns, whose names depend on the data.
     """

@@ -62,9 +62,7 @@ def test_unusual_clips_are_listed_by_a_check(tmp_path):
     report = check(source)
     assert (report.examples, report.images, report.usable, report.bad) == (7, 7, 4, 3)
     assert [line.split(": ")[0] for line in report.found["unreadable"]] == [
-        "broken.mp4",
-        "sound.mp4",
-        "missing.mp4",
+        str(folder / name) for name in ("broken.mp4", "sound.mp4", "missing.mp4")
     ]
     assert "it has no video, only audio" in report.found["unreadable"][1]
     assert report.found["short clip"] == [
