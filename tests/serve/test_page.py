@@ -176,8 +176,8 @@ def test_few_shot_examples_are_reordered_saved_loaded_and_taken_by_ask(
 
 def test_candidates_are_ranked_with_probabilities(visit, photos):
     visit.upload(photos / "0.png")
-    visit.page.get_by_role("tab", name="Candidates").click()
-    visit.page.locator("#candidates textarea").press_sequentially("yes\nno\nblue")  # typed, as in the search
+    visit.open("Candidates")
+    visit.page.locator("#candidates textarea").fill("yes\nno\nblue")
     visit.button("Rank the candidates").click()
     table = visit.page.locator(".bars").first
     table.wait_for()
@@ -188,9 +188,8 @@ def test_candidates_are_ranked_with_probabilities(visit, photos):
 
 
 def test_pictures_of_a_folder_are_found_and_taken_as_the_image(visit, headed_run, photos, capsys):
-    visit.page.get_by_role("tab", name="Search").click()
-    # Typed: a busy page may miss what is filled in at once.
-    visit.page.get_by_label("Search for").press_sequentially("a red circle")
+    visit.open("Search")
+    visit.page.get_by_label("Search for").fill("a red circle")
     visit.button("Search").click()
     names = visit.page.locator(".caption-label:visible")
     lines = printed(capsys, "retrieve", headed_run, "a red circle", "--images", photos).splitlines()
@@ -206,8 +205,8 @@ def test_pictures_of_a_folder_are_found_and_taken_as_the_image(visit, headed_run
 
 def test_an_answer_is_explained(visit, photos):
     visit.upload(photos / "0.png")
-    visit.page.get_by_role("tab", name="Explain").click()
-    visit.page.get_by_label("Text to explain").press_sequentially("blue")
+    visit.open("Explain")
+    visit.page.get_by_label("Text to explain").fill("blue")
     visit.button("Explain").click()
     visit.page.locator(".maps img").nth(1).wait_for()
 

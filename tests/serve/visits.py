@@ -49,6 +49,11 @@ class Visit:
         box.fill(message)
         box.press("Enter")
 
+    def open(self, tab: str) -> None:
+        """Opens a tab, and waits: just after it is shown, Gradio resets its text boxes once, by no event to wait for."""
+        self.page.get_by_role("tab", name=tab).click()
+        self.page.wait_for_timeout(1000)
+
     def answers(self) -> list[str]:
         """Returns the answers that are shown."""
         return [box.input_value() for box in self.page.locator(".answer textarea").all()]
