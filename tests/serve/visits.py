@@ -50,7 +50,7 @@ class Visit:
         box.press("Enter")
 
     def open(self, tab: str) -> None:
-        """Opens a tab, and waits: just after it is shown, Gradio resets its text boxes once, by no event to wait for."""
+        """Opens a tab, and waits: just after it is shown, Gradio resets its text boxes once, without an event."""
         self.page.get_by_role("tab", name=tab).click()
         self.page.wait_for_timeout(1000)
 
