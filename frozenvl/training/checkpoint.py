@@ -222,9 +222,7 @@ def read_plain(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Any
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; name a run's folder or a .ckpt file") from None
     except IsADirectoryError:
-        raise UserError(
-            f"{path}: a folder, and none of a run or an export; name a .ckpt file or one of these"
-        ) from None
+        raise UserError(f"{path}: a folder, not a checkpoint file") from None
     except pickle.UnpicklingError:
         raise UserError(
             f"{path}: refused: not plain tensors and data, so loading it could run code"

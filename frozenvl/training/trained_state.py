@@ -140,7 +140,12 @@ class TrainedState(L.LightningModule):
             named = {f"model.{name}": value for name, value in weights.items()}
             checkpoint: dict[str, Any] = {"frozenvl": {"identity": identity}, "state_dict": named}
         else:
-            checkpoint = read_checkpoint((path.is_dir() and last_checkpoint(path)) or path)
+            file = last_checkpoint(path) if path.is_dir() else path
+            if file is None:
+                raise UserError(
+                    f"{path}: a folder without checkpoints, and no export; name a .ckpt file, a run or an export"
+                )
+            checkpoint = read_checkpoint(file)
         self._check_fit(checkpoint, str(path), added=ADDED)
         self.load_state_dict(checkpoint["state_dict"], strict=False)
 

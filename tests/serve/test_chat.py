@@ -89,7 +89,7 @@ def test_a_reply_comes_word_by_word_and_the_next_message_knows_the_conversation(
 ):
     visit.upload(photos / "0.png")
     page = visit.page
-    page.get_by_role("tab", name="Chat").click()
+    visit.open("Chat")
     page.evaluate(
         "() => { window.seen = []; new MutationObserver(() => {"
         " for (const box of document.querySelectorAll('.chat .bot')) window.seen.push(box.innerText.trim())"
@@ -113,7 +113,7 @@ def test_a_reply_comes_word_by_word_and_the_next_message_knows_the_conversation(
     assert page.locator("#message textarea").input_value() == "What shape is it?"
     visit.button("New conversation").click()
     until(lambda: page.locator(".chat .bot").count() == 0)
-    page.get_by_role("tab", name="Answer").click()
+    visit.open("Answer")
 
 
 def test_stop_keeps_what_is_shown_and_the_next_message_goes_on_from_it(
@@ -130,7 +130,7 @@ def test_stop_keeps_what_is_shown_and_the_next_message_goes_on_from_it(
     monkeypatch.setattr(Conversation, "stream", until_stopped)
     page, message, picture = visit.page, "What shape is it?", ImageFile(photos / "0.png")
     visit.upload(picture.path)
-    page.get_by_role("tab", name="Chat").click()
+    visit.open("Chat")
     replies = [page.locator(".chat").nth(place).locator(".bot") for place in (0, 1)]
     visit.say(message)
     until(lambda: replies[0].count() == 1 and replies[0].inner_text().strip() not in ("", "…"))
@@ -158,4 +158,4 @@ def test_stop_keeps_what_is_shown_and_the_next_message_goes_on_from_it(
     assert squeezed(replies[0].first.inner_text()) == shown
     visit.button("New conversation").click()
     until(lambda: page.locator(".chat .bot").count() == 0)
-    page.get_by_role("tab", name="Answer").click()
+    visit.open("Answer")

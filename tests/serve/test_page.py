@@ -107,12 +107,12 @@ def test_a_picture_is_pasted_into_the_example_that_has_the_focus_and_into_the_me
     visit.button("Remove all").click()
     page.locator("#shot-1").wait_for(state="hidden")
     page.get_by_text("Few-shot examples", exact=True).click()
-    page.get_by_role("tab", name="Chat").click()
+    visit.open("Chat")
     page.locator("#message textarea").press("Control+v")
     page.locator("#message img").wait_for()
     assert page.locator("#image img").get_attribute("src") == shown
     page.locator("#message").get_by_label("Remove").first.click()
-    page.get_by_role("tab", name="Answer").click()
+    visit.open("Answer")
 
 
 def test_a_click_on_an_example_fills_in_its_image_and_its_question(visit, tiny_run, capsys):

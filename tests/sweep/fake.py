@@ -22,7 +22,7 @@ def options(arguments: list[str]) -> dict[str, str]:
 
 
 def fit(given: dict[str, str]) -> None:
-    """Runs five steps of `fake.seconds` each and saves a checkpoint after each.
+    """Validates five times, `fake.seconds` and `fake.every` steps (1) apart, and saves a checkpoint each time.
 
     The run `fake.fail` fails. The run `fake.kill` is killed in the second step of an attempt, as long as the attempt
     starts from a step below `fake.kills`.
@@ -39,7 +39,10 @@ def fit(given: dict[str, str]) -> None:
         if given.get("fake.kill") == folder.name and int(given["fake.kills"]) > start and step == start + 2:
             os.kill(os.getpid(), getattr(signal, given.get("fake.signal", "SIGKILL")))
         with (folder / "history.jsonl").open("a") as history:
-            print(json.dumps({"step": step, "captions/CIDEr": value(given) * step / STEPS}), file=history)
+            validated = step * int(given.get("fake.every", 1))
+            print(
+                json.dumps({"step": validated, "captions/CIDEr": value(given) * step / STEPS}), file=history
+            )
         (folder / "checkpoints" / "next").write_text(str(step))
         (folder / "checkpoints" / "next").replace(folder / "checkpoints" / "last.ckpt")
     cost = {

@@ -136,7 +136,9 @@ def test_init_from_a_folder_that_is_neither_or_of_another_model_is_one_error_lin
     shutil.copytree("export", "text")
     Path("text/config.json").write_text("{")
     for options, message in {
-        ("empty",): "empty: a folder, and none of a run or an export",
+        (
+            "empty",
+        ): "empty: a folder without checkpoints, and no export; name a .ckpt file, a run or an export",
         ("cut",): "cut/model.safetensors: cannot be read",
         ("text",): "text/config.json: not the configuration of an export",
         ("export", "--model.k", 3): "export was trained with k = 2, this model has 3",
